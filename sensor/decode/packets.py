@@ -67,18 +67,32 @@ class Encapsulation(IntEnum):
     LLC = 128
 
 
+ANOMALY_KINDS = (
+    "TEARDROP",  # a fragment that lies within what is held already
+    "TINY_FRAGMENT",  # a first fragment that cuts the transport header, or one that overwrites it (RFC 1858)
+    "FRAGMENT_OVERLAP",  # fragments of one datagram disagree about its bytes or its end
+    "FRAGMENT_TIMEOUT",  # a datagram was not complete after 30 s; the row is the fragment that found it so
+    "FRAGMENT_NO_ROOM",  # a datagram was given up to make room; the row is the fragment that needed it
+    "BAD_LENGTH",  # a length that contradicts the packet's own, or that no datagram can have
+    "LAND",  # source and destination are the same
+)
+
+
 @dataclass(frozen=True)
 class PacketAnomaly:
     """A packet that breaks a rule of its network layer, seen while decoding."""
 
     row: int
-    kind: str  # a member name of events.anomaly.Kind
+    kind: str  # one of ANOMALY_KINDS, and a member name of events.anomaly.Kind
     detail: str
 
 
 @dataclass
 class Outer:
-    """The addresses around tunnelled packets, one row per wrapping: outermost last rows first seen. Sparse: most packets have none."""
+    """The addresses around tunnelled packets, one row per wrapping: by packet, outermost first. Sparse: most packets have none.
+
+    A pseudowire (Tunnel.MPLS_PSEUDOWIRE) has no network header around it: its addresses are the outer MACs, its key the label.
+    """
 
     row: Ints
     tunnel: NDArray[np.uint8]
@@ -98,6 +112,8 @@ class Packets:
     data: the batch's buffer, with reassembled datagrams (IP fragments) appended where there were any: payload_at may point there.
     payload_at, payload_length: int64, the transport's payload (for Transport.ETHERNET: what follows the EtherType), cut to what was captured;
     `wire_length` is what the headers promised, so `payload_length < wire_length` where the snap length cut it.
+    Of a tunnelled packet the columns describe the innermost headers that were read, and `outer` the addresses around them; the MACs are those of the
+    innermost Ethernet header. A duplicate has its columns too, only its tunnels are not opened.
     """
 
     batch: Batch
@@ -116,16 +132,21 @@ class Packets:
     destination_high: NDArray[np.uint64]
     destination_low: NDArray[np.uint64]
     transport: NDArray[np.uint8]  # Transport
-    source_port: NDArray[np.uint16]  # ICMP: type
+    source_port: NDArray[np.uint16]  # ICMP, IGMP: type; ARP: operation
     destination_port: NDArray[np.uint16]  # ICMP: code
     sequence: NDArray[np.uint32]
+    acknowledgment: NDArray[np.uint32]
     flags: NDArray[np.uint8]  # TCP
+    network_at: Ints  # the network header (for Transport.ETHERNET, what follows the EtherType), and where what was captured of it ends
+    network_end: Ints
+    transport_at: Ints  # the transport header; 0 where none was read
     payload_at: Ints
     payload_length: Ints
     wire_length: Ints
-    checksum_bad: NDArray[np.uint8]  # bit 0 IPv4 header, bit 1 transport; a column, never a reason to skip
+    checksum_bad: NDArray[np.uint8]  # bit 0 IPv4 header, bit 1 transport (set by checksum.transport, on demand); a column, never a reason to skip
     outer: Outer
     anomalies: list[PacketAnomaly] = field(default_factory=list)
+    transport_summed: bool = False  # checksum.transport has filled its bit
 
     def rows(self, transport: Transport) -> Ints:
         """Rows of decoded packets of this transport."""

@@ -1,0 +1,6 @@
+"""The protocols, in the order in which structure is tried. A new one is one line here."""
+
+from sensor.events.protocol import Protocol
+from sensor.protocols.modbus import MODBUS
+
+PROTOCOLS: tuple[Protocol, ...] = (MODBUS,)

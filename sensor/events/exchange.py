@@ -1,0 +1,87 @@
+"""Requests and responses across batches: what waits for its answer is carried over, what was never asked is noted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sensor.columns import PAD, Ints, ragged
+from sensor.events.table import PATIENCE_NS, WINDOW, Pdus, Table
+from sensor.events.vocabulary import Anomaly, Trust
+
+MOST_CARRIED = 8192  # requests of one protocol; the oldest leave first and are counted
+
+
+@dataclass
+class Exchange:
+    """One protocol's open requests. paired, unanswered, unasked, dropped: counts for the ledger."""
+
+    carried: Pdus | None = None
+    paired: int = 0
+    unanswered: int = 0
+    unasked: int = 0
+    dropped: int = 0
+
+    def with_carried(self, pdus: Pdus) -> Pdus:
+        """These PDUs, behind the requests that still wait for an answer."""
+        return pdus if self.carried is None else concatenate(self.carried, pdus)
+
+    def settle(self, table: Table, asked: np.ndarray[tuple[int], np.dtype[np.bool_]], clock: int, positions: Ints) -> None:
+        """Note responses that nothing asked for, and carry the requests that are still open into the next batch.
+
+        asked: bool per flow of the flow table, whether its client was ever seen asking (updated here). clock: capture time, ns. positions: PDUs seen per flow.
+        """
+        pdus, flow = table.pdus, table.flow
+        alone = np.flatnonzero(table.is_response & (table.request < 0) & table.is_new & (table.trust == Trust.COMPLETE))
+        first_ask = np.flatnonzero(table.is_request)
+        if alone.size:
+            earlier = asked[flow[alone]]
+            if first_ask.size:
+                which, first = np.unique(flow[first_ask], return_index=True)
+                place = np.minimum(np.searchsorted(which, flow[alone]), len(which) - 1)
+                earlier |= (which[place] == flow[alone]) & (first_ask[first[place]] < alone)
+            table.anomaly[alone[earlier]] |= Anomaly.NO_REQUEST
+            self.unasked += int(np.count_nonzero(earlier))
+        asked[flow[first_ask]] = True
+        self.paired += int(np.count_nonzero(table.request >= 0))
+        waiting = np.zeros(len(pdus), np.bool_)
+        waiting[table.pdu[table.is_request]] = True
+        waiting[table.pdu[table.request[table.request >= 0]]] = False
+        rows = np.flatnonzero(waiting)
+        keep = (positions[pdus.flow[rows]] - pdus.position[rows] <= WINDOW) & (clock - pdus.ts_ns[rows] <= PATIENCE_NS)
+        self.unanswered += int(np.count_nonzero(~keep))
+        rows = rows[keep]
+        self.dropped += max(0, len(rows) - MOST_CARRIED)
+        rows = rows[-MOST_CARRIED:]
+        self.carried = pack(pdus, rows) if rows.size else None
+
+    def finish(self) -> None:
+        self.unanswered += 0 if self.carried is None else len(self.carried)
+        self.carried = None
+
+
+def pack(pdus: Pdus, rows: Ints) -> Pdus:
+    """Copies of some PDUs in a buffer of their own, marked as carried."""
+    message = pdus.message_end[rows] - pdus.message_at[rows]
+    whole = pdus.end[rows] - pdus.at[rows]
+    item, index = ragged(whole)
+    part, place = ragged(message)
+    body = pdus.data[pdus.at[rows][item] + index]
+    data = np.concatenate((body, pdus.data[pdus.message_at[rows][part] + place], np.zeros(PAD, np.uint8)))
+    at, begin = np.cumsum(whole) - whole, len(body) + np.cumsum(message) - message
+    kept = {name: getattr(pdus, name)[rows] for name in ("frame", "ts_ns", "flow", "to_server", "trust", "position", "notes")}
+    none = np.zeros(len(rows), np.int64)
+    return Pdus(data, at=at, end=at + whole, row=none, carried=np.ones(len(rows), np.bool_), message_at=begin, message_end=begin + message, **kept)
+
+
+def concatenate(first: Pdus, second: Pdus) -> Pdus:
+    """Both, in this order, over one buffer: the second's bytes keep their places."""
+    base = len(second.data) - PAD
+    names = [name for name in vars(second) if name != "data"]
+    columns = {name: np.concatenate((getattr(first, name) + (base if name in PLACES else 0), getattr(second, name))) for name in names if name not in ("carried", "to_server")}
+    columns |= {name: np.concatenate((getattr(first, name), getattr(second, name))) for name in ("carried", "to_server")}
+    return replace(second, data=np.concatenate((second.data[:base], first.data)), **columns)
+
+
+PLACES = ("at", "end", "message_at", "message_end")

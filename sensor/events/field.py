@@ -1,0 +1,44 @@
+"""Field: one column of a dataset, declared once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Field:
+    """One column: from this line come its dtype, document key and mapping, rule keyword, table column, documentation row and comparison with Wireshark.
+
+    dtype: a NumPy number ("u2", "f4"); "bytes" or "text" (bytes that lie in the packets); a number and "[]" (a list per row, "u2[]"); or "object" (rare,
+    irregular: str, list or dict). `wireshark` names the field that says the same; `wireshark_scale` what its number is multiplied by to get ours.
+    """
+
+    name: str
+    dtype: str
+    about: str
+    unit: str = ""
+    enum: type[IntEnum] | None = None
+    ecs: str = ""  # document key; the protocol's name and the field's when empty
+    wireshark: str = ""
+
+    @property
+    def kind(self) -> str:
+        """"number", "span", "list" or "object"."""
+        if self.dtype in ("bytes", "text"):
+            return "span"
+        if self.dtype == "object":
+            return "object"
+        return "list" if self.dtype.endswith("[]") else "number"
+
+    @property
+    def item(self) -> np.dtype[np.generic]:
+        """NumPy dtype of the value, or of a list's items."""
+        return np.dtype(self.dtype.removesuffix("[]"))
+
+
+def label(code: IntEnum) -> str:
+    """A code's name as documents and pages show it: `READ_COILS` becomes `read_coils`."""
+    return code.name.lower()

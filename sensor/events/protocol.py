@@ -1,0 +1,51 @@
+"""Protocol: what a protocol module says of itself; everything else is derived from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sensor.columns import Array, Ints
+from sensor.events.field import Field
+from sensor.events.point import Points
+from sensor.events.table import Fragments, Pdus, Table
+
+
+def no_state() -> None:
+    """The state of a protocol that needs none."""
+
+
+def role_unknown(header: Array) -> NDArray[np.int8]:
+    """For protocols whose header does not tell who sent it."""
+    return np.zeros(len(header), np.int8)
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """One protocol.
+
+    header: the record that every PDU begins with (no PDU is shorter); size: bytes of each PDU from it (int64), 0 where these bytes are no such PDU: the protocol is recognised by
+    structure, and its ports are a hint. role: +1 where the header was surely sent to a server, -1 where surely to a client, 0 where it does not tell (int8).
+    decode: the PDUs' events; its second argument is what `state` made (kept from batch to batch, bounded by the protocol itself).
+    fragments: for protocols whose messages may span PDUs; what `pdus.message_at` then says. points: every value that a table's events carry, derived when somebody asks.
+    needs: what it cannot do, or needs to see, in one sentence.
+    """
+
+    name: str
+    title: str
+    fields: tuple[Field, ...]
+    header: np.dtype[Any]
+    size: Callable[[Array], Ints]
+    decode: Callable[[Pdus, Any], Table]
+    tcp_ports: tuple[int, ...] = ()
+    udp_ports: tuple[int, ...] = ()
+    ethertypes: tuple[int, ...] = ()
+    role: Callable[[Array], NDArray[np.int8]] = role_unknown
+    state: Callable[[], Any] = no_state
+    fragments: Callable[[Pdus], Fragments] | None = None
+    points: Callable[[Table], Points] | None = None
+    needs: str = ""

@@ -1,0 +1,321 @@
+"""The flow table: conversations as rows of columns, found by hash, bounded, and never a Python object until one ends."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sensor.columns import Array, Ints, Mask, heads, order_by
+from sensor.decode.packets import Packets, Transport
+from sensor.streams.slots import Slots
+
+SECOND = 1_000_000_000
+UNDECIDED, UNKNOWN = 0, 255  # `protocol`: not yet recognised; given up. Anything between is the protocol's place in the list, counted from 1
+
+
+class End(IntEnum):
+    """Why a flow is over."""
+
+    OPEN = 0  # the capture ended first
+    FIN = 1
+    RST = 2
+    TIMEOUT = 3
+    REUSED = 4  # its ports began another connection
+    EVICTED = 5  # the table was full
+
+
+class Role(IntEnum):
+    """How it is known which end is the server; higher overrides lower."""
+
+    LOWER_PORT = 0
+    PORT = 1
+    STRUCTURE = 2
+    HANDSHAKE = 3
+
+
+LETTERS = "SHADFR"  # of a TCP history: SYN, SYN+ACK, pure ACK, data, FIN, RST. Bit of `letters`: place here, plus 6 when sent by end b
+SYN, DATA, FIN, RST = 1 << 0, 1 << 3, 1 << 4, 1 << 5
+BOTH = 1 | 1 << 6
+TCP_NS, UDP_NS, OTHER_NS = 3600 * SECOND, 120 * SECOND, 300 * SECOND  # a flow silent for longer is over
+CLOSED_NS = 30 * SECOND  # and so is a TCP flow that was closed, or whose SYN was never answered
+
+COLUMNS = {
+    "key": np.uint64, "a_high": np.uint64, "a_low": np.uint64, "b_high": np.uint64, "b_low": np.uint64, "a_port": np.uint16, "b_port": np.uint16,
+    "a_mac": np.uint64, "b_mac": np.uint64, "vlan": np.uint16, "ethertype": np.uint16, "transport": np.uint8, "ip_protocol": np.uint8, "ip_version": np.uint8,
+    "first_ns": np.int64, "last_ns": np.int64, "seen_ns": np.int64, "first_frame": np.int64, "isn": np.uint32, "live": np.bool_,
+    "server_is_b": np.bool_, "role": np.uint8, "hint": np.uint8,
+}  # fmt: skip
+COUNTS = {"protocol": np.uint8, "letters": np.uint16, "history": np.uint64, "pdus": np.int64, "slow": np.bool_}  # zero in a new flow
+STREAM = {"packets": np.int64, "bytes": np.int64, "payload": np.int64, "next": np.uint32, "known": np.bool_}  # likewise, by flow * 2 + (sent by b)
+
+
+@dataclass
+class Numbered:
+    """Which flow each packet belongs to: per row its flow (int32), whether end b sent it (bool), and its TCP letters (uint16, zero for others)."""
+
+    rows: Ints
+    flow: NDArray[np.int32]
+    from_b: Mask
+    letters: NDArray[np.uint16]
+    hash: NDArray[np.uint64]
+    now: Ints  # capture time that never goes back, int64 ns
+
+    @property
+    def stream(self) -> Ints:
+        return self.flow.astype(np.int64) * 2 + self.from_b
+
+
+class Flows:
+    """A bounded table of conversations, `c` its columns.
+
+    For each batch: `number` its packets, `account` them, do with them what there is to do, then `close`. Flows that are over stay readable as `dying` through
+    the next batch, so that what is still held of their streams can be delivered; then they are handed out and their rows are free.
+
+    Identity is a 64-bit hash keyed with secrets of this run: two of a million live flows share one with a probability of 3e-8, and nobody outside can aim for
+    it. hint: uint8[9, 65536], by Transport and port (or EtherType) the place of a protocol in the list, counted from 1. most: rows of the table, at least four
+    times `room`, the most packets that a batch has.
+    """
+
+    def __init__(self, hint: NDArray[np.uint8], most: int = 1_000_000, room: int = 1 << 16) -> None:
+        if most < 4 * room:
+            raise ValueError(f"the flow table needs room for {4 * room} flows at least, not {most}")
+        self.most, self.room, self.hint = most, room, hint
+        self.c: dict[str, Array] = {name: np.zeros(most, dtype) for name, dtype in (COLUMNS | COUNTS).items()}  # pages that nothing touches cost nothing
+        self.c |= {name: np.zeros(most * 2, dtype) for name, dtype in STREAM.items()}
+        self.slots = Slots(most)
+        self.salt = [np.uint64(secrets.randbits(64) | 1) for _ in range(6)]
+        self.used = 0  # rows of the table ever used
+        self.free = np.zeros(0, np.int32)
+        self.clock = self.swept = -(1 << 62)
+        self.evicted = 0
+        self.closing: list[tuple[int, End]] = []  # found over while numbering
+        self.dying: list[tuple[NDArray[np.int32], NDArray[np.uint8]]] = []  # flows that are over, and why (End)
+
+    def number(self, p: Packets, rows: Ints) -> Numbered:
+        """The flow of each of these packets. New flows are entered; idle, closed and reused ones give way to new ones."""
+        hashed, from_b = self._hash(p, rows)
+        now = np.maximum.accumulate(np.maximum(p.batch.ts_ns[rows], self.clock))
+        n = Numbered(rows, np.full(len(rows), -1, np.int32), from_b, letters(p, rows, from_b), hashed, now)
+        if rows.size:
+            n.flow = self.slots.find(hashed)
+            if (n.flow < 0).any():
+                self._enter_new(p, n)
+            self._renew(p, n)
+            self.clock = int(now[-1])
+        return n
+
+    def _hash(self, p: Packets, rows: Ints) -> tuple[NDArray[np.uint64], Mask]:
+        """The flow key of each packet, the same for both directions, and whether the greater end (b) sent it."""
+        sh, sl, dh, dl = p.source_high[rows], p.source_low[rows], p.destination_high[rows], p.destination_low[rows]
+        sp, dp = p.source_port[rows], p.destination_port[rows]
+        from_b = (sl > dl) | ((sl == dl) & (sp > dp))
+        wide = bool(sh.any() or dh.any())
+        if wide:
+            from_b = (sh > dh) | ((sh == dh) & from_b)
+        transport = p.transport[rows]
+        portless = (transport != Transport.TCP) & (transport != Transport.UDP)  # an ICMP type is no port: both directions are one flow
+        if portless.any():
+            sp, dp = np.where(portless, 0, sp).astype(np.uint16), np.where(portless, p.ethertype[rows], dp).astype(np.uint16)
+            sp, dp = np.where(portless & from_b, dp, sp), np.where(portless & from_b, sp, dp)
+        ports = np.where(from_b, dp, sp).astype(np.uint64) << np.uint64(16) | np.where(from_b, sp, dp)
+        ports |= p.vlan[rows].astype(np.uint64) << np.uint64(32) | transport.astype(np.uint64) << np.uint64(48)
+        parts = [np.where(from_b, dl, sl), np.where(from_b, sl, dl), ports]
+        if wide:
+            parts += [np.where(from_b, dh, sh), np.where(from_b, sh, dh)]
+        key = np.full(len(rows), self.salt[0])
+        for part, salt in zip(parts, self.salt[1:], strict=False):
+            key += part
+            key *= salt
+            key ^= key >> np.uint64(29)
+        return key | np.uint64(1), from_b
+
+    def _enter_new(self, p: Packets, n: Numbered) -> None:
+        new = np.flatnonzero(n.flow < 0)
+        _, first, inverse = np.unique(n.hash[new], return_index=True, return_inverse=True)
+        appearance = np.argsort(first)  # numbers in order of appearance, whatever the hash
+        ids = np.empty(len(first), np.int32)
+        ids[appearance] = self._enter(p, n, new[first[appearance]])
+        n.flow[new] = ids[inverse]
+
+    def _enter(self, p: Packets, n: Numbered, at: Ints) -> NDArray[np.int32]:
+        """New rows of the table, from the first packets of their flows."""
+        ids, c, packet, from_b = self._take(len(at)), self.c, n.rows[at], n.from_b[at]
+        for name in COUNTS:
+            c[name][ids] = 0
+        for name in STREAM:
+            c[name][ids * 2] = c[name][ids * 2 + 1] = 0
+        for name in ("high", "low", "port"):
+            sender, receiver = (getattr(p, f"{side}_{name}")[packet] for side in ("source", "destination"))
+            c[f"a_{name}"][ids], c[f"b_{name}"][ids] = np.where(from_b, receiver, sender), np.where(from_b, sender, receiver)
+        c["a_mac"][ids] = np.where(from_b, p.mac_destination[packet], p.mac_source[packet])
+        c["b_mac"][ids] = np.where(from_b, p.mac_source[packet], p.mac_destination[packet])
+        for name in ("vlan", "ethertype", "transport", "ip_protocol", "ip_version"):
+            c[name][ids] = getattr(p, name)[packet]
+        c["key"][ids], c["live"][ids], c["isn"][ids] = n.hash[at], True, p.sequence[packet]
+        c["first_ns"][ids] = c["last_ns"][ids] = p.batch.ts_ns[packet]
+        c["seen_ns"][ids], c["first_frame"][ids] = n.now[at], p.batch.frame[packet]
+        self._roles(p, ids, packet, from_b)
+        self.slots.insert(n.hash[at], ids)
+        return ids
+
+    def _roles(self, p: Packets, ids: NDArray[np.int32], packet: Ints, from_b: Mask) -> None:
+        """Who is the server: whom the SYN goes to; else whose port a protocol of the list has; else who has the lower port."""
+        transport, flags = p.transport[packet], p.flags[packet]
+        ethernet = transport == Transport.ETHERNET
+        to = self.hint[transport, np.where(ethernet, p.ethertype[packet], p.destination_port[packet])]
+        back = np.where(ethernet, 0, self.hint[transport, p.source_port[packet]])
+        tcp = transport == Transport.TCP
+        syn, answer = tcp & (flags & 0x12 == 0x02), tcp & (flags & 0x12 == 0x12)
+        by_port = (to > 0) != (back > 0)
+        to_server = np.where(by_port, to > 0, p.destination_port[packet] <= p.source_port[packet])
+        to_server = np.where(syn, True, np.where(answer, False, to_server))
+        self.c["hint"][ids] = np.where(to_server & (to > 0) | (back == 0), to, back)
+        self.c["role"][ids] = np.where(syn | answer, Role.HANDSHAKE, np.where(by_port, Role.PORT, Role.LOWER_PORT))
+        self.c["server_is_b"][ids] = to_server ^ from_b
+
+    def _take(self, count: int) -> NDArray[np.int32]:
+        """Rows of the table for `count` new flows; `close` sees to it that there are some."""
+        again, self.free = self.free[:count], self.free[count:]
+        fresh = np.arange(self.used, self.used + count - len(again), dtype=np.int32)
+        self.used += len(fresh)
+        return np.concatenate((again, fresh))
+
+    def _renew(self, p: Packets, n: Numbered) -> None:
+        """Where a packet finds its flow silent for too long, or is the SYN of another connection, it and what follows belong to a new flow."""
+        c = self.c
+        order = order_by(n.flow)
+        flow, now = n.flow[order], n.now[order]
+        first = heads(flow)
+        before = np.where(first, c["seen_ns"][flow], np.append(now[:1], now[:-1]))
+        begins = n.letters & np.uint16(BOTH * SYN) != 0
+        doubtful = np.flatnonzero((now - before > CLOSED_NS) | (begins[order] & (p.sequence[n.rows][order] != c["isn"][flow])))
+        start = np.append(np.flatnonzero(first), len(flow))
+        if doubtful.size:
+            for i in np.unique(np.searchsorted(start, doubtful, side="right") - 1).tolist():
+                self._walk(p, n, order[start[i] : start[i + 1]])
+        last = order[start[1:] - 1]
+        c["seen_ns"][n.flow[last]] = n.now[last]
+
+    def _walk(self, p: Packets, n: Numbered, mine: Ints) -> None:
+        """One flow's packets, one by one: each that ends the flow begins a new one."""
+        c = self.c
+        flow = int(n.flow[mine[0]])
+        seen, marks, isn = int(c["seen_ns"][flow]), int(c["letters"][flow]), int(c["isn"][flow])
+        transport = int(c["transport"][flow])
+        for row, now, letter, sequence in zip(mine.tolist(), n.now[mine].tolist(), n.letters[mine].tolist(), p.sequence[n.rows[mine]].tolist(), strict=True):
+            another = letter & BOTH * SYN and sequence != isn and marks
+            if now - seen > _patience(transport, marks) or another:
+                self.closing.append((flow, End.REUSED if another else End.TIMEOUT))
+                self.slots.remove(n.hash[row : row + 1])
+                flow = int(self._enter(p, n, np.array([row]))[0])
+                marks, isn = 0, sequence
+            n.flow[row] = flow
+            seen, marks = now, marks | letter
+
+    def account(self, p: Packets, n: Numbered) -> None:
+        """Add these packets to their flows' counts, times and TCP histories."""
+        if not n.rows.size:
+            return
+        c, stream = self.c, n.stream
+        order = order_by(stream)
+        begin = np.flatnonzero(heads(stream[order]))
+        which = stream[order[begin]]
+        c["packets"][which] += np.diff(np.append(begin, len(order)))
+        c["bytes"][which] += np.add.reduceat(p.batch.length[n.rows][order], begin)
+        c["payload"][which] += np.add.reduceat(p.wire_length[n.rows][order], begin)
+        np.maximum.at(c["last_ns"], which >> 1, np.maximum.reduceat(p.batch.ts_ns[n.rows][order], begin))
+        news = np.flatnonzero(n.letters & ~c["letters"][n.flow])
+        if news.size:
+            self._note(n.flow[news], n.letters[news])
+
+    def _note(self, flow: NDArray[np.int32], marks: NDArray[np.uint16]) -> None:
+        """Append letters that are new to their flow to its history: four bits each, the first seen highest. At most twelve times in a flow's life."""
+        found = []
+        for bit in range(12):
+            rows = np.flatnonzero(marks >> np.uint16(bit) & ~(self.c["letters"][flow] >> np.uint16(bit)) & np.uint16(1))
+            which, first = np.unique(flow[rows], return_index=True)
+            found.append((which, rows[first], np.full(len(which), bit + 1)))
+        which, row, letter = (np.concatenate(part) for part in zip(*found, strict=True))
+        order = np.lexsort((letter, row, which))
+        which, letter = which[order], letter[order].astype(np.uint64)
+        start = np.flatnonzero(heads(which))
+        counts = np.diff(np.append(start, len(which)))
+        for k in range(int(counts.max())):
+            at = start[counts > k] + k
+            self.c["history"][which[at]] = self.c["history"][which[at]] << np.uint64(4) | letter[at]
+            self.c["letters"][which[at]] |= np.uint16(1) << (letter[at] - np.uint64(1)).astype(np.uint16)
+
+    def close(self) -> dict[str, Array]:
+        """The batch is done: columns of the flows that were dying (their rows are free now), and from here on those that are over by now are dying."""
+        over = self._release()
+        gone = np.array([flow for flow, _ in self.closing], np.int32)
+        self.dying.append((gone, np.array([reason for _, reason in self.closing], np.uint8)))
+        self.c["live"][gone] = False
+        self.closing.clear()
+        if self.clock - self.swept > 10 * SECOND:
+            self.swept = self.clock
+            idle = np.flatnonzero(self.c["live"][: self.used] & (self.clock - self.c["seen_ns"][: self.used] > CLOSED_NS))
+            self._bury(idle[self.clock - self.c["seen_ns"][idle] > patience(self.c["transport"][idle], self.c["letters"][idle])], End.TIMEOUT)
+        if self.most - self.used + len(self.free) < 2 * self.room:
+            live = np.flatnonzero(self.c["live"][: self.used])
+            leave = min(max(2 * self.room, self.most // 4), len(live))
+            self._bury(live[np.argpartition(self.c["seen_ns"][live], leave - 1)[:leave]], End.EVICTED)
+            self.evicted += leave
+        return over
+
+    def finish(self) -> None:
+        """Nothing more comes: every flow is over. The next `close` but one hands out the last of them."""
+        self._bury(np.flatnonzero(self.c["live"][: self.used]), End.OPEN)
+
+    def _bury(self, flow: Array, reason: End) -> None:
+        self.slots.remove(self.c["key"][flow])
+        self.c["live"][flow] = False
+        self.dying.append((flow.astype(np.int32), np.full(len(flow), reason, np.uint8)))
+
+    def _release(self) -> dict[str, Array]:
+        flow = np.concatenate([flow for flow, _ in self.dying] or [np.zeros(0, np.int32)])
+        reason = np.concatenate([reason for _, reason in self.dying] or [np.zeros(0, np.uint8)])
+        self.dying.clear()
+        self.free = np.concatenate((self.free, flow))
+        return self.snapshot(flow, reason)
+
+    def snapshot(self, flow: Array, reason: Array) -> dict[str, Array]:
+        """The columns of these flows; those by stream twice, _a and _b (what that end sent)."""
+        c = self.c
+        columns = {name: c[name][flow] for name in (*COLUMNS, *COUNTS)} | {"flow": np.asarray(flow)}
+        for name in ("packets", "bytes", "payload"):
+            columns[name + "_a"], columns[name + "_b"] = c[name][flow * 2], c[name][flow * 2 + 1]
+        marks = columns["letters"]
+        reset, closed = marks & (BOTH * RST) != 0, marks & (BOTH * FIN) == BOTH * FIN
+        columns["end"] = np.where(reset, End.RST, np.where(closed, End.FIN, reason)).astype(np.uint8)
+        return columns
+
+
+def letters(p: Packets, rows: Ints, from_b: Mask) -> NDArray[np.uint16]:
+    """The TCP letters of each packet, as bits of LETTERS; 0 for other transports."""
+    flags, data = p.flags[rows].astype(np.uint16), (p.wire_length[rows] > 0).astype(np.uint16)
+    syn, fin, rst, ack = flags >> 1 & 1, flags & 1, flags >> 2 & 1, flags >> 4 & 1
+    bits = (syn & ~ack) | (syn & ack) << 1 | (ack & ~(syn | fin | rst | data) & 1) << 2 | data << 3 | fin << 4 | rst << 5
+    bits = np.where(from_b, bits << 6, bits)
+    return np.where(p.transport[rows] == Transport.TCP, bits, 0).astype(np.uint16)
+
+
+def _patience(transport: int, marks: int) -> int:
+    """How long a flow with these letters may be silent, ns."""
+    if transport != Transport.TCP:
+        return UDP_NS if transport == Transport.UDP else OTHER_NS
+    closed = marks & BOTH * FIN == BOTH * FIN or marks & BOTH * RST
+    unanswered = marks & BOTH * SYN and not (marks & 0x3F and marks >> 6)
+    return CLOSED_NS if closed or unanswered else TCP_NS
+
+
+TCP_PATIENCE = np.array([_patience(Transport.TCP, marks) for marks in range(1 << 12)])
+
+
+def patience(transport: NDArray[np.uint8], marks: NDArray[np.uint16]) -> Ints:
+    """The same for many flows. int64, ns."""
+    return np.where(transport == Transport.TCP, TCP_PATIENCE[marks], np.where(transport == Transport.UDP, UDP_NS, OTHER_NS))

@@ -1,0 +1,78 @@
+"""Where PDUs lie in many byte ranges at once, and what protocol ranges hold: structure decides, the port only says what to try first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sensor.columns import Bytes, Ints, Mask, read
+from sensor.events.protocol import Protocol
+
+WHOLE = 16  # PDUs of one range that recognition looks at
+
+
+@dataclass
+class Frames:
+    """PDUs found: the range each lies in, its bytes at..end, and per range how far PDUs fill it (all int64)."""
+
+    which: Ints
+    at: Ints
+    end: Ints
+    filled: Ints
+
+
+def frame(protocol: Protocol, data: Bytes, at: Ints, end: Ints) -> Frames:
+    """Split ranges into the PDUs that stand one after the other from each one's beginning; stops where a range holds no whole PDU any more."""
+    rows, filled = np.arange(len(at)), at.copy()
+    found: list[tuple[Ints, Ints, Ints]] = []
+    need = protocol.header.itemsize
+    while rows.size:  # once per PDU that the fullest range holds
+        size = protocol.size(read(data, at, protocol.header))
+        after = at + size
+        whole = (size > 0) & (after <= end) & (at + need <= end)
+        if not whole.all():
+            rows, at, after, end = rows[whole], at[whole], after[whole], end[whole]
+        found.append((rows, at, after))
+        filled[rows] = after
+        more = after < end
+        rows, at, end = rows[more], after[more], end[more]
+    if not found:
+        return Frames(rows, rows, rows, filled)
+    which, at, after = found[0] if len(found) == 1 else (np.concatenate(part) for part in zip(*found, strict=True))
+    return Frames(which, at, after, filled)
+
+
+def recognise(protocols: tuple[Protocol, ...], hint: NDArray[np.uint8], data: Bytes, at: Ints, end: Ints) -> NDArray[np.uint8]:
+    """Which protocol each range begins with, as its place in the list counted from 1; 0 where none does.
+
+    The protocol that the port hints at needs one whole PDU; any other must fill the range exactly (or its first WHOLE PDUs).
+    """
+    result = np.zeros(len(at), np.uint8)
+    for number in np.unique(hint[hint > 0]).tolist():
+        mine = np.flatnonzero(hint == number)
+        frames = frame(protocols[number - 1], data, at[mine], end[mine])
+        result[mine[np.unique(frames.which)]] = number
+    for number, protocol in enumerate(protocols, 1):
+        left = np.flatnonzero((result == 0) & (hint != number))
+        if left.size:
+            result[left[exact(protocol, data, at[left], end[left])]] = number
+    return result
+
+
+def exact(protocol: Protocol, data: Bytes, at: Ints, end: Ints) -> Mask:
+    """Whether PDUs of this protocol fill each range exactly (or are still doing so after WHOLE of them)."""
+    at, result, need = at.copy(), np.zeros(len(at), np.bool_), protocol.header.itemsize
+    rows = np.arange(len(at))
+    for _ in range(WHOLE):
+        rows = rows[at[rows] + need <= end[rows]]
+        if not rows.size:
+            break
+        size = protocol.size(read(data, at[rows], protocol.header))
+        rows, size = rows[size > 0], size[size > 0]
+        at[rows] += size
+        result[rows[at[rows] == end[rows]]] = True
+        rows = rows[at[rows] < end[rows]]
+    result[rows] = True
+    return result

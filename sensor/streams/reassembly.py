@@ -1,0 +1,340 @@
+"""The slow path: one TCP stream at a time, byte by byte exact, bounded. It is also what the fast path is held against.
+
+Policy where segments overlap: the first bytes seen win (as Linux and Windows do for data already delivered); other content is reported, never used.
+A hole is waited for until the receiver acknowledges beyond it (then the sensor missed it), or `HELD_BYTES`, `HELD_SEGMENTS` or `HELD_NS` are exceeded.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+
+from sensor.columns import PAD, padded, read
+from sensor.events.protocol import Protocol
+from sensor.events.vocabulary import Kind, Trust
+from sensor.streams.flows import UNDECIDED, UNKNOWN
+
+HELD_BYTES, HELD_SEGMENTS, HELD_NS = 1 << 16, 64, 1_000_000_000
+MOST_PDU = 1 << 17  # bytes of one PDU that are waited for
+Earlier: TypeAlias = Callable[[int, int, int], bytes | None]  # of a stream: sequence number, size, the frame that asks -> what another frame held there
+TRIES = 8  # segments without any PDU after which a flow's protocol is given up
+
+
+@dataclass
+class Segment:
+    """A TCP segment: sequence number, content, bytes that the snap length cut off behind it, and the packet it came in."""
+
+    sequence: int
+    content: bytes
+    cut: int
+    row: int
+    frame: int
+    ts_ns: int
+
+
+@dataclass
+class Stream:
+    """What is waiting of one direction: `buffer` (in order, no whole PDU yet) with `marks` (end in buffer, frame, ts_ns of each piece), and `held` behind holes."""
+
+    next: int | None = None
+    buffer: bytearray = field(default_factory=bytearray)
+    marks: list[tuple[int, int, int]] = field(default_factory=list)
+    need: int = 1  # bytes in buffer before framing is worth another try
+    trust: Trust = Trust.COMPLETE  # of the next PDU
+    lost: bool = False  # the next PDU must be found by its structure
+    held: list[tuple[int, int, Segment]] = field(default_factory=list)  # by distance from `origin`, then arrival
+    held_bytes: int = 0
+    origin: int = 0
+    arrivals: int = 0
+
+    @property
+    def clean(self) -> bool:
+        return not self.buffer and not self.held and not self.lost and self.trust == Trust.COMPLETE
+
+
+@dataclass
+class Flow:
+    """The slow path's state of one flow: both streams, its protocol as the flow table numbers it, and how many segments brought no PDU."""
+
+    protocol: int
+    hint: int
+    streams: tuple[Stream, Stream] = field(default_factory=lambda: (Stream(), Stream()))
+    tries: int = 0
+
+    @property
+    def clean(self) -> bool:
+        return self.protocol != UNDECIDED and self.streams[0].clean and self.streams[1].clean
+
+
+@dataclass(frozen=True)
+class Found:
+    """A PDU that the slow path put together."""
+
+    content: bytes
+    row: int
+    frame: int
+    ts_ns: int
+    from_b: bool
+    trust: Trust
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Something wrong with a stream: the packet that showed it, how many bytes, and which direction."""
+
+    kind: Kind
+    row: int
+    frame: int
+    ts_ns: int
+    from_b: bool
+    size: int
+
+
+def signed(difference: int) -> int:
+    """A difference of 32-bit sequence numbers as the nearer of its two readings (RFC 1982)."""
+    return (difference + 0x80000000 & 0xFFFFFFFF) - 0x80000000
+
+
+class Reassembler:
+    """Feeds segments through one flow's streams and collects what comes out.
+
+    count: called with (protocol number, what, bytes) for every byte that is accounted for.
+    """
+
+    def __init__(self, protocols: tuple[Protocol, ...], count: Callable[[int, str, int], None]) -> None:
+        self.protocols, self.count = protocols, count
+        self.found: list[Found] = []
+        self.troubles: list[Trouble] = []
+
+    def feed(self, flow: Flow, from_b: bool, segment: Segment, acknowledged: int, earlier: Earlier) -> None:
+        """One packet of the flow, in capture order; acknowledged: its ACK number, -1 where it has none."""
+        other = flow.streams[not from_b]
+        if acknowledged >= 0 and other.held and other.next is not None:
+            first = other.held[0][2]
+            if signed(acknowledged - first.sequence) >= 0 and signed(acknowledged - other.next) > 0:
+                self._gap(flow, not from_b, segment)
+        if not segment.content and not segment.cut:
+            return
+        if flow.protocol == UNKNOWN:
+            self.count(UNKNOWN, "unrecognised", len(segment.content))
+            return
+        stream = flow.streams[from_b]
+        if stream.next is None:
+            stream.next = segment.sequence
+        distance = signed(segment.sequence - stream.next)
+        if distance > 0:
+            self._hold(flow, from_b, segment)
+        else:
+            self._advance(flow, from_b, segment, earlier)
+            self._release(flow, from_b, segment, earlier)
+
+    def finish(self, flow: Flow, from_b: bool, last: Segment) -> None:
+        """Nothing more comes: deliver what is held, and count what remains as unfinished."""
+        stream = flow.streams[from_b]
+        while stream.held:
+            self._gap(flow, from_b, last)
+        self.count(flow.protocol, "unfinished", len(stream.buffer))
+        stream.buffer.clear()
+        stream.marks.clear()
+
+    def _advance(self, flow: Flow, from_b: bool, segment: Segment, earlier: Earlier) -> None:
+        """A segment that begins at or before what is expected: what is new of it goes into the buffer."""
+        stream = flow.streams[from_b]
+        assert stream.next is not None
+        old = -signed(segment.sequence - stream.next)
+        content = segment.content
+        if old:
+            again = content[:old]
+            before = earlier(segment.sequence, len(again), segment.frame) if again and (len(content) > 1 or old > 1) else None  # one byte before: a keep-alive
+            if before is not None and before != again:
+                self.troubles.append(Trouble(Kind.OVERLAP_DIFFERENT, segment.row, segment.frame, segment.ts_ns, from_b, len(again)))
+            self.count(flow.protocol, "retransmitted", len(again))
+            if old >= len(content) + segment.cut:
+                return
+            content = content[old:]
+        stream.next = (segment.sequence + len(segment.content) + segment.cut) & 0xFFFFFFFF
+        if content and flow.protocol == UNKNOWN:
+            self.count(UNKNOWN, "unrecognised", len(content))
+        elif content:
+            stream.buffer += content
+            stream.marks.append((len(stream.buffer), segment.frame, segment.ts_ns))
+            self._frame(flow, from_b, segment, len(content))
+        if segment.cut:
+            self._lose(flow, from_b, segment, segment.cut)
+
+    def _hold(self, flow: Flow, from_b: bool, segment: Segment) -> None:
+        stream = flow.streams[from_b]
+        assert stream.next is not None
+        if not stream.held:
+            stream.origin = stream.next
+        stream.arrivals += 1
+        insort(stream.held, (signed(segment.sequence - stream.origin), stream.arrivals, segment), key=lambda entry: entry[:2])
+        stream.held_bytes += len(segment.content)
+        oldest = min(entry[2].ts_ns for entry in stream.held)
+        if stream.held_bytes > HELD_BYTES or len(stream.held) > HELD_SEGMENTS or segment.ts_ns - oldest > HELD_NS:
+            self._gap(flow, from_b, segment)
+
+    def _release(self, flow: Flow, from_b: bool, now: Segment, earlier: Earlier) -> None:
+        """Held segments that have become due."""
+        stream = flow.streams[from_b]
+        while stream.held and stream.next is not None and signed(stream.held[0][2].sequence - stream.next) <= 0:
+            segment = stream.held.pop(0)[2]
+            stream.held_bytes -= len(segment.content)
+            self._advance(flow, from_b, Segment(segment.sequence, segment.content, segment.cut, now.row, segment.frame, segment.ts_ns), earlier)
+
+    def _gap(self, flow: Flow, from_b: bool, now: Segment) -> None:
+        """Give up the hole before the first held segment and go on behind it."""
+        stream = flow.streams[from_b]
+        assert stream.next is not None
+        first = stream.held[0][2]
+        self._lose(flow, from_b, now, signed(first.sequence - stream.next))
+        stream.next = first.sequence
+        self._release(flow, from_b, now, lambda _sequence, _size, _frame: None)
+
+    def _lose(self, flow: Flow, from_b: bool, now: Segment, size: int) -> None:
+        """Bytes that were never seen: the PDU they fell into is lost, the next one must be found."""
+        stream = flow.streams[from_b]
+        self.troubles.append(Trouble(Kind.STREAM_GAP, now.row, now.frame, now.ts_ns, from_b, size))
+        self.count(flow.protocol, "gap", size)
+        self._drop(flow, stream, len(stream.buffer))
+        stream.need, stream.lost, stream.trust = 1, True, Trust.AFTER_GAP
+
+    def _drop(self, flow: Flow, stream: Stream, size: int) -> None:
+        """Pass over bytes at the buffer's beginning that are part of no PDU."""
+        if size:
+            self.count(flow.protocol, "skipped", size)
+            self._consume(stream, size)
+
+    def _consume(self, stream: Stream, size: int) -> None:
+        del stream.buffer[:size]
+        stream.marks = [(end - size, frame, ts_ns) for end, frame, ts_ns in stream.marks if end > size]
+
+    def _frame(self, flow: Flow, from_b: bool, now: Segment, added: int) -> None:
+        """Take whole PDUs from the buffer's beginning; `added` bytes of it just came in."""
+        stream = flow.streams[from_b]
+        while stream.buffer and len(stream.buffer) >= stream.need and flow.protocol != UNKNOWN:
+            if flow.protocol == UNDECIDED and not self._recognise(flow, stream, now, from_b, added):
+                return
+            protocol = self.protocols[flow.protocol - 1]
+            if len(stream.buffer) < protocol.header.itemsize:
+                stream.need = protocol.header.itemsize
+                return
+            size = self._size(protocol, stream.buffer, 0)
+            if not 0 < size <= MOST_PDU or (stream.lost and size > len(stream.buffer)):
+                if not self._resync(flow, from_b, now):
+                    return
+                continue
+            if size > len(stream.buffer):
+                stream.need = size
+                return
+            self._deliver(flow, from_b, now, size)
+        if flow.protocol == UNKNOWN:
+            self.count(UNKNOWN, "unrecognised", len(stream.buffer))
+            self._consume(stream, len(stream.buffer))
+
+    def _deliver(self, flow: Flow, from_b: bool, now: Segment, size: int) -> None:
+        stream = flow.streams[from_b]
+        pieces = [(frame, ts_ns) for i, (_, frame, ts_ns) in enumerate(stream.marks) if i == 0 or stream.marks[i - 1][0] < size]
+        frame, ts_ns = max(pieces)
+        self.found.append(Found(bytes(stream.buffer[:size]), now.row, frame, ts_ns, from_b, stream.trust))
+        self.count(flow.protocol, "decoded", size)
+        self._consume(stream, size)
+        stream.need, stream.lost, stream.trust = 1, False, Trust.COMPLETE
+        flow.tries = 0
+
+    def _size(self, protocol: Protocol, buffer: bytearray, at: int) -> int:
+        return int(protocol.size(np.frombuffer(bytes(buffer[at : at + protocol.header.itemsize]), protocol.header))[0])
+
+    def _resync(self, flow: Flow, from_b: bool, now: Segment) -> bool:
+        """These bytes are no PDU: find the next one in the buffer, of this protocol or of another. False where there is none; the buffer is empty then."""
+        stream = flow.streams[from_b]
+        if not stream.lost:
+            self.troubles.append(Trouble(Kind.GARBAGE, now.row, now.frame, now.ts_ns, from_b, len(stream.buffer)))
+            stream.lost = True
+        order = [flow.protocol, *(number for number in range(1, len(self.protocols) + 1) if number != flow.protocol)]
+        for number in order:
+            at = find(self.protocols[number - 1], stream.buffer, anywhere=number == flow.protocol)
+            if at is not None:
+                flow.protocol = number
+                self._drop(flow, stream, at)
+                stream.trust = Trust.RESYNCED
+                stream.need, stream.lost = 1, False
+                return True
+        self._drop(flow, stream, len(stream.buffer))
+        stream.need = 1
+        flow.tries += 1
+        if flow.tries >= TRIES:
+            self._give_up(flow, now, from_b)
+        return False
+
+    def _recognise(self, flow: Flow, stream: Stream, now: Segment, from_b: bool, added: int) -> bool:
+        """Decide what an undecided flow speaks from the beginning of its buffer. True once decided."""
+        waiting = False
+        for number in candidates(flow.hint, len(self.protocols)):
+            protocol = self.protocols[number - 1]
+            if len(stream.buffer) < protocol.header.itemsize:
+                waiting |= number == flow.hint or not flow.hint
+                continue
+            size = self._size(protocol, stream.buffer, 0)
+            if (number == flow.hint and 0 < size <= len(stream.buffer)) or (size > 0 and whole(protocol, stream.buffer, 0)):
+                flow.protocol = number
+                return True
+            waiting |= number == flow.hint and len(stream.buffer) < size <= MOST_PDU
+        if waiting and len(stream.buffer) < MOST_PDU:
+            stream.need = len(stream.buffer) + 1
+            return False
+        self._drop(flow, stream, len(stream.buffer))
+        stream.need, stream.trust = 1, Trust.RESYNCED
+        flow.tries += 1
+        if flow.tries >= TRIES:
+            self._give_up(flow, now, from_b)
+        return False
+
+    def _give_up(self, flow: Flow, now: Segment, from_b: bool) -> None:
+        if flow.hint:
+            self.troubles.append(Trouble(Kind.UNEXPECTED_PROTOCOL, now.row, now.frame, now.ts_ns, from_b, 0))
+        flow.protocol = UNKNOWN
+        for stream in flow.streams:
+            self.count(UNKNOWN, "unrecognised", len(stream.buffer) + stream.held_bytes)
+            stream.buffer.clear()
+            stream.marks.clear()
+            stream.held.clear()
+            stream.held_bytes, stream.lost, stream.trust = 0, False, Trust.COMPLETE
+
+
+def candidates(hint: int, count: int) -> list[int]:
+    """Protocol numbers in the order in which they are tried: the port's own first."""
+    return ([hint] if hint else []) + [number for number in range(1, count + 1) if number != hint]
+
+
+def whole(protocol: Protocol, buffer: bytes | bytearray, at: int) -> bool:
+    """Whether the bytes from `at` to the end are nothing but PDUs of this protocol (16 at most are looked at)."""
+    for _ in range(16):
+        if at + protocol.header.itemsize > len(buffer):
+            return False
+        size = int(protocol.size(np.frombuffer(bytes(buffer[at : at + protocol.header.itemsize]), protocol.header))[0])
+        at += size
+        if size <= 0 or at > len(buffer):
+            return False
+        if at == len(buffer):
+            return True
+    return True
+
+
+def find(protocol: Protocol, buffer: bytearray, *, anywhere: bool) -> int | None:
+    """Where in the buffer PDUs begin that reach exactly to its end, or one that another follows; only at its beginning unless `anywhere`. None: nowhere."""
+    room = len(buffer) - protocol.header.itemsize
+    if room < 0:
+        return None
+    at = np.arange(room + 1 if anywhere else 1)
+    data = padded(bytes(buffer))
+    size = protocol.size(read(data, at, protocol.header))
+    end = at + size
+    plausible = np.flatnonzero((size > 0) & (end <= len(buffer)))
+    follower = protocol.size(read(data, np.minimum(end[plausible], len(buffer) + PAD - protocol.header.itemsize), protocol.header))
+    good = plausible[(end[plausible] == len(buffer)) | ((end[plausible] <= room) & (follower > 0))]
+    return next((int(start) for start in good.tolist() if not anywhere and whole(protocol, buffer, int(start)) or anywhere), None)

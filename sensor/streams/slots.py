@@ -1,0 +1,67 @@
+"""A hash table of NumPy columns: 64-bit keys to small integers, for many keys at once."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sensor.columns import Array, Ints
+
+VACANT, GONE = np.uint64(0), np.uint64(2)  # keys are odd, so neither is one
+
+
+class Slots:
+    """Open addressing with linear probing, at most half full. Keys (uint64, odd) must be spread evenly over 64 bits by their maker."""
+
+    def __init__(self, most: int) -> None:
+        self.bits = max(most * 2 - 1, 1).bit_length()
+        self.key = np.zeros(1 << self.bits, np.uint64)
+        self.number = np.zeros(1 << self.bits, np.int32)
+        self.gone = 0
+
+    def _home(self, key: NDArray[np.uint64]) -> Ints:
+        return (key >> np.uint64(64 - self.bits)).astype(np.int64)
+
+    def find(self, key: NDArray[np.uint64]) -> NDArray[np.int32]:
+        """The number of each key (int32), -1 where it is not in the table."""
+        slot = self._home(key)
+        hit = self.key[slot] == key
+        number = self.number[slot]
+        if not hit.all():
+            missed = np.flatnonzero(~hit)
+            there = self._seek(key[missed], slot[missed])
+            number[missed] = np.where(there >= 0, self.number[there], np.int32(-1))
+        return number
+
+    def _seek(self, key: NDArray[np.uint64], slot: Ints) -> Ints:
+        """The slot of each key, -1 where it has none: look on as long as somebody else sits there, or sat there once."""
+        result = np.full(len(key), -1, np.int64)
+        row = np.arange(len(key))
+        while row.size:
+            there = self.key[slot]
+            hit = there == key[row]
+            result[row[hit]] = slot[hit]
+            on = ~hit & (there != VACANT)
+            row, slot = row[on], (slot[on] + 1) & ((1 << self.bits) - 1)
+        return result
+
+    def insert(self, key: NDArray[np.uint64], number: Array) -> None:
+        """Enter distinct keys that are not in the table."""
+        slot = self._home(key)
+        while key.size:
+            room = self.key[slot] & np.uint64(1) == 0
+            self.key[slot[room]] = key[room]  # of several that want one slot the last one wins
+            won = room & (self.key[slot] == key)
+            self.number[slot[won]] = number[won]
+            key, number, slot = key[~won], number[~won], (slot[~won] + 1) & ((1 << self.bits) - 1)
+
+    def remove(self, key: NDArray[np.uint64]) -> None:
+        """Take out keys that are in the table; when a quarter of the slots are only remembered, the table is laid out anew."""
+        slot = self._seek(key, self._home(key))
+        self.key[slot[slot >= 0]] = GONE
+        self.gone += len(key)
+        if self.gone > 1 << (self.bits - 2):
+            held = np.flatnonzero(self.key & np.uint64(1))
+            keys, numbers = self.key[held], self.number[held]
+            self.key[:], self.gone = VACANT, 0
+            self.insert(keys, numbers)

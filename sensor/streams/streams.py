@@ -1,0 +1,335 @@
+"""Packets -> PDUs: speculate in bulk that every segment is in order and begins with a PDU, verify that for all at once, and send what fails down the slow path."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sensor.columns import PAD, Array, Bytes, Ints, Mask, heads, order_by, ragged
+from sensor.decode.packets import Packets, Transport
+from sensor.events.protocol import Protocol
+from sensor.events.table import Pdus
+from sensor.events.vocabulary import Kind, Trust
+from sensor.streams.flows import UNDECIDED, UNKNOWN, Flows, Numbered, Role
+from sensor.streams.framing import frame, recognise
+from sensor.streams.memory import Memory
+from sensor.streams.reassembly import TRIES, Flow, Found, Reassembler, Segment, Trouble
+
+NEVER = np.iinfo(np.int64).max
+ONE_SIDED = 8  # packets of one direction without any of the other, after which what it says is labelled so
+
+
+def hints(protocols: tuple[Protocol, ...]) -> NDArray[np.uint8]:
+    """uint8[9, 65536]: by Transport and port or EtherType, the protocol's place in the list counted from 1. Who is first in the list has the port."""
+    table = np.zeros((9, 1 << 16), np.uint8)
+    for number, protocol in reversed(list(enumerate(protocols, 1))):
+        for transport, ports in ((Transport.TCP, protocol.tcp_ports), (Transport.UDP, protocol.udp_ports), (Transport.ETHERNET, protocol.ethertypes)):
+            table[transport, list(ports)] = number
+    return table
+
+
+@dataclass(frozen=True)
+class FlowTrouble:
+    """Something wrong in a flow, and what protocol number it was taken for."""
+
+    trouble: Trouble
+    flow: int
+    protocol: int
+
+
+@dataclass
+class Parts:
+    """PDUs found so far in one batch, as parts of columns; `annex` is what the slow path put together, to stand behind the batch's bytes."""
+
+    base: int
+    annex: bytearray = field(default_factory=bytearray)
+    columns: list[tuple[Array, ...]] = field(default_factory=list)  # protocol, at, end, row, frame, ts_ns, flow, from_b, trust, notes
+
+    def add(self, *columns: Array | int) -> None:
+        n = max(len(column) for column in columns if isinstance(column, np.ndarray))
+        self.columns.append(tuple(np.broadcast_to(np.asarray(column), n) for column in columns))
+
+    def put(self, found: list[Found], flow: int, protocol: int) -> None:
+        """What the slow path found in one flow."""
+        for pdu in found:
+            at = self.base + len(self.annex)
+            self.annex += pdu.content
+            values = (protocol, at, at + len(pdu.content), pdu.row, pdu.frame, pdu.ts_ns, flow, pdu.from_b, pdu.trust, 0)
+            self.columns.append(tuple(np.array([value]) for value in values))
+
+
+class Streams:
+    """Keeps what streams need from batch to batch.
+
+    bytes: counts payload bytes by (protocol number, what): decoded, skipped, retransmitted, unfinished and unrecognised sum up to all TCP, UDP and Ethernet
+    payload that was captured; gap is what was never seen. slow_segments: packets that went down the slow path. troubles: what was wrong, for whoever takes it.
+    """
+
+    def __init__(self, protocols: tuple[Protocol, ...], flows: Flows) -> None:
+        self.protocols, self.flows = protocols, flows
+        self.bytes: Counter[tuple[int, str]] = Counter()
+        self.slow: dict[int, Flow] = {}
+        self.slow_segments = 0
+        self.tries: dict[int, int] = {}  # datagrams of undecided flows that were no PDU
+        self.memory = Memory()
+        self.troubles: list[FlowTrouble] = []
+        self.first_failure = np.full(flows.most, NEVER)
+
+    def pdus(self, p: Packets, n: Numbered) -> list[tuple[int, Pdus]]:
+        """The PDUs that these packets complete, by protocol number."""
+        parts = Parts(len(p.data) - PAD)
+        self._flush(p, parts)
+        self._segments(p, n, parts)
+        self._datagrams(p, n, parts)
+        return self._by_protocol(p, n, parts)
+
+    def _segments(self, p: Packets, n: Numbered, parts: Parts) -> None:
+        """TCP. A flow's rows are fast until the first that fails a check; from there on the flow goes down the slow path."""
+        c, flags = self.flows.c, p.flags[n.rows]
+        tcp = p.transport[n.rows] == Transport.TCP
+        unknown = c["protocol"][n.flow] == UNKNOWN
+        self.count(UNKNOWN, "unrecognised", int(p.payload_length[n.rows[tcp & unknown]].sum()))
+        self.count(UNDECIDED, "skipped", int(p.payload_length[n.rows[tcp & ~unknown & (flags & 0x04 != 0)]].sum()))  # a reset's reason is no stream data
+        speaks = np.flatnonzero(tcp & ~unknown & (flags & 0x04 == 0) & ((p.wire_length[n.rows] > 0) | (flags & 0x02 != 0)))
+        rows, flow, stream = n.rows[speaks], n.flow[speaks], n.stream[speaks]
+        sequence = p.sequence[rows] + (p.flags[rows] >> 1 & 1)  # a SYN takes a number of its own
+        at, length, wire = p.payload_at[rows], p.payload_length[rows], p.wire_length[rows].astype(np.uint32)
+        self.memory.add(stream, sequence, at, length, p.batch.frame[rows], p.data)
+        in_order, order = self._in_order(stream, sequence, wire)
+        self._fail(flow, rows, ~in_order | c["slow"][flow] | (length < wire))
+        self._decide(p, n.from_b[speaks], flow, rows, at, length)
+        fast = np.flatnonzero((rows < self.first_failure[flow]) & (length > 0))
+        found = []
+        for number in np.unique(c["protocol"][flow[fast]]).tolist():
+            mine = fast[c["protocol"][flow[fast]] == number]
+            frames = frame(self.protocols[number - 1], p.data, at[mine], at[mine] + length[mine])
+            broken = mine[frames.filled < at[mine] + length[mine]]
+            self._fail(flow[broken], rows[broken], np.ones(len(broken), np.bool_))
+            found.append((number, mine[frames.which], frames.at, frames.end))
+        is_fast = rows < self.first_failure[flow]
+        for number, which, begin, end in found:
+            if not is_fast.all():
+                keep = is_fast[which]
+                which, begin, end = which[keep], begin[keep], end[keep]
+            self.count(number, "decoded", int((end - begin).sum()))
+            row = rows[which]
+            parts.add(number, begin, end, row, p.batch.frame[row], p.batch.ts_ns[row], flow[which], n.from_b[speaks[which]], Trust.COMPLETE, 0)
+        order = order[is_fast[order]]
+        last = order[np.append(heads(stream[order])[1:], True)] if order.size else order
+        c["next"][stream[last]], c["known"][stream[last]] = sequence[last] + wire[last], True
+        slow = np.flatnonzero(tcp & (n.rows >= self.first_failure[n.flow]))
+        self.first_failure[flow] = NEVER
+        self._slow(p, n, slow, parts)
+
+    def _in_order(self, stream: Ints, sequence: NDArray[np.uint32], wire: NDArray[np.uint32]) -> tuple[Mask, Ints]:
+        """Whether each segment begins where its stream stands (or begins it), and the order of streams."""
+        order = order_by(stream)
+        s, q = stream[order], sequence[order]
+        first = heads(s)
+        before = np.where(self.flows.c["known"][s], self.flows.c["next"][s], q)
+        if len(q):
+            before[1:] = np.where(first[1:], before[1:], (q + wire[order])[:-1])
+        result = np.empty(len(q), np.bool_)
+        result[order] = q == before
+        return result, order
+
+    def _fail(self, flow: Array, rows: Ints, failed: Mask) -> None:
+        some = np.flatnonzero(failed)
+        if some.size:
+            np.minimum.at(self.first_failure, flow[some], rows[some])
+
+    def _decide(self, p: Packets, from_b: Mask, flow: Array, rows: Ints, at: Ints, length: Ints) -> None:
+        """The first segment with payload of a flow decides its protocol, or fails."""
+        c = self.flows.c
+        open_ = np.flatnonzero((c["protocol"][flow] == UNDECIDED) & (length > 0) & (rows < self.first_failure[flow]))
+        if not open_.size:
+            return
+        _, first = np.unique(flow[open_], return_index=True)
+        first = open_[first]
+        number = recognise(self.protocols, c["hint"][flow[first]], p.data, at[first], at[first] + length[first])
+        c["protocol"][flow[first]] = number
+        self._fail(flow[first], rows[first], number == 0)
+        self._assign_roles(p.data, number, flow[first], from_b[first], at[first])
+
+    def _assign_roles(self, data: Bytes, number: Array, flow: Array, from_b: Mask, at: Ints) -> None:
+        """Where neither a handshake nor a port told who is the server, the first PDU may."""
+        c = self.flows.c
+        for one in np.unique(number[(number > 0) & (c["role"][flow] == Role.LOWER_PORT)]).tolist():
+            protocol = self.protocols[one - 1]
+            mine = np.flatnonzero((number == one) & (c["role"][flow] == Role.LOWER_PORT))
+            role = protocol.role(np.ascontiguousarray(data[at[mine][:, None] + np.arange(protocol.header.itemsize)]).view(protocol.header)[:, 0])
+            told = mine[role != 0]
+            c["server_is_b"][flow[told]] = (role[role != 0] > 0) ^ from_b[told]
+            c["role"][flow[told]] = Role.STRUCTURE
+
+    # The slow path
+
+    def _slow(self, p: Packets, n: Numbered, some: Ints, parts: Parts) -> None:
+        """Feed these packets, in order, to the reassembler."""
+        if not some.size:
+            return
+        self.slow_segments += len(some)
+        rows, flags = n.rows[some], p.flags[n.rows[some]]
+        size = np.where(flags & 0x04 != 0, 0, p.payload_length[rows])
+        cut = np.where(flags & 0x04 != 0, 0, p.wire_length[rows]) - size
+        sequence = p.sequence[rows] + (flags >> 1 & 1)
+        acknowledged = np.where(flags & 0x10 != 0, p.acknowledgment[rows].astype(np.int64), -1)
+        columns = (rows, n.flow[some], n.from_b[some], sequence, p.payload_at[rows], size, cut, acknowledged, p.batch.frame[rows], p.batch.ts_ns[rows])
+        touched: set[int] = set()
+        for row, flow, from_b, seq, at, length, missing, ack, frame_, ts_ns in zip(*(column.tolist() for column in columns), strict=True):
+            touched.add(flow)
+            segment = Segment(seq, p.data[at : at + length].tobytes(), missing, row, frame_, ts_ns)
+            self._feed(flow, from_b, segment, ack, p, parts)
+        for flow in touched:
+            self._settle(flow)
+
+    def _feed(self, flow: int, from_b: bool, segment: Segment, acknowledged: int, p: Packets, parts: Parts) -> None:
+        state, c = self.slow.get(flow), self.flows.c
+        if state is None:
+            state = self.slow[flow] = Flow(int(c["protocol"][flow]), int(c["hint"][flow]))
+            for side in (0, 1):
+                if c["known"][flow * 2 + side]:
+                    state.streams[side].next = int(c["next"][flow * 2 + side])
+        work = Reassembler(self.protocols, self.count)
+        stream, first_frame = flow * 2 + from_b, int(c["first_frame"][flow])
+        work.feed(state, from_b, segment, acknowledged, lambda sequence, size, frame_: self.memory.earlier(stream, sequence, size, frame_, first_frame, segment.frame))
+        self._collect(work, flow, state, parts)
+
+    def _collect(self, work: Reassembler, flow: int, state: Flow, parts: Parts) -> None:
+        c = self.flows.c
+        if work.found:
+            if c["protocol"][flow] == UNDECIDED:
+                head = work.found[0]
+                data = np.frombuffer(head.content + bytes(PAD), np.uint8)
+                self._assign_roles(data, np.array([state.protocol]), np.array([flow]), np.array([head.from_b]), np.zeros(1, np.int64))
+            parts.put(work.found, flow, state.protocol)
+        c["protocol"][flow] = state.protocol
+        self.troubles.extend(FlowTrouble(trouble, flow, state.protocol) for trouble in work.troubles)
+
+    def _settle(self, flow: int) -> None:
+        """A flow with nothing waiting goes back to the fast path."""
+        state, c = self.slow[flow], self.flows.c
+        for side, stream in enumerate(state.streams):
+            if stream.next is not None:
+                c["next"][flow * 2 + side], c["known"][flow * 2 + side] = stream.next, True
+        c["slow"][flow] = not (state.clean or state.protocol == UNKNOWN)
+        if not c["slow"][flow]:
+            del self.slow[flow]
+
+    def _flush(self, p: Packets, parts: Parts) -> None:
+        """Flows that are over: deliver what is still held of them."""
+        for flow in (flow for flows, _ in self.flows.dying for flow in flows.tolist() if flow in self.slow or flow in self.tries):
+            self.tries.pop(flow, None)
+            if (state := self.slow.pop(flow, None)) is None:
+                continue
+            frame_, ts_ns = (int(p.batch.frame[0]), int(p.batch.ts_ns[0])) if len(p.batch) else (0, int(self.flows.c["last_ns"][flow]))
+            for from_b in (False, True):
+                work = Reassembler(self.protocols, self.count)
+                work.finish(state, from_b, Segment(0, b"", 0, 0, frame_, ts_ns))
+                self._collect(work, flow, state, parts)
+
+    # Datagrams
+
+    def _datagrams(self, p: Packets, n: Numbered, parts: Parts) -> None:
+        """UDP and bare Ethernet: each payload begins with a PDU, and none goes on in the next."""
+        transport = p.transport[n.rows]
+        some = np.flatnonzero(((transport == Transport.UDP) | (transport == Transport.ETHERNET)) & (p.payload_length[n.rows] > 0))
+        if not some.size:
+            return
+        rows, flow = n.rows[some], n.flow[some]
+        at, end = p.payload_at[rows], p.payload_at[rows] + p.payload_length[rows]
+        number = self._decide_datagrams(p.data, flow, n.from_b[some], transport[some], at, end)
+        self.count(UNKNOWN, "unrecognised", int((end - at)[number == 0].sum()))
+        for one in np.unique(number[number > 0]).tolist():
+            mine = np.flatnonzero(number == one)
+            frames = frame(self.protocols[one - 1], p.data, at[mine], end[mine])
+            row = rows[mine[frames.which]]
+            parts.add(one, frames.at, frames.end, row, p.batch.frame[row], p.batch.ts_ns[row], flow[mine[frames.which]], n.from_b[some[mine[frames.which]]], 0, 0)
+            rest = end[mine] - frames.filled
+            self.count(one, "decoded", int((end - at)[mine].sum() - rest.sum()))
+            self.count(one, "skipped", int(rest.sum()))
+            for i in mine[(rest > 0) & (transport[some[mine]] == Transport.UDP)].tolist():  # what is left of an Ethernet frame is its padding
+                trouble = Trouble(Kind.GARBAGE, int(rows[i]), int(p.batch.frame[rows[i]]), int(p.batch.ts_ns[rows[i]]), bool(n.from_b[some[i]]), int(end[i] - at[i]))
+                self.troubles.append(FlowTrouble(trouble, int(flow[i]), one))
+
+    def _decide_datagrams(self, data: Bytes, flow: Array, from_b: Mask, transport: Array, at: Ints, end: Ints) -> Array:
+        """The protocol number of each datagram's flow as it was known then: the first that is a PDU decides; after TRIES others nobody looks again."""
+        c = self.flows.c
+        number = c["protocol"][flow].copy()
+        ethernet = (transport == Transport.ETHERNET) & (number == UNDECIDED)
+        if ethernet.any():
+            c["protocol"][flow[ethernet]] = number[ethernet] = np.where(c["hint"][flow[ethernet]] > 0, c["hint"][flow[ethernet]], UNKNOWN)
+        open_ = np.flatnonzero(number == UNDECIDED)
+        if open_.size:
+            found = recognise(self.protocols, c["hint"][flow[open_]], data, at[open_], end[open_])
+            for i, one, what in zip(open_.tolist(), flow[open_].tolist(), found.tolist(), strict=True):
+                if c["protocol"][one] == UNDECIDED:
+                    if what:
+                        c["protocol"][one] = what
+                        self.tries.pop(one, None)
+                        self._assign_roles(data, np.array([what]), np.array([one]), from_b[i : i + 1], at[i : i + 1])
+                    else:
+                        self.tries[one] = self.tries.get(one, 0) + 1
+                        if self.tries[one] >= TRIES:
+                            c["protocol"][one] = UNKNOWN
+                            del self.tries[one]
+                number[i] = c["protocol"][one]
+        return np.where(number == UNKNOWN, 0, number)
+
+    # Putting together
+
+    def _by_protocol(self, p: Packets, n: Numbered, parts: Parts) -> list[tuple[int, Pdus]]:
+        if not parts.columns:
+            return []
+        number, at, end, row, frame_, ts_ns, flow, from_b, trust, notes = (np.concatenate(part) for part in zip(*parts.columns, strict=True))
+        data = np.concatenate((p.data[: parts.base], np.frombuffer(bytes(parts.annex), np.uint8), np.zeros(PAD, np.uint8))) if parts.annex else p.data
+        order = order_by(row)
+        number, row, flow, from_b = number[order], row[order], flow[order], from_b[order].astype(np.bool_)
+        position = self._positions(flow)
+        trust = np.maximum(trust[order], self._one_sided(n, row, flow, from_b)).astype(np.uint8)
+        to_server = from_b ^ self.flows.c["server_is_b"][flow]
+        result = []
+        for one in np.unique(number).tolist():
+            mine = np.flatnonzero(number == one)
+            pick = order[mine]
+            columns = (at[pick], end[pick], row[mine], frame_[pick], ts_ns[pick], flow[mine].astype(np.int32), to_server[mine], trust[mine], position[mine])
+            none = np.zeros(len(mine), np.bool_)
+            pdus = Pdus(data, *columns, carried=none, notes=notes[pick].astype(np.uint32), message_at=at[pick], message_end=end[pick])
+            result.append((one, pdus))
+        return result
+
+    def _positions(self, flow: Array) -> Ints:
+        """Each PDU's number in its flow; moves the flows' counts on."""
+        order = order_by(flow)
+        start = np.flatnonzero(heads(flow[order]))
+        counts = np.diff(np.append(start, len(flow)))
+        which = flow[order[start]]
+        position = np.empty(len(flow), np.int64)
+        position[order] = np.repeat(self.flows.c["pdus"][which], counts) + ragged(counts)[1]
+        self.flows.c["pdus"][which] += counts
+        return position
+
+    def _one_sided(self, n: Numbered, row: Ints, flow: Array, from_b: Mask) -> Array:
+        """Trust.ONE_SIDED for PDUs of a direction that had sent ONE_SIDED packets while the other had sent none, else COMPLETE. Runs before `Flows.account`."""
+        packets = self.flows.c["packets"]
+        stream = flow.astype(np.int64) * 2 + from_b
+        lonely = np.flatnonzero(packets[stream ^ 1] == 0)
+        result = np.zeros(len(row), np.uint8)
+        if not lonely.size:
+            return result
+        for one in np.unique(flow[lonely]).tolist():  # flows that have only just begun, or really are one-sided
+            mine = lonely[flow[lonely] == one]
+            here = np.flatnonzero(n.flow == one)
+            for i in mine.tolist():
+                before = here[n.rows[here] <= row[i]]
+                own = np.count_nonzero(n.from_b[before] == from_b[i]) + packets[stream[i]]
+                if own >= ONE_SIDED and own - packets[stream[i]] == len(before):
+                    result[i] = Trust.ONE_SIDED
+        return result
+
+    def count(self, protocol: int, what: str, size: int) -> None:
+        if size:
+            self.bytes[protocol, what] += size
