@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -24,9 +25,17 @@ class Source:
     """Where packets come from: a capture file (or a tap), and what its reader had to report."""
 
     name: str
+    id: str = ""  # 12 hexadecimal digits of its first packet's hash: the same file under another name has the same
     interfaces: list[str] = field(default_factory=lambda: [""])  # a batch's `interface` column indexes this
     comments: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+
+    def identify(self, batch: Batch) -> None:
+        """Take the id from the first packet."""
+        if not self.id and len(batch):
+            begin = int(batch.offset[0])
+            first = batch.data[begin : begin + int(batch.captured[0])].tobytes() + batch.ts_ns[:1].tobytes()
+            self.id = hashlib.blake2b(first, digest_size=6).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -60,6 +69,11 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.offset)
+
+    def none(self) -> Batch:
+        """An empty batch of the same source."""
+        columns = (self.offset, self.captured, self.length, self.ts_ns, self.frame, self.link_type, self.interface)
+        return Batch(self.source, padded(b""), *(column[:0] for column in columns))
 
 
 def read(data: Bytes, offset: Array, layout: np.dtype[Any]) -> Array:

@@ -56,9 +56,12 @@ class Exchange:
         rows = rows[-MOST_CARRIED:]
         self.carried = pack(pdus, rows) if rows.size else None
 
-    def finish(self) -> None:
-        self.unanswered += 0 if self.carried is None else len(self.carried)
-        self.carried = None
+    def forget(self, flows: Ints) -> None:
+        """These flows are over: what they still ask stays unanswered."""
+        if self.carried is not None and len(flows):
+            gone = np.isin(self.carried.flow, flows)
+            self.unanswered += int(np.count_nonzero(gone))
+            self.carried = pack(self.carried, np.flatnonzero(~gone)) if not gone.all() else None
 
 
 def pack(pdus: Pdus, rows: Ints) -> Pdus:

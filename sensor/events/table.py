@@ -107,7 +107,7 @@ class Table:
     """Events of one dataset: one row per PDU, or per service or object where a PDU carries several.
 
     A column exists once a row has set it; `present` (uint64 per row) has a bit per Field, so that 0 and absent stay apart. Every row also has
-    pdu (index into `pdus`), action (uint8), anomaly (uint32, Anomaly bits), is_request and is_response (bool: one that must be answered, one that answers) and
+    pdu (index into `pdus`), action (uint8), anomaly (uint32, Anomaly bits), failed (bool: the server refused or could not), is_request and is_response (bool: one that must be answered, one that answers) and
     request (int64: the row of the request that it answers, else -1).
     """
 
@@ -120,6 +120,7 @@ class Table:
         self.bit = {f.name: np.uint64(1 << i) for i, f in enumerate(fields)}
         self.action = np.zeros(n, np.uint8)
         self.anomaly = np.zeros(n, np.uint32) if pdu is not None else pdus.notes.copy()
+        self.failed = np.zeros(n, np.bool_)
         self.is_request, self.is_response = np.zeros(n, np.bool_), np.zeros(n, np.bool_)
         self.request = np.full(n, -1, np.int64)
 

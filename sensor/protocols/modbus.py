@@ -210,7 +210,7 @@ def decode(pdus: Pdus, _state: None) -> Table:
     for name, values in (("transaction_id", header["transaction_id"]), ("unit_id", header["unit_id"]), ("function_code", function), ("category", CATEGORY[function])):
         table.set(name, every, values)
     refused = code >= 0x80
-    table.action = ACTIONS[function]
+    table.action, table.failed = ACTIONS[function], refused & ~pdus.to_server
     table.is_request, table.is_response = pdus.to_server & ~refused, ~pdus.to_server
     pair(table, header["transaction_id"].astype(np.int64) << 8 | header["unit_id"])
     body = pdus.at + HEADER.itemsize

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensor.columns import Array, Ints, Mask, heads, order_by
-from sensor.decode.packets import Packets, Transport
+from sensor.decode.packets import Outcome, Packets, Transport
 from sensor.streams.slots import Slots
 
 SECOND = 1_000_000_000
@@ -49,7 +49,7 @@ COLUMNS = {
     "first_ns": np.int64, "last_ns": np.int64, "seen_ns": np.int64, "first_frame": np.int64, "isn": np.uint32, "live": np.bool_,
     "server_is_b": np.bool_, "role": np.uint8, "hint": np.uint8,
 }  # fmt: skip
-COUNTS = {"protocol": np.uint8, "letters": np.uint16, "history": np.uint64, "pdus": np.int64, "slow": np.bool_}  # zero in a new flow
+COUNTS = {"protocol": np.uint8, "letters": np.uint16, "history": np.uint64, "pdus": np.int64, "slow": np.bool_, "asked": np.bool_}  # zero in a new flow
 STREAM = {"packets": np.int64, "bytes": np.int64, "payload": np.int64, "next": np.uint32, "known": np.bool_}  # likewise, by flow * 2 + (sent by b)
 
 
@@ -91,7 +91,8 @@ class Flows:
         self.used = 0  # rows of the table ever used
         self.free = np.zeros(0, np.int32)
         self.clock = self.swept = -(1 << 62)
-        self.evicted = 0
+        self.evicted = self.begun = 0
+        self.started: list[NDArray[np.int32]] = []
         self.closing: list[tuple[int, End]] = []  # found over while numbering
         self.dying: list[tuple[NDArray[np.int32], NDArray[np.uint8]]] = []  # flows that are over, and why (End)
 
@@ -160,6 +161,8 @@ class Flows:
         c["seen_ns"][ids], c["first_frame"][ids] = n.now[at], p.batch.frame[packet]
         self._roles(p, ids, packet, from_b)
         self.slots.insert(n.hash[at], ids)
+        self.started.append(ids)
+        self.begun += len(ids)
         return ids
 
     def _roles(self, p: Packets, ids: NDArray[np.int32], packet: Ints, from_b: Mask) -> None:
@@ -267,8 +270,13 @@ class Flows:
             self.evicted += leave
         return over
 
+    def take_started(self) -> NDArray[np.int32]:
+        """The flows that began since the last call."""
+        started, self.started = self.started, []
+        return np.concatenate(started) if started else np.zeros(0, np.int32)
+
     def finish(self) -> None:
-        """Nothing more comes: every flow is over. The next `close` but one hands out the last of them."""
+        """Nothing more comes: every flow is over. They are dying through one more batch."""
         self._bury(np.flatnonzero(self.c["live"][: self.used]), End.OPEN)
 
     def _bury(self, flow: Array, reason: End) -> None:
@@ -293,6 +301,11 @@ class Flows:
         reset, closed = marks & (BOTH * RST) != 0, marks & (BOTH * FIN) == BOTH * FIN
         columns["end"] = np.where(reset, End.RST, np.where(closed, End.FIN, reason)).astype(np.uint8)
         return columns
+
+
+def flow_rows(p: Packets) -> Ints:
+    """Rows of packets that belong to flows: all that were decoded down to a transport, ARP apart."""
+    return np.flatnonzero((p.outcome == Outcome.DECODED) & (p.transport != Transport.NONE) & (p.transport != Transport.ARP))
 
 
 def letters(p: Packets, rows: Ints, from_b: Mask) -> NDArray[np.uint16]:

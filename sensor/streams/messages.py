@@ -59,3 +59,9 @@ class Messages:
             return None
         message += content
         return bytes(self.open.pop(key)) if last else None
+
+    def forget(self, flows: set[int]) -> None:
+        """These flows are over."""
+        for key in [key for key in self.open if key[0] in flows]:
+            del self.open[key]
+            self.incomplete += 1

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sensor.columns import PAD, Array, Bytes, Ints, Mask, heads, order_by, ragged
 from sensor.decode.packets import Packets, Transport
 from sensor.events.protocol import Protocol
+from sensor.events.seen import AnomalyEvent
 from sensor.events.table import Pdus
 from sensor.events.vocabulary import Kind, Trust
 from sensor.streams.flows import UNDECIDED, UNKNOWN, Flows, Numbered, Role
@@ -278,6 +279,15 @@ class Streams:
                             del self.tries[one]
                 number[i] = c["protocol"][one]
         return np.where(number == UNKNOWN, 0, number)
+
+    def take_anomalies(self, p: Packets) -> list[AnomalyEvent]:
+        """What was wrong with packets and streams since the last call, in the order of frames."""
+        troubles, self.troubles = self.troubles, []
+        found = [AnomalyEvent(Kind[a.kind], int(p.batch.frame[a.row]), int(p.batch.ts_ns[a.row]), detail=a.detail) for a in p.anomalies]
+        for each in troubles:
+            trouble, name = each.trouble, self.protocols[each.protocol - 1].name if 0 < each.protocol < UNKNOWN else ""
+            found.append(AnomalyEvent(trouble.kind, trouble.frame, trouble.ts_ns, each.flow, trouble.from_b, name, trouble.size))
+        return sorted(found, key=lambda anomaly: anomaly.frame)
 
     # Putting together
 

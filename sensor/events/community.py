@@ -1,0 +1,43 @@
+"""Community ID flow hashing, version 1 (Corelight, community-id-spec)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import struct
+
+from sensor.columns import Array
+
+# The specification's one-way and request/response pairs of ICMP and ICMPv6 types: a type's counterpart is the "port" of the other end.
+ICMP_PAIRS = {0: 8, 8: 0, 9: 10, 10: 9, 13: 14, 14: 13, 15: 16, 16: 15, 17: 18, 18: 17}
+ICMPV6_PAIRS = {128: 129, 129: 128, 130: 131, 131: 130, 133: 134, 134: 133, 135: 136, 136: 135, 139: 140, 140: 139, 144: 145, 145: 144}
+
+
+def community_id(flows: dict[str, Array], flow: int, seed: int = 0) -> str:
+    """The community id of a flow of the flow table; for ICMP, of its first packet's type and code."""
+    protocol = int(flows["ip_protocol"][flow])
+    a, b = (_packed(int(flows[f"{end}_high"][flow]), int(flows[f"{end}_low"][flow])) for end in "ab")
+    ports = int(flows["a_port"][flow]), int(flows["b_port"][flow])
+    return calculate(a, b, protocol, ports if protocol in PORTED else None, seed)
+
+
+PORTED = (1, 6, 17, 58, 132)  # ICMP, TCP, UDP, ICMPv6, SCTP
+
+
+def calculate(a: bytes, b: bytes, protocol: int, ports: tuple[int, int] | None, seed: int = 0) -> str:
+    """The hash of one tuple of addresses (4 or 16 bytes), IP protocol and, where it has them, ports."""
+    one_way = False
+    if ports is not None and protocol in (1, 58):
+        pairs = ICMP_PAIRS if protocol == 1 else ICMPV6_PAIRS
+        one_way = ports[0] not in pairs
+        ports = ports[0], pairs.get(ports[0], ports[1])
+    p, q = ports or (0, 0)
+    if not one_way and (a, p) > (b, q):
+        a, b, p, q = b, a, q, p
+    tail = struct.pack("!HH", p, q) if ports is not None else b""
+    digest = hashlib.sha1(struct.pack("!H", seed) + a + b + bytes((protocol, 0)) + tail, usedforsecurity=False).digest()
+    return "1:" + base64.b64encode(digest).decode()
+
+
+def _packed(high: int, low: int) -> bytes:
+    return (low & 0xFFFFFFFF).to_bytes(4) if high == 0 and low >> 32 == 0xFFFF else high.to_bytes(8) + low.to_bytes(8)
