@@ -180,7 +180,7 @@ def mpls(packets: Packets, found: Frames, chosen: Rows) -> None:
     """One label. What is below the last one is told by its first four bits alone: 4 and 6 are IP, 0 a control word with an Ethernet frame behind it."""
     chosen = roomy(packets, found, chosen, MPLS_LABEL.itemsize)
     label = read(packets.data, found.at[chosen], MPLS_LABEL)
-    packets.wrapped[within(found.rows, chosen)] |= Encapsulation.MPLS
+    packets.wrapped[within(found.rows, chosen)] |= np.uint8(Encapsulation.MPLS)
     found.at[chosen] += 4
     last = label["entry"] & 0x100 != 0
     network = ip_ethertype(label["next"])
@@ -199,7 +199,7 @@ def pppoe(packets: Packets, found: Frames, chosen: Rows) -> None:
     header = read(packets.data, found.at[chosen], PPPOE)
     network = np.where(header["protocol"] == 0x0021, IPV4, np.where(header["protocol"] == 0x0057, IPV6, 0))
     opened = np.flatnonzero((header["version_type"] == 0x11) & (header["code"] == 0) & (network != 0) & (header["length"] >= 2))
-    packets.wrapped[within(found.rows, chosen)] |= Encapsulation.PPPOE
+    packets.wrapped[within(found.rows, chosen)] |= np.uint8(Encapsulation.PPPOE)
     found.ethertype[chosen] = 0
     inner = within(chosen, opened)
     found.ethertype[inner] = network[opened]
@@ -209,7 +209,7 @@ def pppoe(packets: Packets, found: Frames, chosen: Rows) -> None:
 
 def llc(packets: Packets, found: Frames, chosen: Rows) -> None:
     """IEEE 802.3: the EtherType's place holds a length. SNAP of OUI 0 gives an EtherType; any other LLC frame begins at its DSAP and has EtherType 0."""
-    packets.wrapped[within(found.rows, chosen)] |= Encapsulation.LLC
+    packets.wrapped[within(found.rows, chosen)] |= np.uint8(Encapsulation.LLC)
     found.end[chosen] = np.minimum(found.end[chosen], found.at[chosen] + found.ethertype[chosen])
     found.ethertype[chosen] = 0
     header = read(packets.data, found.at[chosen], SNAP)
@@ -233,5 +233,5 @@ def prp(packets: Packets, rows: Ints, at: Ints, end: Ints) -> Mask:
     trailer = read(packets.data, np.maximum(end - PRP_TRAILER.itemsize, 0), PRP_TRAILER)
     lan, size = trailer["lan_size"] >> 12, trailer["lan_size"] & 0x0FFF
     found: Mask = (trailer["suffix"] == 0x88FB) & ((lan == 0xA) | (lan == 0xB)) & (size == end - at) & (end - at >= PRP_TRAILER.itemsize)
-    packets.wrapped[rows[found]] |= Encapsulation.PRP
+    packets.wrapped[rows[found]] |= np.uint8(Encapsulation.PRP)
     return found

@@ -1,0 +1,139 @@
+"""Copies: a mirror of both ports of a switch, or of both sides of a router, captures the same packet twice.
+
+A packet is a copy when the same bytes, from the network header to the end of the datagram, were captured at most WINDOW packets and NEAR_NS earlier
+(measured to the latest packet with these bytes). IPv4's time to live and header checksum and IPv6's hop limit may differ (a router lies between), and so
+may MACs, tags and padding, except in frames that are not IP: their MACs belong to what is compared, for two devices may well say the same.
+
+What is not a copy, and how it is told apart:
+- A TCP retransmission has a new identification in IPv4, and comes after a round trip at least, usually 200 ms. One that has neither (IPv6, or an
+  identification of 0, within 10 ms) counts as a copy, as do repeated acknowledgments: neither brings bytes that were not there before.
+- A poll over UDP may be the same each time where IPv4's identification is 0 or missing (RFC 6864 lets it; IPv6 has none): for UDP such packets must come
+  within NEAR_UNNUMBERED_NS, less than a device takes to answer and be asked again.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sensor.columns import Array, Bytes, Ints, Mask, heads, order_by, ragged, read
+from sensor.decode.packets import Packets, Transport
+
+WINDOW = 1024  # packets
+NEAR_NS = 10_000_000
+NEAR_UNNUMBERED_NS = 1_000_000
+LONGEST = 1 << 18  # bytes of one packet that are compared: as many as pcap holds of one
+
+WORD = np.dtype([("word", "<u8")])
+TTL_AND_CHECKSUM = np.uint64(0xFFFF00FF00000000)  # bytes 8, 10 and 11 of an IPv4 header, in the word at its byte 4
+IDENTIFICATION = np.uint64(0x0000FFFF00000000)  # bytes 4 and 5, in the word at byte 0
+HOP_LIMIT = np.uint64(0xFF00000000000000)  # byte 7 of an IPv6 header
+MIX = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93], np.uint64)  # odd, bits well spread
+
+
+class Duplicates:
+    """Finds copies. Of the last WINDOW packets it keeps a fingerprint each and a keyed hash of all bytes, so that batch boundaries do not matter.
+
+    The fingerprint takes what headers have anyway; only packets whose fingerprints are equal, and a batch's last WINDOW, are hashed as a whole. That hash
+    is multilinear (Lemire and Kaser, "Strongly universal string hashing is fast", 2014) with two sets of secret random keys, so that no sender can make
+    his packet pass for a copy.
+    """
+
+    def __init__(self) -> None:
+        self.keys = np.frombuffer(secrets.token_bytes((LONGEST // 4 + 2) * 8), np.uint64)
+        self.fingerprint, self.content = np.empty(0, np.uint64), np.empty(0, np.uint64)
+        self.ts_ns = np.empty(0, np.int64)
+
+    def find(self, packets: Packets) -> Mask:
+        """Which packets are copies; to be asked once for every batch, in order of capture, when the outermost headers have been read."""
+        n, kept = len(packets.outcome), len(self.fingerprint)
+        fingerprint = np.concatenate((self.fingerprint, fingerprints(packets)))
+        ts_ns = np.concatenate((self.ts_ns, packets.batch.ts_ns))
+        content = np.concatenate((self.content, np.zeros(n, np.uint64)))
+        alike = equal_ids(fingerprint)
+        last = max(kept, kept + n - WINDOW)
+        needed = np.concatenate((alike[(alike >= kept) & (alike < last)], np.arange(last, kept + n)))
+        content[needed] = self.hashes(packets, needed - kept)
+        copies = np.zeros(n, np.bool_)
+        if alike.size:
+            alike = alike[fingerprint[alike] != 0]
+            alike = alike[np.lexsort((content[alike], fingerprint[alike]))]  # stable: by row among equals
+            same = ~heads(fingerprint[alike]) & ~heads(content[alike])
+            later, earlier = alike[1:][same[1:]], alike[:-1][same[1:]]
+            later, earlier = later[later >= kept], earlier[later >= kept]
+            near = np.where(unnumbered(packets, later - kept), NEAR_UNNUMBERED_NS, NEAR_NS)
+            close = (later - earlier <= WINDOW) & (np.abs(ts_ns[later] - ts_ns[earlier]) <= near)
+            copies[later[close] - kept] = True
+        self.fingerprint, self.content, self.ts_ns = fingerprint[-WINDOW:], content[-WINDOW:], ts_ns[-WINDOW:]
+        return copies
+
+    def hashes(self, packets: Packets, rows: Ints) -> NDArray[np.uint64]:
+        """A hash of each row's bytes from its network header on, with what may differ between copies left out."""
+        at = packets.network_at[rows]
+        size = np.clip(packets.network_end[rows] - at, 0, LONGEST)
+        row, word = ragged((size + 3) >> 2)
+        words = read(packets.data, at[row] + 4 * word, np.dtype([("word", "<u4")]))["word"].astype(np.uint64)
+        left = size[row] - 4 * word
+        words &= np.where(left >= 4, 0xFFFFFFFF, (1 << 8 * np.minimum(left, 4)) - 1).astype(np.uint64)
+        version = packets.ip_version[rows][row]
+        words[(version == 4) & (word == 2)] &= np.uint64(0x0000FF00)
+        words[(version == 6) & (word == 1)] &= np.uint64(0x00FFFFFF)
+        starts = np.cumsum((size + 3) >> 2) - ((size + 3) >> 2)
+        result = np.zeros(len(rows), np.uint64)
+        filled = np.flatnonzero(size)
+        for half, shift in ((0, 0), (1, 32)):
+            products = words * self.keys[word + 1 + half]
+            total = np.add.reduceat(products, starts[filled]) if filled.size else products
+            strong = (total + self.keys[half] + size[filled].astype(np.uint64) * self.keys[-1 - half]) >> np.uint64(32)
+            result[filled] |= strong << np.uint64(shift)
+        return result
+
+
+def fingerprints(packets: Packets) -> NDArray[np.uint64]:
+    """A number of each packet that copies share and others seldom do; 0 for packets that are not compared, as they have no network header."""
+    at, end = packets.network_at, packets.network_end
+    first, last = word_at(packets.data, at), word_at(packets.data, np.maximum(end - 8, 0))
+    short = end - at < 8
+    if short.any():
+        first[short], last[short] = (end - at)[short].astype(np.uint64), 0
+    is_ipv6 = packets.ip_version == 6
+    if is_ipv6.any():
+        first[is_ipv6] &= ~HOP_LIMIT
+    mixed = first * MIX[0]
+    for value, multiplier in ((last, MIX[1]), (packets.source_low, MIX[2]), (packets.destination_low, MIX[3])):
+        mixed ^= value
+        mixed *= multiplier
+        mixed ^= mixed >> np.uint64(29)
+    if is_ipv6.any():
+        mixed ^= (packets.sequence.astype(np.uint64) << np.uint64(32) | packets.acknowledgment) * MIX[0] * is_ipv6
+    mixed |= np.uint64(1)
+    compared = (packets.ip_version != 0) | (packets.transport != Transport.NONE)
+    if not compared.all():
+        mixed *= compared
+    return mixed
+
+
+def word_at(data: Bytes, at: Ints) -> NDArray[np.uint64]:
+    words: NDArray[np.uint64] = read(data, at, WORD)["word"]
+    return words
+
+
+def equal_ids(fingerprint: Array) -> Ints:
+    """Rows whose fingerprint's high half occurs more than once: sorted by two radix passes, the rest then is about the few that are left."""
+    ids = (fingerprint >> np.uint64(32)).astype(np.uint32)
+    order = order_by(ids)
+    ordered = ids[order]
+    repeats = ~heads(ordered)
+    if not repeats.any():
+        return np.empty(0, np.int64)
+    repeats[:-1] |= repeats[1:]
+    return order[repeats]
+
+
+def unnumbered(packets: Packets, rows: Ints) -> Mask:
+    """UDP datagrams that no identification tells apart."""
+    identification = word_at(packets.data, packets.network_at[rows]) & IDENTIFICATION
+    without: Mask = (packets.transport[rows] == Transport.UDP) & ((packets.ip_version[rows] != 4) | (identification == 0))
+    return without
