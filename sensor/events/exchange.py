@@ -41,7 +41,7 @@ class Exchange:
                 which, first = np.unique(flow[first_ask], return_index=True)
                 place = np.minimum(np.searchsorted(which, flow[alone]), len(which) - 1)
                 earlier |= (which[place] == flow[alone]) & (first_ask[first[place]] < alone)
-            table.anomaly[alone[earlier]] |= Anomaly.NO_REQUEST
+            table.flag(alone[earlier], Anomaly.NO_REQUEST)
             self.unasked += int(np.count_nonzero(earlier))
         asked[flow[first_ask]] = True
         self.paired += int(np.count_nonzero(table.request >= 0))

@@ -172,11 +172,15 @@ class Table:
         column[row] = value
         self.present[row] |= self.bit[name]
 
+    def flag(self, rows: Array | int, anomaly: Anomaly) -> None:
+        """Mark rows (indices without repeats, mask or one index) as anomalous."""
+        self.anomaly[rows] |= np.uint32(anomaly)
+
     def body(self, layout: np.dtype[Any], rows: Ints, at: Array, end: Array) -> Mask:
         """Read `layout` at `at` (one per row of `rows`) into the fields of the same names; rows without room are marked TRUNCATED. Which rows had room."""
         fits: Mask = at + layout.itemsize <= end
         if not fits.all():
-            self.anomaly[rows[~fits]] |= Anomaly.TRUNCATED
+            self.flag(rows[~fits], Anomaly.TRUNCATED)
             rows, at = rows[fits], at[fits]
         if rows.size:
             record = read(self.pdus.data, at, layout)

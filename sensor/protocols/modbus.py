@@ -216,8 +216,8 @@ def decode(pdus: Pdus, _state: None) -> Table:
     body = pdus.at + HEADER.itemsize
     rows = np.flatnonzero(refused)
     table.body(EXCEPTION, rows, body[rows], pdus.end[rows])
-    table.anomaly[refused & pdus.to_server] |= Anomaly.WRONG_ROLE
-    table.anomaly[CATEGORY[function] == Category.UNASSIGNED] |= Anomaly.UNKNOWN_FUNCTION
+    table.flag(refused & pdus.to_server, Anomaly.WRONG_ROLE)
+    table.flag(CATEGORY[function] == Category.UNASSIGNED, Anomaly.UNKNOWN_FUNCTION)
     which = np.where(refused | (BODY[code] == 255), 254, BODY[code].astype(np.int64) * 2 + ~pdus.to_server).astype(np.uint8)
     present = np.flatnonzero(np.bincount(which, minlength=256)[:254])
     for each in sorted(present.tolist(), key=lambda each: each & 1):  # requests first: responses look at them
@@ -228,12 +228,12 @@ def decode(pdus: Pdus, _state: None) -> Table:
             rows = rows[table.body(layout, rows, body[rows], pdus.end[rows])]
         at = body[rows] + layout.itemsize
         used = at + (_behind_response(table, functions[0], rows, at) if each & 1 else _behind_request(table, functions[0], rows, at))
-        table.anomaly[rows[used > pdus.end[rows]]] |= Anomaly.TRUNCATED
-        table.anomaly[rows[used < pdus.end[rows]]] |= Anomaly.TRAILING
+        table.flag(rows[used > pdus.end[rows]], Anomaly.TRUNCATED)
+        table.flag(rows[used < pdus.end[rows]], Anomaly.TRAILING)
     rows = np.flatnonzero((which == 254) & ~refused)
     table.span("data", rows, body[rows], pdus.end[rows] - body[rows])
     paired = np.flatnonzero(table.request >= 0)
-    table.anomaly[paired[function[paired] != function[table.request[paired]]]] |= Anomaly.WRONG_RESPONSE
+    table.flag(paired[function[paired] != function[table.request[paired]]], Anomaly.WRONG_RESPONSE)
     return table
 
 
@@ -241,14 +241,14 @@ def _behind_request(table: Table, function: Function, rows: Ints, at: Ints) -> A
     """What lies behind a request's fixed part; how many bytes it takes (int64 per row)."""
     end, quantity = table.pdus.end[rows], table.number("quantity")[rows].astype(np.int64)
     bad = (quantity == 0) | (quantity > MOST.get(function, 0xFFFF))
-    table.anomaly[rows[bad & table.has("quantity")[rows]]] |= Anomaly.BAD_VALUE
+    table.flag(rows[bad & table.has("quantity")[rows]], Anomaly.BAD_VALUE)
     match function:
         case F.WRITE_MULTIPLE_COILS | F.WRITE_MULTIPLE_REGISTERS | F.READ_WRITE_MULTIPLE_REGISTERS:
             count = table.number("byte_count")[rows].astype(np.int64)
             held = np.minimum(count, end - at)
             bits = function == F.WRITE_MULTIPLE_COILS
             asked = table.number("write_quantity")[rows].astype(np.int64) if function == F.READ_WRITE_MULTIPLE_REGISTERS else quantity
-            table.anomaly[rows[(asked + 7 >> 3 if bits else asked * 2) != count]] |= Anomaly.LENGTH_MISMATCH
+            table.flag(rows[(asked + 7 >> 3 if bits else asked * 2) != count], Anomaly.LENGTH_MISMATCH)
             _values(table, "bits" if bits else "registers", rows, at, held, asked)
             return count
         case F.DIAGNOSTICS:
@@ -273,7 +273,7 @@ def _behind_response(table: Table, function: Function, rows: Ints, at: Ints) -> 
         case F.READ_COILS | F.READ_HOLDING_REGISTERS | F.READ_WRITE_MULTIPLE_REGISTERS:  # each stands for its row of BODIES
             held, bits = np.minimum(count, end - at), function == F.READ_COILS
             quantity = np.where(request >= 0, table.number("quantity")[rows].astype(np.int64), held * 8 if bits else held >> 1)
-            table.anomaly[rows[(quantity + 7 >> 3 if bits else quantity * 2) != count]] |= Anomaly.LENGTH_MISMATCH
+            table.flag(rows[(quantity + 7 >> 3 if bits else quantity * 2) != count], Anomaly.LENGTH_MISMATCH)
             _values(table, "bits" if bits else "registers", rows, at, held, quantity)
             return count
         case F.READ_FIFO_QUEUE:
@@ -335,7 +335,7 @@ def _file_records(table: Table, row: int, content: bytes, is_write: bool) -> int
     if records:
         table.object("file_records", row, records)
     if at < len(content):
-        table.anomaly[row] |= Anomaly.BAD_VALUE  # a reference type other than 6, or no room for a sub-request
+        table.flag(row, Anomaly.BAD_VALUE)  # a reference type other than 6, or no room for a sub-request
         return len(content)
     return at
 
@@ -363,7 +363,7 @@ def _objects(table: Table, row: int, content: bytes) -> int:
     while at + 2 <= len(content):
         number, length = content[at], content[at + 1]
         if at + 2 + length > len(content):
-            table.anomaly[row] |= Anomaly.TRUNCATED
+            table.flag(row, Anomaly.TRUNCATED)
             return len(content)
         name = IdentificationObject(number).name.lower() if number in set(IdentificationObject) else f"object_{number}"
         objects[name] = content[at + 2 : at + 2 + length].decode("utf-8", "replace")

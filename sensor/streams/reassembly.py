@@ -26,7 +26,7 @@ TRIES = 8  # segments without any PDU after which a flow's protocol is given up
 
 @dataclass
 class Segment:
-    """A TCP segment: sequence number, content, bytes that the snap length cut off behind it, and the packet it came in."""
+    """A TCP segment: sequence number, content, bytes that the snap length cut off behind it, the packet it came in, and whether it is a SYN."""
 
     sequence: int
     content: bytes
@@ -34,6 +34,7 @@ class Segment:
     row: int
     frame: int
     ts_ns: int
+    begins: bool = False
 
 
 @dataclass
@@ -117,12 +118,14 @@ class Reassembler:
             first = other.held[0][2]
             if signed(acknowledged - first.sequence) >= 0 and signed(acknowledged - other.next) > 0:
                 self._gap(flow, not from_b, segment)
+        stream = flow.streams[from_b]
+        if stream.next is None and segment.begins:
+            stream.next = segment.sequence
         if not segment.content and not segment.cut:
             return
         if flow.protocol == UNKNOWN:
             self.count(UNKNOWN, "unrecognised", len(segment.content))
             return
-        stream = flow.streams[from_b]
         if stream.next is None:
             stream.next = segment.sequence
         distance = signed(segment.sequence - stream.next)

@@ -121,7 +121,7 @@ class Streams:
         order = order[is_fast[order]]
         last = order[np.append(heads(stream[order])[1:], True)] if order.size else order
         c["next"][stream[last]], c["known"][stream[last]] = sequence[last] + wire[last], True
-        slow = np.flatnonzero(tcp & (n.rows >= self.first_failure[n.flow]))
+        slow = np.flatnonzero(tcp & ~unknown & (c["slow"][n.flow] | (n.rows >= self.first_failure[n.flow])))
         self.first_failure[flow] = NEVER
         self._slow(p, n, slow, parts)
 
@@ -178,11 +178,11 @@ class Streams:
         cut = np.where(flags & 0x04 != 0, 0, p.wire_length[rows]) - size
         sequence = p.sequence[rows] + (flags >> 1 & 1)
         acknowledged = np.where(flags & 0x10 != 0, p.acknowledgment[rows].astype(np.int64), -1)
-        columns = (rows, n.flow[some], n.from_b[some], sequence, p.payload_at[rows], size, cut, acknowledged, p.batch.frame[rows], p.batch.ts_ns[rows])
+        columns = (rows, n.flow[some], n.from_b[some], sequence, p.payload_at[rows], size, cut, acknowledged, p.batch.frame[rows], p.batch.ts_ns[rows], flags & 0x02 != 0)
         touched: set[int] = set()
-        for row, flow, from_b, seq, at, length, missing, ack, frame_, ts_ns in zip(*(column.tolist() for column in columns), strict=True):
+        for row, flow, from_b, seq, at, length, missing, ack, frame_, ts_ns, syn in zip(*(column.tolist() for column in columns), strict=True):
             touched.add(flow)
-            segment = Segment(seq, p.data[at : at + length].tobytes(), missing, row, frame_, ts_ns)
+            segment = Segment(seq, p.data[at : at + length].tobytes(), missing, row, frame_, ts_ns, syn)
             self._feed(flow, from_b, segment, ack, p, parts)
         for flow in touched:
             self._settle(flow)

@@ -1,0 +1,194 @@
+"""The fast path, the slow path and every cut into batches say the same about a stream, whatever the network did to it."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sensor.events.vocabulary import Trust
+from sensor.pipeline import Pipeline
+from sensor.streams.streams import Streams
+from tests.make import ACK, CLIENT, FIN, RST, SERVER, SYN, Run, run, tcp
+
+A, B = (CLIENT, 40000), (SERVER, 502)
+
+
+def read_request(number: int) -> bytes:
+    return struct.pack("!HHHBBHH", number, 0, 6, 1, 3, number & 0xFF, 2)
+
+
+def read_response(number: int) -> bytes:
+    return struct.pack("!HHHBBBHH", number, 0, 7, 1, 3, 4, number, number)
+
+
+def everything(result: Run) -> tuple[object, ...]:
+    balance = result.pipeline.ledger.imbalance(result.pipeline)
+    assert balance == []
+    return result.rows("modbus", "transaction_id", "address"), result.anomalies, dict(result.pipeline.streams.bytes)
+
+
+class AlwaysSlow(Streams):
+    """Streams that sends every segment down the slow path: the oracle."""
+
+    def _in_order(self, stream, sequence, wire):
+        in_order, order = super()._in_order(stream, sequence, wire)
+        return np.zeros_like(in_order), order
+
+
+def slow_pipeline() -> Pipeline:
+    pipeline = Pipeline()
+    pipeline.streams.__class__ = AlwaysSlow
+    return pipeline
+
+
+@dataclass
+class Talk:
+    """A conversation of requests and responses as the segments that a network might make of it."""
+
+    start: int = 0xFFFFFF00  # so that sequence numbers wrap around
+    sent: list[int] = field(default_factory=lambda: [0, 0])
+    frames: list[bytes] = field(default_factory=list)
+
+    def segment(self, side: int, content: bytes, flags: int = ACK) -> None:
+        ends = (A, B) if side == 0 else (B, A)
+        acknowledgment = self.start + 1 + self.sent[1 - side]
+        self.frames.append(tcp(*ends, self.start + 1 + self.sent[side], content, flags, acknowledgment, len(self.frames)))
+        self.sent[side] += len(content)
+
+    def handshake(self) -> None:
+        self.frames.append(tcp(A, B, self.start, b"", SYN))
+        self.frames.append(tcp(B, A, self.start, b"", SYN | ACK, self.start + 1))
+
+
+@st.composite
+def mangled(draw):
+    """Frames of a conversation, cut, swapped, repeated, lost, overlapped."""
+    talk = Talk(start=draw(st.sampled_from([0, 0x7FFFFFF0, 0xFFFFFFC0])))
+    if draw(st.booleans()):
+        talk.handshake()
+    for number in range(draw(st.integers(1, 6))):
+        for side, content in ((0, read_request(number)), (1, read_response(number))):
+            cuts = sorted(draw(st.lists(st.integers(0, len(content)), max_size=3)))
+            for begin, end in zip([0, *cuts], [*cuts, len(content)], strict=True):
+                talk.segment(side, content[begin:end])
+    if draw(st.booleans()):
+        talk.segment(0, b"", FIN | ACK)
+        talk.segment(1, b"", draw(st.sampled_from([FIN | ACK, RST])))
+    frames = talk.frames
+    for _ in range(draw(st.integers(0, 5))):
+        i, j = draw(st.integers(0, len(frames) - 1)), draw(st.integers(0, len(frames) - 1))
+        kind = draw(st.sampled_from(["swap", "repeat", "lose", "rewrite"]))
+        if kind == "swap":
+            frames[i], frames[j] = frames[j], frames[i]
+        elif kind == "repeat":
+            frames.insert(j, frames[i][:19] + bytes([len(frames)]) + frames[i][20:])  # another IP identification: no mirror's copy
+        elif kind == "lose" and len(frames) > 1:
+            del frames[i]
+        elif len(frames[i]) > 54:
+            frames.insert(j, frames[i][:19] + b"\xee" + frames[i][20:-1] + bytes([frames[i][-1] ^ 0xFF]))
+    return frames
+
+
+@settings(max_examples=150, deadline=None)
+@given(mangled())
+def test_fast_slow_and_every_cut_agree(frames: list[bytes]) -> None:
+    whole = everything(run(frames))
+    assert everything(run(frames, pipeline=slow_pipeline())) == whole
+    for rows in (1, 3, 7):
+        assert everything(run(frames, rows)) == whole
+
+
+def test_split_at_every_byte() -> None:
+    """However a stream of PDUs is cut into two segments, the same PDUs come out."""
+    stream = b"".join(read_request(number) for number in range(3))
+    for cut in range(1, len(stream)):
+        talk = Talk()
+        talk.handshake()
+        talk.segment(0, stream[:cut])
+        talk.segment(0, stream[cut:])
+        rows = run(talk.frames).rows("modbus", "transaction_id")
+        assert [row[-1] for row in rows] == [0, 1, 2]
+        assert [row[0] for row in rows] == [3 if cut >= (number + 1) * 12 else 4 for number in range(3)]
+
+
+def test_one_byte_segments() -> None:
+    talk = Talk()
+    for byte in read_request(7) + read_request(8):
+        talk.segment(0, bytes([byte]))
+    assert [(row[0], row[-1]) for row in run(talk.frames).rows("modbus", "transaction_id")] == [(12, 7), (24, 8)]
+
+
+def test_lost_segment_is_a_gap_and_what_follows_says_so() -> None:
+    """A segment that the tap missed but the receiver acknowledged costs its own PDU, and nothing else."""
+    talk = Talk()
+    for number in range(4):
+        talk.segment(0, read_request(number))
+        talk.segment(1, read_response(number))
+    del talk.frames[2]
+    result = run(talk.frames)
+    assert [row[-1] for row in result.rows("modbus", "transaction_id")] == [0, 0, 1, 2, 2, 3, 3]
+    assert {row[-1]: row[2] for row in result.rows("modbus", "transaction_id")}[2] in (Trust.AFTER_GAP, Trust.COMPLETE)
+    assert [kind for kind, _ in result.anomalies] == ["STREAM_GAP"]
+    assert result.pipeline.streams.bytes[1, "gap"] == 12
+
+
+def test_garbage_is_passed_over_and_the_next_pdu_is_found() -> None:
+    talk = Talk()
+    talk.segment(0, read_request(1))
+    talk.segment(0, b"\xff" * 21 + read_request(2))
+    talk.segment(0, read_request(3))
+    result = run(talk.frames)
+    assert [(row[2], row[-1]) for row in result.rows("modbus", "transaction_id")] == [(Trust.COMPLETE, 1), (Trust.RESYNCED, 2), (Trust.COMPLETE, 3)]
+    assert ("GARBAGE", 2) in result.anomalies
+    assert result.pipeline.streams.bytes[1, "skipped"] == 21
+
+
+def test_overlap_with_other_content_is_reported_and_the_first_bytes_win() -> None:
+    talk = Talk()
+    talk.segment(0, read_request(1))
+    evil = bytearray(talk.frames[0])
+    evil[19], evil[-1] = 0x77, evil[-1] ^ 1
+    result = run([*talk.frames, bytes(evil)])
+    assert result.anomalies == [("OVERLAP_DIFFERENT", 2)]
+    assert len(result.rows("modbus")) == 1
+
+
+@pytest.mark.parametrize("content", [b"\x00", b""])
+def test_keep_alives_are_no_overlap(content: bytes) -> None:
+    """RFC 9293 3.8.4: one byte (or none) before the next one expected."""
+    talk = Talk()
+    talk.segment(0, read_request(1))
+    talk.frames.append(tcp(A, B, talk.start + talk.sent[0], content, ACK, 1, 99))
+    talk.segment(0, read_request(2))
+    result = run(talk.frames)
+    assert [row[-1] for row in result.rows("modbus", "transaction_id")] == [1, 2]
+    assert result.anomalies == []
+
+
+def test_recognised_by_structure_on_any_port() -> None:
+    frames = [tcp((CLIENT, 40000), (SERVER, 15020), 1, read_request(5)), tcp((SERVER, 15020), (CLIENT, 40000), 1, read_response(5))]
+    assert [(row[1], row[-1]) for row in run(frames).rows("modbus", "transaction_id")] == [(True, 5), (False, 5)]
+
+
+def test_another_protocol_on_an_industrial_port_is_given_up_and_said() -> None:
+    talk = Talk()
+    for _ in range(9):
+        talk.segment(0, b"GET / HTTP/1.1\r\nHost: plant\r\n\r\n")
+    result = run(talk.frames)
+    assert result.rows("modbus") == []
+    assert [kind for kind, _ in result.anomalies] == ["UNEXPECTED_PROTOCOL"]
+    assert result.pipeline.ledger.report(result.pipeline)["payload"]["unrecognised"] == 9 * 31
+
+
+def test_one_sided_conversations_are_labelled() -> None:
+    talk = Talk()
+    for number in range(12):
+        talk.segment(0, read_request(number))
+    trusts = [row[2] for row in run(talk.frames).rows("modbus")]
+    assert trusts == [Trust.COMPLETE] * 7 + [Trust.ONE_SIDED] * 5
+    assert [row[2] for row in run(talk.frames, 1).rows("modbus")] == trusts
