@@ -18,7 +18,7 @@ import secrets
 import numpy as np
 from numpy.typing import NDArray
 
-from sensor.columns import Array, Bytes, Ints, Mask, heads, order_by, ragged, read
+from sensor.columns import Array, Bytes, Ints, Mask, heads, order_by, read
 from sensor.decode.packets import Packets, Transport
 
 WINDOW = 1024  # packets
@@ -26,10 +26,11 @@ NEAR_NS = 10_000_000
 NEAR_UNNUMBERED_NS = 1_000_000
 LONGEST = 1 << 18  # bytes of one packet that are compared: as many as pcap holds of one
 
-WORD = np.dtype([("word", "<u8")])
-TTL_AND_CHECKSUM = np.uint64(0xFFFF00FF00000000)  # bytes 8, 10 and 11 of an IPv4 header, in the word at its byte 4
-IDENTIFICATION = np.uint64(0x0000FFFF00000000)  # bytes 4 and 5, in the word at byte 0
-HOP_LIMIT = np.uint64(0xFF00000000000000)  # byte 7 of an IPv6 header
+WORD, HALF = np.dtype([("word", "<u8")]), np.dtype([("word", "<u4")])
+IDENTIFICATION = np.uint64(0x0000FFFF00000000)  # bytes 4 and 5 of an IPv4 header, in its first eight
+HOP_LIMIT = np.uint64(0xFF00000000000000)  # byte 7 of an IPv6 header, in its first eight
+TIME_TO_LIVE_AND_CHECKSUM, HOP_LIMIT_OF_HALF = np.uint64(0x0000FF00), np.uint64(0x00FFFFFF)  # what is kept of the four bytes that have them
+LEFT = np.array([0, 0xFF, 0xFFFF, 0xFFFFFF], np.uint64)  # the bytes of a last word that are the packet's
 MIX = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93], np.uint64)  # odd, bits well spread
 
 
@@ -37,12 +38,12 @@ class Duplicates:
     """Finds copies. Of the last WINDOW packets it keeps a fingerprint each and a keyed hash of all bytes, so that batch boundaries do not matter.
 
     The fingerprint takes what headers have anyway; only packets whose fingerprints are equal, and a batch's last WINDOW, are hashed as a whole. That hash
-    is multilinear (Lemire and Kaser, "Strongly universal string hashing is fast", 2014) with two sets of secret random keys, so that no sender can make
-    his packet pass for a copy.
+    is multilinear (Lemire and Kaser, "Strongly universal string hashing is fast", 2014) with secret random keys: whatever a sender tries, a packet of his
+    passes for a copy of another once in 2**32.
     """
 
     def __init__(self) -> None:
-        self.keys = np.frombuffer(secrets.token_bytes((LONGEST // 4 + 2) * 8), np.uint64)
+        self.keys = np.frombuffer(secrets.token_bytes((LONGEST // 4 + 3) * 8), np.uint64)
         self.fingerprint, self.content = np.empty(0, np.uint64), np.empty(0, np.uint64)
         self.ts_ns = np.empty(0, np.int64)
 
@@ -73,22 +74,19 @@ class Duplicates:
         """A hash of each row's bytes from its network header on, with what may differ between copies left out."""
         at = packets.network_at[rows]
         size = np.clip(packets.network_end[rows] - at, 0, LONGEST)
-        row, word = ragged((size + 3) >> 2)
-        words = read(packets.data, at[row] + 4 * word, np.dtype([("word", "<u4")]))["word"].astype(np.uint64)
-        left = size[row] - 4 * word
-        words &= np.where(left >= 4, 0xFFFFFFFF, (1 << 8 * np.minimum(left, 4)) - 1).astype(np.uint64)
-        version = packets.ip_version[rows][row]
-        words[(version == 4) & (word == 2)] &= np.uint64(0x0000FF00)
-        words[(version == 6) & (word == 1)] &= np.uint64(0x00FFFFFF)
-        starts = np.cumsum((size + 3) >> 2) - ((size + 3) >> 2)
-        result = np.zeros(len(rows), np.uint64)
-        filled = np.flatnonzero(size)
-        for half, shift in ((0, 0), (1, 32)):
-            products = words * self.keys[word + 1 + half]
-            total = np.add.reduceat(products, starts[filled]) if filled.size else products
-            strong = (total + self.keys[half] + size[filled].astype(np.uint64) * self.keys[-1 - half]) >> np.uint64(32)
-            result[filled] |= strong << np.uint64(shift)
-        return result
+        version = np.where(size >= 12, packets.ip_version[rows], 0)
+        counts = (size >> 2) + 1  # a word that holds what is left of the last four bytes, even where that is nothing
+        starts = np.cumsum(counts) - counts
+        place = np.arange(int(counts.sum()))
+        word = place - np.repeat(starts, counts)
+        words = read(packets.data, np.repeat(at, counts) + 4 * word, HALF)["word"].astype(np.uint64)
+        words[starts + counts - 1] &= LEFT[size & 3]
+        words[starts[version == 4] + 2] &= TIME_TO_LIVE_AND_CHECKSUM
+        words[starts[version == 6] + 1] &= HOP_LIMIT_OF_HALF
+        words *= self.keys[word + 2]
+        total = np.add.reduceat(words, starts) if len(rows) else words
+        hashed: NDArray[np.uint64] = (total + self.keys[0] + size.astype(np.uint64) * self.keys[1]) >> np.uint64(32)
+        return hashed
 
 
 def fingerprints(packets: Packets) -> NDArray[np.uint64]:
@@ -101,7 +99,7 @@ def fingerprints(packets: Packets) -> NDArray[np.uint64]:
     is_ipv6 = packets.ip_version == 6
     if is_ipv6.any():
         first[is_ipv6] &= ~HOP_LIMIT
-    mixed = first * MIX[0]
+    mixed: NDArray[np.uint64] = first * MIX[0]
     for value, multiplier in ((last, MIX[1]), (packets.source_low, MIX[2]), (packets.destination_low, MIX[3])):
         mixed ^= value
         mixed *= multiplier

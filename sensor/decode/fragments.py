@@ -11,6 +11,7 @@ from sensor.columns import Mask, padded
 from sensor.decode.link import IPV4, IPV6, Frames
 from sensor.decode.network import Fragments
 from sensor.decode.packets import Outcome, PacketAnomaly, Packets
+from sensor.decode.rows import numbers
 
 TIMEOUT_NS = 30_000_000_000
 MOST_DATAGRAMS = 1024
@@ -80,7 +81,7 @@ class Reassembler:
 
     def reassemble(self, packets: Packets, found: list[Fragments], duplicate: Mask) -> list[Frames]:
         """Takes fragments in; datagrams that these complete are appended to packets.data. Rows of fragments not taken become FRAGMENT_DROPPED."""
-        pieces = [(int(row), part, place) for part in found for place, row in enumerate(part.datagrams.rows) if not duplicate[row]]
+        pieces = [(int(row), part, place) for part in found for place, row in enumerate(numbers(part.datagrams.rows, packets.outcome)) if not duplicate[row]]
         pieces.sort(key=lambda piece: piece[0])
         rows, contents = [], []
         for row, part, place in pieces:
@@ -201,5 +202,3 @@ def assembled(version: int, datagram: Datagram) -> bytes:
     words = (words & 0xFFFF) + (words >> 16)
     struct.pack_into(">H", header, 10, ~((words & 0xFFFF) + (words >> 16)) & 0xFFFF)
     return bytes(header) + content
-
-

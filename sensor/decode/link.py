@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sensor.columns import Array, Ints, Mask, read
 from sensor.decode.packets import Encapsulation, Outcome, Packets, Tunnel
-from sensor.decode.rows import ALL, Rows, where, within
+from sensor.decode.rows import ALL, Rows, numbers, where, within
 from sensor.decode.wrapping import deeper
 
 IPV4, IPV6, ARP, MPLS = 0x0800, 0x86DD, 0x0806, 0x8847
@@ -189,7 +189,9 @@ def mpls(packets: Packets, found: Frames, chosen: Rows) -> None:
     if wire.size:
         frame = within(chosen, wire)
         found.at[frame] += np.where(label["next"][wire] >> 4 == 0, 4, 0)
-        frame = within(frame, deeper(packets, within(found.rows, frame), Tunnel.MPLS_PSEUDOWIRE, label["entry"][wire] >> 12, link=True))
+        frame = within(
+            frame, deeper(packets, numbers(within(found.rows, frame), packets.outcome), Tunnel.MPLS_PSEUDOWIRE, label["entry"][wire] >> 12, link=True)
+        )
         ethernet(packets, found, frame)
 
 

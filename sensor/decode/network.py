@@ -11,7 +11,7 @@ from sensor.columns import Array, Ints, Mask, read
 from sensor.decode import checksum, link
 from sensor.decode.link import ARP, IPV4, IPV6, Frames
 from sensor.decode.packets import Outcome, PacketAnomaly, Packets, Transport
-from sensor.decode.rows import ALL, Rows, numbers, where, within
+from sensor.decode.rows import Rows, numbers, where, within
 
 #       0               1               2               3
 #      +-------+-------+---------------+-------------------------------+
@@ -31,7 +31,8 @@ IPV6_HEADER = np.dtype(
     [("version_class_flow", ">u4"), ("payload_length", ">u2"), ("next_header", "u1"), ("hop_limit", "u1"),
      ("source_high", ">u8"), ("source_low", ">u8"), ("destination_high", ">u8"), ("destination_low", ">u8")]
 )  # fmt: skip
-EXTENSION = np.dtype([("next_header", "u1"), ("length", "u1"), ("offset_more", ">u2"), ("identification", ">u4")])  # as a fragment header is; others use two bytes
+# as a fragment header is; the others share its first two bytes
+EXTENSION = np.dtype([("next_header", "u1"), ("length", "u1"), ("offset_more", ">u2"), ("identification", ">u4")])
 ARP_HEADER = np.dtype(
     [("hardware", ">u2"), ("protocol", ">u2"), ("lengths", ">u2"), ("operation", ">u2"),
      ("sender_mac", "u1", 6), ("sender", ">u4"), ("target_mac", "u1", 6), ("target", ">u4")]
@@ -151,7 +152,8 @@ def ipv6(packets: Packets, frames: Frames) -> tuple[Datagrams, Fragments | None]
     datagrams = Datagrams(rows, frames.at + IPV6_HEADER.itemsize, bounded(packets, frames, wire_end), wire_end, header["next_header"].copy())
     pieces, offset_more, identification = walk(packets, datagrams, EXTENSIONS)
     alive = where(packets.outcome[rows] == Outcome.DECODED)
-    return split(packets, datagrams.pick(alive), pieces[alive], (offset_more << 13 & 0x2000) | offset_more >> 3, identification, alive)
+    flags = (offset_more << 13 & 0x2000) | offset_more >> 3
+    return split(packets, datagrams.pick(alive), pieces[alive], flags[alive], identification[alive])
 
 
 def promised(packets: Packets, frames: Frames, length: Ints, header: int) -> Ints:
@@ -184,20 +186,18 @@ def report(packets: Packets, rows: Rows, mask: Mask, detail: str) -> None:
     packets.anomalies += [PacketAnomaly(row, "BAD_LENGTH", detail) for row in numbers(rows, packets.outcome)[mask].tolist()]
 
 
-def split(
-    packets: Packets, datagrams: Datagrams, pieces: Mask, flags: Array, identification: Array, chosen: Rows = ALL
-) -> tuple[Datagrams, Fragments | None]:
-    """Whole datagrams, and fragments. flags: as in IPv4, more-fragments 0x2000 and the offset in eights; they and identification are picked by `chosen`."""
+def split(packets: Packets, datagrams: Datagrams, pieces: Mask, flags: Array, identification: Array) -> tuple[Datagrams, Fragments | None]:
+    """Whole datagrams, and fragments. flags: as in IPv4, more-fragments 0x2000 and the offset in eights."""
     if not pieces.any():
         return datagrams, None
     cut = np.flatnonzero(pieces)
-    part, flags = datagrams.pick(cut), flags[chosen][cut].astype(np.int64)
+    part, flags = datagrams.pick(cut), flags[cut].astype(np.int64)
     rows = part.rows = numbers(part.rows, packets.outcome)
     packets.outcome[rows] = Outcome.FRAGMENT
     packets.payload_at[rows] = part.at
     packets.payload_length[rows] = part.end - part.at
     packets.wire_length[rows] = part.wire_end - part.at
-    fragments = Fragments(part, (flags & 0x1FFF) << 3, flags & 0x2000 != 0, identification[chosen][cut].astype(np.int64))
+    fragments = Fragments(part, (flags & 0x1FFF) << 3, flags & 0x2000 != 0, identification[cut].astype(np.int64))
     return datagrams.pick(np.flatnonzero(~pieces)), fragments
 
 

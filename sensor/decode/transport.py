@@ -172,11 +172,14 @@ def quoted(packets: Packets, rows: Ints) -> Quoted:
     four, six = read(packets.data, at, IPV4_HEADER), read(packets.data, at, IPV6_HEADER)
     is_four = (four["version_ihl"] >> 4 == 4) & (four["version_ihl"] & 15 >= 5) & (left >= IPV4_HEADER.itemsize)
     is_six = (six["version_class_flow"] >> 28 == 6) & (left >= IPV6_HEADER.itemsize)
-    zero = np.uint64(0)
-    addresses = {
-        name: np.where(is_four, low, np.where(is_six, six[name], zero))
-        for name, low in (("source_high", zero), ("source_low", four["source"] | MAPPED), ("destination_high", zero), ("destination_low", four["destination"] | MAPPED))
+    zero = np.zeros(len(rows), np.uint64)
+    short: dict[str, Array] = {
+        "source_high": zero,
+        "source_low": four["source"] | MAPPED,
+        "destination_high": zero,
+        "destination_low": four["destination"] | MAPPED,
     }
+    addresses = {name: np.where(is_four, low, np.where(is_six, six[name], zero)) for name, low in short.items()}
     protocol = np.where(is_four, four["protocol"], np.where(is_six, six["next_header"], 0)).astype(np.uint8)
     size = np.where(is_four, (four["version_ihl"] & 15).astype(np.int64) << 2, IPV6_HEADER.itemsize)
     first = ~is_four | (four["flags_fragment"] & 0x1FFF == 0)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sensor.columns import Ints, Mask, read
+from sensor.columns import Bytes, Ints, Mask, read
 from sensor.decode import link
 from sensor.decode.link import IPV4, IPV6, MPLS, TRANSPARENT_ETHERNET, Frames
 from sensor.decode.network import Datagrams
@@ -62,7 +62,7 @@ def opened(packets: Packets, datagrams: Datagrams, duplicate: Mask) -> list[Fram
     port = np.where(udp, packets.destination_port[rows], 0)
     bare = np.where(duplicate[rows], 0, datagrams.protocol)
     found = []
-    for opener, mask in ((ip_in_ip, (bare == IP_IN_IP) | (bare == IPV6_IN_IP)), (gre, bare == GRE)):
+    for opener, mask in ((ipv4_inside, bare == IP_IN_IP), (ipv6_inside, bare == IPV6_IN_IP), (gre, bare == GRE)):
         if mask.any():
             found += enter(packets, rows[mask], datagrams.at[mask], datagrams.end[mask], opener)
     for opener, ports in UDP_OPENERS:
@@ -73,11 +73,9 @@ def opened(packets: Packets, datagrams: Datagrams, duplicate: Mask) -> list[Fram
     return found
 
 
-def enter(packets: Packets, rows: Ints, at: Ints, end: Ints, opener: Callable[[Packets, Ints, Ints], Inner]) -> list[Frames]:
-    inner = opener(packets, at, end)
+def enter(packets: Packets, rows: Ints, at: Ints, end: Ints, opener: Callable[[Bytes, Ints, Ints], Inner]) -> list[Frames]:
+    inner = opener(packets.data, at, end)
     inside = np.flatnonzero(inner.opened & (inner.at < end))
-    if opener is ip_in_ip and inside.size:
-        inner.ethertype[inside] = np.where(packets.ip_protocol[rows[inside]] == IP_IN_IP, IPV4, IPV6)
     if not inside.size:
         return []
     inside = inside[deeper(packets, rows[inside], inner.tunnel[inside], inner.key[inside])]
@@ -89,26 +87,34 @@ def enter(packets: Packets, rows: Ints, at: Ints, end: Ints, opener: Callable[[P
     return [link.untagged(packets, frames)]
 
 
-def ip_in_ip(packets: Packets, at: Ints, end: Ints) -> Inner:
+def ipv4_inside(_: Bytes, at: Ints, end: Ints) -> Inner:
+    return ip_in_ip(at, end, IPV4)
+
+
+def ipv6_inside(_: Bytes, at: Ints, end: Ints) -> Inner:
+    return ip_in_ip(at, end, IPV6)
+
+
+def ip_in_ip(at: Ints, end: Ints, ethertype: int) -> Inner:
     inner = new_inner(at)
-    inner.opened[:] = True
-    inner.tunnel[:] = Tunnel.IP_IN_IP
+    inner.opened = end > at
+    inner.ethertype[:], inner.tunnel[:] = ethertype, Tunnel.IP_IN_IP
     return inner
 
 
-def gre(packets: Packets, at: Ints, end: Ints) -> Inner:
+def gre(data: Bytes, at: Ints, end: Ints) -> Inner:
     """GRE version 0 without source routing, and the mirrored frames of ERSPAN in it. ERSPAN I has no header of its own: Ethernet in plain GRE."""
     inner = new_inner(at)
-    header = read(packets.data, at, GRE_HEADER)
+    header = read(data, at, GRE_HEADER)
     flags, protocol = header["flags"].astype(np.int64), header["protocol"]
     has_key = flags & 0x2000 != 0
     key_at = at + 4 + np.where(flags & 0x8000, 4, 0)
-    inner.key[:] = np.where(has_key, read(packets.data, key_at, WORD)["value"], 0)
+    inner.key[:] = np.where(has_key, read(data, key_at, WORD)["value"], 0)
     inner.at = key_at + np.where(has_key, 4, 0) + np.where(flags & 0x1000, 4, 0)
     inner.opened = (flags & 0x4007 == 0) & np.isin(protocol, (IPV4, IPV6, MPLS, TRANSPARENT_ETHERNET, ERSPAN_I_OR_II, ERSPAN_III)) & (inner.at <= end)
     inner.ethertype[:] = np.where((protocol == ERSPAN_I_OR_II) | (protocol == ERSPAN_III), TRANSPARENT_ETHERNET, protocol)
     inner.tunnel[:] = Tunnel.GRE
-    erspan = read(packets.data, np.minimum(inner.at, end), ERSPAN_HEADER)
+    erspan = read(data, np.minimum(inner.at, end), ERSPAN_HEADER)
     second = (protocol == ERSPAN_I_OR_II) & (flags & 0x1000 != 0)
     third = protocol == ERSPAN_III
     inner.opened &= ~(second & (erspan["version_vlan"] >> 12 != 1)) & ~(third & (erspan["version_vlan"] >> 12 != 2))
@@ -118,9 +124,9 @@ def gre(packets: Packets, at: Ints, end: Ints) -> Inner:
     return inner
 
 
-def vxlan(packets: Packets, at: Ints, end: Ints) -> Inner:
+def vxlan(data: Bytes, at: Ints, end: Ints) -> Inner:
     inner = new_inner(at)
-    header = read(packets.data, at, VXLAN_HEADER)
+    header = read(data, at, VXLAN_HEADER)
     inner.opened = (header["flags"] & 0x7F == 0x08) & (header["vni"] & 0xFF == 0)  # the top bit: a group policy in the reserved bytes
     inner.at += VXLAN_HEADER.itemsize
     inner.opened &= end - inner.at >= link.ETHERNET.itemsize
@@ -129,21 +135,22 @@ def vxlan(packets: Packets, at: Ints, end: Ints) -> Inner:
     return inner
 
 
-def geneve(packets: Packets, at: Ints, end: Ints) -> Inner:
+def geneve(data: Bytes, at: Ints, end: Ints) -> Inner:
     inner = new_inner(at)
-    header = read(packets.data, at, GENEVE_HEADER)
+    header = read(data, at, GENEVE_HEADER)
     inner.opened = (header["version_options"] >> 6 == 0) & (header["flags"] & 0x3F == 0) & (header["vni"] & 0xFF == 0)
     inner.opened &= np.isin(header["protocol"], (IPV4, IPV6, TRANSPARENT_ETHERNET))
     inner.at += GENEVE_HEADER.itemsize + ((header["version_options"] & 0x3F).astype(np.int64) << 2)
+    inner.opened &= inner.at <= end
     inner.ethertype[:], inner.tunnel[:] = header["protocol"], Tunnel.GENEVE
     inner.key[:] = header["vni"] >> 8
     return inner
 
 
-def gtp_u(packets: Packets, at: Ints, end: Ints) -> Inner:
+def gtp_u(data: Bytes, at: Ints, end: Ints) -> Inner:
     """A T-PDU (message type 255) of GTPv1-U: behind the header, and any extension headers, an IP packet."""
     inner = new_inner(at)
-    header = read(packets.data, at, GTP_HEADER)
+    header = read(data, at, GTP_HEADER)
     optional = header["flags"] & 7 != 0
     inner.opened = (header["flags"] & 0xF0 == 0x30) & (header["type"] == 255) & (at + 8 + header["length"] <= end)
     inner.at += np.where(optional, 12, 8)
@@ -152,12 +159,12 @@ def gtp_u(packets: Packets, at: Ints, end: Ints) -> Inner:
         extended = np.flatnonzero((following != 0) & (inner.at < end) & inner.opened)
         if not extended.size:
             break
-        size = packets.data[inner.at[extended]].astype(np.int64) << 2
+        size = data[inner.at[extended]].astype(np.int64) << 2
         inner.opened[extended] &= (size != 0) & (inner.at[extended] + size <= end[extended])
         inner.at[extended] += size
-        following[extended] = packets.data[np.minimum(inner.at[extended], end[extended]) - 1]
+        following[extended] = data[np.minimum(inner.at[extended], end[extended]) - 1]
     inner.opened &= following == 0
-    inner.ethertype[:] = link.ip_ethertype(packets.data[np.minimum(inner.at, end)])
+    inner.ethertype[:] = link.ip_ethertype(data[np.minimum(inner.at, end)])
     inner.opened &= inner.ethertype != 0
     inner.tunnel[:], inner.key[:] = Tunnel.GTP_U, header["teid"]
     return inner

@@ -13,7 +13,8 @@ INNER = (*ADDRESSES, "ip_version", "ip_protocol", "transport", "source_port", "d
 
 
 def no_outer() -> Outer:
-    return Outer(np.empty(0, np.int64), np.empty(0, np.uint8), *(np.empty(0, np.uint64) for _ in ADDRESSES), np.empty(0, np.uint32))
+    addresses = {name: np.empty(0, np.uint64) for name in ADDRESSES}
+    return Outer(row=np.empty(0, np.int64), tunnel=np.empty(0, np.uint8), key=np.empty(0, np.uint32), **addresses)
 
 
 def deeper(packets: Packets, rows: Ints, tunnel: Array | int, key: Array, *, link: bool = False) -> Ints:
@@ -33,7 +34,7 @@ def deeper(packets: Packets, rows: Ints, tunnel: Array | int, key: Array, *, lin
     else:
         addresses = [getattr(packets, name)[rows] for name in ADDRESSES]
     outer, kind = packets.outer, np.broadcast_to(np.asarray(tunnel, np.uint8), allowed.shape)[going]
-    added = [rows, kind, *addresses, key[going].astype(np.uint32)]
+    added: list[Array] = [rows, kind, *addresses, key[going].astype(np.uint32)]
     packets.outer = Outer(*(np.concatenate((old, new)) for old, new in zip(vars(outer).values(), added, strict=True)))
     for name in INNER:
         getattr(packets, name)[rows] = 0
