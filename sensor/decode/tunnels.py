@@ -30,6 +30,8 @@ GTP_HEADER = np.dtype([("flags", "u1"), ("type", "u1"), ("length", ">u2"), ("tei
 
 GRE, IP_IN_IP, IPV6_IN_IP = 47, 4, 41
 ERSPAN_I_OR_II, ERSPAN_III = 0x88BE, 0x22EB
+GPE_ETHERTYPE = np.zeros(256, np.uint16)  # by VXLAN's next protocol; 0 where it is none of these
+GPE_ETHERTYPE[[0, 1, 2, 3]] = TRANSPARENT_ETHERNET, IPV4, IPV6, TRANSPARENT_ETHERNET
 GTP_EXTENSIONS = 8  # extension headers read in front of one packet
 CANDIDATE = np.zeros(256, np.bool_)  # protocols that may hold a tunnel
 CANDIDATE[[IP_IN_IP, 17, IPV6_IN_IP, GRE]] = True
@@ -127,10 +129,12 @@ def gre(data: Bytes, at: Ints, end: Ints) -> Inner:
 def vxlan(data: Bytes, at: Ints, end: Ints) -> Inner:
     inner = new_inner(at)
     header = read(data, at, VXLAN_HEADER)
-    inner.opened = (header["flags"] & 0x7F == 0x08) & (header["vni"] & 0xFF == 0)  # the top bit: a group policy in the reserved bytes
+    named = header["flags"] & 0x04 != 0  # draft-ietf-nvo3-vxlan-gpe: the last byte says what follows
+    inner.ethertype[:] = np.where(named, GPE_ETHERTYPE[header["vni"] & 0xFF], TRANSPARENT_ETHERNET)
     inner.at += VXLAN_HEADER.itemsize
+    inner.opened = (header["flags"] & 0x7B == 0x08) & (named | (header["vni"] & 0xFF == 0)) & (inner.ethertype != 0)  # the top bit: a group policy
     inner.opened &= end - inner.at >= link.ETHERNET.itemsize
-    inner.ethertype[:], inner.tunnel[:] = TRANSPARENT_ETHERNET, Tunnel.VXLAN
+    inner.tunnel[:] = Tunnel.VXLAN
     inner.key[:] = header["vni"] >> 8
     return inner
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scapy.layers.l2 import Ether
 from scapy.packet import Packet
 
 from sensor.columns import Batch, Source, padded
@@ -13,6 +14,7 @@ from sensor.decode.packets import Packets
 
 START_NS = 1_700_000_000_000_000_000
 MILLISECOND = 1_000_000
+ETHER = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02")  # both named, or scapy would ask the network
 
 
 def batch(
