@@ -93,7 +93,9 @@ def subjects(protocol: Protocol, known: dict[str, str]) -> tuple[list[Subject], 
     return [Subject(protocol.name, tuple(fields), tuple(names)) for fields, names in groups], unknown
 
 
-def compare(subject: Subject, capture: str, ours: Values, theirs: dict[str, dict[int, list[str]]], known: dict[str, str]) -> tuple[Counter[Verdict], list[Difference]]:
+def compare(
+    subject: Subject, capture: str, ours: Values, theirs: dict[str, dict[int, list[str]]], known: dict[str, str]
+) -> tuple[Counter[Verdict], list[Difference]]:
     """Every frame in which either shows something: counts, and what is not equal."""
     mine: dict[int, list[tuple[int, int, Any]]] = {}
     for place, name in enumerate(subject.fields):
@@ -112,7 +114,7 @@ def compare(subject: Subject, capture: str, ours: Values, theirs: dict[str, dict
 
 
 def judge(ours: list[Any], shown: list[tuple[str, list[str]]]) -> Verdict:
-    """One frame: our values against the Wireshark fields shown in it (type and printed values of each). The first that is shown counts; or all of them together."""
+    """One frame: our values against the Wireshark fields shown in it (type and printed values of each). The first of them counts, or all together."""
     if not shown:
         return Verdict.OURS_ONLY
     if not ours:

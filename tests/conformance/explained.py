@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import dataclasses
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -16,20 +16,20 @@ REASONS = Path(__file__).with_name("explained.yaml")
 KEYS = {"files", "field", "frames", "where", "verdict", "ours", "theirs", "reason"}
 
 
-@dataclass
+@dataclasses.dataclass
 class Explanation:
     """One entry of explained.yaml. Every condition that it names must hold; used: how many differences it covered."""
 
     files: str
     field: str  # protocol.field, of which * matches any part
     reason: str
-    frames: set[int] = field(default_factory=set)  # none: any
+    frames: set[int] = dataclasses.field(default_factory=set)  # none: any
     where: str = ""  # a display filter that the frame must match
     verdict: str = ""
     ours: list[str] | None = None
     theirs: list[str] | None = None
     used: int = 0
-    selected: dict[Path, set[int]] = field(default_factory=dict, repr=False)
+    selected: dict[Path, set[int]] = dataclasses.field(default_factory=dict, repr=False)
 
     def covers(self, difference: Difference, path: Path) -> bool:
         """Whether this explains the difference, in the capture at `path`."""

@@ -27,4 +27,6 @@ def batches(path: Path, rows: int = 16384) -> Iterator[Batch]:
     a = np.array(found, np.int64).reshape(-1, 4)
     for i in range(0, len(a), rows):
         p = a[i : i + rows]
-        yield Batch(source, data, p[:, 0], p[:, 1], p[:, 2], p[:, 3], np.arange(i + 1, i + 1 + len(p)), np.full(len(p), link, np.uint16), np.zeros(len(p), np.uint16))
+        yield Batch(
+            source, data, p[:, 0], p[:, 1], p[:, 2], p[:, 3], np.arange(i + 1, i + 1 + len(p)), np.full(len(p), link, np.uint16), np.zeros(len(p), np.uint16)
+        )

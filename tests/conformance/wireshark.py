@@ -64,7 +64,7 @@ def frames_where(capture: Path, display_filter: str) -> set[int]:
 
 
 def value(text: str, kind: str) -> object:
-    """A printed value as int, float, text, or bytes as lower-case hexadecimal digits; times as int, ns since 1970 UTC. Text where it does not look as its type should."""
+    """A printed value as int, float or text; bytes as lower-case hexadecimal digits, times as ns (since 1970 UTC). Text where it does not fit its type."""
     if WHOLE.match(kind):
         return _whole(text)
     if kind == "FT_BOOLEAN":
@@ -86,7 +86,7 @@ def value(text: str, kind: str) -> object:
 def _whole(text: str) -> object:
     if len(text) >= 3 and text[0] == text[-1] == "'":
         text = text[1:-1]
-        return int(text[2:], 16) if text.startswith("\\x") else ord(text[-1])
+        return int(text.replace("\\", "0"), 0) if text.startswith("\\x") else ord(text[-1])
     try:
         return int(text, 0)
     except ValueError:

@@ -1,0 +1,1 @@
+"""How fast, how much memory, compared with what: `python -m bench`."""
