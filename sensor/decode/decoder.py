@@ -14,7 +14,6 @@ from sensor.decode.packets import Outcome, PacketAnomaly, Packets
 from sensor.decode.rows import where
 from sensor.decode.wrapping import DEEPEST, no_outer, sort_outer
 
-STEPS = 2 * (DEEPEST + 1)  # each layer may be read twice: as a fragment, and put together
 DTYPES = {
     "outcome": np.uint8, "mac_source": np.uint64, "mac_destination": np.uint64, "ethertype": np.uint16, "vlan": np.uint16, "wrapped": np.uint8,
     "tunnels": np.uint8, "ip_version": np.uint8, "ip_protocol": np.uint8, "source_high": np.uint64, "source_low": np.uint64,
@@ -39,7 +38,7 @@ class Decoder:
 
     def __init__(self, *, deduplicate: bool = True) -> None:
         self.duplicates = Duplicates() if deduplicate else None
-        self.reassemblers = [Reassembler() for _ in range(STEPS)]  # one for each step, so that each sees its fragments in order of capture
+        self.reassemblers = [Reassembler() for _ in range(DEEPEST + 1)]  # one for each depth, so that each sees its fragments in order of capture
         self.outcomes = np.zeros(len(Outcome), np.int64)
         self.unknown_links: Counter[int] = Counter()
         self.other_protocols: Counter[int] = Counter()
@@ -50,19 +49,19 @@ class Decoder:
         packets = blank(batch)
         duplicate: Mask = np.zeros(len(batch), np.bool_)
         frames = link.frames(packets)
-        for step in range(STEPS):
-            datagrams, fragments = network.headers(packets, frames)
-            for part in datagrams:
-                transport.headers(packets, part)
-            if step == 0 and self.duplicates is not None:
+        for depth, reassembler in enumerate(self.reassemblers):
+            datagrams, fragments = headers(packets, frames)
+            if depth == 0 and self.duplicates is not None:
                 duplicate = self.duplicates.find(packets)
+            if fragments:
+                whole, again = headers(packets, reassembler.reassemble(packets, fragments, duplicate))
+                datagrams += whole
+                for part in again:
+                    packets.outcome[part.datagrams.rows] = Outcome.FRAGMENT_DROPPED  # a fragment within a fragment is nothing a host would send
             inner = [frame for part in datagrams for frame in tunnels.opened(packets, part, duplicate)]
-            inner += self.reassemblers[step].reassemble(packets, fragments, duplicate) if fragments else []
-            frames = link.joined(inner)
-            if not len(frames):
+            if not inner:
                 break
-        if len(frames):
-            packets.outcome[frames.rows] = Outcome.TOO_DEEP
+            frames = link.joined(inner)
         packets.outcome[duplicate] = Outcome.DUPLICATE
         self.settle(packets, duplicate)
         return packets
@@ -81,6 +80,14 @@ class Decoder:
             chosen = where(packets.outcome == outcome)
             if isinstance(chosen, slice) or chosen.size:
                 counter.update(column[chosen].tolist())
+
+
+def headers(packets: Packets, frames: link.Frames) -> tuple[list[network.Datagrams], list[network.Fragments]]:
+    """Network and transport headers of these frames: the datagrams, and the fragments of others."""
+    datagrams, fragments = network.headers(packets, frames)
+    for part in datagrams:
+        transport.headers(packets, part)
+    return datagrams, fragments
 
 
 def by_row(anomaly: PacketAnomaly) -> int:

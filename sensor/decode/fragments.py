@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sensor.columns import Mask, padded
-from sensor.decode.link import IPV4, IPV6, Frames
+from sensor.decode.link import IPV4, IPV6, Frames, joined
 from sensor.decode.network import Fragments
 from sensor.decode.packets import Outcome, PacketAnomaly, Packets
 from sensor.decode.rows import numbers
@@ -79,7 +79,7 @@ class Reassembler:
         self.bytes = 0
         self.completed = self.timed_out = self.no_room = 0
 
-    def reassemble(self, packets: Packets, found: list[Fragments], duplicate: Mask) -> list[Frames]:
+    def reassemble(self, packets: Packets, found: list[Fragments], duplicate: Mask) -> Frames:
         """Takes fragments in; datagrams that these complete are appended to packets.data. Rows of fragments not taken become FRAGMENT_DROPPED."""
         pieces = [(int(row), part, place) for part in found for place, row in enumerate(numbers(part.datagrams.rows, packets.outcome)) if not duplicate[row]]
         pieces.sort(key=lambda piece: piece[0])
@@ -90,7 +90,7 @@ class Reassembler:
                 rows.append(row)
                 contents.append(whole)
         if not rows:
-            return []
+            return joined([])
         base = len(packets.data)
         sizes = np.array([len(content) for content in contents], np.int64)
         packets.data = np.concatenate((packets.data, padded(b"".join(contents))))
@@ -98,7 +98,7 @@ class Reassembler:
         chosen = np.array(rows, np.int64)
         packets.outcome[chosen] = Outcome.DECODED
         packets.ethertype[chosen] = np.where(packets.ip_version[chosen] == 4, IPV4, IPV6)
-        return [Frames(chosen, end - sizes, end, packets.ethertype[chosen])]
+        return Frames(chosen, end - sizes, end, packets.ethertype[chosen])
 
     def fragment(self, packets: Packets, row: int, part: Fragments, place: int) -> bytes:
         """Takes one fragment in; returns the datagram that it completes, or nothing."""
@@ -126,7 +126,8 @@ class Reassembler:
         if offset == 0 and not datagram.header:
             datagram.header, datagram.protocol = packets.data[int(packets.network_at[row]) : at].tobytes(), protocol
         if not self.fits_end(datagram, offset + size, more):
-            packets.anomalies.append(PacketAnomaly(row, "FRAGMENT_OVERLAP", "contradicts the datagram's end"))
+            kind = "TEARDROP" if offset and offset + size < len(datagram.content) else "FRAGMENT_OVERLAP"
+            packets.anomalies.append(PacketAnomaly(row, kind, "contradicts the datagram's end"))
             packets.outcome[row] = Outcome.FRAGMENT_DROPPED
             return b""
         self.bytes -= datagram.size

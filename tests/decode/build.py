@@ -57,7 +57,11 @@ def rows(packets: Packets) -> list[tuple[Any, ...]]:
     """Each packet's columns as plain values, with its payload in place of positions."""
     columns = {name: column for name, column in vars(packets).items() if isinstance(column, np.ndarray) and name != "data" and name not in POSITIONS}
     values = zip(*(column.tolist() for column in columns.values()), strict=True)
-    lengths = zip((packets.network_end - packets.network_at).tolist(), (packets.payload_at - packets.transport_at).tolist(), strict=True)
+    lengths = zip(
+        (packets.network_end - packets.network_at).tolist(),
+        np.where(packets.transport_at != 0, packets.payload_at - packets.transport_at, 0).tolist(),
+        strict=True,
+    )
     outer = list(zip(*(column.tolist() for column in vars(packets.outer).values()), strict=True))
     return [
         (

@@ -11,9 +11,9 @@ from scapy.layers.l2 import ARP, LLC, SNAP, STP, CookedLinux, Dot1AD, Dot1Q, Dot
 from scapy.layers.ppp import PPP, PPPoE
 from scapy.packet import Raw
 
+from sensor.decode.decoder import Decoder
 from sensor.decode.packets import Encapsulation, Outcome, Transport, Tunnel
 from tests.decode.build import address, batch, decoded, payload
-from sensor.decode.decoder import Decoder
 
 MACS = {"src": "02:00:00:00:00:01", "dst": "02:00:00:00:00:02"}
 INNER = IP(src="10.0.0.1", dst="10.0.0.2") / TCP(sport=1000, dport=502, seq=7) / Raw(b"payload!")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
+import numpy as np
 import pytest
 from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_Router_Alert
 from scapy.layers.inet6 import ICMPv6EchoRequest, ICMPv6PacketTooBig, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop, IPv6ExtHdrRouting
@@ -15,15 +16,22 @@ from sensor.decode.packets import Outcome, Packets, Transport
 from sensor.decode.transport import quoted
 from tests.decode.build import ETHER, address, decoded, payload
 
-import numpy as np
-
 V4, V6 = IP(src="10.1.2.3", dst="10.3.2.1", id=5), IPv6(src="2001:db8::1", dst="2001:db8::2")
 DATA = Raw(b"0123456789abc")
 T, O = Transport, Outcome
 
 
-@pytest.mark.parametrize("network", [V4, V6, IP(src="10.1.2.3", dst="10.3.2.1", options=[IPOption_Router_Alert()]), V6 / IPv6ExtHdrHopByHop() / IPv6ExtHdrDestOpt(),
-                                     V6 / IPv6ExtHdrRouting(addresses=["2001:db8::9"], segleft=0), V6 / IPv6ExtHdrFragment(m=0, offset=0, id=4)])  # fmt: skip
+NETWORKS = [
+    V4,
+    V6,
+    IP(src="10.1.2.3", dst="10.3.2.1", options=[IPOption_Router_Alert()]),
+    V6 / IPv6ExtHdrHopByHop() / IPv6ExtHdrDestOpt(),
+    V6 / IPv6ExtHdrRouting(addresses=["2001:db8::9"], segleft=0),
+    V6 / IPv6ExtHdrFragment(m=0, offset=0, id=4),
+]
+
+
+@pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("transport", [TCP(sport=11, dport=22, seq=2**32 - 5, ack=77, flags="PA", options=[("MSS", 1460)]), UDP(sport=11, dport=22)])
 def test_addresses_ports_and_payload(network: IP, transport: TCP) -> None:
     packets = decoded(ETHER / network / transport / DATA)

@@ -14,7 +14,7 @@ from scapy.layers.vxlan import VXLAN
 from scapy.packet import Packet, Raw
 
 from sensor.decode.packets import Outcome, Transport, Tunnel
-from tests.decode.build import address, ETHER, decoded, payload
+from tests.decode.build import ETHER, address, decoded, payload
 
 OUTER = IP(src="192.0.2.1", dst="192.0.2.2")
 OUTER6 = IPv6(src="2001:db8::1", dst="2001:db8::2")
