@@ -1,0 +1,66 @@
+"""Acts upon controllers: stopped, started, reprogrammed, forced: one look at the action of every request, whatever its protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from detectors.rows import asked, flow, frame, is_new, lookup, pair, ts_ns
+from sensor.columns import Ints
+from sensor.events.alert import Finding, Kind, Severity
+from sensor.events.seen import Seen
+from sensor.events.table import Table
+from sensor.events.vocabulary import Action
+
+LOW, MEDIUM, HIGH, CRITICAL = Severity
+BY_STAFF = "06004"  # GB/T 20986: deliberate misoperation, until somebody confirms another cause
+
+# fmt: off
+ACTS = {
+    Action.STOP: Kind("controller-stopped", "Controller stopped", "{client} told the controller {server} to stop ({protocol}); a running controller is expected to be left running.", CRITICAL, ("T0858", "T0816"), BY_STAFF, is_asked=True),
+    Action.START: Kind("controller-started", "Controller started", "{client} told the controller {server} to start ({protocol}); controllers are expected to be started by staff on site.", HIGH, ("T0858",), BY_STAFF, is_asked=True),
+    Action.RESTART: Kind("controller-restarted", "Controller restarted", "{client} told the controller {server} to restart ({protocol}); restarts are expected only in planned maintenance.", HIGH, ("T0816",), BY_STAFF, is_asked=True),
+    Action.MODE_CHANGE: Kind("mode-changed", "Operating mode changed", "{client} told {server} to change its operating mode ({protocol}); the mode is expected to stay as it is.", HIGH, ("T0858",), BY_STAFF, is_asked=True),
+    Action.DOWNLOAD: Kind("program-downloaded", "Program downloaded", "{client} wrote program into the controller {server} ({protocol}); programs are expected to change only in planned maintenance.", CRITICAL, ("T0843",), BY_STAFF, is_asked=True),
+    Action.UPLOAD: Kind("program-uploaded", "Program uploaded", "{client} read program out of the controller {server} ({protocol}); only engineering stations are expected to.", MEDIUM, ("T0845",), "03005", is_asked=True),
+    Action.MODIFY_PROGRAM: Kind("program-modified", "Program modified", "{client} changed parts of the program in the controller {server} ({protocol}); programs are expected to change only in planned maintenance.", HIGH, ("T0889",), BY_STAFF, is_asked=True),
+    Action.FORCE: Kind("values-forced", "Values forced", "{client} forced values in the controller {server} ({protocol}); values are expected to come from the process.", CRITICAL, ("T0835",), BY_STAFF, is_asked=True),
+    Action.FIRMWARE_UPDATE: Kind("firmware-updated", "Firmware update", "{client} sent a firmware update to {server} ({protocol}); firmware is expected to change only in planned maintenance.", CRITICAL, ("T1693.001", "T0800"), BY_STAFF, is_asked=True),
+    Action.TIME_SET: Kind("clock-set", "Clock set", "{client} set the clock of {server} ({protocol}); clocks are expected to be set by the plant's time source.", LOW, ("T0836",), BY_STAFF, is_asked=True),
+}
+# fmt: on
+
+
+@dataclass
+class Act:
+    """One finding per request, and another that tells whether it was refused once the answer is seen."""
+
+    name: str = "act"
+    kinds: tuple[Kind, ...] = tuple(ACTS.values())
+    needs: tuple[str, ...] = ("tables",)
+    limits: str = "Sees requests, not who is entitled to make them; where only answers are captured it sees nothing, and encrypted sessions hide what they do."
+
+    def on_batch(self, seen: Seen) -> Iterator[Finding]:
+        for table in seen.tables.values():
+            requests = asked(table, MASK)
+            if requests.size:
+                yield from self._finds(seen, table, requests)
+
+    def _finds(self, seen: Seen, table: Table, requests: Ints) -> Iterator[Finding]:
+        answers = np.flatnonzero((table.request >= 0) & np.isin(table.request, requests))
+        for row in np.union1d(requests, answers).tolist():
+            if not is_new(table, row):
+                continue
+            number = flow(table, row)
+            request = int(table.request[row])
+            action = Action(int(table.action[row if request < 0 else request]))
+            refused = bool(table.failed[row])
+            yield Finding(
+                ACTS[action], pair(seen, number, table.dataset), (frame(table, row),), ts_ns(table, row), number, protocol=table.dataset, action=action,
+                count=int(request < 0), accepted=int(request >= 0 and not refused), refused=int(request >= 0 and refused),
+            )  # fmt: skip
+
+
+MASK = lookup(ACTS)

@@ -1,0 +1,53 @@
+"""Function-code and address scans as their target answers them: with refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from detectors.memory import SECOND, Burst
+from detectors.rows import flow, frame, pair, pick, ts_ns
+from detectors.state import setting
+from sensor.columns import Ints
+from sensor.events.alert import Finding, Kind, Severity
+from sensor.events.seen import Seen
+from sensor.events.table import Table
+
+EXCEPTIONS = Kind(
+    "exception-burst", "Function or address scan",
+    "{server} refused {count} requests of {client} ({protocol}); within {window_s} s fewer than {limit} refusals are expected.",
+    Severity.MEDIUM, ("T0861", "T0888"), "02001",
+)  # fmt: skip
+
+
+@dataclass
+class ExceptionBurst:
+    """A client that collects refusals is trying out functions or addresses."""
+
+    name: str = "exception-burst"
+    kinds: tuple[Kind, ...] = (EXCEPTIONS,)
+    needs: tuple[str, ...] = ("tables",)
+    limits: str = "A client that was configured wrongly and asks again and again for what is not there looks the same."
+    limit: int = setting(20, "Refusals that make a scan", least=1)
+    window_s: int = setting(3600, "Seconds within which they count", least=1)
+    burst: Burst = field(default_factory=Burst)
+
+    @property
+    def evicted(self) -> int:
+        return self.burst.recent.evicted
+
+    def on_batch(self, seen: Seen) -> Iterator[Finding]:
+        for table, row in pick(seen, refused):
+            number, now = flow(table, row), ts_ns(table, row)
+            key = pair(seen, number, table.dataset)
+            frames = self.burst.add(key, now, frame(table, row), self.limit, self.window_s * SECOND)
+            if frames:
+                parameters = {"limit": self.limit, "window_s": self.window_s}
+                yield Finding(EXCEPTIONS, key, frames, now, number, protocol=table.dataset, parameters=parameters, count=len(frames))
+
+
+def refused(table: Table) -> Ints:
+    rows = np.flatnonzero(table.failed)
+    return rows[table.is_new[rows]] if rows.size else rows

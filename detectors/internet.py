@@ -1,0 +1,70 @@
+"""An address of the internet talks an industrial protocol."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.rows import pair
+from detectors.state import transient
+from sensor.events.address import address_text, is_public
+from sensor.events.alert import Finding, Kind, Severity
+from sensor.events.seen import Seen
+from sensor.events.table import Table
+
+INTERNET = Kind(
+    "internet-address", "Industrial protocol with an internet address",
+    "{client} and {server} speak {protocol}, and {public} is an address of the internet; industrial protocols are expected within the plant only.",
+    Severity.HIGH, ("T0883",), "08001",
+)  # fmt: skip
+
+
+def nothing() -> NDArray[np.bool_]:
+    return np.zeros(0, np.bool_)
+
+
+@dataclass
+class Internet:
+    """Looks at each flow once, when its first event comes. done: bool by flow number."""
+
+    name: str = "internet-address"
+    kinds: tuple[Kind, ...] = (INTERNET,)
+    needs: tuple[str, ...] = ("tables", "flows")
+    limits: str = "Behind address translation the plant sees only the translator; plants that use public addresses inside must name them in `networks`."
+    networks: tuple[str, ...] = field(default=(), metadata={"constant": True})  # of the plant, although their addresses are public
+    done: NDArray[np.bool_] = transient(nothing)
+
+    def on_batch(self, seen: Seen) -> Iterator[Finding]:
+        if len(self.done) != len(seen.flows["key"]):
+            self.done = np.zeros(len(seen.flows["key"]), np.bool_)
+        self.done[seen.started] = False
+        for table in seen.tables.values():
+            rows = np.flatnonzero(~self.done[table.flow])
+            if rows.size:
+                flows, first = np.unique(table.flow[rows], return_index=True)
+                self.done[flows] = True
+                for row in np.sort(rows[first]).tolist():
+                    yield from self._look(seen, table, row)
+
+    def _look(self, seen: Seen, table: Table, row: int) -> Iterator[Finding]:
+        flow, c = int(table.flow[row]), seen.flows
+        for end in "ab":
+            high, low = int(c[f"{end}_high"][flow]), int(c[f"{end}_low"][flow])
+            if is_public(high, low) and not is_inside(address_text(high, low), tuple(self.networks)):
+                parameters = {"public": address_text(high, low)}
+                yield Finding(
+                    INTERNET, pair(seen, flow, table.dataset), (int(table.frame[row]),), int(table.ts_ns[row]), flow, protocol=table.dataset, parameters=parameters
+                )  # fmt: skip
+                return
+
+
+@lru_cache(4096)
+def is_inside(address: str, networks: tuple[str, ...]) -> bool:
+    """Whether an address lies in one of these networks."""
+    ip = ipaddress.ip_address(address)
+    return any(ip in ipaddress.ip_network(network, strict=False) for network in networks)

@@ -1,0 +1,81 @@
+"""Protocol violations: PDUs that break their specification, by the anomaly bits that decoding gave them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from detectors.memory import SECOND, Burst
+from detectors.rows import flow, frame, pair, pick, ts_ns
+from detectors.state import setting
+from sensor.columns import Ints
+from sensor.events.alert import Finding, Kind, Severity
+from sensor.events.seen import Seen
+from sensor.events.table import Table
+from sensor.events.vocabulary import Anomaly
+
+MALFORMED = Kind(
+    "malformed-burst", "Malformed messages",
+    "{count} messages between {client} and {server} contradict themselves or end too early ({protocol}); within {window_s} s fewer than {limit} are expected.",
+    Severity.HIGH, ("T0814",), "02003",
+)  # fmt: skip
+UNASKED = Kind(
+    "unasked-answer", "Answers without request",
+    "{count} answers of {server} to {client} answer nothing that was asked ({protocol}); every answer is expected to have its request.",
+    Severity.MEDIUM, ("T1692.002",), "08003",
+)  # fmt: skip
+WRONG_ROLE = Kind(
+    "wrong-role", "Answer or exception from a client",
+    "In the conversation of {client} with {server} one sent {count} messages that only the other may send ({protocol}); each is expected to keep its role.",
+    Severity.HIGH, ("T0848",), "08003",
+)  # fmt: skip
+
+BROKEN = Anomaly.TRUNCATED | Anomaly.LENGTH_MISMATCH | Anomaly.BAD_CHECKSUM | Anomaly.NESTED_TOO_DEEP
+
+
+@dataclass
+class Violation:
+    """Counts PDUs with some of `bits` by pair of hosts and protocol."""
+
+    name: str
+    kinds: tuple[Kind, ...]
+    bits: Anomaly = field(metadata={"constant": True})
+    limits: str
+    limit: int = setting(2, "How many make an alert", least=1)
+    window_s: int = setting(600, "Seconds within which they count", least=1)
+    needs: tuple[str, ...] = ("tables",)
+    burst: Burst = field(default_factory=Burst)
+
+    @property
+    def evicted(self) -> int:
+        return self.burst.recent.evicted
+
+    def on_batch(self, seen: Seen) -> Iterator[Finding]:
+        for table, row in pick(seen, self._rows):
+            number, now = flow(table, row), ts_ns(table, row)
+            key = pair(seen, number, table.dataset)
+            frames = self.burst.add(key, now, frame(table, row), self.limit, self.window_s * SECOND)
+            if frames:
+                parameters = {"limit": self.limit, "window_s": self.window_s}
+                yield Finding(self.kinds[0], key, frames, now, number, protocol=table.dataset, parameters=parameters, count=len(frames))
+
+    def _rows(self, table: Table) -> Ints:
+        rows = np.flatnonzero(table.anomaly & np.uint32(self.bits))
+        return rows[table.is_new[rows]] if rows.size else rows
+
+
+def malformed_burst() -> Violation:
+    limits = "Knows what decoding checks; devices that break their own protocol every day need a higher limit."
+    return Violation("malformed-burst", (MALFORMED,), BROKEN, limits)
+
+
+def unasked_answer() -> Violation:
+    limits = "Says nothing where only one direction is captured, or packets are missing."
+    return Violation("unasked-answer", (UNASKED,), Anomaly.NO_REQUEST, limits, limit=2)
+
+
+def wrong_role() -> Violation:
+    limits = "Only protocols whose messages tell who may send them can break this rule."
+    return Violation("wrong-role", (WRONG_ROLE,), Anomaly.WRONG_ROLE, limits, limit=1)
