@@ -28,11 +28,11 @@ class Memory:
             self.batches.popleft()
 
     def earlier(self, stream: int, sequence: int, size: int, frame: int, since: int, until: int) -> bytes | None:
-        """What another segment of the stream than `frame` itself, captured in frames `since` to `until`, held at these sequence numbers.
+        """What the first remembered segment of the stream (but not `frame` itself, and of frames `since` to `until`) held at these sequence numbers.
 
         Bytes that no single remembered segment covers are not compared: None.
         """
-        for serial, streams, sequences, ats, lengths, frames, data in reversed(self.batches):
+        for serial, streams, sequences, ats, lengths, frames, data in self.batches:
             mine = np.flatnonzero((streams == stream) & (frames != frame) & (frames >= since) & (frames <= until))
             mine = mine[serial + mine >= self.serial - SEGMENTS]
             offset = (np.uint32(sequence) - sequences[mine]).astype(np.int64)

@@ -135,11 +135,12 @@ class Reassembler:
             self._advance(flow, from_b, segment, earlier)
             self._release(flow, from_b, segment, earlier)
 
-    def finish(self, flow: Flow, from_b: bool, last: Segment) -> None:
+    def finish(self, flow: Flow, from_b: bool) -> None:
         """Nothing more comes: deliver what is held, and count what remains as unfinished."""
         stream = flow.streams[from_b]
         while stream.held:
-            self._gap(flow, from_b, last)
+            first = stream.held[0][2]
+            self._gap(flow, from_b, Segment(0, b"", 0, 0, first.frame, first.ts_ns))
         self.count(flow.protocol, "unfinished", len(stream.buffer))
         stream.buffer.clear()
         stream.marks.clear()

@@ -82,7 +82,7 @@ class Streams:
     def pdus(self, p: Packets, n: Numbered) -> list[tuple[int, Pdus]]:
         """The PDUs that these packets complete, by protocol number."""
         parts = Parts(len(p.data) - PAD)
-        self._flush(p, parts)
+        self._flush(parts)
         self._segments(p, n, parts)
         self._datagrams(p, n, parts)
         return self._by_protocol(p, n, parts)
@@ -182,6 +182,9 @@ class Streams:
         touched: set[int] = set()
         for row, flow, from_b, seq, at, length, missing, ack, frame_, ts_ns, syn in zip(*(column.tolist() for column in columns), strict=True):
             touched.add(flow)
+            if flow in self.slow and self.slow[flow].protocol == UNKNOWN:
+                self.count(UNKNOWN, "unrecognised", length)
+                continue
             segment = Segment(seq, p.data[at : at + length].tobytes(), missing, row, frame_, ts_ns, syn)
             self._feed(flow, from_b, segment, ack, p, parts)
         for flow in touched:
@@ -220,16 +223,15 @@ class Streams:
         if not c["slow"][flow]:
             del self.slow[flow]
 
-    def _flush(self, p: Packets, parts: Parts) -> None:
+    def _flush(self, parts: Parts) -> None:
         """Flows that are over: deliver what is still held of them."""
         for flow in (flow for flows, _ in self.flows.dying for flow in flows.tolist() if flow in self.slow or flow in self.tries):
             self.tries.pop(flow, None)
             if (state := self.slow.pop(flow, None)) is None:
                 continue
-            frame_, ts_ns = (int(p.batch.frame[0]), int(p.batch.ts_ns[0])) if len(p.batch) else (0, int(self.flows.c["last_ns"][flow]))
             for from_b in (False, True):
                 work = Reassembler(self.protocols, self.count)
-                work.finish(state, from_b, Segment(0, b"", 0, 0, frame_, ts_ns))
+                work.finish(state, from_b)
                 self._collect(work, flow, state, parts)
 
     # Datagrams
@@ -281,13 +283,14 @@ class Streams:
         return np.where(number == UNKNOWN, 0, number)
 
     def take_anomalies(self, p: Packets) -> list[AnomalyEvent]:
-        """What was wrong with packets and streams since the last call, in the order of frames."""
+        """What was wrong with packets and streams since the last call, in the order of the packets that showed it."""
         troubles, self.troubles = self.troubles, []
-        found = [AnomalyEvent(Kind[a.kind], int(p.batch.frame[a.row]), int(p.batch.ts_ns[a.row]), detail=a.detail) for a in p.anomalies]
+        found = [(a.row, AnomalyEvent(Kind[a.kind], int(p.batch.frame[a.row]), int(p.batch.ts_ns[a.row]), detail=a.detail)) for a in p.anomalies]
         for each in troubles:
             trouble, name = each.trouble, self.protocols[each.protocol - 1].name if 0 < each.protocol < UNKNOWN else ""
-            found.append(AnomalyEvent(trouble.kind, trouble.frame, trouble.ts_ns, each.flow, trouble.from_b, name, trouble.size))
-        return sorted(found, key=lambda anomaly: anomaly.frame)
+            event = AnomalyEvent(trouble.kind, trouble.frame, trouble.ts_ns, each.flow, trouble.from_b, name, trouble.size)
+            found.append((trouble.row, event))
+        return [event for _, event in sorted(found, key=lambda pair: pair[0])]
 
     # Putting together
 
@@ -326,18 +329,15 @@ class Streams:
         """Trust.ONE_SIDED for PDUs of a direction that had sent ONE_SIDED packets while the other had sent none, else COMPLETE. Runs before `Flows.account`."""
         packets = self.flows.c["packets"]
         stream = flow.astype(np.int64) * 2 + from_b
-        lonely = np.flatnonzero(packets[stream ^ 1] == 0)
         result = np.zeros(len(row), np.uint8)
-        if not lonely.size:
-            return result
-        for one in np.unique(flow[lonely]).tolist():  # flows that have only just begun, or really are one-sided
-            mine = lonely[flow[lonely] == one]
-            here = np.flatnonzero(n.flow == one)
-            for i in mine.tolist():
-                before = here[n.rows[here] <= row[i]]
-                own = np.count_nonzero(n.from_b[before] == from_b[i]) + packets[stream[i]]
-                if own >= ONE_SIDED and own - packets[stream[i]] == len(before):
-                    result[i] = Trust.ONE_SIDED
+        lonely = np.flatnonzero(packets[stream ^ 1] == 0)
+        if lonely.size:
+            here = np.flatnonzero(packets[n.stream ^ 1] == 0)
+            here = here[order_by(n.stream[here])]
+            place = n.stream[here] << 20 | n.rows[here]  # packets by stream, then as captured
+            mine, until = stream[lonely], row[lonely]
+            own, other = (np.searchsorted(place, s << 20 | until, "right") - np.searchsorted(place, s << 20, "left") for s in (mine, mine ^ 1))
+            result[lonely[(own + packets[mine] >= ONE_SIDED) & (other == 0)]] = Trust.ONE_SIDED
         return result
 
     def count(self, protocol: int, what: str, size: int) -> None:
