@@ -1,0 +1,64 @@
+"""`python -m bench`: nanoseconds per packet by stage, ratios to other tools in the same run, worst cases and memory."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from bench import compare, report, stages, worst
+from bench.amplify import WORK, amplify, sources
+from bench.craft import write
+from sensor.columns import Bytes
+
+WORST: tuple[tuple[str, Callable[[int], Iterator[Bytes]]], ...] = (
+    ("all segments one byte long", worst.one_byte),
+    ("all out of order", worst.out_of_order),
+    ("all fragments", worst.fragments),
+    ("all unknown", worst.unknown),
+    ("SYN flood, a flow per packet", worst.syn_flood),
+)
+FLOWS = (10, 1_000, 100_000, 1_000_000)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--packets", type=int, default=2_000_000, metavar="N", help="of the main capture (default 2 million)")
+    parser.add_argument("--few", type=int, default=200_000, metavar="N", help="packets for tshark, and for each worst case (default 200 thousand)")
+    parser.add_argument("--long", type=int, default=10_000_000, metavar="N", help="packets of the longest capture (default 10 million, 1.3 GB on disk for a while)")
+    parser.add_argument("--write", action="store_true", help="keep the results in bench/RESULTS.md")
+    options = parser.parse_args()
+    text = report.page(results(options.packets, options.few, options.long))
+    print(text)
+    if options.write:
+        (Path(__file__).parent / "RESULTS.md").write_text(text, encoding="utf-8")
+
+
+def results(packets: int, few: int, long: int) -> report.Results:
+    """Everything, one after the other: the machine is needed for each."""
+    whole, some = amplify(WORK / "whole.pcap", packets), amplify(WORK / "some.pcap", few)
+    r = report.Results(packets, real=bool(sources()))
+    r.stages, _ = stages.measure(whole)
+    r.runs = [compare.alone(whole, packets), *compare.analyze(whole, packets), *compare.others(whole, packets, some, few)]
+    for n in sorted({few // 2, packets, long}):
+        r.lengths.append(one(f"{n:,} packets", n, lambda path, n=n: amplify(path, n)))
+    for n in FLOWS:
+        r.flows.append(one(f"{n:,} flows", packets, lambda path, n=n: write(path, worst.flows(packets, n))))
+    for name, maker in WORST:
+        r.worst.append(one(name, few, lambda path, maker=maker: write(path, maker(few))))
+    for path in (whole, some):
+        path.unlink()
+    return r
+
+
+def one(name: str, packets: int, make: Callable[[Path], Path]) -> tuple[str, compare.Ran]:
+    """One capture made, run through the pipeline in a process of its own, and removed."""
+    path = make(WORK / "one.pcap")
+    try:
+        return name, compare.alone(path, packets)
+    finally:
+        path.unlink()
+
+
+if __name__ == "__main__":
+    main()

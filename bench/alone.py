@@ -1,0 +1,19 @@
+"""The pipeline alone over one capture, in a process of its own: `python -m bench.alone CAPTURE`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from sensor.capture.files import batches
+from sensor.pipeline import Pipeline
+
+
+def main(path: Path) -> None:
+    pipeline = Pipeline()
+    for _ in pipeline.run(batches(path)):
+        pass
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

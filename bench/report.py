@@ -1,0 +1,56 @@
+"""The page of results."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from bench.compare import Ran
+
+
+@dataclass
+class Results:
+    """What was measured. packets: of the main capture. real: whether it was amplified from real captures or from one that is made. stages: ns per packet."""
+
+    packets: int
+    real: bool
+    stages: dict[str, float] = field(default_factory=dict)
+    runs: list[Ran] = field(default_factory=list)
+    lengths: list[tuple[str, Ran]] = field(default_factory=list)
+    flows: list[tuple[str, Ran]] = field(default_factory=list)
+    worst: list[tuple[str, Ran]] = field(default_factory=list)
+
+
+def page(r: Results) -> str:
+    """Markdown."""
+    kind = "amplified from real captures" if r.real else "made: no real captures were at hand, so these numbers compare with no others"
+    lines = ["# Benchmark results", "", f"Written by `python -m bench --write`. {machine()} Input: {r.packets:,} packets, {kind}.", ""]
+    lines += ["## Nanoseconds per packet by stage", "", "One process, the pipeline alone.", "", "| stage | ns/packet |", "|---|---:|"]
+    whole = r.stages.get("all", 0.0)
+    lines += [f"| {stage} | {ns:,.0f} |" for stage, ns in r.stages.items() if stage != "all"] + [f"| **all** | **{whole:,.0f}** |", ""]
+    yardstick = next((ran.rate for ran in r.runs if ran.name == "tshark" and not ran.failed), 0.0)
+    lines += ["## Whole processes, one run", "", "From start to end, with loading. Memory: the most that a process held.", ""]
+    lines += ["| | packets | seconds | packets/s | times tshark | MB |", "|---|---:|---:|---:|---:|---:|"]
+    for ran in r.runs:
+        ratio = f"{ran.rate / yardstick:,.1f}" if yardstick else "-"
+        cells = f"failed: {ran.failed} | | " if ran.failed else f"{ran.seconds:,.1f} | {ran.rate:,.0f} | {ratio}"
+        lines.append(f"| {ran.name} | {ran.packets:,} | {cells} | {ran.memory:,.0f} |")
+    for title, rows in (("Length of the capture", r.lengths), ("Flows at once", r.flows), ("Worst cases", r.worst)):
+        lines += ["", f"## {title}", "", "The pipeline alone, whole process.", "", "| | packets | µs/packet | MB |", "|---|---:|---:|---:|"]
+        lines += [f"| {name} | {ran.packets:,} | {ran.failed or f'{1e6 / ran.rate:,.2f}'} | {ran.memory:,.0f} |" for name, ran in rows]
+    return "\n".join(lines) + "\n"
+
+
+def machine() -> str:
+    """What this ran on, in one sentence."""
+    model = platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [line.split(":", 1)[1].strip() for line in info.read_text(encoding="utf-8").splitlines() if line.startswith("model name")]
+        model = names[0] if names else model
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"Machine: {model}, {cores} cores, {platform.system()}, Python {platform.python_version()}, NumPy {np.__version__}."

@@ -1,0 +1,97 @@
+"""Downwards only: a lower room never imports a higher one."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+# Each room, lowest first, and what it may import besides itself. What everything downstream speaks (events) stands at the bottom, next to columns and lang.
+ROOMS: dict[str, set[str]] = {
+    "sensor.columns": set(),
+    "sensor.lang": set(),
+    "sensor.events": {"sensor.columns", "sensor.lang"},
+    "sensor.capture": {"sensor.columns", "sensor.events"},
+    "sensor.decode": {"sensor.columns", "sensor.events"},
+    "sensor.streams": {"sensor.columns", "sensor.events", "sensor.decode"},
+    "sensor.protocols": {"sensor.columns", "sensor.events"},
+    "sensor.ledger": {"sensor.columns", "sensor.events", "sensor.decode", "sensor.streams"},
+    "sensor.pipeline": {"sensor.columns", "sensor.events", "sensor.decode", "sensor.streams", "sensor.protocols", "sensor.ledger"},
+    "sensor.assets": {"sensor.columns", "sensor.events", "sensor.lang", "sensor.decode"},
+    "detectors": {"sensor.columns", "sensor.events", "sensor.lang"},
+    "sensor.sinks": {"sensor.columns", "sensor.events", "sensor.lang", "sensor.decode", "sensor.assets"},
+    "sensor.store": {"sensor.columns", "sensor.events", "sensor.lang", "sensor.decode", "sensor.assets", "sensor.sinks"},
+}
+TOP = ("sensor.cli",)  # imports whatever it shows
+HEAVY = ("polars", "scapy", "pyshark", "elasticsearch")  # imported where they are used, never with the module
+
+
+def modules() -> list[tuple[str, Path]]:
+    """Every module of the product with its dotted name."""
+    paths = [path for package in ("sensor", "detectors") for path in sorted((ROOT / package).rglob("*.py"))]
+    return [(".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"), path) for path in paths]
+
+
+def imports(path: Path, *, top_level: bool = False) -> Iterator[str]:
+    """Dotted names of what a module imports; `from a.b import c` gives a.b.c where that is a module, else a.b."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in tree.body if top_level else ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative imports hide which room is meant"
+            yield from (_module(node.module or "", alias.name) for alias in node.names)
+
+
+def _module(package: str, name: str) -> str:
+    inner = ROOT / Path(*package.split(".")) / name
+    return f"{package}.{name}" if inner.is_dir() or inner.with_suffix(".py").is_file() else package
+
+
+def room(module: str) -> str | None:
+    """The room that a module belongs to; None for what is no part of the product, and for the package itself."""
+    return next((name for name in (*ROOMS, *TOP) if module == name or module.startswith(name + ".")), None)
+
+
+def is_product(module: str) -> bool:
+    return module.split(".", maxsplit=1)[0] in ("sensor", "detectors") and module != "sensor"
+
+
+@pytest.mark.parametrize(("module", "path"), modules())
+def test_imports_go_downwards(module: str, path: Path) -> None:
+    mine = room(module)
+    assert mine or not is_product(module), f"{module}: which room is this? Give it a line in ROOMS"
+    if mine in TOP:
+        return
+    for name in filter(is_product, imports(path)):
+        other = room(name)
+        assert other == mine or other in ROOMS.get(mine or "", set()), f"{module} imports {name}: {mine} may not look into {other}"
+
+
+@pytest.mark.parametrize(("module", "path"), modules())
+def test_only_the_list_knows_the_protocols(module: str, path: Path) -> None:
+    inside = [name for name in imports(path) if name.startswith("sensor.protocols.")]
+    assert not inside or module.startswith("sensor.protocols"), f"{module} looks inside a protocol: {inside}"
+
+
+@pytest.mark.parametrize(("module", "path"), modules())
+def test_heavy_libraries_wait_until_they_are_used(module: str, path: Path) -> None:
+    eager = {name.split(".")[0] for name in imports(path, top_level=True)} & set(HEAVY)
+    assert not eager, f"{module} imports {eager} with itself: every start of the command line pays for that"
+
+
+def test_the_list_of_rooms_goes_downwards() -> None:
+    order = list(ROOMS)
+    assert all(order.index(lower) < order.index(name) for name, below in ROOMS.items() for lower in below)
+
+
+def test_a_wrong_import_would_be_found(tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.py"
+    wrong.write_text("def f():\n    from sensor.streams import flows\n    import scapy.all\n", encoding="utf-8")
+    assert list(imports(wrong)) == ["sensor.streams.flows", "scapy.all"]
+    assert list(imports(wrong, top_level=True)) == []
+    assert room("sensor.streams.flows") == "sensor.streams"
