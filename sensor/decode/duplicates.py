@@ -26,11 +26,12 @@ NEAR_NS = 10_000_000
 NEAR_UNNUMBERED_NS = 1_000_000
 LONGEST = 1 << 18  # bytes of one packet that are compared: as many as pcap holds of one
 
-WORD, HALF = np.dtype([("word", "<u8")]), np.dtype([("word", "<u4")])
+WORD = np.dtype([("word", "<u8")])
+LOW, HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
 IDENTIFICATION = np.uint64(0x0000FFFF00000000)  # bytes 4 and 5 of an IPv4 header, in its first eight
+TIME_TO_LIVE_AND_CHECKSUM = np.uint64(0xFFFF00FF)  # bytes 8, 10 and 11 of an IPv4 header, in its second eight
 HOP_LIMIT = np.uint64(0xFF00000000000000)  # byte 7 of an IPv6 header, in its first eight
-TIME_TO_LIVE_AND_CHECKSUM, HOP_LIMIT_OF_HALF = np.uint64(0x0000FF00), np.uint64(0x00FFFFFF)  # what is kept of the four bytes that have them
-LEFT = np.array([0, 0xFF, 0xFFFF, 0xFFFFFF], np.uint64)  # the bytes of a last word that are the packet's
+LEFT = np.array([(1 << 8 * left) - 1 for left in range(8)], np.uint64)  # the bytes of a last word that are the packet's
 MIX = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93], np.uint64)  # odd, bits well spread
 
 
@@ -38,12 +39,12 @@ class Duplicates:
     """Finds copies. Of the last WINDOW packets it keeps a fingerprint each and a keyed hash of all bytes, so that batch boundaries do not matter.
 
     The fingerprint takes what headers have anyway; only packets whose fingerprints are equal, and a batch's last WINDOW, are hashed as a whole. That hash
-    is multilinear (Lemire and Kaser, "Strongly universal string hashing is fast", 2014) with secret random keys: whatever a sender tries, a packet of his
-    passes for a copy of another once in 2**32.
+    is NH of UMAC (Black and others, CRYPTO 1999; RFC 4418 5.2.1) with secret random keys: whatever a sender tries, a packet of his passes for a copy of
+    another once in 2**32.
     """
 
     def __init__(self) -> None:
-        self.keys = np.frombuffer(secrets.token_bytes((LONGEST // 4 + 3) * 8), np.uint64)
+        self.keys = np.frombuffer(secrets.token_bytes((LONGEST // 8 + 1) * 8), np.uint64)
         self.fingerprint, self.content = np.empty(0, np.uint64), np.empty(0, np.uint64)
         self.ts_ns = np.empty(0, np.int64)
 
@@ -75,17 +76,22 @@ class Duplicates:
         at = packets.network_at[rows]
         size = np.clip(packets.network_end[rows] - at, 0, LONGEST)
         version = np.where(size >= 12, packets.ip_version[rows], 0)
-        counts = (size >> 2) + 1  # a word that holds what is left of the last four bytes, even where that is nothing
+        counts = (size >> 3) + 1  # a word that holds what is left of the last eight bytes, even where that is nothing
         starts = np.cumsum(counts) - counts
-        place = np.arange(int(counts.sum()))
-        word = place - np.repeat(starts, counts)
-        words = read(packets.data, np.repeat(at, counts) + 4 * word, HALF)["word"].astype(np.uint64)
-        words[starts + counts - 1] &= LEFT[size & 3]
-        words[starts[version == 4] + 2] &= TIME_TO_LIVE_AND_CHECKSUM
-        words[starts[version == 6] + 1] &= HOP_LIMIT_OF_HALF
-        words *= self.keys[word + 2]
-        total = np.add.reduceat(words, starts) if len(rows) else words
-        hashed: NDArray[np.uint64] = (total + self.keys[0] + size.astype(np.uint64) * self.keys[1]) >> np.uint64(32)
+        word = np.arange(int(counts.sum())) - np.repeat(starts, counts)
+        words = word_at(packets.data, np.repeat(at, counts) + 8 * word)
+        words[starts + counts - 1] &= LEFT[size & 7]
+        words[starts[version == 4] + 1] &= ~TIME_TO_LIVE_AND_CHECKSUM
+        words[starts[version == 6]] &= ~HOP_LIMIT
+        key = self.keys[word]
+        product = (words + key) & LOW
+        words >>= HALF
+        key >>= HALF
+        words += key
+        words &= LOW
+        product *= words
+        hashed: NDArray[np.uint64] = np.add.reduceat(product, starts) if len(rows) else product
+        hashed += size.astype(np.uint64)
         return hashed
 
 

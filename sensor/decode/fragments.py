@@ -50,7 +50,7 @@ class Datagram:
             self.held += bytes((end + 7) // 8 - len(self.held))
         first, last = offset // 8, (end + 7) // 8
         held = self.held[first:last]
-        if not any(held):
+        if 1 not in held:
             self.content[offset:end] = content
             self.held[first:last] = b"\1" * (last - first)
             return ""
