@@ -19,16 +19,56 @@ BY_STAFF = "06004"  # GB/T 20986: deliberate misoperation, until somebody confir
 
 # fmt: off
 ACTS = {
-    Action.STOP: Kind("controller-stopped", "Controller stopped", "{client} told the controller {server} to stop ({protocol}); a running controller is expected to be left running.", CRITICAL, ("T0858", "T0816"), BY_STAFF, is_asked=True),
-    Action.START: Kind("controller-started", "Controller started", "{client} told the controller {server} to start ({protocol}); controllers are expected to be started by staff on site.", HIGH, ("T0858",), BY_STAFF, is_asked=True),
-    Action.RESTART: Kind("controller-restarted", "Controller restarted", "{client} told the controller {server} to restart ({protocol}); restarts are expected only in planned maintenance.", HIGH, ("T0816",), BY_STAFF, is_asked=True),
-    Action.MODE_CHANGE: Kind("mode-changed", "Operating mode changed", "{client} told {server} to change its operating mode ({protocol}); the mode is expected to stay as it is.", HIGH, ("T0858",), BY_STAFF, is_asked=True),
-    Action.DOWNLOAD: Kind("program-downloaded", "Program downloaded", "{client} wrote program into the controller {server} ({protocol}); programs are expected to change only in planned maintenance.", CRITICAL, ("T0843",), BY_STAFF, is_asked=True),
-    Action.UPLOAD: Kind("program-uploaded", "Program uploaded", "{client} read program out of the controller {server} ({protocol}); only engineering stations are expected to.", MEDIUM, ("T0845",), "03005", is_asked=True),
-    Action.MODIFY_PROGRAM: Kind("program-modified", "Program modified", "{client} changed parts of the program in the controller {server} ({protocol}); programs are expected to change only in planned maintenance.", HIGH, ("T0889",), BY_STAFF, is_asked=True),
-    Action.FORCE: Kind("values-forced", "Values forced", "{client} forced values in the controller {server} ({protocol}); values are expected to come from the process.", CRITICAL, ("T0835",), BY_STAFF, is_asked=True),
-    Action.FIRMWARE_UPDATE: Kind("firmware-updated", "Firmware update", "{client} sent a firmware update to {server} ({protocol}); firmware is expected to change only in planned maintenance.", CRITICAL, ("T1693.001", "T0800"), BY_STAFF, is_asked=True),
-    Action.TIME_SET: Kind("clock-set", "Clock set", "{client} set the clock of {server} ({protocol}); clocks are expected to be set by the plant's time source.", LOW, ("T0836",), BY_STAFF, is_asked=True),
+    Action.STOP: Kind(
+        "controller-stopped", "Controller stopped",
+        "{client} told the controller {server} to stop ({protocol}); a running controller is expected to be left running.",
+        CRITICAL, ("T0858", "T0816"), BY_STAFF, is_asked=True,
+    ),
+    Action.START: Kind(
+        "controller-started", "Controller started",
+        "{client} told the controller {server} to start ({protocol}); controllers are expected to be started by staff on site.",
+        HIGH, ("T0858",), BY_STAFF, is_asked=True,
+    ),
+    Action.RESTART: Kind(
+        "controller-restarted", "Controller restarted",
+        "{client} told the controller {server} to restart ({protocol}); restarts are expected only in planned maintenance.",
+        HIGH, ("T0816",), BY_STAFF, is_asked=True,
+    ),
+    Action.MODE_CHANGE: Kind(
+        "mode-changed", "Operating mode changed",
+        "{client} told {server} to change its operating mode ({protocol}); the mode is expected to stay as it is.",
+        HIGH, ("T0858",), BY_STAFF, is_asked=True,
+    ),
+    Action.DOWNLOAD: Kind(
+        "program-downloaded", "Program downloaded",
+        "{client} wrote program into the controller {server} ({protocol}); programs are expected to change only in planned maintenance.",
+        CRITICAL, ("T0843",), BY_STAFF, is_asked=True,
+    ),
+    Action.UPLOAD: Kind(
+        "program-uploaded", "Program uploaded",
+        "{client} read program out of the controller {server} ({protocol}); only engineering stations are expected to.",
+        MEDIUM, ("T0845",), "03005", is_asked=True,
+    ),
+    Action.MODIFY_PROGRAM: Kind(
+        "program-modified", "Program modified",
+        "{client} changed parts of the program in the controller {server} ({protocol}); programs are expected to change only in planned maintenance.",
+        HIGH, ("T0889",), BY_STAFF, is_asked=True,
+    ),
+    Action.FORCE: Kind(
+        "values-forced", "Values forced",
+        "{client} forced values in the controller {server} ({protocol}); values are expected to come from the process.",
+        CRITICAL, ("T0835",), BY_STAFF, is_asked=True,
+    ),
+    Action.FIRMWARE_UPDATE: Kind(
+        "firmware-updated", "Firmware update",
+        "{client} sent a firmware update to {server} ({protocol}); firmware is expected to change only in planned maintenance.",
+        CRITICAL, ("T1693.001", "T0800"), BY_STAFF, is_asked=True,
+    ),
+    Action.TIME_SET: Kind(
+        "clock-set", "Clock set",
+        "{client} set the clock of {server} ({protocol}); clocks are expected to be set by the plant's time source.",
+        LOW, ("T0836",), BY_STAFF, is_asked=True,
+    ),
 }
 # fmt: on
 

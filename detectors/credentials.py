@@ -27,13 +27,14 @@ class Credentials:
     name: str = "credentials-seen"
     kinds: tuple[Kind, ...] = (CREDENTIALS,)
     needs: tuple[str, ...] = ("tables",)
-    limits: str = "Knows the passwords that a decoded industrial protocol carries, not those of HTTP, FTP or Telnet; it does not try whether one is a vendor's default."
+    limits: str = "Knows the passwords that a decoded industrial protocol carries, not those of HTTP, FTP or Telnet, nor vendors' default ones."
 
     def on_batch(self, seen: Seen) -> Iterator[Finding]:
         for table, row in pick(seen, with_password):
             number = flow(table, row)
             yield Finding(
-                CREDENTIALS, pair(seen, number, table.dataset), (frame(table, row),), ts_ns(table, row), number, protocol=table.dataset, action=Action.AUTHENTICATE,
+                CREDENTIALS, pair(seen, number, table.dataset), (frame(table, row),), ts_ns(table, row), number,
+                protocol=table.dataset, action=Action.AUTHENTICATE,
                 accepted=int(table.request[row] >= 0 and not table.failed[row]), refused=int(table.request[row] >= 0 and bool(table.failed[row])),
                 count=int(table.request[row] < 0),
             )  # fmt: skip

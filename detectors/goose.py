@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from detectors.memory import Recent
 from detectors.rows import flow, frame, ts_ns
-from detectors.state import transient
-from sensor.columns import Ints, read
+from detectors.state import TRANSIENT
+from sensor.columns import read
 from sensor.events.address import mac_text
 from sensor.events.alert import Finding, Kind, Severity
 from sensor.events.seen import Seen
@@ -43,9 +43,9 @@ class Goose:
     name: str = "goose"
     kinds: tuple[Kind, ...] = (REPLAY, PUBLISHERS)
     needs: tuple[str, ...] = ("goose",)
-    limits: str = "A device that was exchanged, or that restarts and begins to count anew, looks like a second publisher or a replay; a replay in step with its original is not seen."
+    limits: str = "A device that was exchanged or counts anew after a restart looks the same; a replay in step with its original is not seen."
     publishers: Recent = field(default_factory=Recent)
-    familiar: NDArray[np.uint64] = transient(nothing)
+    familiar: NDArray[np.uint64] = field(default_factory=nothing, metadata=TRANSIENT)
 
     @property
     def evicted(self) -> int:
@@ -103,5 +103,3 @@ def sender(seen: Seen, table: Table, row: int) -> int:
     number = flow(table, row)
     from_b = bool(table.to_server[row]) ^ bool(seen.flows["server_is_b"][number])
     return int(seen.flows["b_mac" if from_b else "a_mac"][number])
-
-

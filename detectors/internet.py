@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.rows import pair
-from detectors.state import transient
+from detectors.state import TRANSIENT
 from sensor.events.address import address_text, is_public
 from sensor.events.alert import Finding, Kind, Severity
 from sensor.events.seen import Seen
@@ -37,7 +37,7 @@ class Internet:
     needs: tuple[str, ...] = ("tables", "flows")
     limits: str = "Behind address translation the plant sees only the translator; plants that use public addresses inside must name them in `networks`."
     networks: tuple[str, ...] = field(default=(), metadata={"constant": True})  # of the plant, although their addresses are public
-    done: NDArray[np.bool_] = transient(nothing)
+    done: NDArray[np.bool_] = field(default_factory=nothing, metadata=TRANSIENT)
 
     def on_batch(self, seen: Seen) -> Iterator[Finding]:
         if len(self.done) != len(seen.flows["key"]):
@@ -58,7 +58,8 @@ class Internet:
             if is_public(high, low) and not is_inside(address_text(high, low), tuple(self.networks)):
                 parameters = {"public": address_text(high, low)}
                 yield Finding(
-                    INTERNET, pair(seen, flow, table.dataset), (int(table.frame[row]),), int(table.ts_ns[row]), flow, protocol=table.dataset, parameters=parameters
+                    INTERNET, pair(seen, flow, table.dataset), (int(table.frame[row]),), int(table.ts_ns[row]), flow,
+                    protocol=table.dataset, parameters=parameters,
                 )  # fmt: skip
                 return
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors.rows import pair
-from detectors.state import setting, transient
+from detectors.state import TRANSIENT, setting
 from sensor.columns import Array, Ints, heads, order_by
 from sensor.events.alert import Finding, Kind, Severity
 from sensor.events.seen import Seen
@@ -36,9 +36,9 @@ class PointSweep:
     needs: tuple[str, ...] = ("tables", "flows")
     limits: str = "Sees sweeps in order and within one connection; clients that take turns on it, or ask at random, hide one."
     limit: int = setting(100, "Equal steps that make a sweep", least=2)
-    last: NDArray[np.int64] = transient(nothing)
-    step: NDArray[np.int64] = transient(nothing)
-    steps: NDArray[np.int64] = transient(nothing)
+    last: NDArray[np.int64] = field(default_factory=nothing, metadata=TRANSIENT)
+    step: NDArray[np.int64] = field(default_factory=nothing, metadata=TRANSIENT)
+    steps: NDArray[np.int64] = field(default_factory=nothing, metadata=TRANSIENT)
 
     def on_batch(self, seen: Seen) -> Iterator[Finding]:
         most = len(seen.flows["key"])
@@ -78,8 +78,8 @@ class PointSweep:
             size = int(step[hit]) if abs(int(step[hit])) < 1 << 40 else int(step[hit]) >> 40
             parameters = {"limit": self.limit, "step": size}
             yield Finding(
-                SWEEP, pair(seen, number, table.dataset), (int(table.frame[row]),), int(table.ts_ns[row]), number, protocol=table.dataset, parameters=parameters,
-                count=self.limit,
+                SWEEP, pair(seen, number, table.dataset), (int(table.frame[row]),), int(table.ts_ns[row]), number,
+                protocol=table.dataset, parameters=parameters, count=self.limit,
             )  # fmt: skip
 
     @staticmethod
@@ -97,4 +97,5 @@ class PointSweep:
         inner = anchor == -1
         inner[first] = False
         known[inner] = -(1 << 39)
-        return place - (np.maximum.accumulate(known + lift) - lift)
+        runs: Ints = place - (np.maximum.accumulate(known + lift) - lift)
+        return runs

@@ -18,22 +18,25 @@ from sensor.events.seen import Seen
 from sensor.streams.flows import Role
 
 ADDRESS = Kind(
-    "address-scan", "Address scan", "{client} began conversations with {count} addresses near {server}; within {window_s} s fewer than {limit} are expected.",
+    "address-scan", "Address scan",
+    "{client} began conversations with {count} addresses near {server}; within {window_s} s fewer than {limit} are expected.",
     Severity.MEDIUM, ("T0846",), "02001",
 )  # fmt: skip
 PORT = Kind(
-    "port-scan", "Port scan", "{client} tried {count} ports of {server}; within {window_s} s fewer than {limit} are expected.",
+    "port-scan", "Port scan",
+    "{client} tried {count} ports of {server}; within {window_s} s fewer than {limit} are expected.",
     Severity.MEDIUM, ("T0846.001",), "02001",
 )  # fmt: skip
 CONTROLLER = Kind(
-    "controller-scan", "Controller scan", "{client} tried industrial ports of {count} addresses, last {server}; within {window_s} s fewer than {limit} are expected.",
+    "controller-scan", "Controller scan",
+    "{client} tried industrial ports of {count} addresses, such as {server}; within {window_s} s fewer than {limit} are expected.",
     Severity.HIGH, ("T0846.001", "T0888"), "02001",
 )  # fmt: skip
 
 
 @dataclass
 class Begun:
-    """Conversations that begin in a batch, by frame: flow, from_b (which end began it), source and target (addresses folded to 64 bits), network (of the target)."""
+    """Conversations that begin in a batch, by frame: flow, from_b (which end began it), source, target (addresses as 64 bits), network (of the target)."""
 
     flow: NDArray[np.int32]
     from_b: Mask
@@ -53,7 +56,8 @@ def begun(seen: Seen) -> Begun:
     from_b = np.where(surely, ~c["server_is_b"][flow], c["begun_by_b"][flow])
     a, b = c["a_port"][flow], c["b_port"][flow]
     to_lower = np.where(from_b, a <= b, b <= a)
-    keep = (transport == Transport.TCP) & (role == Role.HANDSHAKE) | (transport == Transport.UDP) & (surely | to_lower) | (transport == Transport.ICMP) | (transport == Transport.ICMPV6)
+    keep = (transport == Transport.TCP) & (role == Role.HANDSHAKE) | (transport == Transport.UDP) & (surely | to_lower)
+    keep |= (transport == Transport.ICMP) | (transport == Transport.ICMPV6)
     high, low = (np.where(from_b, c[f"a_{half}"][flow], c[f"b_{half}"][flow]) for half in ("high", "low"))
     is_v4 = (high == 0) & (low >> np.uint64(32) == 0xFFFF)
     keep &= np.where(is_v4, low < np.uint64(MAPPED | 0xE0000000), high >> np.uint64(56) != 0xFF)

@@ -17,7 +17,7 @@ from sensor.events.vocabulary import Action
 
 SCANNER_WRITE = Kind(
     "scanner-write", "Write from a host that scanned",
-    "{client}, which scanned before (frame {scan}), sent {count} commands that change something to {server} ({protocol}); hosts that control are expected not to scan.",
+    "{client}, which scanned before (frame {scan}), sent {count} changing commands to {server} ({protocol}); hosts that control are expected not to scan.",
     Severity.CRITICAL, ("T1692.001", "T0846"), "02018",
 )  # fmt: skip
 SCANS = ("address-scan", "port-scan", "controller-scan", "arp-scan", "exception-burst", "point-sweep")
@@ -74,7 +74,8 @@ class ScannerWrite:
                 action = Action(int(table.action[row]))
                 parameters = {"scan": scan[1]}
                 yield Finding(
-                    SCANNER_WRITE, pair(seen, number, table.dataset), (now,), ts_ns(table, row), number, protocol=table.dataset, action=action, parameters=parameters
+                    SCANNER_WRITE, pair(seen, number, table.dataset), (now,), ts_ns(table, row), number,
+                    protocol=table.dataset, action=action, parameters=parameters,
                 )  # fmt: skip
 
 

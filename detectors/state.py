@@ -14,11 +14,6 @@ def setting(default: Any, about: str, least: float = 0) -> Any:
     return field(default=default, metadata={"about": about, "least": least})
 
 
-def transient(factory: Any) -> Any:
-    """A dataclass field that is not saved."""
-    return field(default_factory=factory, metadata=TRANSIENT, repr=False)
-
-
 def settings(detector: Any) -> list[Any]:
     """The dataclass fields that the configuration may set."""
     return [each for each in fields(detector) if "about" in each.metadata]

@@ -13,12 +13,36 @@ from sensor.events.vocabulary import Kind
 
 # fmt: off
 KINDS = {
-    Kind.UNEXPECTED_PROTOCOL: AlertKind("unexpected-protocol", "Unexpected protocol on an industrial port", "{client} and {server} use an industrial port for something else; the port's own protocol is expected.", Severity.MEDIUM, ("T0885",), "08001"),
-    Kind.OVERLAP_DIFFERENT: AlertKind("tcp-overlap", "TCP overlap with different content", "Segments between {client} and {server} give the same bytes twice with different content; a repeated segment is expected to be the same.", Severity.HIGH, ("T0830",), "02003"),
-    Kind.TEARDROP: AlertKind("teardrop", "Teardrop fragments", "An IP fragment lies within another one ({detail}); fragments are expected to follow each other.", Severity.MEDIUM, ("T0814",), "02008"),
-    Kind.TINY_FRAGMENT: AlertKind("tiny-fragment", "Tiny fragments", "An IP fragment cuts or overwrites the transport header ({detail}); headers are expected whole in the first fragment.", Severity.MEDIUM, ("T0814",), "02003"),
-    Kind.FRAGMENT_OVERLAP: AlertKind("fragment-overlap", "Fragments that disagree", "IP fragments of one datagram disagree about its content ({detail}); they are expected to fit together.", Severity.MEDIUM, ("T0814",), "02003"),
-    Kind.LAND: AlertKind("land", "Packet from an address to itself", "A packet has its own source as its target ({detail}); two different hosts are expected.", Severity.MEDIUM, ("T0814",), "02008"),
+    Kind.UNEXPECTED_PROTOCOL: AlertKind(
+        "unexpected-protocol", "Unexpected protocol on an industrial port",
+        "{client} and {server} use an industrial port for something else; the port's own protocol is expected.",
+        Severity.MEDIUM, ("T0885",), "08001",
+    ),
+    Kind.OVERLAP_DIFFERENT: AlertKind(
+        "tcp-overlap", "TCP overlap with different content",
+        "Segments between {client} and {server} give the same bytes twice with different content; a repeated segment is expected to be the same.",
+        Severity.HIGH, ("T0830",), "02003",
+    ),
+    Kind.TEARDROP: AlertKind(
+        "teardrop", "Teardrop fragments",
+        "An IP fragment lies within another one ({detail}); fragments are expected to follow each other.",
+        Severity.MEDIUM, ("T0814",), "02008",
+    ),
+    Kind.TINY_FRAGMENT: AlertKind(
+        "tiny-fragment", "Tiny fragments",
+        "An IP fragment cuts or overwrites the transport header ({detail}); headers are expected whole in the first fragment.",
+        Severity.MEDIUM, ("T0814",), "02003",
+    ),
+    Kind.FRAGMENT_OVERLAP: AlertKind(
+        "fragment-overlap", "Fragments that disagree",
+        "IP fragments of one datagram disagree about its content ({detail}); they are expected to fit together.",
+        Severity.MEDIUM, ("T0814",), "02003",
+    ),
+    Kind.LAND: AlertKind(
+        "land", "Packet from an address to itself",
+        "A packet has its own source as its target ({detail}); two different hosts are expected.",
+        Severity.MEDIUM, ("T0814",), "02008",
+    ),
 }
 # fmt: on
 

@@ -17,7 +17,9 @@ class Watch:
     settings: by detector name, values for its settings. disabled: names of kinds of alerts that are not wanted. found: findings counted by kind.
     """
 
-    def __init__(self, sensor: str, settings: Mapping[str, Mapping[str, Any]] | None = None, disabled: frozenset[str] = frozenset(), quiet_s: int = 600) -> None:
+    def __init__(
+        self, sensor: str, settings: Mapping[str, Mapping[str, Any]] | None = None, *, disabled: frozenset[str] = frozenset(), quiet_s: int = 600
+    ) -> None:
         self.alerts = Alerts(sensor, quiet_ns=quiet_s * 1_000_000_000)
         self.disabled = disabled
         self.found: Counter[str] = Counter()

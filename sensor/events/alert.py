@@ -81,8 +81,8 @@ class Finding:
 class Alert:
     """One attack or mishap as people and documents see it.
 
-    id: hash of sensor, source, first frame, detector and key: a replay gives the same. frames: the first FRAMES and the latest. first_ns, last_ns: capture time,
-    ns since 1970 UTC. count: facts put together. accepted, refused: answers to them.
+    id: hash of sensor, source, first frame, detector and key: a replay gives the same. frames: the first FRAMES and the latest. first_ns, last_ns: capture
+    time, ns since 1970 UTC. count: facts put together. accepted, refused: answers to them.
     """
 
     id: str
@@ -202,7 +202,8 @@ class Alerts:
         ends = finding.ends
         if ends is None:
             ends = conversation(seen.flows, finding.flow) if finding.flow >= 0 else (None, None)
-        return Open(hashlib.blake2b(text.encode(), digest_size=16).hexdigest(), seen.source.id, finding, (ends[0], ends[1]), [], finding.frames[-1], finding.ts_ns)
+        identifier = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+        return Open(identifier, seen.source.id, finding, (ends[0], ends[1]), [], finding.frames[-1], finding.ts_ns)
 
     def take(self) -> list[Alert]:
         """The alerts that are new or have grown since the last call, as they are now."""

@@ -1,0 +1,208 @@
+"""The configuration: one YAML file, checked to its last key; what is wrong is told with file, line and key.
+
+The detectors' part is derived from the detectors themselves: a kind of alert is a key, and so is every setting.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator
+
+from detectors import DETECTORS
+from detectors.state import settings
+
+LARGEST = 1 << 18  # bytes of a configuration file
+DEEPEST = 16  # nested collections
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class AlertSettings(Strict):
+    quiet_s: int = Field(default=600, ge=1, description="Seconds of silence after which the same attack is a new alert")
+
+
+def detector_models() -> Any:
+    """A model with a part for each kind of alert; the settings of a detector stand with its name."""
+    parts: dict[str, Any] = {}
+    for make in DETECTORS:
+        detector = make()
+        own: dict[str, Any] = {}
+        for each in settings(detector):
+            default = getattr(detector, each.name)
+            own[each.name] = (Annotated[type(default), Field(ge=each.metadata["least"], description=each.metadata["about"])], default)
+        names = {kind.name for kind in detector.kinds} | ({detector.name} if own else set())
+        for name in sorted(names):
+            enabled: dict[str, Any] = {"enabled": (bool, Field(True, description="Whether it raises alerts"))}
+            body = (enabled if name in {kind.name for kind in detector.kinds} else {}) | (own if name == detector.name else {})
+            model = create_model(name, __base__=Strict, **body)
+            parts[name] = (model, Field(default_factory=model))
+    return create_model("Detectors", __base__=Strict, **parts)
+
+
+Detectors: Any = detector_models()
+
+
+class Config(Strict):
+    """Everything that can be set."""
+
+    sensor: str = Field("tapsight", min_length=1, max_length=64, description="Name of this sensor in every document; part of every alert's id")
+    site: str = Field("", max_length=64, description="Plant or station that it watches")
+    lang: Literal["", "en", "zh"] = Field("", description="Language of titles and sentences; empty: as the locale says")
+    networks: list[str] = Field(default_factory=list, description="Networks of the plant whose addresses are public, as address/length")
+    flows: int = Field(1_000_000, ge=1 << 18, le=1 << 26, description="Conversations remembered at once")
+    deduplicate: bool = Field(True, description="Whether a packet that a mirror delivers twice is decoded once")
+    alerts: AlertSettings = Field(default=AlertSettings(), description="How alerts are put together")
+    detectors: Detectors = Field(default_factory=Detectors, description="Each kind of alert: whether it is wanted, and from when on")
+
+    @field_validator("networks")
+    @classmethod
+    def _are_networks(cls, networks: list[str]) -> list[str]:
+        for network in networks:
+            ipaddress.ip_network(network)
+        return networks
+
+    def detector_settings(self) -> dict[str, dict[str, Any]]:
+        """Settings by detector, as Watch takes them."""
+        chosen = {name: {key: value for key, value in part.items() if key != "enabled"} for name, part in self.detectors.model_dump(by_alias=True).items()}
+        chosen.setdefault("internet-address", {})["networks"] = tuple(self.networks)
+        return {name: values for name, values in chosen.items() if values}
+
+    def disabled(self) -> frozenset[str]:
+        """Kinds of alerts that are not wanted."""
+        return frozenset(name for name, part in self.detectors.model_dump(by_alias=True).items() if not part.get("enabled", True))
+
+
+@dataclass
+class ConfigError(ValueError):
+    """A configuration that cannot be used: each problem as `file:line: key: what is wrong`."""
+
+    problems: list[str]
+
+    def __str__(self) -> str:
+        return "\n".join(self.problems)
+
+
+def load(path: str | Path) -> Config:
+    """Read a configuration. Raises ConfigError with all that is wrong in it, OSError where it cannot be read."""
+    with Path(path).open("rb") as file:
+        content = file.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise ConfigError([f"{path}: longer than {LARGEST} bytes"])
+    try:
+        node = compose(content)
+        values, lines = ({}, {}) if node is None else construct(node)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        raise ConfigError([f"{path}:{mark.line + 1 if mark else 1}: {error.problem}"]) from error
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
+        raise ConfigError([f"{path}: {' '.join(str(error).split())}"]) from error
+    try:
+        return Config.model_validate(values if values is not None else {})
+    except ValidationError as error:
+        problems = [(line_of(each["loc"], lines), ".".join(map(str, each["loc"])) or "(file)", each["msg"]) for each in error.errors()]
+        raise ConfigError([f"{path}:{line}: {key}: {message}" for line, key, message in problems]) from error
+
+
+def check(path: str | Path) -> list[str]:
+    """What is wrong with a configuration; empty where nothing is."""
+    try:
+        load(path)
+    except ConfigError as error:
+        return error.problems
+    except OSError as error:
+        return [f"{path}: {error.strerror}"]
+    return []
+
+
+def compose(content: bytes) -> yaml.Node | None:
+    """The node tree of a YAML document. Raises yaml.MarkedYAMLError; aliases (a few lines of them can stand for gigabytes) and deep nesting are refused."""
+    depth = 0
+    for event in yaml.parse(content, yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            raise yaml.MarkedYAMLError(problem="aliases are not used in a configuration", problem_mark=event.start_mark)  # type: ignore[arg-type]  # the stubs' two names for one class
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > DEEPEST:
+            raise yaml.MarkedYAMLError(problem=f"nested deeper than {DEEPEST}", problem_mark=event.start_mark)  # type: ignore[arg-type]  # the stubs' two names for one class
+    node: yaml.Node | None = yaml.compose(content, yaml.SafeLoader)
+    return node
+
+
+Place = tuple[str | int, ...]
+
+
+def construct(root: yaml.Node) -> tuple[Any, dict[Place, int]]:
+    """The values of a node tree, and the line of each key. Raises yaml.MarkedYAMLError for a key that stands twice or is no text."""
+    loader = yaml.SafeLoader("")
+    lines: dict[Place, int] = {}
+
+    def value(node: yaml.Node, place: Place) -> Any:
+        lines.setdefault(place, node.start_mark.line + 1)
+        if isinstance(node, yaml.MappingNode):
+            result: dict[str, Any] = {}
+            for key_node, each in node.value:
+                key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
+                if key is None:
+                    raise yaml.MarkedYAMLError(problem="a key must be text", problem_mark=key_node.start_mark)
+                if key in result:
+                    raise yaml.MarkedYAMLError(problem=f"{key!r} stands here twice", problem_mark=key_node.start_mark)
+                lines[*place, key] = key_node.start_mark.line + 1
+                result[key] = value(each, (*place, key))
+            return result
+        if isinstance(node, yaml.SequenceNode):
+            return [value(each, (*place, index)) for index, each in enumerate(node.value)]
+        try:
+            return loader.construct_object(node, deep=True)
+        except (ValueError, TypeError) as error:
+            raise yaml.MarkedYAMLError(problem=str(error), problem_mark=node.start_mark) from error
+
+    return value(root, ()), lines
+
+
+def line_of(place: Place, lines: dict[Place, int]) -> int:
+    """The line of a key, or of the nearest thing around it that is there."""
+    while place not in lines and place:
+        place = place[:-1]
+    return lines.get(place, 1)
+
+
+@cache
+def described() -> list[tuple[str, Any, str]]:
+    """Every key with its default and what it means, in order."""
+    return list(_described(Config, ""))
+
+
+def _described(model: Any, prefix: str) -> list[tuple[str, Any, str]]:
+    found: list[tuple[str, Any, str]] = []
+    for name, info in model.model_fields.items():
+        default = info.get_default(call_default_factory=True)
+        if isinstance(default, BaseModel):
+            found += _described(type(default), f"{prefix}{name}.")
+        else:
+            found.append((prefix + name, default, info.description or ""))
+    return found
+
+
+def example() -> str:
+    """A configuration file with every key at its default, each explained."""
+    lines: list[str] = []
+    before: tuple[str, ...] = ()
+    for key, default, about in described():
+        *parents, name = key.split(".")
+        for depth, parent in enumerate(parents):
+            if tuple(parents[: depth + 1]) != before[: depth + 1]:
+                lines.append("  " * depth + f"{parent}:")
+        before = tuple(parents)
+        text = yaml.safe_dump(default, default_flow_style=True).removesuffix("...\n").strip()
+        lines.append("  " * len(parents) + f"{name}: {text}" + (f"  # {about}" if name != "enabled" else ""))
+    return "\n".join(lines) + "\n"
