@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,16 @@ from sensor.columns import Array, Ints
 from sensor.events.field import Field
 from sensor.events.point import Points
 from sensor.events.table import Fragments, Pdus, Table
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a device says of itself in one event: the table's row, whether the server (or the client) is meant, and attributes by name: vendor, model, product,
+    firmware, hardware, serial, name, plant, location, description, order_number, ..."""
+
+    row: int
+    attributes: dict[str, str]
+    is_server: bool = True
 
 
 def no_state() -> None:
@@ -31,7 +41,7 @@ class Protocol:
     header: the record that every PDU begins with (no PDU is shorter); size: bytes of each PDU from it (int64), 0 where these bytes are no such PDU: the protocol is recognised by
     structure, and its ports are a hint. role: +1 where the header was surely sent to a server, -1 where surely to a client, 0 where it does not tell (int8).
     decode: the PDUs' events; its second argument is what `state` made (kept from batch to batch, bounded by the protocol itself).
-    fragments: for protocols whose messages may span PDUs; what `pdus.message_at` then says. points: every value that a table's events carry, derived when somebody asks.
+    fragments: for protocols whose messages may span PDUs; what `pdus.message_at` then says. points: every value that a table's events carry, derived when somebody asks. identity: what devices say of themselves.
     needs: what it cannot do, or needs to see, in one sentence.
     """
 
@@ -48,4 +58,5 @@ class Protocol:
     state: Callable[[], Any] = no_state
     fragments: Callable[[Pdus], Fragments] | None = None
     points: Callable[[Table], Points] | None = None
+    identity: Callable[[Table], Iterator[Identity]] | None = None
     needs: str = ""

@@ -5,7 +5,7 @@ Sources: MODBUS Messaging on TCP/IP Implementation Guide V1.0b (MBAP); MODBUS Ap
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import IntEnum
 from typing import Any
 
@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from sensor.columns import Array, Ints, ragged
 from sensor.events.field import Field
 from sensor.events.point import Points, RawType, Space, Verb, join, points
-from sensor.events.protocol import Protocol
-from sensor.events.table import Lists, Pdus, Table, pair
+from sensor.events.protocol import Identity, Protocol
+from sensor.events.table import Lists, Pdus, Spans, Table, pair
 from sensor.events.vocabulary import Action, Anomaly
 
 # Guide 3.1.3, the MBAP header, and the function code behind it:
@@ -400,6 +400,24 @@ def values(table: Table) -> Points:
     return join(parts)
 
 
+IDENTITY = {"vendor_name": "vendor", "product_code": "model", "major_minor_revision": "firmware", "product_name": "product", "model_name": "model_name"}
+
+
+def identity(table: Table) -> Iterator[Identity]:
+    """6.21: identification objects; 6.13: the server id, which every vendor fills as it likes."""
+    objects = table.columns.get("objects", {})
+    if isinstance(objects, dict):
+        for row, found in objects.items():
+            yield Identity(row, {IDENTITY.get(name, name): text for name, text in found.items() if text})
+    spans = table.columns.get("server_id")
+    if isinstance(spans, Spans):
+        for row in np.flatnonzero(table.has("server_id") & ~table.to_server).tolist():
+            at = int(spans.at[row])
+            text = "".join(chr(byte) for byte in table.pdus.data[at : at + int(spans.size[row])].tolist() if 32 <= byte < 127)
+            if text:
+                yield Identity(row, {"server_id": text})
+
+
 MODBUS = Protocol(
     name="modbus",
     title="Modbus/TCP",
@@ -410,5 +428,6 @@ MODBUS = Protocol(
     tcp_ports=(502,),
     role=role,
     points=values,
+    identity=identity,
     needs="Values of reads need the request: without it they have no address. Serial Modbus inside TCP (RTU) is not read.",
 )
