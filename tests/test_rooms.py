@@ -10,7 +10,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-# Each room, lowest first, and what it may import besides itself. What everything downstream speaks (events) stands at the bottom, next to columns and lang.
+# Each room, lowest first, and which rooms (or single modules) it may import besides itself.
+# What everything downstream speaks (events) stands at the bottom, next to columns and lang.
 ROOMS: dict[str, set[str]] = {
     "sensor.columns": set(),
     "sensor.lang": set(),
@@ -22,7 +23,8 @@ ROOMS: dict[str, set[str]] = {
     "sensor.ledger": {"sensor.columns", "sensor.events", "sensor.decode", "sensor.streams"},
     "sensor.pipeline": {"sensor.columns", "sensor.events", "sensor.decode", "sensor.streams", "sensor.protocols", "sensor.ledger"},
     "sensor.assets": {"sensor.columns", "sensor.events", "sensor.lang", "sensor.decode"},
-    "detectors": {"sensor.columns", "sensor.events", "sensor.lang"},
+    "detectors": {"sensor.columns", "sensor.events", "sensor.lang", "sensor.decode.packets", "sensor.streams.flows"},  # of the two last, their words
+    "sensor.config": {"sensor.columns", "sensor.lang", "detectors"},
     "sensor.sinks": {"sensor.columns", "sensor.events", "sensor.lang", "sensor.decode", "sensor.assets"},
     "sensor.store": {"sensor.columns", "sensor.events", "sensor.lang", "sensor.decode", "sensor.assets", "sensor.sinks"},
 }
@@ -68,8 +70,8 @@ def test_imports_go_downwards(module: str, path: Path) -> None:
     if mine in TOP:
         return
     for name in filter(is_product, imports(path)):
-        other = room(name)
-        assert other == mine or other in ROOMS.get(mine or "", set()), f"{module} imports {name}: {mine} may not look into {other}"
+        other, allowed = room(name), ROOMS.get(mine or "", set())
+        assert other == mine or other in allowed or name in allowed, f"{module} imports {name}: {mine} may not look into {other}"
 
 
 @pytest.mark.parametrize(("module", "path"), modules())
@@ -86,7 +88,7 @@ def test_heavy_libraries_wait_until_they_are_used(module: str, path: Path) -> No
 
 def test_the_list_of_rooms_goes_downwards() -> None:
     order = list(ROOMS)
-    assert all(order.index(lower) < order.index(name) for name, below in ROOMS.items() for lower in below)
+    assert all(order.index(room(lower) or "") < order.index(name) for name, below in ROOMS.items() for lower in below)
 
 
 def test_a_wrong_import_would_be_found(tmp_path: Path) -> None:
