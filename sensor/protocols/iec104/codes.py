@@ -1,0 +1,170 @@
+"""The codes of the application layer: causes and qualifiers (IEC 60870-5-101, sections 7.2.3 and 7.2.6; IEC 60870-5-7 for secure authentication)."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Cause(IntEnum):  # 7.2.3; 48 to 63 are for special use
+    PERIODIC = 1
+    BACKGROUND_SCAN = 2
+    SPONTANEOUS = 3
+    INITIALIZED = 4
+    REQUEST = 5
+    ACTIVATION = 6
+    ACTIVATION_CONFIRMATION = 7
+    DEACTIVATION = 8
+    DEACTIVATION_CONFIRMATION = 9
+    ACTIVATION_TERMINATION = 10
+    RETURN_INFORMATION_REMOTE = 11
+    RETURN_INFORMATION_LOCAL = 12
+    FILE_TRANSFER = 13
+    AUTHENTICATION = 14
+    MAINTENANCE_OF_SESSION_KEY = 15
+    MAINTENANCE_OF_USER_ROLE_AND_UPDATE_KEY = 16
+    INTERROGATED_BY_STATION = 20
+    INTERROGATED_BY_GROUP_1 = 21
+    INTERROGATED_BY_GROUP_2 = 22
+    INTERROGATED_BY_GROUP_3 = 23
+    INTERROGATED_BY_GROUP_4 = 24
+    INTERROGATED_BY_GROUP_5 = 25
+    INTERROGATED_BY_GROUP_6 = 26
+    INTERROGATED_BY_GROUP_7 = 27
+    INTERROGATED_BY_GROUP_8 = 28
+    INTERROGATED_BY_GROUP_9 = 29
+    INTERROGATED_BY_GROUP_10 = 30
+    INTERROGATED_BY_GROUP_11 = 31
+    INTERROGATED_BY_GROUP_12 = 32
+    INTERROGATED_BY_GROUP_13 = 33
+    INTERROGATED_BY_GROUP_14 = 34
+    INTERROGATED_BY_GROUP_15 = 35
+    INTERROGATED_BY_GROUP_16 = 36
+    REQUESTED_BY_GENERAL_COUNTER = 37
+    REQUESTED_BY_GROUP_1_COUNTER = 38
+    REQUESTED_BY_GROUP_2_COUNTER = 39
+    REQUESTED_BY_GROUP_3_COUNTER = 40
+    REQUESTED_BY_GROUP_4_COUNTER = 41
+    UNKNOWN_TYPE_IDENTIFICATION = 44
+    UNKNOWN_CAUSE_OF_TRANSMISSION = 45
+    UNKNOWN_COMMON_ADDRESS = 46
+    UNKNOWN_INFORMATION_OBJECT_ADDRESS = 47
+
+
+class DoublePoint(IntEnum):  # 7.2.6.2
+    INTERMEDIATE = 0
+    OFF = 1
+    ON = 2
+    INDETERMINATE = 3
+
+
+class QualifierOfCommand(IntEnum):  # 7.2.6.26
+    NO_ADDITIONAL_DEFINITION = 0
+    SHORT_PULSE = 1
+    LONG_PULSE = 2
+    PERSISTENT_OUTPUT = 3
+
+
+class QualifierOfInterrogation(IntEnum):  # 7.2.6.22
+    NOT_USED = 0
+    STATION = 20
+    GROUP_1 = 21
+    GROUP_2 = 22
+    GROUP_3 = 23
+    GROUP_4 = 24
+    GROUP_5 = 25
+    GROUP_6 = 26
+    GROUP_7 = 27
+    GROUP_8 = 28
+    GROUP_9 = 29
+    GROUP_10 = 30
+    GROUP_11 = 31
+    GROUP_12 = 32
+    GROUP_13 = 33
+    GROUP_14 = 34
+    GROUP_15 = 35
+    GROUP_16 = 36
+
+
+class CounterRequest(IntEnum):  # 7.2.6.23, RQT
+    NOT_USED = 0
+    GROUP_1 = 1
+    GROUP_2 = 2
+    GROUP_3 = 3
+    GROUP_4 = 4
+    GENERAL = 5
+
+
+class CounterFreeze(IntEnum):  # 7.2.6.23, FRZ
+    READ = 0
+    FREEZE = 1
+    FREEZE_AND_RESET = 2
+    RESET = 3
+
+
+class KindOfParameter(IntEnum):  # 7.2.6.24, KPA
+    NOT_USED = 0
+    THRESHOLD = 1
+    SMOOTHING_FACTOR = 2
+    LOW_LIMIT = 3
+    HIGH_LIMIT = 4
+
+
+class ParameterActivation(IntEnum):  # 7.2.6.25, QPA
+    NOT_USED = 0
+    LOADED_PARAMETERS = 1
+    PARAMETER_OF_OBJECT = 2
+    CYCLIC_TRANSMISSION = 3
+
+
+class ResetProcess(IntEnum):  # 7.2.6.27, QRP
+    NOT_USED = 0
+    GENERAL_RESET = 1
+    RESET_OF_EVENT_BUFFER = 2
+
+
+class CauseOfInitialization(IntEnum):  # 7.2.6.21, COI
+    LOCAL_POWER_SWITCH_ON = 0
+    LOCAL_MANUAL_RESET = 1
+    REMOTE_RESET = 2
+
+
+class SelectAndCall(IntEnum):  # 7.2.6.30, SCQ
+    DEFAULT = 0
+    SELECT_FILE = 1
+    REQUEST_FILE = 2
+    DEACTIVATE_FILE = 3
+    DELETE_FILE = 4
+    SELECT_SECTION = 5
+    REQUEST_SECTION = 6
+    DEACTIVATE_SECTION = 7
+
+
+class LastSectionOrSegment(IntEnum):  # 7.2.6.31, LSQ
+    NOT_USED = 0
+    FILE_TRANSFER = 1
+    FILE_TRANSFER_DEACTIVATED = 2
+    SECTION_TRANSFER = 3
+    SECTION_TRANSFER_DEACTIVATED = 4
+
+
+class FileAcknowledge(IntEnum):  # 7.2.6.32, AFQ
+    NOT_USED = 0
+    POSITIVE_FILE = 1
+    NEGATIVE_FILE = 2
+    POSITIVE_SECTION = 3
+    NEGATIVE_SECTION = 4
+
+
+class FileError(IntEnum):  # 7.2.6.30 and 7.2.6.32, the upper four bits of SCQ and AFQ
+    DEFAULT = 0
+    NO_MEMORY = 1
+    CHECKSUM_FAILED = 2
+    UNEXPECTED_SERVICE = 3
+    UNEXPECTED_NAME_OF_FILE = 4
+    UNEXPECTED_NAME_OF_SECTION = 5
+
+
+class Category(IntEnum):  # 7.2.1.1: who defines a type identification
+    STANDARD = 0
+    RESERVED = 1
+    PRIVATE = 2  # 128 to 135 for routeing, 136 to 255 for special use
