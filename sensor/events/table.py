@@ -266,12 +266,13 @@ class Fragments:
     """How PDUs are parts of longer messages, for protocols that split them (COTP, the DNP3 transport function).
 
     data: the buffer in which at and end (int64 per PDU) say where its part lies: the PDUs' own, or that with more appended. at == end: it carries no part of any
-    message. key (int64): tells messages of one flow and direction apart. first, last (bool): the message begins, ends with it.
+    message. key (int64): tells messages of one flow and direction apart. first, last (bool): the message begins, ends with it; first is None for protocols that
+    only mark the last part.
     """
 
     data: Bytes
     key: Ints
-    first: Mask
+    first: Mask | None
     last: Mask
     at: Ints
     end: Ints

@@ -6,34 +6,51 @@ from collections.abc import Callable
 
 import numpy as np
 
-from sensor.columns import PAD
+from sensor.columns import PAD, Ints
 from sensor.events.table import Fragments, Pdus
+from sensor.events.vocabulary import Trust
 
 MOST_OPEN, MOST_BYTES = 4096, 1 << 16  # messages of one protocol that are open at once, and bytes of one
 
 
 class Messages:
-    """Open messages of one protocol. incomplete: how many were given up (a new one began, bytes were missing, no room)."""
+    """Open messages of one protocol; None in the place of one that was given up and whose other parts are still to come.
+
+    incomplete: how many were given up (a new one began, bytes were missing, no room).
+    """
 
     def __init__(self, fragments: Callable[[Pdus], Fragments]) -> None:
         self.fragments = fragments
-        self.open: dict[tuple[int, bool, int], bytearray] = {}
+        self.open: dict[tuple[int, bool, int], bytearray | None] = {}
         self.incomplete = 0
 
     def assemble(self, pdus: Pdus) -> None:
         """Set message_at and message_end of these PDUs (none of them carried), and their data where messages had to be put together."""
         f = self.fragments(pdus)
-        whole = f.first & f.last
+        whole = f.last if f.first is None else f.first & f.last
         pdus.message_at, pdus.message_end = np.where(whole, f.at, 0), np.where(whole, f.end, 0)
         pdus.data = f.data
-        parts = np.flatnonzero((f.end > f.at) & ~whole)
-        stray = np.flatnonzero(whole) if self.open else parts[:0]
-        rows = np.union1d(parts, stray)
+        carries = f.end > f.at
+        parts = carries & ~whole
+        if not self.open and not parts.any():
+            return
+        flows = np.union1d(pdus.flow[parts], np.array([flow for flow, _, _ in self.open], np.int64))
+        self._put_together(pdus, f, np.flatnonzero(carries & np.isin(pdus.flow, flows)))
+
+    def _put_together(self, pdus: Pdus, f: Fragments, rows: Ints) -> None:
+        """Every PDU of the flows in which messages have parts, in order. Where only last parts are marked, one is first when none before it is open."""
+        pdus.message_at[rows] = pdus.message_end[rows] = 0
         annex, base = bytearray(), len(f.data) - PAD
-        columns = (pdus.flow[rows], pdus.to_server[rows], f.key[rows], f.first[rows], f.last[rows], f.at[rows], f.end[rows])
-        for row, flow, to_server, key, first, last, at, end in zip(rows.tolist(), *(column.tolist() for column in columns), strict=True):
-            message = self._part((flow, to_server, key), f.data[at:end].tobytes(), first=first, last=last)
-            if message is not None and not (first and last):
+        lost = (pdus.trust == Trust.AFTER_GAP) | (pdus.trust == Trust.RESYNCED)
+        begins = lost if f.first is None else f.first
+        columns = (pdus.flow[rows], pdus.to_server[rows], f.key[rows], begins[rows], f.last[rows], f.at[rows], f.end[rows])
+        for row, flow, to_server, key, begin, last, at, end in zip(rows.tolist(), *(column.tolist() for column in columns), strict=True):
+            stream = (flow, to_server, key)
+            first = begin or (f.first is None and stream not in self.open)
+            message = self._part(stream, f.data[at:end].tobytes(), first=first, last=last)
+            if first and last:
+                pdus.message_at[row], pdus.message_end[row] = at, end
+            elif message is not None:
                 pdus.message_at[row] = base + len(annex)
                 annex += message
                 pdus.message_end[row] = base + len(annex)
@@ -48,20 +65,23 @@ class Messages:
             if last:
                 return content
             if len(self.open) >= MOST_OPEN:
-                del self.open[next(iter(self.open))]
-                self.incomplete += 1
+                self.incomplete += self.open.pop(next(iter(self.open))) is not None
             self.open[key] = bytearray(content)
             return None
-        message = self.open.get(key)
-        if message is None or len(message) + len(content) > MOST_BYTES:
+        known, message = key in self.open, self.open.get(key)
+        if message is not None and len(message) + len(content) <= MOST_BYTES:
+            message += content
+        elif message is not None or not known:
             self.incomplete += 1
+            message = None
+        if last:
             self.open.pop(key, None)
-            return None
-        message += content
-        return bytes(self.open.pop(key)) if last else None
+            return None if message is None else bytes(message)
+        if known:
+            self.open[key] = message
+        return None
 
     def forget(self, flows: set[int]) -> None:
         """These flows are over."""
         for key in [key for key in self.open if key[0] in flows]:
-            del self.open[key]
-            self.incomplete += 1
+            self.incomplete += self.open.pop(key) is not None
