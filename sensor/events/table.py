@@ -265,9 +265,9 @@ def pair(table: Table, key: Array) -> None:
 class Fragments:
     """How PDUs are parts of longer messages, for protocols that split them (COTP, the DNP3 transport function).
 
-    data: the buffer in which at and end (int64 per PDU) say where its part lies: the PDUs' own, or that with more appended. at == end: it carries no part of any
+    data: the buffer in which at and end (int64 per PDU) say where its part lies: the PDUs' own, or that with more appended. at == end: it carries no part of a
     message. key (int64): tells messages of one flow and direction apart. first, last (bool): the message begins, ends with it; first is None for protocols that
-    only mark the last part.
+    only mark the last part. sequence (int64): the number of each part, for protocols that count them modulo `modulus`: a message that lacks one is given up.
     """
 
     data: Bytes
@@ -276,3 +276,5 @@ class Fragments:
     last: Mask
     at: Ints
     end: Ints
+    sequence: Ints | None = None
+    modulus: int = 1

@@ -8,7 +8,7 @@ import numpy as np
 
 from sensor.columns import PAD, Ints
 from sensor.events.table import Fragments, Pdus
-from sensor.events.vocabulary import Trust
+from sensor.events.vocabulary import Anomaly, Trust
 
 MOST_OPEN, MOST_BYTES = 4096, 1 << 16  # messages of one protocol that are open at once, and bytes of one
 
@@ -22,6 +22,7 @@ class Messages:
     def __init__(self, fragments: Callable[[Pdus], Fragments]) -> None:
         self.fragments = fragments
         self.open: dict[tuple[int, bool, int], bytearray | None] = {}
+        self.numbers: dict[tuple[int, bool, int], int] = {}  # the sequence number of each open message's latest part, where parts have one
         self.incomplete = 0
 
     def assemble(self, pdus: Pdus) -> None:
@@ -43,19 +44,40 @@ class Messages:
         annex, base = bytearray(), len(f.data) - PAD
         lost = (pdus.trust == Trust.AFTER_GAP) | (pdus.trust == Trust.RESYNCED)
         begins = lost if f.first is None else f.first
-        columns = (pdus.flow[rows], pdus.to_server[rows], f.key[rows], begins[rows], f.last[rows], f.at[rows], f.end[rows])
-        for row, flow, to_server, key, begin, last, at, end in zip(rows.tolist(), *(column.tolist() for column in columns), strict=True):
-            stream = (flow, to_server, key)
+        number = np.zeros(len(pdus), np.int64) if f.sequence is None else f.sequence
+        columns = (pdus.flow[rows], pdus.to_server[rows], f.key[rows], begins[rows], f.last[rows], f.at[rows], f.end[rows], number[rows])
+        for row, flow, to_server, key, begin, last, at, end, number_ in zip(rows.tolist(), *(column.tolist() for column in columns), strict=True):
+            stream, content = (flow, to_server, key), f.data[at:end].tobytes()
             first = begin or (f.first is None and stream not in self.open)
-            message = self._part(stream, f.data[at:end].tobytes(), first=first, last=last)
+            if f.sequence is not None:
+                if not first and self._is_repeated(stream, content, number_):
+                    continue
+                if not first and not self._is_next(stream, number_, f.modulus):
+                    pdus.notes[row] |= np.uint32(Anomaly.BAD_SEQUENCE)
+                self.numbers[stream] = number_
+            message = self._part(stream, content, first=first, last=last)
             if first and last:
                 pdus.message_at[row], pdus.message_end[row] = at, end
             elif message is not None:
                 pdus.message_at[row] = base + len(annex)
                 annex += message
                 pdus.message_end[row] = base + len(annex)
+        self.numbers = {stream: number_ for stream, number_ in self.numbers.items() if stream in self.open}
         if annex:
             pdus.data = np.concatenate((f.data[:base], np.frombuffer(bytes(annex), np.uint8), np.zeros(PAD, np.uint8)))
+
+    def _is_repeated(self, stream: tuple[int, bool, int], content: bytes, number: int) -> bool:
+        """Whether this is the open message's latest part once more."""
+        message = self.open.get(stream)
+        return message is not None and self.numbers[stream] == number and message.endswith(content)
+
+    def _is_next(self, stream: tuple[int, bool, int], number: int, modulus: int) -> bool:
+        """Whether a part continues the open message; if not, that message is given up."""
+        if self.open.get(stream) is None or number == (self.numbers[stream] + 1) % modulus:
+            return True
+        self.open[stream] = None
+        self.incomplete += 1
+        return False
 
     def _part(self, key: tuple[int, bool, int], content: bytes, *, first: bool, last: bool) -> bytes | None:
         """One part; the whole message when it is the last."""
