@@ -44,7 +44,7 @@ FIELDS = (
     Field("counter_sequence", "u1[]", "Sequence notation of integrated totals", wireshark=asdu("bcr.sq")),
     Field("transient", "u1[]", "T of step positions: 1 while the equipment moves", wireshark=asdu("vti.t")),
     Field("changed", "u2[]", "Bits of packed single points that changed since the last report"),
-    Field("command", "u1", "State commanded: single 0 off, 1 on; double 1 off, 2 on; step 1 lower, 2 higher", wireshark=asdu("sco.on dco.on rco.up")),
+    Field("command", "u1", "State commanded: single 0 off, 1 on; double 1 off, 2 on; step 1 lower, 2 higher"),
     Field("qualifier_of_command", "u1", "QU: how the output acts", enum=codes.QualifierOfCommand, wireshark=asdu("sco.qu dco.qu rco.qu")),
     Field("select", "u1", "S/E: 1 selects, 0 executes", wireshark=asdu("sco.se dco.se rco.se qos.se")),
     Field("qualifier_of_set_point", "u1", "QL of a set point command", wireshark=asdu("qos.ql")),
