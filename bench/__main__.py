@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from bench import compare, report, stages, worst
@@ -25,7 +26,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--packets", type=int, default=2_000_000, metavar="N", help="of the main capture (default 2 million)")
     parser.add_argument("--few", type=int, default=200_000, metavar="N", help="packets for tshark, and for each worst case (default 200 thousand)")
-    parser.add_argument("--long", type=int, default=10_000_000, metavar="N", help="packets of the longest capture (default 10 million, 1.3 GB on disk for a while)")
+    parser.add_argument(
+        "--long", type=int, default=10_000_000, metavar="N", help="packets of the longest capture (default 10 million, 1.3 GB on disk for a while)"
+    )
     parser.add_argument("--write", action="store_true", help="keep the results in bench/RESULTS.md")
     options = parser.parse_args()
     text = report.page(results(options.packets, options.few, options.long))
@@ -38,14 +41,16 @@ def results(packets: int, few: int, long: int) -> report.Results:
     """Everything, one after the other: the machine is needed for each."""
     whole, some = amplify(WORK / "whole.pcap", packets), amplify(WORK / "some.pcap", few)
     r = report.Results(packets, real=bool(sources()))
+    _, start = one("", 1, partial(amplify, n=1))
+    r.start = start.seconds
     r.stages, _ = stages.measure(whole)
     r.runs = [compare.alone(whole, packets), *compare.analyze(whole, packets), *compare.others(whole, packets, some, few)]
-    for n in sorted({few // 2, packets, long}):
-        r.lengths.append(one(f"{n:,} packets", n, lambda path, n=n: amplify(path, n)))
+    for n in sorted({100_000, packets, long}):
+        r.lengths.append(one(f"{n:,} packets", n, partial(amplify, n=n)))
     for n in FLOWS:
-        r.flows.append(one(f"{n:,} flows", packets, lambda path, n=n: write(path, worst.flows(packets, n))))
+        r.flows.append(one(f"{n:,} flows", packets, partial(write, parts=worst.flows(packets, n))))
     for name, maker in WORST:
-        r.worst.append(one(name, few, lambda path, maker=maker: write(path, maker(few))))
+        r.worst.append(one(name, few, partial(write, parts=maker(few))))
     for path in (whole, some):
         path.unlink()
     return r

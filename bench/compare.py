@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +16,12 @@ from pathlib import Path
 COMMAND = (sys.executable, "-c", "from sensor.cli.main import main; main()", "analyze", "--quiet", "--summary", "json")
 PARSERS = ("modbus", "dnp3", "enip")  # of Suricata, off by default
 LIMIT_S = 240
+ROOT = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)
 class Ran:
-    """One process. seconds of wall time; memory in MB: the most that it (or, with several processes, the greatest of them) held; failed: why it counts for nothing."""
+    """One process. seconds: wall time. memory: MB, the most that it held (of several processes, the greatest). failed: why it counts for nothing."""
 
     name: str
     packets: int
@@ -36,22 +37,11 @@ class Ran:
 
 def run(name: str, command: tuple[str, ...], packets: int) -> Ran:
     """Run a command to its end; its output goes nowhere. Stopped after LIMIT_S."""
-    with tempfile.TemporaryFile() as errors:
-        begin = time.perf_counter()
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors)
-        while True:
-            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
-            seconds = time.perf_counter() - begin
-            if pid:
-                break
-            if seconds > LIMIT_S:
-                process.kill()
-            time.sleep(0.005)
-        process.returncode = code = os.waitstatus_to_exitcode(status)
-        errors.seek(0)
-        last = errors.read().decode("utf-8", "replace").strip().splitlines()[-1:]
-    failed = "" if code == 0 else f"exit code {code}: {' '.join(last)}"[:120]
-    return Ran(name, packets, seconds, usage.ru_maxrss / 1024, failed)
+    launcher = (sys.executable, "-I", "-S", str(Path(__file__).with_name("launch.py")), str(LIMIT_S))
+    done = subprocess.run((*launcher, *command), capture_output=True, text=True, check=True, errors="replace", cwd=ROOT)
+    code, seconds, memory = json.loads(done.stdout)
+    last = " ".join(done.stderr.strip().splitlines()[-1:])
+    return Ran(name, packets, seconds, memory / 1024, f"exit code {code}: {last}"[:120] if code else "")
 
 
 def alone(path: Path, packets: int) -> Ran:
@@ -71,9 +61,13 @@ def analyze(path: Path, packets: int) -> Iterator[Ran]:
 
 
 def others(path: Path, packets: int, few: Path, few_packets: int) -> Iterator[Ran]:
-    """tshark dissecting everything and printing nothing, over the few packets that its speed allows; Suricata without rules, industrial parsers on."""
+    """Other tools that print nothing: tshark over the few packets that its speed allows, Suricata over all, without rules, its industrial parsers on.
+
+    tshark twice: with every field as it has to be for any output (the yardstick), and without, when it only finds out protocols and conversations.
+    """
     if program := shutil.which("tshark"):
         yield run("tshark", (program, "-n", "-r", str(few), "-V", "-Y", "frame.number == 0"), few_packets)
+        yield run("tshark, fields left out", (program, "-n", "-r", str(few), "-Y", "frame.number == 0"), few_packets)
     if program := shutil.which("suricata"):
         parsers = tuple(argument for parser in PARSERS for argument in ("--set", f"app-layer.protocols.{parser}.enabled=yes"))
         with tempfile.TemporaryDirectory(dir=path.parent) as scratch:

@@ -18,6 +18,7 @@ class Results:
 
     packets: int
     real: bool
+    start: float = 0.0  # seconds that the pipeline takes for a single packet
     stages: dict[str, float] = field(default_factory=dict)
     runs: list[Ran] = field(default_factory=list)
     lengths: list[tuple[str, Ran]] = field(default_factory=list)
@@ -40,8 +41,18 @@ def page(r: Results) -> str:
         cells = f"failed: {ran.failed} | | " if ran.failed else f"{ran.seconds:,.1f} | {ran.rate:,.0f} | {ratio}"
         lines.append(f"| {ran.name} | {ran.packets:,} | {cells} | {ran.memory:,.0f} |")
     for title, rows in (("Length of the capture", r.lengths), ("Flows at once", r.flows), ("Worst cases", r.worst)):
-        lines += ["", f"## {title}", "", "The pipeline alone, whole process.", "", "| | packets | µs/packet | MB |", "|---|---:|---:|---:|"]
-        lines += [f"| {name} | {ran.packets:,} | {ran.failed or f'{1e6 / ran.rate:,.2f}'} | {ran.memory:,.0f} |" for name, ran in rows]
+        lines += [
+            "",
+            f"## {title}",
+            "",
+            f"The pipeline alone in a process of its own, without its start ({r.start:.1f} s).",
+            "",
+            "| | packets | µs/packet | MB |",
+            "|---|---:|---:|---:|",
+        ]
+        lines += [
+            f"| {name} | {ran.packets:,} | {ran.failed or f'{1e6 * (ran.seconds - r.start) / ran.packets:,.2f}'} | {ran.memory:,.0f} |" for name, ran in rows
+        ]
     return "\n".join(lines) + "\n"
 
 
