@@ -18,6 +18,8 @@ Ints: TypeAlias = NDArray[np.int64]
 Mask: TypeAlias = NDArray[np.bool_]
 
 PAD = 1024  # zero bytes behind every buffer, so that reading a header at any packet's end stays in bounds
+MOST_PROBLEMS = 100  # of a source that are kept one by one
+MORE_PROBLEMS = "problems from here on, not listed one by one"
 
 
 @dataclass(eq=False)
@@ -28,7 +30,19 @@ class Source:
     id: str = ""  # 12 hexadecimal digits of its first packet's hash: the same file under another name has the same
     interfaces: list[str] = field(default_factory=lambda: [""])  # a batch's `interface` column indexes this
     comments: list[str] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)  # at most MOST_PROBLEMS; the last one then stands for all that came later
+    backwards: int = 0  # packets whose time is before that of the packet before them
+    bytes_read: int = 0  # of the file as it is stored, so that progress is right for a compressed one too
+    bytes_total: int | None = None  # None where it cannot be known (a pipe)
+
+    def report(self, problem: Problem) -> None:
+        """Keep a problem. Past MOST_PROBLEMS they are only counted: a hostile file has millions."""
+        if len(self.problems) < MOST_PROBLEMS:
+            self.problems.append(problem)
+            return
+        last = self.problems[-1]
+        more = int(last.message.partition(" ")[0]) + 1 if last.message.endswith(MORE_PROBLEMS) else 2
+        self.problems[-1] = Problem(last.offset, f"{more} {MORE_PROBLEMS}", last.skipped + problem.skipped, last.fatal or problem.fatal)
 
     def identify(self, batch: Batch) -> None:
         """Take the id from the first packet."""
@@ -72,8 +86,8 @@ class Batch:
 
     def none(self) -> Batch:
         """An empty batch of the same source."""
-        columns = (self.offset, self.captured, self.length, self.ts_ns, self.frame, self.link_type, self.interface)
-        return Batch(self.source, padded(b""), *(column[:0] for column in columns))
+        none, kind = np.zeros(0, np.int64), np.zeros(0, np.uint16)
+        return Batch(self.source, padded(b""), none, none, none, none, none, kind, kind)
 
 
 def read(data: Bytes, offset: Array, layout: np.dtype[Any]) -> Array:

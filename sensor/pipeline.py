@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from sensor.ahead import ahead
 from sensor.columns import Batch
 from sensor.decode.arp import arp
 from sensor.decode.decoder import Decoder
+from sensor.decode.packets import Packets
 from sensor.events.exchange import Exchange
 from sensor.events.protocol import Protocol
 from sensor.events.seen import Seen
@@ -34,19 +36,26 @@ class Pipeline:
         self.states: dict[Any, Any] = {protocol.state: protocol.state() for protocol in protocols}  # protocols of one family share theirs
         self.ledger = Ledger(protocols)
 
-    def run(self, batches: Iterable[Batch]) -> Iterator[Seen]:
-        """What each batch gives; after the last one, what was still open."""
+    def run(self, batches: Iterable[Batch], jobs: int = 1) -> Iterator[Seen]:
+        """What each batch gives; after the last one, what was still open. jobs: 2 to read and decode batches ahead, beside everything else."""
+        decoded = self.decode(batches)
+        for packets in ahead(decoded) if jobs > 1 else decoded:
+            yield self.step(packets)
+
+    def decode(self, batches: Iterable[Batch]) -> Iterator[Packets]:
+        """Batches -> packet columns; after the last batch an empty one, for what is still open then."""
         batch = None
         for batch in batches:
-            yield self.step(batch)
+            batch.source.identify(batch)
+            yield self.decoder.decode(batch)
         if batch is not None:
-            self.flows.finish()
-            yield self.step(batch.none())
+            yield self.decoder.decode(batch.none())
 
-    def step(self, batch: Batch) -> Seen:
-        """One batch: headers, flows, PDUs, events."""
-        batch.source.identify(batch)
-        packets = self.decoder.decode(batch)
+    def step(self, packets: Packets) -> Seen:
+        """One batch: flows, PDUs, events. An empty batch is the last one: every flow is over then."""
+        batch = packets.batch
+        if not len(batch):
+            self.flows.finish()
         numbered = self.flows.number(packets, flow_rows(packets))
         found = self.streams.pdus(packets, numbered)
         self.flows.account(packets, numbered)

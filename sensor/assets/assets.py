@@ -214,7 +214,7 @@ class Assets:
             device["model"] = {"name": model.value}
         host: dict[str, Any] = {} if asset.high == MAC_HIGH else {"ip": [asset.address]}
         host |= {"mac": [mac_text(mac) for mac in macs]} if macs else {}
-        own = {"id": asset.address, "address": asset.address, "roles": asset.roles, "serves": sorted(asset.serves), "uses": sorted(asset.uses)}
+        own: dict[str, Any] = {"id": asset.address, "address": asset.address, "roles": asset.roles, "serves": sorted(asset.serves), "uses": sorted(asset.uses)}
         own |= {"packets": asset.packets, "bytes": asset.bytes, "first": _where(asset.first), "last_seen": _time(asset.last_ns), "identity": identity}
         own |= {name: best[name].value for name in ("firmware", "serial", "name") if name in best}
         return {
@@ -246,7 +246,7 @@ def vendor_of(mac: int) -> str:
     if mac >> 40 & 3:  # locally administered, or a group
         return ""
     try:
-        return str(EUI(mac).oui.registration().org)
+        return str(EUI(mac).oui.registration()["org"])
     except NotRegisteredError:
         return ""
 

@@ -1,0 +1,76 @@
+"""One analysis of captures: the pipeline, and everything that looks at what it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol
+
+from detectors.watch import Watch
+from sensor.assets.assets import Assets
+from sensor.columns import Batch, Source
+from sensor.config import Config
+from sensor.events.alert import Alert
+from sensor.events.seen import Seen
+from sensor.pipeline import Pipeline
+from sensor.summary import Summary
+
+MOST_ALERTS = 10_000  # alerts that the page can show; all of them go to the sinks
+
+
+class Sink(Protocol):
+    """Where results go: each batch's, and at the end what only the end knows."""
+
+    def add(self, seen: Seen, alerts: list[Alert]) -> None: ...
+
+    def close(self, analysis: Analysis) -> None: ...
+
+
+class Analysis:
+    """Runs batches through the pipeline and hands what they give to assets, detectors, summary and sinks."""
+
+    def __init__(self, config: Config | None = None, sinks: Iterable[Sink] = ()) -> None:
+        self.config = config or Config()
+        self.pipeline = Pipeline(deduplicate=self.config.deduplicate, most_flows=self.config.flows)
+        protocols = self.pipeline.protocols
+        self.assets, self.summary = Assets(protocols), Summary(protocols)
+        self.watch = Watch(self.config.sensor, self.config.detector_settings(), disabled=self.config.disabled(), quiet_s=self.config.alerts.quiet_s)
+        self.sinks = list(sinks)
+        self.alerts: dict[str, Alert] = {}
+        self.alerts_dropped = 0
+        self.sources: list[Source] = []
+
+    def run(self, batches: Iterable[Batch], jobs: int = 1, each: Callable[[Seen], None] = lambda _seen: None) -> None:
+        """Everything, to the end. `each` is called after every batch."""
+        for seen in self.pipeline.run(self._sources(batches), jobs):
+            self.take(seen)
+            each(seen)
+        for sink in self.sinks:
+            sink.close(self)
+
+    def take(self, seen: Seen) -> None:
+        """What one batch gave."""
+        self.assets.learn(seen)
+        self.summary.add(seen)
+        changed = self.watch.on_batch(seen)
+        for alert in changed:
+            if alert.id in self.alerts or len(self.alerts) < MOST_ALERTS:
+                self.alerts[alert.id] = alert
+            else:
+                self.alerts_dropped += 1
+        for sink in self.sinks:
+            sink.add(seen, changed)
+
+    def _sources(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        for batch in batches:
+            if not self.sources or self.sources[-1] is not batch.source:
+                self.sources.append(batch.source)
+            yield batch
+
+    def ledger(self) -> dict[str, Any]:
+        """The whole ledger, with what every room had to forget."""
+        report = self.pipeline.ledger.report(self.pipeline)
+        forgotten = {f"detector {name}": count for name, count in self.watch.evicted.items()}
+        forgotten |= {"assets": self.assets.evicted, "conversations": self.summary.uncounted, "alerts on the page": self.alerts_dropped}
+        report["forgotten"] = {name: count for name, count in forgotten.items() if count}
+        report["imbalance"] = self.pipeline.ledger.imbalance(self.pipeline)
+        return report

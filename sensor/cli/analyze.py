@@ -1,0 +1,53 @@
+"""`tapsight analyze`: captures in, one readable page out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from sensor.analysis import Analysis
+from sensor.cli.outputs import sinks
+from sensor.cli.progress import Progress
+from sensor.cli.settings import config_option, lang_option, load_config
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  tapsight analyze plant.pcapng
+  tapsight analyze --summary json night/*.pcap.gz
+  tcpdump -i eth1 -w - | tapsight analyze -
+  tapsight analyze --ndjson - --only alert,modbus plant.pcap"""
+)
+@click.argument("captures", nargs=-1, required=True, metavar="CAPTURE...")
+@click.option("--summary", type=click.Choice(["page", "json"]), default="page", help="What to print at the end: a page to read, or one JSON document.")
+@click.option("--ndjson", metavar="FILE|-", help="Write every document as a line of JSON.")
+@click.option("--only", metavar="DATASETS", help="Restrict --ndjson and --store to these datasets, separated by commas: alert,flow,asset,modbus,...")
+@click.option("--store", type=click.Path(path_type=Path), metavar="DIR", help="Keep the run in an embedded store.")
+@click.option("--jobs", type=click.IntRange(1, 2), default=1, show_default=True, help="2: read and decode packets ahead, in a second process.")
+@click.option("--quiet", is_flag=True, help="No progress, and no page.")
+@config_option
+@lang_option
+@click.pass_context
+def analyze(
+    ctx: click.Context, captures: tuple[str, ...], summary: str, ndjson: str | None, only: str | None, store: Path | None, jobs: int, quiet: bool, config: Path | None, lang: str
+) -> None:
+    """Read captures (files, directories, globs, - for standard input) and say who is on the network, what they did to each other, and what is wrong."""
+    from sensor.capture import open_captures
+    from sensor.cli.page import as_json, print_page
+
+    settings = load_config(config, lang)
+    with Progress(show=not quiet and ndjson != "-") as progress:
+        analysis = Analysis(settings, sinks(ndjson, store, only, settings.sensor, settings.lang))
+        analysis.run(open_captures(captures), jobs, progress.advance)
+    if summary == "json":
+        click.echo(as_json(analysis))
+    elif not quiet and ndjson != "-":
+        print_page(analysis, settings.lang)
+    problems = [problem for source in analysis.sources for problem in source.problems]
+    if problems:
+        for source in analysis.sources:
+            for problem in source.problems:
+                click.echo(f"tapsight: {source.name}: offset {problem.offset}: {problem.message}", err=True)
+        ctx.exit(1)

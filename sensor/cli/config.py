@@ -1,0 +1,46 @@
+"""`tapsight config`: check, show or make a configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.group()
+def config() -> None:
+    """Check, show or make a configuration."""
+
+
+@config.command(epilog="Example: tapsight config check tapsight.yaml")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.pass_context
+def check(ctx: click.Context, file: Path) -> None:
+    """Say what is wrong with a configuration: file, line, key. Exit code 1 where something is."""
+    from sensor.config import check as problems_of
+
+    problems = problems_of(file)
+    for problem in problems:
+        click.echo(problem, err=True)
+    if problems:
+        ctx.exit(1)
+    click.echo(f"{file}: good")
+
+
+@config.command(epilog="Example: tapsight config show tapsight.yaml")
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+def show(file: Path | None) -> None:
+    """Print the configuration as it is understood, defaults included."""
+    import yaml
+
+    from sensor.cli.settings import load_config
+
+    click.echo(yaml.safe_dump(load_config(file, None).model_dump(mode="json", by_alias=True), allow_unicode=True, sort_keys=False), nl=False)
+
+
+@config.command(epilog="Example: tapsight config init > tapsight.yaml")
+def init() -> None:
+    """Print a configuration with every key at its default, each explained."""
+    from sensor.config import example
+
+    click.echo(example(), nl=False)

@@ -1,0 +1,165 @@
+"""The page that an analysis ends with: what was read, who is there, who talks with whom, what was done to controllers, what is wrong, what was not understood."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from sensor.analysis import Analysis
+from sensor.events.alert import Alert, Severity
+from sensor.lang import translate
+
+ROWS = 25  # of each table; the rest is said to be there
+COLOURS = {Severity.CRITICAL: "bold red", Severity.HIGH: "red", Severity.MEDIUM: "yellow", Severity.LOW: "cyan"}
+
+
+def as_json(analysis: Analysis) -> str:
+    """The whole summary as one JSON document."""
+    summary = analysis.summary
+    return json.dumps(
+        {
+            "sources": [source_document(analysis, source) for source in analysis.sources],
+            "assets": list(analysis.assets.documents(analysis.config.sensor)),
+            "conversations": [
+                {"client": client, "server": server, "port": port, "protocol": protocol, "flows": t.count, "packets": t.packets, "bytes": t.bytes, "first_frame": t.first_frame}
+                for (client, server, port, protocol), t in summary.conversations.items()
+            ],
+            "other_traffic": [
+                {"transport": transport, "port": port, "flows": t.count, "packets": t.packets, "bytes": t.bytes} for (transport, port), t in summary.others.items()
+            ],
+            "acts": [
+                {"client": client, "server": server, "protocol": protocol, "action": action, "count": t.count, "refused": t.refused, "first_frame": t.first_frame,
+                 "last_frame": t.last_frame, "source": t.source}
+                for (client, server, protocol, action), t in summary.acts.items()
+            ],
+            "alerts": [alert_document(alert, analysis.config.lang) for alert in worst_first(analysis)],
+            "ledger": analysis.ledger(),
+        },
+        ensure_ascii=False,
+        indent=2,
+    )  # fmt: skip
+
+
+def source_document(analysis: Analysis, source: Any) -> dict[str, Any]:
+    problems = [{"offset": problem.offset, "message": problem.message, "skipped": problem.skipped} for problem in source.problems]
+    return {"name": source.name, "id": source.id, "bytes": source.bytes_read, "backwards": source.backwards, "comments": source.comments, "problems": problems}
+
+
+def alert_document(alert: Alert, lang: str) -> dict[str, Any]:
+    """An alert as the summary carries it."""
+    ends = {name: f"{end.address}:{end.port}" if end and end.port else end.address if end else None for name, end in (("client", alert.client), ("server", alert.server))}
+    return {
+        "id": alert.id, "detector": alert.detector, "severity": int(alert.severity), "title": alert.title(lang), "message": alert.sentence(lang), **ends,
+        "protocol": alert.protocol, "techniques": list(alert.kind.techniques), "gbt_20986": alert.kind.gbt, "count": alert.count, "frames": list(alert.frames),
+    }  # fmt: skip
+
+
+def worst_first(analysis: Analysis) -> list[Alert]:
+    return sorted(analysis.alerts.values(), key=lambda alert: (-alert.severity, alert.first_ns, alert.id))
+
+
+def print_page(analysis: Analysis, lang: str) -> None:
+    """The page, on standard output."""
+    console = Console(highlight=False)
+    width = None if console.is_terminal else 160
+    console = Console(highlight=False, width=width)
+
+    def say(text: str) -> str:
+        return translate(text, lang)
+
+    ledger = analysis.ledger()
+    for source in analysis.sources:
+        console.print(f"[bold]{source.name}[/]  {source.bytes_read:,} {say('bytes')}" + (f", {len(source.problems)} {say('problems')}" if source.problems else ""))
+    console.print(f"{ledger['packets']['total']:,} {say('packets')}, {ledger['flows']['total']:,} {say('flows')}\n")
+    _alerts(console, analysis, lang)
+    _assets(console, analysis, lang)
+    _conversations(console, analysis, lang)
+    _acts(console, analysis, lang)
+    _ledger(console, ledger, lang)
+
+
+def _table(console: Console, title: str, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], lang: str) -> None:
+    """One part of the page; nothing but a sentence where there is nothing to show."""
+    if not rows:
+        console.print(f"[bold]{translate(title, lang)}[/]: {translate('none', lang)}\n")
+        return
+    table = Table(title=f"{translate(title, lang)} ({len(rows)})", title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="dim")
+    for column in columns:
+        table.add_column(translate(column, lang), overflow="fold")
+    for row in rows[:ROWS]:
+        table.add_row(*row)
+    console.print(table)
+    if len(rows) > ROWS:
+        console.print(translate("{count} more", lang).format(count=len(rows) - ROWS), style="dim")
+    console.print()
+
+
+def _alerts(console: Console, analysis: Analysis, lang: str) -> None:
+    rows = []
+    for alert in worst_first(analysis):
+        colour = COLOURS[alert.severity]
+        severity = translate(alert.severity.name.lower(), lang)
+        frames = ",".join(map(str, alert.frames[:4])) + ("…" if len(alert.frames) > 4 else "")
+        rows.append((f"[{colour}]{severity}[/]", f"{alert.title(lang)}\n[dim]{alert.sentence(lang)}[/]", str(alert.count), frames, " ".join(alert.kind.techniques), alert.id[:12]))
+    _table(console, "Alerts", ("Severity", "What was seen", "Count", "Frames", "Technique", "Id"), rows, lang)
+
+
+def _assets(console: Console, analysis: Analysis, lang: str) -> None:
+    rows = []
+    for document in analysis.assets.documents(analysis.config.sensor):
+        own, device = document["tapsight"]["asset"], document.get("device", {})
+        said = [f"{item['name']} {item['value']} ({item['said_by']}, {translate('frame', lang)} {item['first']['frame']})" for item in own["identity"]]
+        roles = ", ".join(translate(role, lang) for role in own["roles"])
+        named = " ".join(filter(None, (device.get("manufacturer", ""), device.get("model", {}).get("name", ""))))
+        talks = " ".join(own["serves"]) + (" → " + " ".join(own["uses"]) if own["uses"] else "")
+        rows.append((own["address"], " ".join(document["host"].get("mac", [])), roles, named, talks, "\n".join(said[:6])))
+    rows.sort(key=lambda row: (not row[2], not row[5]))
+    _table(console, "Assets", ("Address", "MAC", "Role", "Vendor and model", "Serves → uses", "What it said of itself"), rows, lang)
+
+
+def _conversations(console: Console, analysis: Analysis, lang: str) -> None:
+    found = sorted(analysis.summary.conversations.items(), key=lambda item: -item[1].bytes)
+    rows = [
+        (client, f"{server}:{port}" if port else server, protocol, f"{t.count:,}", f"{t.packets:,}", f"{t.bytes:,}")
+        for (client, server, port, protocol), t in found
+    ]  # fmt: skip
+    _table(console, "Conversations", ("Client", "Server", "Protocol", "Flows", "Packets", "Bytes"), rows, lang)
+    others = sorted(analysis.summary.others.items(), key=lambda item: -item[1].bytes)
+    unclaimed = [(f"{transport}/{port}" if transport != "ethernet" else f"0x{port:04X}", f"{t.count:,}", f"{t.packets:,}", f"{t.bytes:,}") for (transport, port), t in others]
+    _table(console, "Other traffic, by server port or EtherType", ("Transport", "Flows", "Packets", "Bytes"), unclaimed, lang)
+
+
+def _acts(console: Console, analysis: Analysis, lang: str) -> None:
+    rows = [
+        (client, server, protocol, translate(action, lang), f"{t.count:,}", f"{t.refused:,}" if t.refused else "", f"{t.first_frame}–{t.last_frame}")
+        for (client, server, protocol, action), t in analysis.summary.acts.items()
+    ]
+    _table(console, "Acts on controllers", ("Client", "Server", "Protocol", "Action", "Count", "Refused", "Frames"), rows, lang)
+
+
+def _ledger(console: Console, ledger: dict[str, Any], lang: str) -> None:
+    """What was understood and what was not."""
+    console.print(f"[bold]{translate('Ledger', lang)}[/]")
+    packets, payload = ledger["packets"], ledger["payload"]
+    _line(console, "packets", packets["outcome"], lang)
+    _line(console, "not read", {kind: ", ".join(f"{n}×{c}" for n, c in counts.items()) for kind, counts in ledger["not_read"].items() if counts}, lang)
+    marks = {name: packets[name] for name in ("cut_short", "bad_checksum") if packets[name]}
+    _line(console, "marked", marks, lang)
+    _line(console, "payload bytes", {"all": payload["bytes"], "unrecognised": payload["unrecognised"]}, lang)
+    for name, entry in ledger["protocols"].items():
+        shown = {key: value for key, value in entry.items() if value and key != "anomalies"} | entry["anomalies"]
+        _line(console, name, shown, lang)
+    _line(console, "anomalies", ledger["anomalies"], lang)
+    _line(console, "forgotten", ledger["forgotten"], lang)
+    for wrong in ledger["imbalance"]:
+        console.print(f"  [red]{translate('does not balance', lang)}: {wrong}[/]")
+
+
+def _line(console: Console, name: str, counts: dict[str, Any], lang: str) -> None:
+    if counts:
+        body = ", ".join(f"{translate(key.replace('_', ' '), lang)} {value:,}" if isinstance(value, int) else f"{key}: {value}" for key, value in counts.items())
+        console.print(f"  {translate(name, lang)}: {body}", soft_wrap=True)

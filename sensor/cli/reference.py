@@ -1,0 +1,109 @@
+"""`tapsight fields`, `protocols` and `detectors`: what there is, from the declarations themselves."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from sensor.cli.settings import lang_option
+from sensor.lang import default_language, translate
+
+format_option = click.option("--format", "style", type=click.Choice(["table", "json"]), default="table", show_default=True, help="How to print it.")
+
+
+@click.command(epilog="Example: tapsight fields modbus --format json")
+@click.argument("protocol", required=False)
+@format_option
+@lang_option
+def fields(protocol: str | None, style: str, lang: str | None) -> None:
+    """List every field with its type, unit, meaning, document key and Wireshark's name for it."""
+    from sensor.protocols import PROTOCOLS
+
+    names = [each.name for each in PROTOCOLS]
+    if protocol is not None and protocol not in names:
+        raise click.UsageError(f"no protocol {protocol!r}: there are {', '.join(names)}")
+    lang = lang or default_language()
+    rows = [
+        {
+            "protocol": each.name,
+            "field": field.name,
+            "dtype": field.dtype,
+            "unit": field.unit,
+            "description": translate(field.about, lang),
+            "ecs": field.ecs or f"{each.name}.{field.name}",
+            "wireshark": field.wireshark,
+            "codes": {code.value: code.name.lower() for code in field.enum} if field.enum else {},
+        }
+        for each in PROTOCOLS
+        if protocol in (None, each.name)
+        for field in each.fields
+    ]
+    show(rows, ("protocol", "field", "dtype", "unit", "description", "ecs", "wireshark"), style, lang)
+
+
+@click.command(epilog="Example: tapsight protocols")
+@format_option
+@lang_option
+def protocols(style: str, lang: str | None) -> None:
+    """List the protocols: how each is found, and what it needs and cannot do."""
+    from sensor.protocols import PROTOCOLS
+
+    lang = lang or default_language()
+    rows = [
+        {
+            "protocol": each.name,
+            "title": each.title,
+            "tcp": list(each.tcp_ports),
+            "udp": list(each.udp_ports),
+            "ethertypes": [f"0x{number:04X}" for number in each.ethertypes],
+            "fields": len(each.fields),
+            "limits": translate(each.needs, lang),
+        }
+        for each in PROTOCOLS
+    ]
+    show(rows, ("protocol", "title", "tcp", "udp", "ethertypes", "fields", "limits"), style, lang)
+
+
+@click.command(epilog="Example: tapsight detectors --lang zh")
+@format_option
+@lang_option
+def detectors(style: str, lang: str | None) -> None:
+    """List the detectors and their alerts: severity, ATT&CK for ICS technique, GB/T 20986 class, what each needs and cannot do."""
+    from detectors import DETECTORS
+
+    lang = lang or default_language()
+    rows = []
+    for detector in (make() for make in DETECTORS):
+        for kind in detector.kinds:
+            rows.append(  # noqa: PERF401  # two loops deep it reads better this way
+                {
+                    "alert": kind.name,
+                    "title": translate(kind.title, lang),
+                    "severity": int(kind.severity),
+                    "techniques": list(kind.techniques),
+                    "gbt_20986": kind.gbt,
+                    "needs": list(detector.needs),
+                    "limits": translate(detector.limits, lang),
+                }
+            )
+    show(rows, ("alert", "title", "severity", "techniques", "gbt_20986", "needs", "limits"), style, lang)
+
+
+def show(rows: list[dict[str, Any]], columns: tuple[str, ...], style: str, lang: str) -> None:
+    """Rows as a table to read, or as JSON."""
+    if style == "json":
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    console = console if console.is_terminal else Console(highlight=False, width=200)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(translate(column, lang), overflow="fold")
+    for row in rows:
+        table.add_row(*(", ".join(map(str, row[column])) if isinstance(row[column], list) else str(row[column]) for column in columns))
+    console.print(table)

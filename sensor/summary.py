@@ -1,0 +1,120 @@
+"""What a run amounts to: conversations and acts, counted as they pass, bounded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from sensor.columns import heads, order_by
+from sensor.decode.packets import Transport
+from sensor.events.address import conversation
+from sensor.events.field import label
+from sensor.events.protocol import Protocol
+from sensor.events.seen import Seen
+from sensor.events.table import Table
+from sensor.events.vocabulary import Action
+
+MOST = 20_000  # conversations and acts that are kept apart; what comes later is counted together
+
+# What is done to a controller, as against what is asked of it.
+ACTS = (
+    Action.WRITE, Action.OPERATE, Action.MODE_CHANGE, Action.START, Action.STOP, Action.RESTART, Action.DOWNLOAD, Action.UPLOAD, Action.MODIFY_PROGRAM,
+    Action.FORCE, Action.CONFIGURE_WRITE, Action.FIRMWARE_UPDATE, Action.TIME_SET, Action.AUTHENTICATE, Action.ALARM_MANAGEMENT, Action.FILE_ACCESS,
+)  # fmt: skip
+IS_ACT = np.isin(np.arange(256), ACTS)
+
+
+@dataclass
+class Tally:
+    """How often, how much, and where it was first and last seen (frames of `source`)."""
+
+    source: str
+    first_frame: int
+    last_frame: int = 0
+    count: int = 0
+    packets: int = 0
+    bytes: int = 0
+    refused: int = 0
+
+
+@dataclass
+class Summary:
+    """conversations: by (client, server, server port, protocol). acts: by (client, server, protocol, action). uncounted: what found no room."""
+
+    protocols: tuple[Protocol, ...]
+    conversations: dict[tuple[str, str, int, str], Tally] = field(default_factory=dict)
+    others: dict[tuple[str, int], Tally] = field(default_factory=dict)  # what no protocol claims: by transport and server port
+    acts: dict[tuple[str, str, str, str], Tally] = field(default_factory=dict)
+    uncounted: int = 0
+
+    def add(self, seen: Seen) -> None:
+        """One batch."""
+        for table in seen.tables.values():
+            self._acts(seen, table)
+        protocol = seen.over["protocol"]
+        known = (protocol > 0) & (protocol <= len(self.protocols))
+        for i in np.flatnonzero(known).tolist():
+            self._conversation(seen, i)
+        if not known.all():
+            self._others(seen, np.flatnonzero(~known))
+
+    def _tally(self, table: dict[Any, Tally], key: Any, seen: Seen, frame: int) -> Tally | None:
+        tally = table.get(key)
+        if tally is None:
+            if len(table) >= MOST:
+                self.uncounted += 1
+                return None
+            tally = table[key] = Tally(seen.source.name, frame)
+        return tally
+
+    def _conversation(self, seen: Seen, i: int) -> None:
+        over = seen.over
+        client, server = conversation(over, i)
+        name = self.protocols[int(over["protocol"][i]) - 1].name
+        tally = self._tally(self.conversations, (client.address, server.address, server.port, name), seen, int(over["first_frame"][i]))
+        if tally is not None:
+            tally.count += 1
+            tally.packets += int(over["packets_a"][i] + over["packets_b"][i])
+            tally.bytes += int(over["bytes_a"][i] + over["bytes_b"][i])
+
+    def _others(self, seen: Seen, rows: np.ndarray[Any, Any]) -> None:
+        over = seen.over
+        port = np.where(over["server_is_b"][rows], over["b_port"][rows], over["a_port"][rows]).astype(np.int64)
+        port = np.where(over["transport"][rows] == Transport.ETHERNET, over["ethertype"][rows], port)
+        keys, which = np.unique(over["transport"][rows].astype(np.int64) << 16 | port, return_inverse=True)
+        count = np.bincount(which)
+        packets = np.bincount(which, (over["packets_a"] + over["packets_b"])[rows])
+        size = np.bincount(which, (over["bytes_a"] + over["bytes_b"])[rows])
+        for i, key in enumerate(keys.tolist()):
+            first = int(over["first_frame"][rows[which == i]].min()) if len(keys) < 64 else 0
+            tally = self._tally(self.others, (label(Transport(key >> 16)), key & 0xFFFF), seen, first)
+            if tally is not None:
+                tally.count, tally.packets, tally.bytes = tally.count + int(count[i]), tally.packets + int(packets[i]), tally.bytes + int(size[i])
+
+    def _acts(self, seen: Seen, table: Table) -> None:
+        rows = np.flatnonzero(IS_ACT[table.action] & table.to_server & table.is_new)
+        if not rows.size:
+            return
+        key = table.flow[rows].astype(np.int64) << 5 | table.action[rows]
+        order = order_by(key)
+        start = np.flatnonzero(heads(key[order]))
+        frame, failed = table.frame, _refused(table)
+        for begin, end in zip(start.tolist(), [*start[1:].tolist(), len(order)], strict=True):
+            mine = rows[order[begin:end]]
+            client, server = conversation(seen.flows, int(table.flow[mine[0]]))
+            action = label(Action(int(table.action[mine[0]])))
+            tally = self._tally(self.acts, (client.address, server.address, table.dataset, action), seen, int(frame[mine[0]]))
+            if tally is not None:
+                tally.count += len(mine)
+                tally.refused += int(np.count_nonzero(failed[mine]))
+                tally.last_frame = int(frame[mine[-1]])
+
+
+def _refused(table: Table) -> np.ndarray[Any, Any]:
+    """Which requests were answered, in this batch, by a refusal."""
+    refused = np.zeros(len(table), np.bool_)
+    answers = np.flatnonzero(table.failed & (table.request >= 0))
+    refused[table.request[answers]] = True
+    return refused
