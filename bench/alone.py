@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from sensor.capture.files import batches
+from sensor.capture import open_captures
 from sensor.pipeline import Pipeline
 
 
 def main(path: Path) -> None:
     pipeline = Pipeline()
-    for _ in pipeline.run(batches(path)):
+    for _ in pipeline.run(open_captures((str(path),))):
         pass
 
 

@@ -21,10 +21,13 @@ ROOMS: dict[str, set[str]] = {
     "sensor.streams": {"sensor.columns", "sensor.events", "sensor.decode"},
     "sensor.protocols": {"sensor.columns", "sensor.events"},
     "sensor.ledger": {"sensor.columns", "sensor.events", "sensor.decode", "sensor.streams"},
-    "sensor.pipeline": {"sensor.columns", "sensor.events", "sensor.decode", "sensor.streams", "sensor.protocols", "sensor.ledger"},
+    "sensor.ahead": {"sensor.columns", "sensor.events", "sensor.decode"},
+    "sensor.pipeline": {"sensor.columns", "sensor.events", "sensor.decode", "sensor.streams", "sensor.protocols", "sensor.ledger", "sensor.ahead"},
     "sensor.assets": {"sensor.columns", "sensor.events", "sensor.lang", "sensor.decode"},
     "detectors": {"sensor.columns", "sensor.events", "sensor.lang", "sensor.decode.packets", "sensor.streams.flows"},  # of the two last, their words
+    "sensor.summary": {"sensor.columns", "sensor.events", "sensor.lang", "sensor.decode.packets", "sensor.streams.flows"},
     "sensor.config": {"sensor.columns", "sensor.lang", "detectors"},
+    "sensor.analysis": {"sensor.columns", "sensor.events", "sensor.pipeline", "sensor.assets", "sensor.summary", "sensor.config", "detectors"},
     "sensor.sinks": {"sensor.columns", "sensor.events", "sensor.lang", "sensor.decode", "sensor.assets"},
     "sensor.store": {"sensor.columns", "sensor.events", "sensor.lang", "sensor.decode", "sensor.assets", "sensor.sinks"},
 }

@@ -38,6 +38,10 @@ class Report:
         return self.agreed / self.compared if self.compared else 1.0
 
     @property
+    def explained(self) -> int:
+        return sum(tally.explained for tally in self.tallies.values())
+
+    @property
     def unused(self) -> list[Explanation]:
         return [explanation for explanation in self.explanations if not explanation.used]
 
@@ -96,7 +100,8 @@ def text(report: Report, examples: int = 3, *, also_ours: bool = False) -> str:
     lines += [f"this tshark does not know: {name}" for name in report.unknown]
     lines += [f"tshark: {note}" for note in report.notes]
     lines += [f"explains nothing here: {each.files} {each.field} {each.where}: {each.reason}" for each in report.unused]
-    return "\n".join([*lines, f"{report.captures} captures, {report.agreed:,} of {report.compared:,} agree: {report.share:.4%} (needed: {ENOUGH:.1%})"])
+    share = f"{report.captures} captures, {report.agreed:,} of {report.compared:,} agree: {report.share:.4%} (needed: {ENOUGH:.1%})"
+    return "\n".join([*lines, f"{share}; {report.explained:,} more explained"])
 
 
 def document(report: Report) -> dict[str, Any]:
@@ -110,7 +115,7 @@ def document(report: Report) -> dict[str, Any]:
         counts = {verdict.value.replace(" ", "_"): tally.verdicts[verdict] for verdict in Verdict}
         fields[subject.title] = {"wireshark": subject.names, "compared": tally.compared, **counts, "explained": tally.explained, "differences": differences}
     unused = [{"files": each.files, "field": each.field, "reason": each.reason} for each in report.unused]
-    totals = {"captures": report.captures, "compared": report.compared, "agreed": report.agreed, "share": report.share}
+    totals = {"captures": report.captures, "compared": report.compared, "agreed": report.agreed, "explained": report.explained, "share": report.share}
     return totals | {"fields": fields, "unknown": report.unknown, "notes": report.notes, "unused_explanations": unused}
 
 
