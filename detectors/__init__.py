@@ -13,7 +13,7 @@ from detectors.exception_burst import ExceptionBurst
 from detectors.goose import Goose
 from detectors.internet import Internet
 from detectors.point_sweep import PointSweep
-from detectors.scan import address_scan, controller_scan, port_scan
+from detectors.scan import Scan
 from detectors.scanner_write import ScannerWrite
 from detectors.stream_anomaly import StreamAnomaly
 from detectors.violation import malformed_burst, unasked_answer, wrong_role
@@ -38,9 +38,7 @@ class Detector(Protocol):
 DETECTORS: tuple[Callable[[], Any], ...] = (
     Act,
     Credentials,
-    address_scan,
-    port_scan,
-    controller_scan,
+    Scan,
     ArpScan,
     ExceptionBurst,
     PointSweep,

@@ -69,7 +69,7 @@ class Fanout:
 
     recent: Recent = field(default_factory=Recent)
 
-    def add(self, key: int, target: int, ts_ns: int, frame: int, limit: int, window_ns: int) -> tuple[int, ...]:  # noqa: PLR0917  # called for every new conversation: keywords cost 60 ns
+    def add(self, key: Any, target: int, ts_ns: int, frame: int, limit: int, window_ns: int) -> tuple[int, ...]:  # noqa: PLR0917  # called for every new conversation: keywords cost time
         """One more; one frame per target when they are `limit` (then counting begins anew), else none."""
         recent = self.recent
         entry = recent.young.get(key)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.rows import pair
+from detectors.rows import flow as flow_of
+from detectors.rows import frame, pair, ts_ns
 from detectors.state import TRANSIENT, setting
 from sensor.columns import Array, Ints, heads, order_by
 from sensor.events.alert import Finding, Kind, Severity
@@ -20,7 +21,7 @@ SWEEP = Kind(
     "{client} asked {server} for {count} addresses in equal steps of {step} ({protocol}); a poll list is expected to begin anew after fewer than {limit}.",
     Severity.MEDIUM, ("T0861",), "02001",
 )  # fmt: skip
-WHAT = ("unit_id", "address")  # fields that make up what is asked for, the higher part first
+UNIT = 1 << 40  # an address is less: the unit id stands above it, so that a sweep over units has equal steps as well
 
 
 def nothing() -> Array:
@@ -55,47 +56,33 @@ class PointSweep:
     def _sweeps(self, seen: Seen, table: Table, rows: Ints) -> Iterator[Finding]:
         flow = table.flow[rows]
         what = table.number("address")[rows].astype(np.int64)
-        if WHAT[0] in table.columns:
-            what |= table.number(WHAT[0])[rows].astype(np.int64) << 40
+        if "unit_id" in table.columns:
+            what += table.number("unit_id")[rows].astype(np.int64) * UNIT
         order = order_by(flow)
         flow, what = flow[order], what[order]
-        first = np.flatnonzero(heads(flow))
+        first = heads(flow)
+        begin = np.flatnonzero(first)
+        begins = flow[begin]
         step = np.empty_like(what)
-        step[1:] = what[1:] - what[:-1]
-        step[first] = what[first] - self.last[flow[first]]
-        before = np.empty_like(step)
-        before[1:] = step[:-1]
-        before[first] = self.step[flow[first]]
-        breaks = (step != before) | (step == 0)
-        place = np.arange(len(flow))
-        anchor = np.where(breaks, place, -1)
-        anchor[first] = np.where(breaks[first], first, first - self.steps[flow[first]] - 1)  # a run that goes on began before this batch
-        run = self._runs(anchor, place, first)
-        last = np.append(first[1:], len(flow)) - 1
-        self.last[flow[last]], self.step[flow[last]], self.steps[flow[last]] = what[last], step[last], run[last]
-        for hit in np.flatnonzero((run > 0) & (run % self.limit == 0)).tolist():
-            row, number = int(rows[order[hit]]), int(flow[hit])
-            size = int(step[hit]) if abs(int(step[hit])) < 1 << 40 else int(step[hit]) >> 40
-            parameters = {"limit": self.limit, "step": size}
-            yield Finding(
-                SWEEP, pair(seen, number, table.dataset), (int(table.frame[row]),), int(table.ts_ns[row]), number,
-                protocol=table.dataset, parameters=parameters, count=self.limit,
-            )  # fmt: skip
+        np.subtract(what[1:], what[:-1], out=step[1:])
+        step[begin] = what[begin] - self.last[begins]
+        same = np.zeros(len(step), np.bool_)
+        np.equal(step[1:], step[:-1], out=same[1:])
+        same[begin] = step[begin] == self.step[begins]
+        same &= step != 0
+        anchor = np.flatnonzero(first | ~same)  # where runs begin, or go on from an earlier batch
+        length = np.diff(np.append(anchor, len(step)))
+        base = np.where(same[anchor], self.steps[flow[anchor]] + 1, 0)
+        last = np.append(begin[1:], len(flow)) - 1
+        final = np.searchsorted(anchor, last, side="right") - 1
+        self.last[begins], self.step[begins], self.steps[begins] = what[last], step[last], base[final] + last - anchor[final]
+        long = np.flatnonzero((base + length - 1) // self.limit > np.maximum(base - 1, 0) // self.limit)
+        for begin_at, count, size in zip(anchor[long].tolist(), base[long].tolist(), length[long].tolist(), strict=True):
+            for hit in range(begin_at + (-count % self.limit if count else self.limit), begin_at + size, self.limit):
+                yield self._finding(seen, table, int(rows[order[hit]]), int(step[hit]))
 
-    @staticmethod
-    def _runs(anchor: Ints, place: Ints, first: Ints) -> Ints:
-        """Equal steps up to each row: its distance from the latest anchor of its flow.
-
-        Anchors of continued runs lie before their flow's first row, so each flow's are lifted into a range of their own before the running maximum.
-        """
-        if len(first) == len(place):
-            return place - anchor
-        begin = np.zeros(len(place), np.int64)
-        begin[first[1:]] = 1
-        lift = np.cumsum(begin) << 40
-        known = anchor.copy()
-        inner = anchor == -1
-        inner[first] = False
-        known[inner] = -(1 << 39)
-        runs: Ints = place - (np.maximum.accumulate(known + lift) - lift)
-        return runs
+    def _finding(self, seen: Seen, table: Table, row: int, step: int) -> Finding:
+        number = flow_of(table, row)
+        parameters = {"limit": self.limit, "step": step if abs(step) < UNIT else step // UNIT}
+        frames, now = (frame(table, row),), ts_ns(table, row)
+        return Finding(SWEEP, pair(seen, number, table.dataset), frames, now, number, protocol=table.dataset, parameters=parameters, count=self.limit)

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.memory import SECOND, Fanout
+from detectors.memory import SECOND, Fanout, Recent
 from detectors.state import setting
-from sensor.columns import Array, Mask
+from sensor.columns import Array, Ints, Mask
 from sensor.decode.packets import Transport
-from sensor.events.address import MAPPED, End, address_text, mac_text
+from sensor.events.address import MAPPED
 from sensor.events.alert import Finding, Kind, Severity
 from sensor.events.seen import Seen
 from sensor.streams.flows import Role
@@ -34,15 +34,20 @@ CONTROLLER = Kind(
 )  # fmt: skip
 
 
+INDUSTRIAL = 1 << 24  # the port belongs to one of our protocols
+
+
 @dataclass
 class Begun:
-    """Conversations that begin in a batch, by frame: flow, from_b (which end began it), source, target (addresses as 64 bits), network (of the target)."""
+    """Conversations that begin in a batch, by frame: flow, from_b (which end began it), source, target (addresses as 64 bits), network (of the target),
+    port (with the transport and INDUSTRIAL; 0 where there is none)."""
 
     flow: NDArray[np.int32]
     from_b: Mask
     source: NDArray[np.uint64]
     target: NDArray[np.uint64]
     network: NDArray[np.uint64]
+    port: Ints
 
 
 def begun(seen: Seen) -> Begun:
@@ -63,7 +68,9 @@ def begun(seen: Seen) -> Begun:
     keep &= np.where(is_v4, low < np.uint64(MAPPED | 0xE0000000), high >> np.uint64(56) != 0xFF)
     source = fold(np.where(from_b, c["b_high"][flow], c["a_high"][flow]), np.where(from_b, c["b_low"][flow], c["a_low"][flow]))
     network = np.where(is_v4, low >> np.uint64(16), high)
-    return Begun(flow[keep], from_b[keep], source[keep], fold(high, low)[keep], network[keep])
+    port = np.where(from_b, a, b).astype(np.int64) | transport.astype(np.int64) << 16 | np.where(c["hint"][flow] > 0, INDUSTRIAL, 0)
+    port[(transport != Transport.TCP) & (transport != Transport.UDP)] = 0
+    return Begun(flow[keep], from_b[keep], source[keep], fold(high, low)[keep], network[keep], port[keep])
 
 
 def fold(high: Array, low: Array) -> NDArray[np.uint64]:
@@ -72,73 +79,61 @@ def fold(high: Array, low: Array) -> NDArray[np.uint64]:
     return folded
 
 
-def mix(first: NDArray[np.uint64], second: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    return first * np.uint64(0x9E3779B97F4A7C15) ^ second
-
-
 @dataclass
 class Scan:
-    """Counts the targets of each source, by the columns of conversations that begin."""
+    """Counts the targets of each source, by the columns of conversations that begin. Nothing is counted for a source before its second conversation."""
 
-    name: str
-    kinds: tuple[Kind, ...]
-    limits: str
-    limit: int = setting(50, "Different targets that make a scan", least=2)
-    window_s: int = setting(120, "Seconds within which they count", least=1)
+    name: str = "scan"
+    kinds: tuple[Kind, ...] = (ADDRESS, PORT, CONTROLLER)
     needs: tuple[str, ...] = ("flows",)
-    fanout: Fanout = field(default_factory=Fanout)
+    limits: str = "A scan slower than the window, or without TCP handshakes, is not seen; a host that begins to work with many others at once looks like one."
+    address_limit: int = setting(50, "Addresses in one network (/16; IPv6 /64) that make an address scan", least=2)
+    port_limit: int = setting(25, "Ports of one address that make a port scan", least=2)
+    controller_limit: int = setting(10, "Addresses whose industrial ports are tried that make a controller scan", least=2)
+    window_s: int = setting(120, "Seconds within which they count", least=1)
+    sources: Recent = field(default_factory=lambda: Recent(50_000))  # source -> its only conversation, or True
+    addresses: Fanout = field(default_factory=Fanout)
+    ports: Fanout = field(default_factory=Fanout)
+    controllers: Fanout = field(default_factory=Fanout)
 
     @property
     def evicted(self) -> int:
-        return self.fanout.recent.evicted
+        return self.sources.evicted + sum(fanout.recent.evicted for fanout in (self.addresses, self.ports, self.controllers))
 
     def on_batch(self, seen: Seen) -> Iterator[Finding]:
         if not len(seen.started):
             return
         some = begun(seen)
-        rows, key, target = self._columns(seen, some)
-        flow = some.flow[rows]
-        c, window, limit, add = seen.flows, self.window_s * SECOND, self.limit, self.fanout.add
-        columns = (rows, key, target, c["first_ns"][flow], c["first_frame"][flow])
-        for row, one, other, ts_ns, frame in zip(*(column.tolist() for column in columns), strict=True):
-            frames = add(one, other, ts_ns, frame, limit, window)
-            if frames:
-                yield self._finding(seen, int(some.flow[row]), bool(some.from_b[row]), frames, ts_ns)
+        c, sources = seen.flows, self.sources
+        columns = (some.source, some.target, some.network, some.port, c["first_ns"][some.flow], c["first_frame"][some.flow])
+        for row, conversation in enumerate(zip(*(column.tolist() for column in columns), strict=True)):
+            source = conversation[0]
+            before = sources.young.get(source) or sources.get(source)
+            if before is None:
+                sources.put(source, conversation)
+                continue
+            if before is not True:
+                sources.put(source, True)
+                for _ in self._count(before):
+                    pass  # the first alone fills no limit
+            for kind, limit, frames in self._count(conversation):
+                yield self._finding(seen, (int(some.flow[row]), bool(some.from_b[row])), kind, limit, frames)
 
-    def _columns(self, seen: Seen, some: Begun) -> tuple[Array, Array, Array]:
-        """Rows to count, the key each counts for, and what is counted."""
-        kind, c = self.kinds[0], seen.flows
-        if kind is ADDRESS:
-            return np.arange(len(some.flow)), mix(some.source, some.network), some.target
-        ported = (c["transport"][some.flow] == Transport.TCP) | (c["transport"][some.flow] == Transport.UDP)
-        if kind is CONTROLLER:
-            rows = np.flatnonzero(ported & (c["hint"][some.flow] > 0))
-            return rows, some.source[rows], some.target[rows]
-        rows = np.flatnonzero(ported)
-        flow = some.flow[rows]
-        port = np.where(some.from_b[rows], c["a_port"][flow], c["b_port"][flow]).astype(np.int64)
-        return rows, mix(some.source[rows], some.target[rows]), port | c["transport"][flow].astype(np.int64) << 16
+    def _count(self, conversation: tuple[int, int, int, int, int, int]) -> Iterator[tuple[Kind, int, tuple[int, ...]]]:
+        """Add a conversation to what its source did: limits that it makes full, each with a frame per target."""
+        source, target, network, port, ts_ns, frame = conversation
+        window = self.window_s * SECOND
+        if frames := self.addresses.add((source, network), target, ts_ns, frame, self.address_limit, window):
+            yield ADDRESS, self.address_limit, frames
+        if port and (frames := self.ports.add((source, target), port, ts_ns, frame, self.port_limit, window)):
+            yield PORT, self.port_limit, frames
+        if port & INDUSTRIAL and (frames := self.controllers.add(source, target, ts_ns, frame, self.controller_limit, window)):
+            yield CONTROLLER, self.controller_limit, frames
 
-    def _finding(self, seen: Seen, flow: int, from_b: bool, frames: tuple[int, ...], ts_ns: int) -> Finding:
-        c = seen.flows
-        source, target = ("b", "a") if from_b else ("a", "b")
-        one, other = ((int(c[f"{end}_high"][flow]), int(c[f"{end}_low"][flow])) for end in (source, target))
-        ends = tuple(End(address_text(*address), 0, mac_text(int(c[f"{end}_mac"][flow]))) for end, address in ((source, one), (target, other)))
-        more: tuple[int, ...] = other if self.kinds[0] is PORT else (other[0], other[1] >> 16) if self.kinds[0] is ADDRESS else ()
-        parameters = {"limit": self.limit, "window_s": self.window_s}
-        return Finding(self.kinds[0], (*one, *more), frames, ts_ns, ends=(ends[0], ends[1]), parameters=parameters, count=len(frames))
-
-
-SLOW = "A scan slower than the window, or without TCP handshakes, is not seen; a host that begins to work with many others at once looks like one."
-
-
-def address_scan() -> Scan:
-    return Scan("address-scan", (ADDRESS,), SLOW, limit=50)
-
-
-def port_scan() -> Scan:
-    return Scan("port-scan", (PORT,), SLOW, limit=25)
-
-
-def controller_scan() -> Scan:
-    return Scan("controller-scan", (CONTROLLER,), SLOW, limit=10)
+    def _finding(self, seen: Seen, stream: tuple[int, bool], kind: Kind, limit: int, frames: tuple[int, ...]) -> Finding:
+        c, (flow, from_b) = seen.flows, stream
+        one, other = ((int(c[f"{end}_high"][flow]), int(c[f"{end}_low"][flow])) for end in ("ba" if from_b else "ab"))
+        more: tuple[int, ...] = other if kind is PORT else (other[0], other[1] >> 16) if kind is ADDRESS else ()
+        parameters = {"limit": limit, "window_s": self.window_s}
+        is_reversed = bool(c["server_is_b"][flow]) == from_b
+        return Finding(kind, (*one, *more), frames, int(c["first_ns"][flow]), flow, is_reversed=is_reversed, parameters=parameters, count=len(frames))

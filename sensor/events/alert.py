@@ -59,8 +59,8 @@ class Finding:
     """One fact that a detector noticed.
 
     key: what makes it the same alert as another of its kind. frames: the evidence, the deciding one last; ts_ns: that one's time. flow: the conversation
-    (-1: none), or `ends` its client and server where they are known otherwise. count: how many facts it stands for; 0 for an answer (accepted or refused) to
-    what is known already.
+    (-1: none; is_reversed: its client is whom the flow table takes for the server), or `ends`, its client and server where they are known otherwise.
+    count: how many facts it stands for; 0 for an answer (accepted or refused) to what is known already.
     """
 
     kind: Kind
@@ -68,6 +68,7 @@ class Finding:
     frames: tuple[int, ...]
     ts_ns: int
     flow: int = -1
+    is_reversed: bool = False
     ends: tuple[End | None, End | None] | None = None
     protocol: str = ""
     action: Action | None = None
@@ -202,6 +203,7 @@ class Alerts:
         ends = finding.ends
         if ends is None:
             ends = conversation(seen.flows, finding.flow) if finding.flow >= 0 else (None, None)
+            ends = ends[::-1] if finding.is_reversed else ends
         identifier = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
         return Open(identifier, seen.source.id, finding, (ends[0], ends[1]), [], finding.frames[-1], finding.ts_ns)
 
