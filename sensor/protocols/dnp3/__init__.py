@@ -1,0 +1,24 @@
+"""DNP3 over TCP and UDP (IEEE 1815-2012)."""
+
+from sensor.events.protocol import Protocol
+from sensor.protocols.dnp3.decoder import decode
+from sensor.protocols.dnp3.fields import FIELDS
+from sensor.protocols.dnp3.link import HEADER, role, segments, size
+from sensor.protocols.dnp3.points import values
+from sensor.protocols.dnp3.selects import Selects
+
+DNP3 = Protocol(
+    name="dnp3",
+    title="DNP3",
+    fields=FIELDS,
+    header=HEADER,
+    size=size,
+    decode=decode,
+    tcp_ports=(20000,),
+    udp_ports=(20000,),
+    role=role,
+    state=Selects,
+    fragments=segments,
+    points=values,
+    needs="Fragments of several frames need all of their frames. Data sets, device profiles and application objects are given as bytes; authentication codes are not verified.",
+)

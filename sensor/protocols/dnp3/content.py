@@ -1,0 +1,211 @@
+"""What the objects of a message say beyond points: controls, times, files, attributes, authentication. Source: IEEE 1815-2012, annex A."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sensor.columns import Array, Ints, read
+from sensor.events.table import CONTENT, Table
+from sensor.events.vocabulary import Anomaly
+from sensor.protocols.dnp3.codes import ATTRIBUTES, Function
+from sensor.protocols.dnp3.headers import Headers
+from sensor.protocols.dnp3.objects import LAYOUTS
+
+CONTROL_BLOCK = np.dtype([("code", "u1"), ("count", "u1"), ("on_time", "<u4"), ("off_time", "<u4"), ("status", "u1")])  # A.8.1, A.8.2
+SET_POINTS = {1: "<i4", 2: "<i2", 3: "<f4", 4: "<f8"}  # A.19: group 41, by variation
+LATEST_MS = (1 << 63) // 1_000_000  # 48 bits of milliseconds go further than 64 bits of nanoseconds
+
+
+def controls(table: Table, headers: Headers) -> None:
+    """Control relay output and pattern control blocks (A.8.1, A.8.2) and analog output blocks (A.19), in the order of their items."""
+    group, variation = headers.code >> 8, headers.code & 0xFF
+    relay = (group == 12) & (variation <= 2)
+    which = np.flatnonzero((relay | (group == 41)) & (headers.size > 0) & (headers.held > 0))
+    if not which.size:
+        return
+    some, data = headers.pick(which), table.pdus.data
+    header, index, at = some.items(data)
+    row, size = some.row[header], some.size[header]
+    status = data[at + size - 1]
+    _list(table, "control_index", row, index)
+    _list(table, "control_status", row, status & 0x7F)
+    responds = table.number("function")[row] == Function.RESPONSE
+    table.failed[row[responds & (status & 0x7F != 0)]] = True
+    table.anomaly[row[~responds & (status != 0)]] |= np.uint32(Anomaly.BAD_VALUE)  # A.8.1.2: requests shall have 0
+    is_relay = relay[which][header]
+    block = read(data, at[is_relay], CONTROL_BLOCK)
+    for name, values in (("operation", block["code"] & 15), ("queue_clear", block["code"] >> 4 & 3), ("trip_close", block["code"] >> 6), ("control_count", block["count"])):
+        _list(table, name, row[is_relay], values)
+    for name in ("on_time", "off_time"):
+        _list(table, name, row[is_relay], block[name])
+    table.anomaly[row[is_relay][(block["code"] & 15 > 4) | (block["code"] >> 6 == 3)]] |= np.uint32(Anomaly.BAD_VALUE)
+    value = np.zeros(len(row))
+    for one, wire in SET_POINTS.items():
+        mine = np.flatnonzero(~is_relay & (variation[which][header] == one))
+        value[mine] = read(data, at[mine], np.dtype([("value", wire)]))["value"]
+    _list(table, "set_point", row[~is_relay], value[~is_relay])
+
+
+def _list(table: Table, name: str, row: Ints, content: Array) -> None:
+    """A list field from items in the order of their rows."""
+    counts = np.bincount(row, minlength=len(table))
+    some = np.flatnonzero(counts)
+    if some.size:
+        table.list(name, some, counts[some], content, CONTENT)
+
+
+TIME = np.dtype([("low", "<u4"), ("high", "<u2")])
+
+
+def milliseconds(record: Array) -> Ints:
+    """A.0: 48 bits of milliseconds since 1970 UTC."""
+    return np.asarray(record["low"].astype(np.int64) | record["high"].astype(np.int64) << 32, np.int64)
+
+
+def times(table: Table, headers: Headers) -> None:
+    """Times that are written or told (groups 50, 51), and delays (group 52)."""
+    group = headers.code >> 8
+    which = np.flatnonzero(((group == 50) | (group == 51)) & (headers.size > 0) & (headers.held > 0))
+    if which.size:
+        some = headers.pick(which)
+        header, _, at = some.items(table.pdus.data)
+        row, ms = some.row[header], milliseconds(read(table.pdus.data, at, TIME))
+        far = ms >= LATEST_MS
+        table.anomaly[row[far]] |= np.uint32(Anomaly.BAD_VALUE)
+        table.set("time", row[~far], (ms[~far] * 1_000_000).astype("M8[ns]"))
+    which = np.flatnonzero((group == 52) & (headers.size > 0) & (headers.held > 0))
+    if which.size:
+        some = headers.pick(which)
+        header, _, at = some.items(table.pdus.data)
+        delay = read(table.pdus.data, at, np.dtype([("delay", "<u2")]))["delay"].astype(np.int64)
+        table.set("time_delay", some.row[header], np.where(some.code[header] & 0xFF == 1, delay * 1000, delay))
+
+
+def contents(table: Table, headers: Headers) -> None:
+    """Files, attributes and authentication objects, one by one: they are rare."""
+    group = headers.code >> 8
+    for header in np.flatnonzero(((group == 70) | (group == 0) | (group == 120)) & (headers.held > 0)).tolist():
+        row, variation = int(headers.row[header]), int(headers.code[header]) & 0xFF
+        match int(group[header]):
+            case 70:
+                for _, begin, end in headers.contents(table.pdus.data, header):
+                    _file(table, row, variation, begin, end)
+            case 0:
+                for index, begin, end in headers.contents(table.pdus.data, header):
+                    attributes: dict[str, Any] = table.columns.setdefault("attributes", {}).get(row, {})  # type: ignore[union-attr]  # an object column
+                    name = ATTRIBUTES.get(variation, f"attribute_{variation}") + (f"_set_{index}" if index else "")
+                    table.object("attributes", row, attributes | {name: attribute(table.pdus.data[begin:end].tobytes())})
+            case _:
+                _authentication(table, row, headers, header)
+
+
+def attribute(content: bytes) -> Any:
+    """A.1: a type, a length and the value, by type: text, unsigned, signed, float, octets, bits, time; lists of variations as pairs."""
+    kind, value = content[0], content[2:]
+    match kind:
+        case 1:
+            return value.decode("utf-8", "replace").rstrip("\0")
+        case 2 | 3 | 7:
+            return int.from_bytes(value, "little", signed=kind == 3)
+        case 4 if len(value) in (4, 8):
+            return float(np.frombuffer(value, f"<f{len(value)}")[0])
+        case 254 | 255:
+            return [{"variation": number, "writable": properties & 1} for number, properties in zip(value[::2], value[1::2], strict=False)]
+    return value.hex()
+
+
+# A.27, file-control objects: what stands before the name or data
+FILE_LAYOUTS: dict[int, list[tuple[str, str]]] = {
+    2: [("name_at", "<u2"), ("name_size", "<u2"), ("password_at", "<u2"), ("password_size", "<u2"), ("file_authentication_key", "<u4")],
+    3: [
+        ("name_at", "<u2"), ("name_size", "<u2"), ("time_low", "<u4"), ("time_high", "<u2"), ("file_permissions", "<u2"), ("file_authentication_key", "<u4"),
+        ("file_size", "<u4"), ("file_mode", "<u2"), ("file_maximum_block", "<u2"), ("file_request_id", "<u2"),
+    ],
+    4: [("file_handle", "<u4"), ("file_size", "<u4"), ("file_maximum_block", "<u2"), ("file_request_id", "<u2"), ("file_status", "u1")],
+    5: [("file_handle", "<u4"), ("block", "<u4")],
+    6: [("file_handle", "<u4"), ("block", "<u4"), ("file_status", "u1")],
+    7: [
+        ("name_at", "<u2"), ("name_size", "<u2"), ("file_type", "<u2"), ("file_size", "<u4"), ("time_low", "<u4"), ("time_high", "<u2"),
+        ("file_permissions", "<u2"), ("file_request_id", "<u2"),
+    ],
+}  # fmt: skip
+LAST_BLOCK = 1 << 31  # A.27.5
+
+
+def _file(table: Table, row: int, variation: int, begin: int, end: int) -> None:
+    """A file-control object; its numbers, its name and its data become fields."""
+    data, rows = table.pdus.data, np.array([row])
+    if variation == 8:
+        _span(table, "file_name", row, begin, end)
+        return
+    if variation not in FILE_LAYOUTS:
+        return
+    layout = np.dtype(FILE_LAYOUTS[variation])
+    if not table.body(layout, rows, np.array([begin]), np.array([end])).all():
+        return
+    record = {name: int(value) for name, value in zip(layout.names or (), read(data, np.array([begin]), layout)[0].tolist(), strict=True)}
+    behind = begin + layout.itemsize
+    if "block" in record:
+        table.set("file_block", rows, record["block"] & LAST_BLOCK - 1)
+        table.set("file_last_block", rows, record["block"] >> 31)
+    if variation == 5:
+        _span(table, "file_data", row, behind, end)
+    if "time_low" in record and (ms := record["time_low"] | record["time_high"] << 32) < LATEST_MS:
+        table.set("file_time", rows, np.datetime64(ms * 1_000_000, "ns"))
+    if record.get("file_status"):
+        table.failed[row] = True
+    if "name_size" in record:
+        name_at = begin + record["name_at"]
+        if record["name_at"] < layout.itemsize or name_at + record["name_size"] > end:
+            if record["name_size"]:
+                table.flag(row, Anomaly.LENGTH_MISMATCH)
+            return
+        _span(table, "user_name" if variation == 2 else "file_name", row, name_at, name_at + record["name_size"])
+
+
+def _span(table: Table, name: str, row: int, begin: int, end: int) -> None:
+    table.span(name, np.array([row]), np.array([begin]), np.array([end - begin]))
+
+
+# A.45, authentication objects: what stands before challenges, keys and codes
+AUTHENTICATION: dict[int, list[tuple[str, str]]] = {
+    1: [("sequence", "<u4"), ("user", "<u2"), ("mac_algorithm", "u1"), ("reason", "u1")],
+    2: [("sequence", "<u4"), ("user", "<u2")],
+    3: [("sequence", "<u4"), ("user", "<u2")],
+    4: [("user", "<u2")],
+    5: [("sequence", "<u4"), ("user", "<u2"), ("key_wrap_algorithm", "u1"), ("key_status", "u1"), ("mac_algorithm", "u1"), ("challenge_size", "<u2")],
+    6: [("sequence", "<u4"), ("user", "<u2")],
+    7: [("sequence", "<u4"), ("user", "<u2"), ("association", "<u2"), ("error_code", "u1"), ("time_low", "<u4"), ("time_high", "<u2")],
+    8: [("key_change_method", "u1"), ("certificate_type", "u1")],
+    10: [("key_change_method", "u1"), ("operation", "u1"), ("sequence", "<u4"), ("user_role", "<u2"), ("user_role_expiry", "<u2"), ("user_name_size", "<u2")],
+    11: [("key_change_method", "u1"), ("user_name_size", "<u2"), ("challenge_size", "<u2")],
+    12: [("sequence", "<u4"), ("user", "<u2"), ("challenge_size", "<u2")],
+    13: [("sequence", "<u4"), ("user", "<u2"), ("key_size", "<u2")],
+}
+
+
+def _authentication(table: Table, row: int, headers: Headers, header: int) -> None:
+    """Secure authentication objects, their numbers by name."""
+    data, code = table.pdus.data, int(headers.code[header])
+    if code not in LAYOUTS:
+        return
+    layout = np.dtype(AUTHENTICATION.get(code & 0xFF, []))
+    name = LAYOUTS[code].name.removeprefix("authentication ").replace(" ", "_")
+    if headers.size[header] > 0:
+        _, _, at = headers.pick(np.array([header])).items(data)
+        spans = [(begin, begin + int(headers.size[header])) for begin in at.tolist()]
+    else:
+        spans = [(begin, end) for _, begin, end in headers.contents(data, header)]
+    column = table.columns.setdefault("authentication", {})
+    assert isinstance(column, dict)
+    for begin, end in spans:
+        one: dict[str, Any] = {"object": name, "size": end - begin}
+        if begin + layout.itemsize > end:
+            table.flag(row, Anomaly.TRUNCATED)
+        elif layout.names:
+            one |= dict(zip(layout.names, read(data, np.array([begin]), layout)[0].tolist(), strict=True))
+        table.object("authentication", row, [*column.get(row, []), one])
+        if code & 0xFF == 7:
+            table.failed[row] = True

@@ -1,0 +1,66 @@
+"""Select before operate: an operate carries out the select right before it. Source: IEEE 1815-2012, 4.4.3 (select), 4.4.4 (operate)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from sensor.events.table import PATIENCE_NS, Table
+from sensor.events.vocabulary import Anomaly, Trust
+from sensor.protocols.dnp3.codes import Function
+
+MOST = 4096  # selects remembered; the oldest leaves first
+BEFORE = 2  # PDUs of a flow that a select and its response are: an operate behind fewer may belong to a select from before the capture
+
+
+@dataclass(frozen=True)
+class Select:
+    sequence: int
+    objects: bytes
+    frame: int
+    ts_ns: int
+
+
+@dataclass
+class Selects:
+    """The latest select of each master to each outstation, by flow and addresses. evicted: how many left to make room."""
+
+    latest: dict[tuple[int, int, int], Select] = field(default_factory=dict)
+    evicted: int = 0
+
+    def check(self, table: Table) -> None:
+        """Remember selects, and hold operates against them."""
+        function = table.number("function")
+        rows = np.flatnonzero(((function == Function.SELECT) | (function == Function.OPERATE)) & table.is_new)
+        if not rows.size:
+            return
+        frames, times, flows, pdus = table.frame, table.ts_ns, table.flow, table.pdus
+        for row in rows.tolist():
+            key = int(flows[row]), int(table.number("source")[row]), int(table.number("destination")[row])
+            pdu = int(table.pdu[row])
+            objects = pdus.data[int(pdus.message_at[pdu]) + 2 : int(pdus.message_end[pdu])].tobytes()
+            now = Select(int(table.number("sequence")[row]), objects, int(frames[row]), int(times[row]))
+            if function[row] == Function.SELECT:
+                self._remember(key, now)
+            else:
+                self._operate(table, row, self.latest.get(key), now)
+
+    def _remember(self, key: tuple[int, int, int], select: Select) -> None:
+        self.latest.pop(key, None)
+        if len(self.latest) >= MOST:
+            del self.latest[next(iter(self.latest))]
+            self.evicted += 1
+        self.latest[key] = select
+
+    def _operate(self, table: Table, row: int, select: Select | None, operate: Select) -> None:
+        """The same objects, octet by octet, in a fragment whose sequence is one more."""
+        if select is None or operate.ts_ns - select.ts_ns > PATIENCE_NS:
+            if table.pdus.position[table.pdu[row]] >= BEFORE and table.trust[row] == Trust.COMPLETE:
+                table.flag(row, Anomaly.BAD_SEQUENCE)
+            return
+        table.set("select_frame", np.array([row]), select.frame)
+        if operate.sequence != (select.sequence + 1) % 16:
+            table.flag(row, Anomaly.BAD_SEQUENCE)
+        if operate.objects != select.objects:
+            table.flag(row, Anomaly.BAD_VALUE)
