@@ -5,22 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import numpy as np
-
-from sensor.ahead import ahead
-from sensor.columns import Batch
+from sensor.beside import beside
+from sensor.columns import Array, Batch
 from sensor.decode.arp import arp
 from sensor.decode.decoder import Decoder
-from sensor.decode.packets import Packets
 from sensor.events.exchange import Exchange
 from sensor.events.protocol import Protocol
 from sensor.events.seen import Seen
 from sensor.events.table import Pdus, Table
-from sensor.ledger import Ledger
+from sensor.ledger import EventLedger, PacketLedger
 from sensor.protocols import PROTOCOLS
-from sensor.streams.flows import Flows, flow_rows
+from sensor.streams.flows import UNKNOWN, Flows, flow_rows
 from sensor.streams.messages import Messages
 from sensor.streams.streams import Streams, hints
+from sensor.tracked import Tracked
 
 
 class Pipeline:
@@ -32,64 +30,77 @@ class Pipeline:
         self.flows = Flows(hints(protocols), most_flows)
         self.streams = Streams(protocols, self.flows)
         self.messages = {protocol.name: Messages(protocol.fragments) for protocol in protocols if protocol.fragments}
-        self.exchanges = {protocol.name: Exchange() for protocol in protocols}
+        self.exchanges = {protocol.name: Exchange(most_flows) for protocol in protocols}
         self.states: dict[Any, Any] = {protocol.state: protocol.state() for protocol in protocols}  # protocols of one family share theirs
-        self.ledger = Ledger(protocols)
+        self.ledger, self.event_ledger = PacketLedger(), EventLedger()
 
     def run(self, batches: Iterable[Batch], jobs: int = 1) -> Iterator[Seen]:
-        """What each batch gives; after the last one, what was still open. jobs: 2 to read and decode batches ahead, beside everything else."""
-        decoded = self.decode(batches)
-        for packets in ahead(decoded) if jobs > 1 else decoded:
-            yield self.step(packets)
+        """What each batch gives; after the last one, what was still open. jobs: 2 for a second process that tracks while this one interprets."""
+        tracked = self.tracked(batches)
+        for each in beside(self, tracked) if jobs > 1 else tracked:
+            yield self.interpret(each)
 
-    def decode(self, batches: Iterable[Batch]) -> Iterator[Packets]:
-        """Batches -> packet columns; after the last batch an empty one, for what is still open then."""
+    def tracked(self, batches: Iterable[Batch]) -> Iterator[Tracked]:
+        """Every batch tracked, and after the last one an empty one: every flow is over then."""
         batch = None
         for batch in batches:
             batch.source.identify(batch)
-            yield self.decoder.decode(batch)
+            yield self.track(batch)
         if batch is not None:
-            yield self.decoder.decode(batch.none())
-
-    def step(self, packets: Packets) -> Seen:
-        """One batch: flows, PDUs, events. An empty batch is the last one: every flow is over then."""
-        batch = packets.batch
-        if not len(batch):
             self.flows.finish()
+            yield self.track(batch.none())
+
+    def track(self, batch: Batch) -> Tracked:
+        """Bytes -> headers -> flows -> PDUs."""
+        packets = self.decoder.decode(batch)
         numbered = self.flows.number(packets, flow_rows(packets))
         found = self.streams.pdus(packets, numbered)
         self.flows.account(packets, numbered)
-        tables = {table.dataset: table for table in (self.interpret(self.protocols[number - 1], pdus) for number, pdus in found)}
-        seen = Seen(
-            source=batch.source,
-            clock_ns=self.flows.clock,
-            packets=len(batch),
-            bytes=int(batch.length.sum()),
-            tables=tables,
-            flows=self.flows.c,
-            started=self.flows.take_started(),
-            over={},
-            arp=arp(packets),
-            anomalies=self.streams.take_anomalies(packets),
-        )
-        self.ledger.add(packets, seen)
-        seen.over = self.flows.close()
-        self.forget(seen.over["flow"])
+        self.ledger.add(packets)
+        started, anomalies, clock = self.flows.take_started(), self.streams.take_anomalies(packets), self.flows.clock
+        return Tracked(batch.source, clock, len(batch), int(batch.length.sum()), found, numbered.flow, started, self.flows.close(), arp(packets), anomalies)
+
+    def interpret(self, tracked: Tracked) -> Seen:
+        """PDUs -> events."""
+        flows = self.flows.c
+        tables = {table.dataset: table for table in (self.decode(self.protocols[number - 1], pdus, tracked.clock_ns) for number, pdus in tracked.found)}
+        t = tracked
+        seen = Seen(t.source, t.clock_ns, t.packets, t.bytes, tables, flows, t.started, t.over, t.arp, t.anomalies)
+        self.event_ledger.add(seen)
+        self.forget(t.over["flow"])
         return seen
 
-    def interpret(self, protocol: Protocol, pdus: Pdus) -> Table:
-        """PDUs -> events, together with the requests of earlier batches that they may answer."""
+    def decode(self, protocol: Protocol, pdus: Pdus, clock_ns: int) -> Table:
+        """One protocol's PDUs, together with the requests of earlier batches that they may answer."""
         if protocol.fragments:
             self.messages[protocol.name].assemble(pdus)
         exchange = self.exchanges[protocol.name]
         table = protocol.decode(exchange.with_carried(pdus), self.states[protocol.state])
-        exchange.settle(table, self.flows.c["asked"], self.flows.clock, self.flows.c["pdus"])
+        exchange.settle(table, clock_ns, self.flows.c["pdus"])
         return table
 
-    def forget(self, flows: np.ndarray[Any, Any]) -> None:
+    def forget(self, flows: Array) -> None:
         """Flows that are over leave nothing behind: their numbers will be others'."""
         if len(flows):
             for exchange in self.exchanges.values():
                 exchange.forget(flows)
             for messages in self.messages.values():
                 messages.forget(set(flows.tolist()) if messages.open else set())
+
+    def report(self) -> dict[str, Any]:
+        """The whole ledger as one document."""
+        payload, protocols = self.streams.bytes, {}
+        for number, protocol in enumerate(self.protocols, 1):
+            sizes = {f"bytes_{what}": size for (which, what), size in sorted(payload.items()) if which == number}
+            entry = self.event_ledger.report(protocol.name) | sizes | self.exchanges[protocol.name].report()
+            if protocol.name in self.messages:
+                entry["messages_incomplete"] = self.messages[protocol.name].incomplete
+            protocols[protocol.name] = entry
+        unrecognised = sum(size for (which, _), size in payload.items() if which in (0, UNKNOWN))
+        return self.ledger.report() | {
+            "flows": {"total": self.flows.begun, "evicted": self.flows.evicted},
+            "payload": {"bytes": self.ledger.payload, "unrecognised": unrecognised, "slow_packets": self.streams.slow_segments},
+            "protocols": protocols,
+            "anomalies": dict(sorted(self.event_ledger.anomalies.items())),
+            "imbalance": self.ledger.imbalance(payload),
+        }

@@ -15,24 +15,28 @@ MOST_CARRIED = 8192  # requests of one protocol; the oldest leave first and are 
 
 @dataclass
 class Exchange:
-    """One protocol's open requests. paired, unanswered, unasked, dropped: counts for the ledger."""
+    """One protocol's open requests. most_flows: rows of the flow table. paired, unanswered, unasked, dropped: counts for the ledger."""
 
+    most_flows: int
     carried: Pdus | None = None
     paired: int = 0
     unanswered: int = 0
     unasked: int = 0
     dropped: int = 0
 
+    def __post_init__(self) -> None:
+        self.asked = np.zeros(self.most_flows, np.bool_)  # by flow: whether its client was ever seen asking
+
     def with_carried(self, pdus: Pdus) -> Pdus:
         """These PDUs, behind the requests that still wait for an answer."""
         return pdus if self.carried is None else concatenate(self.carried, pdus)
 
-    def settle(self, table: Table, asked: np.ndarray[tuple[int], np.dtype[np.bool_]], clock: int, positions: Ints) -> None:
+    def settle(self, table: Table, clock: int, positions: Ints) -> None:
         """Note responses that nothing asked for, and carry the requests that are still open into the next batch.
 
-        asked: bool per flow of the flow table, whether its client was ever seen asking (updated here). clock: capture time, ns. positions: PDUs seen per flow.
+        clock: capture time, ns. positions: PDUs seen so far, by flow.
         """
-        pdus, flow = table.pdus, table.flow
+        pdus, flow, asked = table.pdus, table.flow, self.asked
         alone = np.flatnonzero(table.is_response & (table.request < 0) & table.is_new & (table.trust == Trust.COMPLETE))
         first_ask = np.flatnonzero(table.is_request)
         if alone.size:
@@ -58,10 +62,14 @@ class Exchange:
 
     def forget(self, flows: Ints) -> None:
         """These flows are over: what they still ask stays unanswered."""
+        self.asked[flows] = False
         if self.carried is not None and len(flows):
             gone = np.isin(self.carried.flow, flows)
             self.unanswered += int(np.count_nonzero(gone))
             self.carried = pack(self.carried, np.flatnonzero(~gone)) if not gone.all() else None
+
+    def report(self) -> dict[str, int]:
+        return {"requests_paired": self.paired, "requests_unanswered": self.unanswered, "responses_unasked": self.unasked, "requests_dropped": self.dropped}
 
 
 def pack(pdus: Pdus, rows: Ints) -> Pdus:

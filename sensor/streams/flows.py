@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sensor.columns import Array, Ints, Mask, heads, order_by
 from sensor.decode.packets import Outcome, Packets, Transport
-from sensor.streams.slots import Slots
+from sensor.slots import Slots
 
 SECOND = 1_000_000_000
 UNDECIDED, UNKNOWN = 0, 255  # `protocol`: not yet recognised; given up. Anything between is the protocol's place in the list, counted from 1
@@ -49,7 +49,7 @@ COLUMNS = {
     "first_ns": np.int64, "last_ns": np.int64, "seen_ns": np.int64, "first_frame": np.int64, "isn": np.uint32, "live": np.bool_,
     "server_is_b": np.bool_, "begun_by_b": np.bool_, "role": np.uint8, "hint": np.uint8,
 }  # fmt: skip
-COUNTS = {"protocol": np.uint8, "letters": np.uint16, "history": np.uint64, "pdus": np.int64, "slow": np.bool_, "asked": np.bool_}  # zero in a new flow
+COUNTS = {"protocol": np.uint8, "letters": np.uint16, "history": np.uint64, "pdus": np.int64, "slow": np.bool_}  # zero in a new flow
 STREAM = {"packets": np.int64, "bytes": np.int64, "payload": np.int64, "next": np.uint32, "known": np.bool_}  # likewise, by flow * 2 + (sent by b)
 
 

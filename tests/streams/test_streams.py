@@ -27,8 +27,7 @@ def read_response(number: int) -> bytes:
 
 
 def everything(result: Run) -> tuple[object, ...]:
-    balance = result.pipeline.ledger.imbalance(result.pipeline)
-    assert balance == []
+    assert result.pipeline.report()["imbalance"] == []
     # What a flow that is over still held comes with the next batch, whenever that is: its place in the order is the one thing that the cut decides.
     return sorted(result.rows("modbus", "transaction_id", "address")), sorted(result.anomalies), dict(result.pipeline.streams.bytes)
 
@@ -183,7 +182,7 @@ def test_another_protocol_on_an_industrial_port_is_given_up_and_said() -> None:
     result = run(talk.frames)
     assert result.rows("modbus") == []
     assert [kind for kind, _ in result.anomalies] == ["UNEXPECTED_PROTOCOL"]
-    assert result.pipeline.ledger.report(result.pipeline)["payload"]["unrecognised"] == 9 * 31
+    assert result.pipeline.report()["payload"]["unrecognised"] == 9 * 31
 
 
 def test_one_sided_conversations_are_labelled() -> None:
