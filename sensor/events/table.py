@@ -58,24 +58,26 @@ class Lists:
     """A list of numbers per row, read out of the packets only when somebody looks: most lists are never looked at.
 
     Each `put` names rows (int64), how many items each has, and where in `data` its first one lies: one after the other, each `wire` (a dtype) or, where wire is
-    None, one bit, the least significant first. Or, where wire is CONTENT, items already read, one row's after the other's, or a function that reads them then.
+    None, one bit, the least significant first. Or, where wire is CONTENT, items already read, one row's after the other's, or a function that reads them then
+    (with counts None: that gives counts and items).
     """
 
     def __init__(self, n: int, item: np.dtype[np.generic], data: Bytes) -> None:
         self.n, self.item, self.data = n, item, data
-        self.parts: list[tuple[Ints, Ints, Array | Callable[[], Array], np.dtype[Any] | None]] = []
+        self.parts: list[tuple[Ints, Ints | None, Array | Callable[[], Any], np.dtype[Any] | None]] = []
         self._read: tuple[Ints, Ints, Array] | None = None
 
-    def put(self, rows: Ints, counts: Array, at: Array | Callable[[], Array], wire: np.dtype[Any] | None) -> None:
-        self.parts.append((rows, counts.astype(np.int64), at, wire))
+    def put(self, rows: Ints, counts: Array | None, at: Array | Callable[[], Any], wire: np.dtype[Any] | None) -> None:
+        self.parts.append((rows, None if counts is None else counts.astype(np.int64), at, wire))
         self._read = None
 
     def flat(self) -> tuple[Ints, Ints, Array]:
         """Where each row's items begin in the content, how many they are, and the content."""
         if self._read is None:
             start, count, contents, total = np.zeros(self.n, np.int64), np.zeros(self.n, np.int64), [np.zeros(0, self.item)], 0
-            for rows, counts, at, wire in self.parts:
-                content = at() if callable(at) else at if wire == CONTENT else items(self.data, at, counts, wire)
+            for rows, put, at, wire in self.parts:
+                content = at() if callable(at) else at if wire == CONTENT or put is None else items(self.data, at, put, wire)
+                counts, content = (put, content) if put is not None else content
                 start[rows], count[rows] = total + np.cumsum(counts) - counts, counts
                 contents.append(content.astype(self.item))
                 total += len(content)
@@ -156,7 +158,7 @@ class Table:
         column.at[rows], column.size[rows] = at, size
         self.present[rows] |= self.bit[name]
 
-    def list(self, name: str, rows: Ints, counts: Array, at: Array | Callable[[], Array], wire: np.dtype[Any] | None) -> None:
+    def list(self, name: str, rows: Ints, counts: Array | None, at: Array | Callable[[], Any], wire: np.dtype[Any] | None) -> None:
         """Set a list field of these rows: `counts` items of `wire` from the offsets `at` on (see Lists). Each row once."""
         column = self.columns.get(name)
         if column is None:
