@@ -15,10 +15,11 @@ ROOT = Path(__file__).parents[1]
 ROOMS: dict[str, set[str]] = {
     "sensor.columns": set(),
     "sensor.lang": set(),
+    "sensor.slots": {"sensor.columns"},
     "sensor.events": {"sensor.columns", "sensor.lang"},
     "sensor.capture": {"sensor.columns", "sensor.events"},
     "sensor.decode": {"sensor.columns", "sensor.events"},
-    "sensor.streams": {"sensor.columns", "sensor.events", "sensor.decode"},
+    "sensor.streams": {"sensor.columns", "sensor.slots", "sensor.events", "sensor.decode"},
     "sensor.protocols": {"sensor.columns", "sensor.events"},
     "sensor.ledger": {"sensor.columns", "sensor.events", "sensor.decode", "sensor.streams"},
     "sensor.ahead": {"sensor.columns", "sensor.events", "sensor.decode"},
@@ -28,8 +29,8 @@ ROOMS: dict[str, set[str]] = {
     "sensor.summary": {"sensor.columns", "sensor.events", "sensor.lang", "sensor.decode.packets", "sensor.streams.flows"},
     "sensor.config": {"sensor.columns", "sensor.lang", "detectors"},
     "sensor.analysis": {"sensor.columns", "sensor.events", "sensor.pipeline", "sensor.assets", "sensor.summary", "sensor.config", "detectors"},
-    "sensor.sinks": {"sensor.columns", "sensor.events", "sensor.lang", "sensor.decode", "sensor.assets"},
-    "sensor.store": {"sensor.columns", "sensor.events", "sensor.lang", "sensor.decode", "sensor.assets", "sensor.sinks"},
+    "sensor.sinks": {"sensor.columns", "sensor.slots", "sensor.events", "sensor.lang", "sensor.decode", "sensor.streams.flows", "sensor.protocols", "sensor.assets"},
+    "sensor.store": {"sensor.columns", "sensor.events", "sensor.lang", "sensor.decode", "sensor.streams.flows", "sensor.protocols", "sensor.assets", "sensor.sinks"},
 }
 TOP = ("sensor.cli",)  # imports whatever it shows
 HEAVY = ("polars", "scapy", "pyshark", "elasticsearch")  # imported where they are used, never with the module

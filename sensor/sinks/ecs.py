@@ -1,0 +1,130 @@
+"""What every document has, in the words of ECS 9.4 (schemas/base.yml, event.yml, network.yml, client.yml, server.yml, threat.yml)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+
+from sensor.columns import Array, Ints
+from sensor.decode.packets import Transport
+from sensor.events.address import MAC_HIGH, End, conversation
+from sensor.events.community import community_id
+from sensor.events.field import Field, label
+from sensor.events.vocabulary import Action, Anomaly
+
+VERSION = "9.4.0"
+FRAMEWORK = "MITRE ATT&CK for ICS"
+NO_MAC = "00-00-00-00-00-00"
+MOST_ENDS = 1 << 16  # conversations whose text is kept
+
+# event.category and event.type of an action: pairs that ECS allows ("network" alone has no change, no error)
+OPENS = (("network",), ("protocol", "connection"))
+LOGS_IN = (("network", "authentication"), ("protocol", "info"))
+ACCESSES = (("network",), ("protocol", "access"))
+CHANGES = (("network", "configuration"), ("protocol", "change"))
+TELLS = (("network",), ("protocol", "info"))
+TYPES = {
+    Action.CONNECT: OPENS,
+    Action.AUTHENTICATE: LOGS_IN,
+    **dict.fromkeys((Action.READ, Action.WRITE, Action.OPERATE, Action.UPLOAD, Action.CONFIGURE_READ, Action.FILE_ACCESS), ACCESSES),
+    **dict.fromkeys((Action.MODE_CHANGE, Action.START, Action.STOP, Action.RESTART, Action.DOWNLOAD, Action.MODIFY_PROGRAM, Action.FORCE), CHANGES),
+    **dict.fromkeys((Action.CONFIGURE_WRITE, Action.FIRMWARE_UPDATE, Action.TIME_SET), CHANGES),
+}
+
+
+def quote(value: Any) -> str:
+    """JSON without spaces. Lone surrogates and control characters are escaped, whatever JSON has no word for becomes text, NaN and the infinities null."""
+    try:
+        return json.dumps(value, separators=(",", ":"), default=str, allow_nan=False)
+    except ValueError:
+        return json.dumps(finite(value), separators=(",", ":"), default=str)
+
+
+def finite(value: Any) -> Any:
+    """The same value with null in the place of numbers that JSON has not."""
+    if isinstance(value, dict):
+        return {str(key): finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(each) for each in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def time_text(ts_ns: int) -> str:
+    """UTC with nanoseconds, as ECS writes times."""
+    return str(np.datetime_as_string(np.datetime64(ts_ns, "ns"))) + "Z"
+
+
+def times(ts_ns: Ints) -> list[str]:
+    """The same for a column. Seconds are written once each: a batch has few."""
+    second, fraction = np.divmod(ts_ns, 1_000_000_000)
+    each, which = np.unique(second, return_inverse=True)
+    texts = np.datetime_as_string(each.astype("M8[s]")).tolist()
+    return [f"{texts[i]}.{ns:09d}Z" for i, ns in zip(which.tolist(), fraction.tolist(), strict=True)]
+
+
+def kind(action: int) -> str:
+    """event.category, event.type and event.action of an action, as JSON members."""
+    category, types = TYPES.get(Action(action), TELLS)
+    return f'"category":{quote(category)},"type":{quote(types)},"action":"{label(Action(action))}"'
+
+
+def name_of(field: Field, code: int) -> str:
+    """The name of an enum field's code, `unknown_7` where the enumeration has none."""
+    assert field.enum is not None
+    try:
+        return label(field.enum(code))
+    except ValueError:
+        return f"unknown_{code}"
+
+
+def anomaly_names(bits: int) -> list[str]:
+    """The names of Anomaly bits."""
+    return [str(bit.name).lower() for bit in Anomaly if bits & bit]
+
+
+def end_body(end: End) -> dict[str, Any]:
+    """source, destination, client or server of one end. A MAC is no `ip`."""
+    is_mac = end.address == end.mac or "-" in end.address
+    body: dict[str, Any] = {"address": end.address} | ({} if is_mac else {"ip": end.address}) | ({"port": end.port} if end.port else {})
+    return body | ({"mac": end.mac} if end.mac != NO_MAC else {})
+
+
+class Ends:
+    """What documents say of conversations: rendered once each and kept, bounded, until they are over."""
+
+    def __init__(self) -> None:
+        self.texts: dict[int, str] = {}
+
+    def column(self, flows: dict[str, Array], flow: Array, to_server: Array) -> list[str]:
+        """source, destination, client, server, related and network of each row's flow; network is left open for the protocol to be put in."""
+        key = flow.astype(np.int64) << 2 | flows["server_is_b"][flow].astype(np.int64) << 1 | to_server
+        keys = key.tolist()
+        if len(self.texts) > MOST_ENDS:
+            self.texts.clear()
+        for one in set(keys) - self.texts.keys():
+            self.texts[one] = ends(flows, one >> 2, bool(one & 1))
+        return list(map(self.texts.__getitem__, keys))
+
+    def forget(self, flow: Array) -> None:
+        """These flows are over: their numbers will be others'."""
+        if self.texts:
+            gone = set(flow.tolist())
+            self.texts = {key: text for key, text in self.texts.items() if key >> 2 not in gone}
+
+
+def ends(flows: dict[str, Array], flow: int, to_server: bool = True) -> str:
+    """See Ends.column. Of one row of columns like the flow table's."""
+    client, server = conversation(flows, flow)
+    is_mac = int(flows["a_high"][flow]) == MAC_HIGH
+    texts = quote(end_body(client)), quote(end_body(server))
+    source, destination = texts if to_server else texts[::-1]
+    network: dict[str, Any] = {"transport": label(Transport(int(flows["transport"][flow])))}
+    network |= {"vlan": {"id": str(int(flows["vlan"][flow]))}} if flows["vlan"][flow] else {}
+    related = ""
+    if not is_mac:
+        network |= {"type": f"ipv{int(flows['ip_version'][flow])}", "iana_number": str(int(flows["ip_protocol"][flow]))}
+        network |= {"community_id": community_id(flows, flow)}
+        related = f',"related":{{"ip":{quote([client.address, server.address])}}}'
+    return f'"source":{source},"destination":{destination},"client":{texts[0]},"server":{texts[1]}{related},"network":{quote(network)[:-1]}'
