@@ -2,6 +2,8 @@
 
 from sensor.events.protocol import Protocol
 from sensor.protocols.iec104 import IEC104
+from sensor.protocols.lldp import LLDP
 from sensor.protocols.modbus import MODBUS
+from sensor.protocols.s7comm import S7COMM
 
-PROTOCOLS: tuple[Protocol, ...] = (MODBUS, IEC104)
+PROTOCOLS: tuple[Protocol, ...] = (MODBUS, S7COMM, IEC104, LLDP)

@@ -30,7 +30,7 @@ def frame(protocol: Protocol, data: Bytes, at: Ints, end: Ints) -> Frames:
     need = protocol.header.itemsize
     while rows.size:  # once per PDU that the fullest range holds
         size = protocol.size(read(data, at, protocol.header))
-        after = at + size
+        after = np.where(size > 0, end, at) if protocol.is_datagram else at + size
         whole = (size > 0) & (after <= end) & (at + need <= end)
         if not whole.all():
             rows, at, after, end = rows[whole], at[whole], after[whole], end[whole]
@@ -44,8 +44,8 @@ def frame(protocol: Protocol, data: Bytes, at: Ints, end: Ints) -> Frames:
     return Frames(which, at, after, filled)
 
 
-def recognise(protocols: tuple[Protocol, ...], hint: NDArray[np.uint8], data: Bytes, at: Ints, end: Ints) -> NDArray[np.uint8]:
-    """Which protocol each range begins with, as its place in the list counted from 1; 0 where none does.
+def recognise(protocols: tuple[Protocol, ...], numbers: tuple[int, ...], hint: NDArray[np.uint8], data: Bytes, at: Ints, end: Ints) -> NDArray[np.uint8]:
+    """Which protocol each range begins with, as its place in the list counted from 1; 0 where none of those in `numbers` does.
 
     The protocol that the port hints at needs one whole PDU; any other must fill the range exactly (or its first WHOLE PDUs).
     """
@@ -54,10 +54,10 @@ def recognise(protocols: tuple[Protocol, ...], hint: NDArray[np.uint8], data: By
         mine = np.flatnonzero(hint == number)
         frames = frame(protocols[number - 1], data, at[mine], end[mine])
         result[mine[np.unique(frames.which)]] = number
-    for number, protocol in enumerate(protocols, 1):
+    for number in numbers:
         left = np.flatnonzero((result == 0) & (hint != number))
         if left.size:
-            result[left[exact(protocol, data, at[left], end[left])]] = number
+            result[left[exact(protocols[number - 1], data, at[left], end[left])]] = number
     return result
 
 
@@ -71,7 +71,7 @@ def exact(protocol: Protocol, data: Bytes, at: Ints, end: Ints) -> Mask:
             break
         size = protocol.size(read(data, at[rows], protocol.header))
         rows, size = rows[size > 0], size[size > 0]
-        at[rows] += size
+        at[rows] = end[rows] if protocol.is_datagram else at[rows] + size
         result[rows[at[rows] == end[rows]]] = True
         rows = rows[at[rows] < end[rows]]
     result[rows] = True

@@ -103,11 +103,11 @@ def signed(difference: int) -> int:
 class Reassembler:
     """Feeds segments through one flow's streams and collects what comes out.
 
-    count: called with (protocol number, what, bytes) for every byte that is accounted for.
+    numbers: of the protocols that TCP may carry. count: called with (protocol number, what, bytes) for every byte that is accounted for.
     """
 
-    def __init__(self, protocols: tuple[Protocol, ...], count: Callable[[int, str, int], None]) -> None:
-        self.protocols, self.count = protocols, count
+    def __init__(self, protocols: tuple[Protocol, ...], numbers: tuple[int, ...], count: Callable[[int, str, int], None]) -> None:
+        self.protocols, self.numbers, self.count = protocols, numbers, count
         self.found: list[Found] = []
         self.troubles: list[Trouble] = []
 
@@ -115,8 +115,8 @@ class Reassembler:
         """One packet of the flow, in capture order; acknowledged: its ACK number, -1 where it has none."""
         other = flow.streams[not from_b]
         if acknowledged >= 0 and other.held and other.next is not None:
-            first = other.held[0][2]
-            if signed(acknowledged - first.sequence) >= 0 and signed(acknowledged - other.next) > 0:
+            head = other.held[0][2]
+            if signed(acknowledged - head.sequence) >= 0 and signed(acknowledged - other.next) > 0:
                 self._gap(flow, not from_b, segment)
         stream = flow.streams[from_b]
         if stream.next is None and segment.begins:
@@ -139,8 +139,8 @@ class Reassembler:
         """Nothing more comes: deliver what is held, and count what remains as unfinished."""
         stream = flow.streams[from_b]
         while stream.held:
-            first = stream.held[0][2]
-            self._gap(flow, from_b, Segment(0, b"", 0, 0, first.frame, first.ts_ns))
+            head = stream.held[0][2]
+            self._gap(flow, from_b, Segment(0, b"", 0, 0, head.frame, head.ts_ns))
         self.count(flow.protocol, "unfinished", len(stream.buffer))
         stream.buffer.clear()
         stream.marks.clear()
@@ -194,9 +194,9 @@ class Reassembler:
         """Give up the hole before the first held segment and go on behind it."""
         stream = flow.streams[from_b]
         assert stream.next is not None
-        first = stream.held[0][2]
-        self._lose(flow, from_b, now, signed(first.sequence - stream.next))
-        stream.next = first.sequence
+        head = stream.held[0][2]
+        self._lose(flow, from_b, now, signed(head.sequence - stream.next))
+        stream.next = head.sequence
         self._release(flow, from_b, now, lambda _sequence, _size, _frame: None)
 
     def _lose(self, flow: Flow, from_b: bool, now: Segment, size: int) -> None:
@@ -259,7 +259,7 @@ class Reassembler:
         if not stream.lost:
             self.troubles.append(Trouble(Kind.GARBAGE, now.row, now.frame, now.ts_ns, from_b, len(stream.buffer)))
             stream.lost = True
-        order = [flow.protocol, *(number for number in range(1, len(self.protocols) + 1) if number != flow.protocol)]
+        order = first(flow.protocol, self.numbers)
         for number in order:
             at = find(self.protocols[number - 1], stream.buffer, anywhere=number == flow.protocol)
             if at is not None:
@@ -278,7 +278,7 @@ class Reassembler:
     def _recognise(self, flow: Flow, stream: Stream, now: Segment, from_b: bool, added: int) -> bool:
         """Decide what an undecided flow speaks from the beginning of its buffer. True once decided."""
         waiting = False
-        for number in candidates(flow.hint, len(self.protocols)):
+        for number in first(flow.hint, self.numbers):
             protocol = self.protocols[number - 1]
             if len(stream.buffer) < protocol.header.itemsize:
                 waiting |= number == flow.hint or not flow.hint
@@ -310,9 +310,9 @@ class Reassembler:
             stream.held_bytes, stream.lost, stream.trust = 0, False, Trust.COMPLETE
 
 
-def candidates(hint: int, count: int) -> list[int]:
-    """Protocol numbers in the order in which they are tried: the port's own first."""
-    return ([hint] if hint else []) + [number for number in range(1, count + 1) if number != hint]
+def first(one: int, numbers: tuple[int, ...]) -> list[int]:
+    """Protocol numbers in the order in which they are tried: this one first, if it is one."""
+    return ([one] if one else []) + [number for number in numbers if number != one]
 
 
 def whole(protocol: Protocol, buffer: bytes | bytearray, at: int) -> bool:

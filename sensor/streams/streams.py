@@ -71,6 +71,8 @@ class Streams:
 
     def __init__(self, protocols: tuple[Protocol, ...], flows: Flows) -> None:
         self.protocols, self.flows = protocols, flows
+        self.over_tcp = tuple(number for number, protocol in enumerate(protocols, 1) if protocol.tcp_ports)
+        self.over_udp = tuple(number for number, protocol in enumerate(protocols, 1) if protocol.udp_ports)
         self.bytes: Counter[tuple[int, str]] = Counter()
         self.slow: dict[int, Flow] = {}
         self.slow_segments = 0
@@ -150,7 +152,7 @@ class Streams:
             return
         _, first = np.unique(flow[open_], return_index=True)
         first = open_[first]
-        number = recognise(self.protocols, c["hint"][flow[first]], p.data, at[first], at[first] + length[first])
+        number = recognise(self.protocols, self.over_tcp, c["hint"][flow[first]], p.data, at[first], at[first] + length[first])
         c["protocol"][flow[first]] = number
         self._fail(flow[first], rows[first], number == 0)
         self._assign_roles(p.data, number, flow[first], from_b[first], at[first])
@@ -197,7 +199,7 @@ class Streams:
             for side in (0, 1):
                 if c["known"][flow * 2 + side]:
                     state.streams[side].next = int(c["next"][flow * 2 + side])
-        work = Reassembler(self.protocols, self.count)
+        work = Reassembler(self.protocols, self.over_tcp, self.count)
         stream, first_frame = flow * 2 + from_b, int(c["first_frame"][flow])
         work.feed(state, from_b, segment, acknowledged, lambda sequence, size, frame_: self.memory.earlier(stream, sequence, size, frame_, first_frame, segment.frame))
         self._collect(work, flow, state, parts)
@@ -230,7 +232,7 @@ class Streams:
             if (state := self.slow.pop(flow, None)) is None:
                 continue
             for from_b in (False, True):
-                work = Reassembler(self.protocols, self.count)
+                work = Reassembler(self.protocols, self.over_tcp, self.count)
                 work.finish(state, from_b)
                 self._collect(work, flow, state, parts)
 
@@ -267,7 +269,7 @@ class Streams:
             c["protocol"][flow[ethernet]] = number[ethernet] = np.where(c["hint"][flow[ethernet]] > 0, c["hint"][flow[ethernet]], UNKNOWN)
         open_ = np.flatnonzero(number == UNDECIDED)
         if open_.size:
-            found = recognise(self.protocols, c["hint"][flow[open_]], data, at[open_], end[open_])
+            found = recognise(self.protocols, self.over_udp, c["hint"][flow[open_]], data, at[open_], end[open_])
             for i, one, what in zip(open_.tolist(), flow[open_].tolist(), found.tolist(), strict=True):
                 if c["protocol"][one] == UNDECIDED:
                     if what:
