@@ -21,11 +21,12 @@ ROOT = Path(__file__).parents[1]
 
 @dataclass(frozen=True)
 class Ran:
-    """One process. seconds: wall time. memory: MB, the most that it held (of several processes, the greatest). failed: why it counts for nothing."""
+    """One command. seconds: wall time; cpu_seconds: of all its processes. memory: MB, the most that one of them held. failed: why it counts for nothing."""
 
     name: str
     packets: int
     seconds: float
+    cpu_seconds: float
     memory: float
     failed: str = ""
 
@@ -39,9 +40,9 @@ def run(name: str, command: tuple[str, ...], packets: int) -> Ran:
     """Run a command to its end; its output goes nowhere. Stopped after LIMIT_S."""
     launcher = (sys.executable, "-I", "-S", str(Path(__file__).with_name("launch.py")), str(LIMIT_S))
     done = subprocess.run((*launcher, *command), capture_output=True, text=True, check=True, errors="replace", cwd=ROOT)
-    code, seconds, memory = json.loads(done.stdout)
+    code, seconds, cpu_seconds, memory = json.loads(done.stdout)
     last = " ".join(done.stderr.strip().splitlines()[-1:])
-    return Ran(name, packets, seconds, memory / 1024, f"exit code {code}: {last}"[:120] if code else "")
+    return Ran(name, packets, seconds, cpu_seconds, memory / 1024, f"exit code {code}: {last}"[:120] if code else "")
 
 
 def alone(path: Path, packets: int) -> Ran:

@@ -1,4 +1,5 @@
-"""Runs one command and says what it took: `python bench/launch.py LIMIT_S COMMAND...` prints exit code, seconds and the most memory held (kB) as JSON.
+"""Runs one command and says what it took: `python bench/launch.py LIMIT_S COMMAND...`
+prints exit code, seconds, CPU seconds and the most memory held (kB) as JSON.
 
 A process of its own because Linux counts what a parent held when it forked as its child's: this one holds next to nothing.
 """
@@ -19,7 +20,7 @@ def main(limit_s: float, command: list[str]) -> None:
     _, status, usage = os.wait4(process.pid, 0)
     stop.cancel()
     process.returncode = os.waitstatus_to_exitcode(status)
-    print(json.dumps([process.returncode, time.perf_counter() - begin, usage.ru_maxrss]))
+    print(json.dumps([process.returncode, time.perf_counter() - begin, usage.ru_utime + usage.ru_stime, usage.ru_maxrss]))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -62,10 +61,3 @@ def flatten(value: Any) -> Iterator[Any]:
             yield from flatten(item)
     else:
         yield value
-
-
-def captures(place: Path) -> list[Path]:
-    """The capture files under a directory, or the one file itself."""
-    if place.is_file():
-        return [place]
-    return sorted(path for path in place.rglob("*") if path.is_file() and path.suffix in (".pcap", ".pcapng", ".cap", ".gz", ".zst"))

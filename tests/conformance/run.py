@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sensor.capture import expand, read_capture
 from sensor.events.protocol import Protocol
 from tests.conformance import ours, wireshark
 from tests.conformance.compare import FAILED, Difference, Subject, Tally, Verdict, compare, subjects
 from tests.conformance.explained import Explanation, load
-from tests.conformance.reading import batches
 
 ENOUGH = 0.999
 
@@ -55,10 +55,10 @@ def run(place: Path, protocols: tuple[Protocol, ...], explanations: list[Explana
         report.tallies |= {subject: Tally() for subject in possible}
         report.unknown += unknown
     names = sorted({name for subject in report.tallies for name in subject.names})
-    for path in ours.captures(place):
+    for path in map(Path, expand((str(place),))):
         title = path.relative_to(place).as_posix() if place.is_dir() else path.name
         report.captures += 1
-        mine, theirs = ours.say(batches(path), protocols), wireshark.say(path, names)
+        mine, theirs = ours.say(read_capture(str(path)), protocols), wireshark.say(path, names)
         if theirs.notes:
             report.notes.append(f"{title}: {theirs.notes.splitlines()[0]}")
         for subject, tally in report.tallies.items():
