@@ -1,9 +1,10 @@
 """The protocols, in the order in which structure is tried. A new one is one line here."""
 
 from sensor.events.protocol import Protocol
+from sensor.protocols.goose import GOOSE
 from sensor.protocols.iec104 import IEC104
 from sensor.protocols.lldp import LLDP
 from sensor.protocols.modbus import MODBUS
 from sensor.protocols.s7comm import S7COMM
 
-PROTOCOLS: tuple[Protocol, ...] = (MODBUS, S7COMM, IEC104, LLDP)
+PROTOCOLS: tuple[Protocol, ...] = (MODBUS, S7COMM, IEC104, GOOSE, LLDP)
