@@ -20,5 +20,5 @@ DNP3 = Protocol(
     state=Selects,
     fragments=segments,
     points=values,
-    needs="Fragments of several frames need all of their frames. Data sets, device profiles and application objects are given as bytes; authentication codes are not verified.",
+    needs="Fragments of several frames need all of their frames. Data sets and device profiles stay bytes; authentication codes are not verified.",
 )

@@ -9,7 +9,7 @@ import numpy as np
 from sensor.columns import Array, Ints, read
 from sensor.events.table import CONTENT, Table
 from sensor.events.vocabulary import Anomaly
-from sensor.protocols.dnp3.codes import ATTRIBUTES, Function
+from sensor.protocols.dnp3.codes import ATTRIBUTES, Function, Operation, TripClose
 from sensor.protocols.dnp3.headers import Headers
 from sensor.protocols.dnp3.objects import LAYOUTS
 
@@ -36,11 +36,11 @@ def controls(table: Table, headers: Headers) -> None:
     table.anomaly[row[~responds & (status != 0)]] |= np.uint32(Anomaly.BAD_VALUE)  # A.8.1.2: requests shall have 0
     is_relay = relay[which][header]
     block = read(data, at[is_relay], CONTROL_BLOCK)
-    for name, values in (("operation", block["code"] & 15), ("queue_clear", block["code"] >> 4 & 3), ("trip_close", block["code"] >> 6), ("control_count", block["count"])):
+    code = block["code"]
+    lists = {"operation": code & 15, "queue_clear": code >> 4 & 3, "trip_close": code >> 6, "control_count": block["count"]}
+    for name, values in (lists | {"on_time": block["on_time"], "off_time": block["off_time"]}).items():
         _list(table, name, row[is_relay], values)
-    for name in ("on_time", "off_time"):
-        _list(table, name, row[is_relay], block[name])
-    table.anomaly[row[is_relay][(block["code"] & 15 > 4) | (block["code"] >> 6 == 3)]] |= np.uint32(Anomaly.BAD_VALUE)
+    table.anomaly[row[is_relay][(code & 15 > Operation.LATCH_OFF) | (code >> 6 == TripClose.RESERVED)]] |= np.uint32(Anomaly.BAD_VALUE)
     value = np.zeros(len(row))
     for one, wire in SET_POINTS.items():
         mine = np.flatnonzero(~is_relay & (variation[which][header] == one))

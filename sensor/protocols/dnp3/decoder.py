@@ -13,7 +13,22 @@ from sensor.protocols.dnp3.codes import ACTIONS, GROUP_ACTION, IS_KNOWN, REFUSAL
 from sensor.protocols.dnp3.content import contents, controls, times
 from sensor.protocols.dnp3.fields import FIELDS
 from sensor.protocols.dnp3.headers import Headers, walk
-from sensor.protocols.dnp3.link import DFC, DIR, FCB, FCV, FIN, FIR, FIRST_RESERVED_ADDRESS, HEADER, OVERHEAD, PRM, REGULAR, SEQUENCE, USER_DATA, Broadcast
+from sensor.protocols.dnp3.link import (
+    DFC,
+    DIR,
+    FCB,
+    FCV,
+    FIR,
+    FIRST_RESERVED_ADDRESS,
+    HEADER,
+    OVERHEAD,
+    PRM,
+    REGULAR,
+    SEQUENCE,
+    USER_DATA,
+    Broadcast,
+    Direction,
+)
 from sensor.protocols.dnp3.selects import Selects
 
 # 4.2.2, the application header; responses have internal indications (IIN1 first) before the objects
@@ -99,11 +114,11 @@ def _application(table: Table, rows: Ints) -> tuple[Ints, Headers]:
     put(table, into, {**bits, "sequence": control & 0x0F, "function": function})
     table.action[rows] = ACTIONS[function]
     table.flag(rows[~IS_KNOWN[function]], Anomaly.UNKNOWN_FUNCTION)
-    table.flag(rows[answers == (table.number("direction")[rows] == 1)], Anomaly.WRONG_ROLE) if rows.size else None
+    table.flag(rows[answers == (table.number("direction")[rows] == Direction.FROM_MASTER)], Anomaly.WRONG_ROLE)
     _indications(table, rows[answers], record["iin"][answers])
     headers, reached, notes = walk(pdus.data, objects, end, function)
     table.anomaly[rows] |= notes
-    rest = np.flatnonzero((reached < end) & (notes & Anomaly.UNKNOWN_FUNCTION != 0))
+    rest = np.flatnonzero(reached < end)
     table.span("unread", rows[rest], reached[rest], end[rest] - reached[rest])
     _object_headers(table, rows, headers)
     headers.row[:] = rows[headers.row]
@@ -129,9 +144,9 @@ def _object_headers(table: Table, rows: Ints, headers: Headers) -> None:
     some = np.flatnonzero(counts)
     if not some.size:
         return
-    code, qualifier, spans = headers.code, headers.qualifier, {"object_count": headers.count, "first_index": headers.first}
-    lists = {"object": code, "object_group": code >> 8, "object_variation": code & 0xFF, "prefix_code": qualifier >> 4 & 7, "range_code": qualifier & 15, **spans}
-    for name, content in lists.items():
+    code, qualifier = headers.code, headers.qualifier
+    lists = {"object": code, "object_group": code >> 8, "object_variation": code & 0xFF, "prefix_code": qualifier >> 4 & 7, "range_code": qualifier & 15}
+    for name, content in (lists | {"object_count": headers.count, "first_index": headers.first}).items():
         table.list(name, rows[some], counts[some], content, CONTENT)
 
 

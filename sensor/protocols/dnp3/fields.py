@@ -39,7 +39,7 @@ FIELDS = (
     Field("range_code", "u1[]", "How each header names its items", enum=RangeCode, wireshark="dnp3.al.objq.range"),
     Field("object_count", "u4[]", "Items that each header names; 0 for all of them"),
     Field("first_index", "u4[]", "Index of the first item of each header; 0 where its range names none"),
-    Field("unread", "bytes", "Objects behind one whose size the specification does not tell"),
+    Field("unread", "bytes", "Objects that could not be read: of an unknown size, or behind a reserved qualifier"),
     # controls
     Field("control_index", "u4[]", "Index of each output that is controlled"),
     Field("control_status", "u1[]", "Status of each control: in a response, what came of it", enum=ControlStatus, wireshark="dnp3.al.ctrlstatus"),
@@ -49,7 +49,7 @@ FIELDS = (
     Field("control_count", "u1[]", "Times that each control block's operation is done", wireshark="dnp3.al.count"),
     Field("on_time", "u4[]", "How long each pulse is on", unit="ms", wireshark="dnp3.al.on_time"),
     Field("off_time", "u4[]", "How long each pulse is off", unit="ms", wireshark="dnp3.al.off_time"),
-    Field("set_point", "f8[]", "Value of each analog output", wireshark="dnp3.al.anaout.int dnp3.al.anaout.float dnp3.al.anaout.double"),
+    Field("set_point", "f8[]", "Value of each analog output"),
     Field("select_frame", "u8", "Frame of the select that this operate carries out"),
     # time
     Field("time", "M8[ns]", "Time that is written or told, UTC; of several the last"),

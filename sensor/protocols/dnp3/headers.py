@@ -37,9 +37,9 @@ FREEZE_AT_TIME = np.isin(np.arange(256), (F.FREEZE_AT_TIME, F.FREEZE_AT_TIME_NR)
 class Headers:
     """Object headers, a row each, message by message in their order.
 
-    row: which message (int64, counted in the walk's input). code: group << 8 | variation. qualifier: uint8. count: items that the range names. first: the first
-    item's index where the range is one of indexes, else 0. at, end: where the items lie. prefix: bytes before each item. is_sized: the prefix is the item's size,
-    not its index. size: bytes of an item, 0 where the message names it without content, UNSIZED where that differs. bits: of packed items. held: items there.
+    row: place of its message in what was walked (int64). code: group << 8 | variation. count: items that the range names. first: the first item's index where
+    the range is one of indexes, else 0. at, end: where the items lie. prefix: bytes before each item. is_sized: the prefix is the item's size, not its index.
+    size: bytes of an item, 0 where the message names it without content, UNSIZED where that differs. bits: of packed items. held: items there.
     """
 
     row: Ints
@@ -63,7 +63,7 @@ class Headers:
         return Headers(*(column[which] for column in vars(self).values()))
 
     def items(self, data: Bytes) -> tuple[Ints, Ints, Ints]:
-        """For headers whose items all have one size: of every item which header it is of, its index and where its content begins (packed: its first bit's byte)."""
+        """Of every item of headers with items of one size: its header, its index, and where its content begins (packed: the byte of its first bit)."""
         header, place = ragged(self.held)
         prefix = self.prefix[header]
         packed = self.bits[header]
@@ -71,17 +71,21 @@ class Headers:
         own = read(data, at, np.dtype([("index", "<u4")]))["index"].astype(np.int64) & (1 << 8 * prefix) - 1
         return header, np.where(prefix > 0, own, self.first[header] + place), at + prefix
 
+    def has_sizes(self, header: int) -> bool:
+        """Whether the items of a header without a common size tell their own: by a prefix or, device attributes, by a length."""
+        return bool(self.is_sized[header]) or int(self.code[header]) >> 8 == 0
+
     def contents(self, data: Bytes, header: int) -> Iterator[tuple[int, int, int]]:
-        """The items of one header without a common size: index (where the prefix is a size: place), begin and end of each content."""
-        at, end, prefix = int(self.at[header]), int(self.end[header]), int(self.prefix[header])
-        first, code = int(self.first[header]), int(self.code[header])
+        """The items of such a header: index (where the prefix is a size: place), begin and end of each content."""
+        at, end, prefix, first = (int(column[header]) for column in (self.at, self.end, self.prefix, self.first))
+        is_sized = bool(self.is_sized[header])
         for place in range(int(self.count[header])):
             number = int.from_bytes(data[at : at + prefix].tobytes(), "little")
             begin = at + prefix
-            after = begin + (number if self.is_sized[header] else attribute_size(data, begin)) if code >> 8 == 0 or self.is_sized[header] else end
+            after = begin + (number if is_sized else attribute_size(data, begin))
             if at >= end or after > end:
                 return
-            yield number if prefix and not self.is_sized[header] else first + place, begin, after
+            yield number if prefix and not is_sized else first + place, begin, after
             at = after
 
 
@@ -91,7 +95,7 @@ def attribute_size(data: Bytes, at: int) -> int:
 
 
 def walk(data: Bytes, at: Ints, end: Ints, function: Array) -> tuple[Headers, Ints, Array]:
-    """The object headers of messages, their objects lying at..end; with how far each message was understood (int64) and what is wrong with it (uint32, Anomaly)."""
+    """The object headers of messages whose objects lie at..end; how far each message was understood (int64) and what is wrong with it (uint32, Anomaly)."""
     rows, reached, anomaly = np.flatnonzero(at < end), at.copy(), np.zeros(len(at), np.uint32)
     steps: list[Headers] = []
     while rows.size:  # once per header that the fullest message holds
@@ -124,16 +128,17 @@ def _step(data: Bytes, rows: Ints, at: Ints, end: Ints, function: Array) -> tupl
     range_code, prefix_code = qualifier & 15, qualifier >> 4 & 7
     width, prefix = RANGE_WIDTH[range_code], PREFIX_WIDTH[prefix_code]
     spans = range_code <= RangeCode.VIRTUAL_ADDRESS_4
-    behind = at + FIXED + np.where(spans, width << 1, width)
+    reserved = (width == BAD) | (prefix == BAD) | (qualifier > 0x7F)
+    behind = at + FIXED + np.where(reserved, 0, np.where(spans, width << 1, width))
     bits = np.maximum(width, 0) << 3
     number, mask = record["range"], (1 << bits) - 1
     first = np.where(spans, number & mask, 0)
     count = np.where(spans, (number >> bits & mask) - first + 1, number & mask)
-    reserved = (width == BAD) | (prefix == BAD) | (qualifier > 0x7F)
-    cut = ~reserved & (behind > end)
-    notes = np.where(reserved | (count < 0) | spans & (count == 0), np.uint32(Anomaly.BAD_VALUE), np.uint32(0))
-    notes = np.where(cut, np.uint32(Anomaly.TRUNCATED), notes) | np.where(IS_KNOWN[code], np.uint32(0), np.uint32(Anomaly.UNKNOWN_FUNCTION))
-    count = np.maximum(count, 0)
+    cut = behind > end
+    stops = reserved | cut
+    notes = np.where(reserved | spans & (count <= 0), np.uint32(Anomaly.BAD_VALUE), np.uint32(0))
+    notes = np.where(cut, np.uint32(Anomaly.TRUNCATED), notes | np.where(IS_KNOWN[code], np.uint32(0), np.uint32(Anomaly.UNKNOWN_FUNCTION)))
+    count, first = np.where(stops, 0, np.maximum(count, 0)), np.where(stops, 0, first)
     is_sized = prefix_code >= PrefixCode.SIZE_1
     carries = ~BARE[function] | (group == 120) | FREEZE_AT_TIME[function] & (group == 50) | is_sized
     size = np.where(carries, np.where(is_sized, UNSIZED, SIZE[code]), 0)
@@ -141,27 +146,26 @@ def _step(data: Bytes, rows: Ints, at: Ints, end: Ints, function: Array) -> tupl
     each = prefix + size
     total = np.where(packed > 0, count * packed + 7 >> 3, np.where(size == UNSIZED, 0, count * each))
     fits = behind + total <= end
-    notes |= np.where(fits | reserved | cut, np.uint32(0), np.uint32(Anomaly.TRUNCATED))
+    notes |= np.where(fits | stops, np.uint32(0), np.uint32(Anomaly.TRUNCATED))
     room = np.maximum(end - behind, 0)
     held = np.where(packed > 0, (room << 3) // np.maximum(packed, 1), np.where((size == UNSIZED) | (each == 0), 0, room // np.maximum(each, 1)))
-    item_end = np.where(fits, behind + total, end)
-    headers = Headers(rows, code, qualifier, count, first, behind, item_end, prefix, is_sized, size, packed, np.minimum(held, count))
-    goes_on = fits & ~reserved & ~cut
-    unsized = np.flatnonzero((size == UNSIZED) & (packed == 0) & goes_on & (count > 0))
-    for i in unsized.tolist():
+    item_end = np.where(fits | stops, np.minimum(behind + total, end), end)
+    headers = Headers(rows, code, qualifier, count, first, behind, item_end, np.maximum(prefix, 0), is_sized, size, packed, np.minimum(held, count))
+    goes_on = fits & ~stops
+    for i in np.flatnonzero((size == UNSIZED) & (packed == 0) & goes_on & (count > 0)).tolist():
         goes_on[i] = _measure(data, headers, i, int(end[i]))
-        notes[i] |= 0 if goes_on[i] else Anomaly.TRUNCATED if is_sized[i] or group[i] == 0 else Anomaly.UNKNOWN_FUNCTION
-    readable = ~reserved & ~cut
-    return headers if readable.all() else headers.pick(readable), notes, goes_on
+        notes[i] |= 0 if goes_on[i] else Anomaly.TRUNCATED if headers.has_sizes(i) else Anomaly.UNKNOWN_FUNCTION
+    shown = at + FIXED <= end
+    return headers if shown.all() else headers.pick(shown), notes, goes_on
 
 
 def _measure(data: Bytes, headers: Headers, header: int, end: int) -> bool:
     """Find where the items of a header without a common size end, and how many there are; whether all were there."""
-    headers.end[header], n, after = end, 0, int(headers.at[header])
-    if headers.is_sized[header] or headers.code[header] >> 8 == 0:
-        for _, _, after in headers.contents(data, header):
-            n += 1
-    headers.held[header] = n
-    whole = n == int(headers.count[header])
-    headers.end[header] = after if whole else end
+    if not headers.has_sizes(header):
+        headers.end[header] = headers.at[header]
+        return False
+    headers.end[header] = end
+    ends = [after for _, _, after in headers.contents(data, header)]
+    headers.held[header], whole = len(ends), len(ends) == int(headers.count[header])
+    headers.end[header] = ends[-1] if whole else end
     return whole

@@ -57,7 +57,7 @@ FIRST_RESERVED_ADDRESS = 0xFFF0  # 9.2.4.1.4: no device has these, except 0xFFFC
 
 
 def _tables() -> NDArray[np.uint16]:
-    """uint16[9, 65536]: what each little-endian word of 18 bytes adds to their CRC (9.2.4.3: x16+x13+x12+x11+x10+x8+x6+x5+x2+1, least significant bit first)."""
+    """uint16[9, 65536]: what each little-endian word of 18 bytes adds to their CRC (9.2.4.3: x16+x13+x12+x11+x10+x8+x6+x5+x2+1, reflected)."""
     of_byte = np.arange(256, dtype=np.uint16)
     for _ in range(8):
         of_byte = np.where(of_byte & 1, of_byte >> 1 ^ 0xA6BC, of_byte >> 1).astype(np.uint16)
@@ -99,8 +99,8 @@ def header_holds(header: Array) -> Mask:
 def size(header: Array) -> Ints:
     """Bytes of each frame from its header, 0 where these bytes are no frame.
 
-    A right checksum proves a header. With a wrong one it still counts as a (damaged or forged) frame where control octet and length fit each other, which one of
-    40 random pairs does: such a frame becomes an event with its anomaly instead of garbage, and chance finds one in 2.6 million positions.
+    A right checksum proves a header. With a wrong one it still counts as a damaged or forged frame where control octet and length fit each other, as one in 40
+    random pairs does. Such a frame becomes an event with its anomaly instead of garbage, and chance finds one in 2.6 million positions.
     """
     length = header["length"].astype(np.int64)
     accepted = REGULAR[header["control"].astype(np.int64) << 8 | length] | header_holds(header)
@@ -151,4 +151,3 @@ def segments(pdus: Pdus) -> Fragments:
         sequence=(transport & SEQUENCE).astype(np.int64),
         modulus=SEQUENCE + 1,
     )
-

@@ -51,22 +51,31 @@ PARTS: dict[str, list[tuple[str, str]]] = {
 
 SINGLE_BIT, DOUBLE_BIT, VARIABLE, NONE = "1 bit", "2 bits", "variable", ""  # what stands for parts where an item has none
 VARIANTS = dict[int, tuple[str, str]]
-FLAG_32_16: VARIANTS = {1: ("32 bit with flag", "flags u4"), 2: ("16 bit with flag", "flags u2"), 3: ("32 bit delta with flag", "flags u4"), 4: ("16 bit delta with flag", "flags u2")}
-COUNTER_EVENT: VARIANTS = FLAG_32_16 | {
+EVENT: VARIANTS = {1: ("without time", "flags"), 2: ("with absolute time", "flags time"), 3: ("with relative time", "flags relative")}
+COUNTER: VARIANTS = {
+    1: ("32 bit with flag", "flags u4"),
+    2: ("16 bit with flag", "flags u2"),
+    3: ("32 bit delta with flag", "flags u4"),
+    4: ("16 bit delta with flag", "flags u2"),
+}
+COUNTER_EVENT: VARIANTS = COUNTER | {
     5: ("32 bit with flag and time", "flags u4 time"),
     6: ("16 bit with flag and time", "flags u2 time"),
     7: ("32 bit delta with flag and time", "flags u4 time"),
     8: ("16 bit delta with flag and time", "flags u2 time"),
 }
+ANALOG: VARIANTS = {1: ("32 bit with flag", "flags i4"), 2: ("16 bit with flag", "flags i2")}
 FLOATS: VARIANTS = {5: ("single precision with flag", "flags f4"), 6: ("double precision with flag", "flags f8")}
-ANALOG_EVENT: VARIANTS = FLOATS | {
-    1: ("32 bit with flag", "flags i4"),
-    2: ("16 bit with flag", "flags i2"),
-    3: ("32 bit with flag and time", "flags i4 time"),
-    4: ("16 bit with flag and time", "flags i2 time"),
-    7: ("single precision with flag and time", "flags f4 time"),
-    8: ("double precision with flag and time", "flags f8 time"),
-}
+ANALOG_EVENT: VARIANTS = (
+    ANALOG
+    | FLOATS
+    | {
+        3: ("32 bit with flag and time", "flags i4 time"),
+        4: ("16 bit with flag and time", "flags i2 time"),
+        7: ("single precision with flag and time", "flags f4 time"),
+        8: ("double precision with flag and time", "flags f8 time"),
+    }
+)
 COMMAND_EVENT: VARIANTS = {variation: (name.replace("flag", "status"), parts.replace("flags", "status")) for variation, (name, parts) in ANALOG_EVENT.items()}
 ANY: VARIANTS = {variation: (f"variation {variation}", VARIABLE) for variation in range(1, 256)}
 OCTETS: VARIANTS = {length: (f"{length} bytes", f"{length} bytes") for length in range(1, 256)}
@@ -74,27 +83,31 @@ OCTETS: VARIANTS = {length: (f"{length} bytes", f"{length} bytes") for length in
 GROUPS: tuple[tuple[int, str, Kind, VARIANTS], ...] = (
     (0, "device attribute", Kind.OTHER, ANY),
     (1, "binary input", Kind.BINARY, {1: ("packed", SINGLE_BIT), 2: ("with flags", "flags")}),
-    (2, "binary input event", Kind.BINARY, {1: ("without time", "flags"), 2: ("with absolute time", "flags time"), 3: ("with relative time", "flags relative")}),
+    (2, "binary input event", Kind.BINARY, EVENT),
     (3, "double bit binary input", Kind.DOUBLE_BIT, {1: ("packed", DOUBLE_BIT), 2: ("with flags", "flags")}),
-    (4, "double bit binary input event", Kind.DOUBLE_BIT, {1: ("without time", "flags"), 2: ("with absolute time", "flags time"), 3: ("with relative time", "flags relative")}),
+    (4, "double bit binary input event", Kind.DOUBLE_BIT, EVENT),
     (10, "binary output", Kind.BINARY, {1: ("packed", SINGLE_BIT), 2: ("with flags", "flags")}),
     (11, "binary output event", Kind.BINARY, {1: ("without time", "flags"), 2: ("with time", "flags time")}),
-    (12, "binary output command", Kind.BINARY_COMMAND, {1: ("control relay output block", "control status"), 2: ("pattern control block", "control status"), 3: ("pattern mask", SINGLE_BIT)}),
+    (12, "binary output command", Kind.BINARY_COMMAND, {
+        1: ("control relay output block", "control status"), 2: ("pattern control block", "control status"), 3: ("pattern mask", SINGLE_BIT),
+    }),
     (13, "binary output command event", Kind.BINARY_COMMAND_EVENT, {1: ("without time", "flags"), 2: ("with time", "flags time")}),
-    (20, "counter", Kind.COUNTER, FLAG_32_16 | {5: ("32 bit", "u4"), 6: ("16 bit", "u2"), 7: ("32 bit delta", "u4"), 8: ("16 bit delta", "u2")}),
+    (20, "counter", Kind.COUNTER, COUNTER | {5: ("32 bit", "u4"), 6: ("16 bit", "u2"), 7: ("32 bit delta", "u4"), 8: ("16 bit delta", "u2")}),
     (21, "frozen counter", Kind.COUNTER, COUNTER_EVENT | {9: ("32 bit", "u4"), 10: ("16 bit", "u2"), 11: ("32 bit delta", "u4"), 12: ("16 bit delta", "u2")}),
     (22, "counter event", Kind.COUNTER, COUNTER_EVENT),
     (23, "frozen counter event", Kind.COUNTER, COUNTER_EVENT),
-    (30, "analog input", Kind.ANALOG, FLOATS | {1: ("32 bit with flag", "flags i4"), 2: ("16 bit with flag", "flags i2"), 3: ("32 bit", "i4"), 4: ("16 bit", "i2")}),
-    (31, "frozen analog input", Kind.ANALOG, {
-        1: ("32 bit with flag", "flags i4"), 2: ("16 bit with flag", "flags i2"), 3: ("32 bit with time of freeze", "flags i4 time"), 4: ("16 bit with time of freeze", "flags i2 time"),
-        5: ("32 bit", "i4"), 6: ("16 bit", "i2"), 7: ("single precision with flag", "flags f4"), 8: ("double precision with flag", "flags f8"),
+    (30, "analog input", Kind.ANALOG, ANALOG | FLOATS | {3: ("32 bit", "i4"), 4: ("16 bit", "i2")}),
+    (31, "frozen analog input", Kind.ANALOG, ANALOG | {
+        3: ("32 bit with time of freeze", "flags i4 time"), 4: ("16 bit with time of freeze", "flags i2 time"), 5: ("32 bit", "i4"), 6: ("16 bit", "i2"),
+        7: ("single precision with flag", "flags f4"), 8: ("double precision with flag", "flags f8"),
     }),
     (32, "analog input event", Kind.ANALOG, ANALOG_EVENT),
     (33, "frozen analog input event", Kind.ANALOG, ANALOG_EVENT),
     (34, "analog input deadband", Kind.DEADBAND, {1: ("16 bit", "u2"), 2: ("32 bit", "u4"), 3: ("single precision", "f4")}),
-    (40, "analog output status", Kind.ANALOG, {1: ("32 bit with flag", "flags i4"), 2: ("16 bit with flag", "flags i2"), 3: ("single precision with flag", "flags f4"), 4: ("double precision with flag", "flags f8")}),
-    (41, "analog output", Kind.ANALOG_COMMAND, {1: ("32 bit", "i4 status"), 2: ("16 bit", "i2 status"), 3: ("single precision", "f4 status"), 4: ("double precision", "f8 status")}),
+    (40, "analog output status", Kind.ANALOG, ANALOG | {3: ("single precision with flag", "flags f4"), 4: ("double precision with flag", "flags f8")}),
+    (41, "analog output", Kind.ANALOG_COMMAND, {
+        1: ("32 bit", "i4 status"), 2: ("16 bit", "i2 status"), 3: ("single precision", "f4 status"), 4: ("double precision", "f8 status"),
+    }),
     (42, "analog output event", Kind.ANALOG, ANALOG_EVENT),
     (43, "analog output command event", Kind.ANALOG_COMMAND_EVENT, COMMAND_EVENT),
     (50, "time and date", Kind.TIME, {
@@ -105,8 +118,8 @@ GROUPS: tuple[tuple[int, str, Kind, VARIANTS], ...] = (
     (52, "time delay", Kind.OTHER, {1: ("coarse", "u2"), 2: ("fine", "u2")}),
     (60, "class objects", Kind.OTHER, {1: ("class 0", NONE), 2: ("class 1", NONE), 3: ("class 2", NONE), 4: ("class 3", NONE)}),
     (70, "file control", Kind.OTHER, {
-        1: ("file identifier", VARIABLE), 2: ("authentication", VARIABLE), 3: ("file command", VARIABLE), 4: ("file command status", VARIABLE), 5: ("file transport", VARIABLE),
-        6: ("file transport status", VARIABLE), 7: ("file descriptor", VARIABLE), 8: ("file specification string", VARIABLE),
+        1: ("file identifier", VARIABLE), 2: ("authentication", VARIABLE), 3: ("file command", VARIABLE), 4: ("file command status", VARIABLE),
+        5: ("file transport", VARIABLE), 6: ("file transport status", VARIABLE), 7: ("file descriptor", VARIABLE), 8: ("file specification string", VARIABLE),
     }),
     (80, "internal indications", Kind.BINARY, {1: ("packed", SINGLE_BIT)}),
     (81, "device storage", Kind.NUMBER, {1: ("buffer fill status", "u1 object")}),
@@ -128,13 +141,16 @@ GROUPS: tuple[tuple[int, str, Kind, VARIANTS], ...] = (
     (114, "extended octet string", Kind.CONTENT, ANY),
     (115, "extended octet string event", Kind.CONTENT, ANY),
     (120, "authentication", Kind.OTHER, {
-        1: ("challenge", VARIABLE), 2: ("reply", VARIABLE), 3: ("aggressive mode request", "sequence user"), 4: ("session key status request", "user"), 5: ("session key status", VARIABLE),
-        6: ("session key change", VARIABLE), 7: ("error", VARIABLE), 8: ("user certificate", VARIABLE), 9: ("message authentication code", VARIABLE), 10: ("user status change", VARIABLE),
-        11: ("update key change request", VARIABLE), 12: ("update key change reply", VARIABLE), 13: ("update key change", VARIABLE), 14: ("update key change signature", VARIABLE),
+        1: ("challenge", VARIABLE), 2: ("reply", VARIABLE), 3: ("aggressive mode request", "sequence user"), 4: ("session key status request", "user"),
+        5: ("session key status", VARIABLE), 6: ("session key change", VARIABLE), 7: ("error", VARIABLE), 8: ("user certificate", VARIABLE),
+        9: ("message authentication code", VARIABLE), 10: ("user status change", VARIABLE), 11: ("update key change request", VARIABLE),
+        12: ("update key change reply", VARIABLE), 13: ("update key change", VARIABLE), 14: ("update key change signature", VARIABLE),
         15: ("update key change confirmation", VARIABLE),
     }),
     (121, "security statistic", Kind.COUNTER, {1: ("32 bit with flag", "flags association u4")}),
-    (122, "security statistic event", Kind.COUNTER, {1: ("32 bit with flag", "flags association u4"), 2: ("32 bit with flag and time", "flags association u4 time")}),
+    (122, "security statistic event", Kind.COUNTER, {
+        1: ("32 bit with flag", "flags association u4"), 2: ("32 bit with flag and time", "flags association u4 time"),
+    }),
 )  # fmt: skip
 
 
@@ -154,13 +170,14 @@ def _layout(name: str, kind: Kind, parts: str) -> Layout:
     if parts == VARIABLE:
         return Layout(name, kind, 0, None)
     if parts.endswith("bytes"):
-        return Layout(name, kind, 0, np.dtype([("content", f"V{parts.split()[0]}")]))
+        return Layout(name, kind, 0, np.dtype([("content", f"V{parts.split(maxsplit=1)[0]}")]))
     return Layout(name, kind, 0, np.dtype([field for part in parts.split() for field in PARTS[part]]))
 
 
-# By group << 8 | variation
-LAYOUTS = {
-    group << 8 | variation: _layout(f"{title} {name}", kind, parts) for group, title, kind, variations in GROUPS for variation, (name, parts) in variations.items()
+LAYOUTS = {  # by group << 8 | variation
+    group << 8 | variation: _layout(f"{title} {name}", kind, parts)
+    for group, title, kind, variations in GROUPS
+    for variation, (name, parts) in variations.items()
 }
 UNSIZED = -1  # in SIZE: items whose size only a size prefix (or the item itself) tells
 SIZE = np.full(1 << 16, UNSIZED, np.int64)

@@ -21,10 +21,12 @@ VERBS[[F.RESPONSE, F.UNSOLICITED_RESPONSE, F.WRITE]] = Verb.READ, Verb.REPORT, V
 VERBS[list(OPERATES)] = Verb.OPERATE
 
 ONLINE, RESTART, COMM_LOST, REMOTE_FORCED, LOCAL_FORCED, BIT_5, BIT_6 = (1 << bit for bit in range(7))
-SIXTH = {Kind.BINARY: Quality.QUESTIONABLE, Kind.DOUBLE_BIT: Quality.QUESTIONABLE, Kind.COUNTER: Quality.OVERFLOW, Kind.ANALOG: Quality.OVERFLOW}  # chatter, roll over, over range
+SIXTH = {Kind.BINARY: Quality.QUESTIONABLE, Kind.DOUBLE_BIT: Quality.QUESTIONABLE}  # chatter filter
+SIXTH |= {Kind.COUNTER: Quality.OVERFLOW, Kind.ANALOG: Quality.OVERFLOW}  # roll over, over range
 SEVENTH = {Kind.COUNTER: Quality.QUESTIONABLE, Kind.ANALOG: Quality.QUESTIONABLE}  # discontinuity, reference error
 STATUS_KINDS = (Kind.BINARY_COMMAND, Kind.BINARY_COMMAND_EVENT, Kind.ANALOG_COMMAND, Kind.ANALOG_COMMAND_EVENT)
-RAW_TYPES = {"u1": RawType.UINT8, "u2": RawType.UINT16, "u4": RawType.UINT32, "i2": RawType.INT16, "i4": RawType.INT32, "f4": RawType.FLOAT32, "f8": RawType.FLOAT64}
+RAW_TYPES = {"u1": RawType.UINT8, "u2": RawType.UINT16, "u4": RawType.UINT32, "i2": RawType.INT16, "i4": RawType.INT32}
+RAW_TYPES |= {"f4": RawType.FLOAT32, "f8": RawType.FLOAT64}
 
 
 def _quality(kind: Kind) -> NDArray[np.uint16]:
@@ -52,11 +54,10 @@ def values(table: Table) -> Points:
     headers.row[:] = rows[headers.row]
     common = _common_times(table, headers)
     some = np.flatnonzero((headers.held > 0) & (KINDS[headers.code] != Kind.OTHER))
-    order = some[np.argsort(headers.code[some], kind="stable")]
-    parts = []
-    for which in np.split(order, np.flatnonzero(np.diff(headers.code[order])) + 1) if order.size else []:
-        parts.append(_one_kind(table, headers.pick(which), common[which]))
-    return join(parts)
+    kind = headers.code << 1 | headers.is_sized
+    order = some[np.argsort(kind[some], kind="stable")]
+    kinds = np.split(order, np.flatnonzero(np.diff(kind[order])) + 1) if order.size else []
+    return join([_one_kind(table, headers.pick(which), common[which]) for which in kinds])
 
 
 def _common_times(table: Table, headers: Headers) -> Ints:
@@ -76,16 +77,16 @@ def _milliseconds(record: Array) -> Ints:
 
 
 def _one_kind(table: Table, headers: Headers, common: Ints) -> Points:
-    """The points of headers of one group and variation."""
+    """The points of headers of one group and variation, all with a size prefix or all without."""
     code = int(headers.code[0])
     layout, data = LAYOUTS.get(code), table.pdus.data
-    sized = headers.size > 0
+    if headers.is_sized[0]:
+        return _contents(table, headers, code)
     if layout is None:
         return join([])
     if layout.bits:
         return _packed(table, headers, layout)
-    if layout.record is None or not sized.all():
-        return _contents(table, headers, code)
+    assert layout.record is not None
     header, index, at = headers.items(data)
     row, record = headers.row[header], read(data, at, layout.record)
     names = layout.record.names or ()
@@ -103,14 +104,9 @@ def _one_kind(table: Table, headers: Headers, common: Ints) -> Points:
     result = _points(table, row, value, raw_type, code, index, quality)
     _times(result, record, common[header])
     if layout.kind == Kind.CONTENT:
-        result.exact |= dict(enumerate(record[name].tobytes()[0:0] or item for name in names for item in _items(record[name])))
+        width, content = record.dtype.itemsize, np.ascontiguousarray(record).tobytes()
+        result.exact |= {i: content[i * width : (i + 1) * width] for i in range(len(record))}
     return result
-
-
-def _items(column: Array) -> list[bytes]:
-    width = column.dtype.itemsize
-    content = np.ascontiguousarray(column).tobytes()
-    return [content[begin : begin + width] for begin in range(0, len(content), width)]
 
 
 def _value(kind: Kind, record: Array) -> tuple[Array, RawType]:
