@@ -19,7 +19,7 @@ CREDENTIALS = Kind(
     "{client} sent {server} a password that anyone on the network can read ({protocol}); credentials are expected to be encrypted.",
     Severity.MEDIUM, ("T0859", "T1694.001"), "07002", is_asked=True,
 )  # fmt: skip
-SECRETS = ("password",)  # fields that hold one; logging in by challenge and response has none
+SECRETS = ("password", "user_name")  # fields that tell of one; logging in by challenge and response has none
 
 
 @dataclass

@@ -37,7 +37,12 @@ def default_language(environment: dict[str, str] | None = None) -> str:
 
 # What the command line's pages say, besides what fields and detectors say of themselves.
 PAGE: tuple[str, ...] = (
-    "Alerts", "Assets", "Conversations", "Ledger", "Protocols", "Severity", "Time", "Title", "What was seen", "Client", "Server", "Protocol", "Count", "Frames",
-    "Technique", "Class", "Detector", "Setting", "Default", "Meaning", "Field", "Type", "Unit", "low", "medium", "high", "critical", "enabled", "disabled",
-    "No alerts", "What it cannot do",
+    "Alerts", "Assets", "Conversations", "Ledger", "Protocols", "Severity", "Count", "Frames", "Technique", "Id", "What was seen", "Client", "Server",
+    "Protocol", "Address", "MAC", "Role", "Vendor and model", "Serves → uses", "What it said of itself", "Flows", "Packets", "Bytes", "Transport", "Action",
+    "Refused", "Other traffic, by server port or EtherType", "Acts on controllers", "none", "{count} more", "frame", "bytes", "problems", "packets",
+    "flows", "not read", "marked", "payload bytes", "anomalies", "forgotten", "does not balance", "low", "medium", "high", "critical", "all",
+    "unrecognised", "cut short", "bad checksum", "link types", "ip protocols", "ethertypes", "events", "bytes decoded", "bytes skipped", "bytes gap",
+    "bytes retransmitted", "bytes unfinished", "bytes unrecognised", "requests paired", "requests unanswered", "responses unasked", "requests dropped",
+    "messages incomplete", "field", "protocol", "dtype", "unit", "description", "ecs", "wireshark", "title", "tcp", "udp", "fields", "limits", "alert",
+    "severity", "techniques", "gbt_20986", "needs", "key", "default", "meaning", "controller", "outstation", "ied", "engineering_station", "gateway", "hmi",
 )  # fmt: skip

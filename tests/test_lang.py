@@ -1,0 +1,97 @@
+"""The catalogue says everything in every language, and nothing that nobody says any more."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from detectors import DETECTORS
+from detectors.state import settings
+from sensor.config import described
+from sensor.decode.packets import Outcome
+from sensor.events.alert import OUTCOMES, Severity
+from sensor.events.vocabulary import Action, Anomaly, Kind
+from sensor.lang import LANGUAGES, PAGE, catalogue, default_language, translate
+from sensor.protocols import PROTOCOLS
+
+ROOT = Path(__file__).parents[1]
+OTHERS = [lang for lang in LANGUAGES if lang != "en"]
+
+
+def sayable() -> Iterator[str]:
+    """Every string that the sensor may say in the user's language."""
+    yield from PAGE
+    yield from OUTCOMES
+    yield from (action.name.lower() for action in Action)
+    for names in (Anomaly, Kind, Outcome):
+        yield from (str(each.name).lower().replace("_", " ") for each in names)  # as the ledger shows them
+    yield from (severity.name.lower() for severity in Severity)
+    yield from (about for _, _, about in described())
+    for make in DETECTORS:
+        detector = make()
+        yield detector.limits
+        yield from (text for kind in detector.kinds for text in (kind.title, kind.sentence))
+        yield from (each.metadata["about"] for each in settings(detector))
+    for protocol in PROTOCOLS:
+        yield from filter(None, (protocol.needs, *(field.about for field in protocol.fields)))
+
+
+def said_by_pages() -> set[str]:
+    """The texts that the command line's modules hand to `translate` or `say`, or to `_table` as title and columns."""
+    found: set[str] = set()
+    for path in (ROOT / "sensor" / "cli").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("translate", "say", "_table"):
+                values = [item for each in node.args for item in (each.elts if isinstance(each, ast.Tuple) else [each])]
+                found |= {each.value for each in values if isinstance(each, ast.Constant) and isinstance(each.value, str)}
+    return found
+
+
+def written() -> set[str]:
+    """Every string constant in the product's modules: also what a protocol says that is not in the list yet."""
+    paths = [path for package in ("sensor", "detectors") for path in (ROOT / package).rglob("*.py")]
+    nodes = (node for path in paths for node in ast.walk(ast.parse(path.read_text("utf-8"))))
+    return {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+
+
+@pytest.mark.parametrize("lang", OTHERS)
+def test_nothing_is_missing(lang: str) -> None:
+    missing = sorted(set(sayable()) - set(catalogue(lang)))
+    assert not missing, f"sensor/lang/{lang}.yaml lacks {len(missing)} entries:\n" + "\n".join(json.dumps(text, ensure_ascii=False) + ": " for text in missing)
+
+
+@pytest.mark.parametrize("lang", OTHERS)
+def test_nothing_is_stale(lang: str) -> None:
+    stale = sorted(set(catalogue(lang)) - set(sayable()) - written())
+    assert not stale, f"sensor/lang/{lang}.yaml has {len(stale)} entries that nobody says:\n" + "\n".join(stale)
+
+
+def test_pages_say_what_the_catalogue_knows() -> None:
+    unknown = sorted(said_by_pages() - set(sayable()))
+    assert not unknown, "sensor/lang/__init__.py: PAGE lacks\n" + "\n".join(unknown)
+
+
+@pytest.mark.parametrize("lang", OTHERS)
+def test_translations_keep_their_parameters(lang: str) -> None:
+    for text, translation in catalogue(lang).items():
+        assert set(re.findall(r"\{\w*\}", text)) == set(re.findall(r"\{\w*\}", translation)), text
+        assert translation, text
+
+
+def test_the_locale_chooses() -> None:
+    assert default_language({"LANG": "zh_CN.UTF-8"}) == "zh"
+    assert default_language({"LANG": "zh_CN.UTF-8", "LC_ALL": "C.UTF-8"}) == "en"
+    assert default_language({"LC_MESSAGES": "zh", "LANG": "en_GB.UTF-8"}) == "zh"
+    assert default_language({"LANG": "fr_FR.UTF-8"}) == default_language({}) == "en"
+
+
+def test_what_nobody_translated_stays_english() -> None:
+    assert translate("no such text", "zh") == "no such text"
+    assert translate("Controller stopped", "zh") == "控制器被停止"
+    assert translate("Controller stopped", "en") == "Controller stopped"
+    assert catalogue("../zh") == {}
