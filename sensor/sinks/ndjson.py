@@ -1,0 +1,101 @@
+"""Every document of an analysis as lines of JSON: a file, or standard output."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sensor.columns import Source
+from sensor.events.alert import Alert
+from sensor.events.protocol import Protocol
+from sensor.events.seen import Seen
+from sensor.protocols import PROTOCOLS
+from sensor.sinks import findings
+from sensor.sinks.changes import Changes
+from sensor.sinks.documents import Renderer
+from sensor.sinks.ecs import quote
+from sensor.sinks.origins import Origins
+from sensor.sinks.points import point_lines
+
+CHUNK = 1 << 20  # bytes written at once
+MOST_ALERTS = 100_000  # that wait for the end, where they are written as they have become; the oldest are written earlier
+
+
+class NdjsonSink:
+    """Writes the documents of these datasets (all, where the set is empty), in the order in which the capture gave them; alerts, assets and ledger at the end.
+
+    path: a file, or - for standard output. An alert is written once, as it has become by the end. Raises OSError where the file cannot be written.
+    """
+
+    def __init__(self, path: str, datasets: frozenset[str], sensor: str, lang: str = "en", protocols: Sequence[Protocol] = PROTOCOLS) -> None:
+        self.file = sys.stdout.buffer if path == "-" else Path(path).open("wb", buffering=0)  # noqa: SIM115  # closed by close()
+        self.is_file = path != "-"
+        self.datasets, self.sensor, self.lang, self.protocols = datasets, sensor, lang, protocols
+        self.renderer, self.changes, self.origins = Renderer(sensor), Changes(), Origins()
+        self.alerts: dict[str, Alert] = {}
+        self.sources: dict[str, Source] = {}
+        self.last_ns = 0
+        self.pending: list[bytes] = []
+        self.size = self.documents = 0
+
+    def wants(self, dataset: str) -> bool:
+        return not self.datasets or dataset in self.datasets
+
+    def add(self, seen: Seen, alerts: list[Alert]) -> None:
+        """What one batch gave."""
+        self.sources[seen.source.id] = seen.source
+        self.origins.add(seen)
+        self.last_ns = max(self.last_ns, seen.clock_ns)
+        for protocol in self.protocols:
+            table = seen.tables.get(protocol.name)
+            if table is None:
+                continue
+            if self.wants(protocol.name):
+                self.write(self.renderer.table(seen, table))
+            if protocol.points is not None and self.wants("point"):
+                points = protocol.points(table)
+                self.write(point_lines(self.renderer, seen, table, points, self.changes.keep(seen, table, points)))
+        if seen.anomalies and self.wants("anomaly"):
+            self.write(findings.anomaly_lines(seen, self.sensor))
+        if self.wants("flow"):
+            self.write(findings.flow_lines(seen.over, self.origins.of(seen.over["flow"]), self.protocols, self.sensor))
+        if self.wants("alert"):
+            self.alerts |= {alert.id: alert for alert in alerts}
+            while len(self.alerts) > MOST_ALERTS:
+                self._alert(self.alerts.pop(next(iter(self.alerts))))
+        self.renderer.ends.forget(seen.over["flow"])
+
+    def _alert(self, alert: Alert) -> None:
+        source = self.sources.get(alert.source)
+        self.write([quote(findings.alert_document(alert, source.name if source else alert.source, self.lang))])
+
+    def write(self, lines: list[str]) -> None:
+        """Lines, gathered to large chunks."""
+        if lines:
+            self.documents += len(lines)
+            chunk = ("\n".join(lines) + "\n").encode("utf-8", "replace")
+            self.pending.append(chunk)
+            self.size += len(chunk)
+            if self.size >= CHUNK:
+                self.flush()
+
+    def flush(self) -> None:
+        """Hand everything to the system."""
+        whole, self.pending, self.size = memoryview(b"".join(self.pending)), [], 0
+        while len(whole):
+            whole = whole[self.file.write(whole) :]
+        self.file.flush()
+
+    def close(self, analysis: Any) -> None:
+        """The end: alerts, assets and ledger. analysis: what sensor.analysis.Analysis gives (assets, ledger(), sources)."""
+        for alert in self.alerts.values():
+            self._alert(alert)
+        if self.wants("asset"):
+            self.write([findings.asset_line(document) for document in analysis.assets.documents(self.sensor)])
+        if self.wants("ledger"):
+            self.write([findings.ledger_line(analysis.ledger(), analysis.sources, self.last_ns, self.sensor)])
+        self.flush()
+        if self.is_file:
+            self.file.close()
