@@ -38,7 +38,7 @@ class Exchange:
         """
         pdus, flow, asked = table.pdus, table.flow, self.asked
         alone = np.flatnonzero(table.is_response & (table.request < 0) & table.is_new & (table.trust == Trust.COMPLETE))
-        first_ask = np.flatnonzero(table.is_request)
+        first_ask = np.flatnonzero(table.is_request & ~table.is_response)  # an answer that wants to be confirmed asks for nothing
         if alone.size:
             earlier = asked[flow[alone]]
             if first_ask.size:
