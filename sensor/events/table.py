@@ -144,12 +144,12 @@ class Table:
         """Rows in which the field is present."""
         return np.asarray((self.present & self.bit[name]) != 0, np.bool_)
 
-    def set(self, name: str, rows: Array | slice, values: Any) -> None:
-        """Set a number field in these rows (indices, mask or slice)."""
+    def set(self, name: str, rows: Array | slice | int, values: Any) -> None:
+        """Set a number field in these rows (indices, mask, slice or one index)."""
         self.number(name)[rows] = values
         self.present[rows] |= self.bit[name]
 
-    def span(self, name: str, rows: Array | slice, at: Array, size: Array) -> None:
+    def span(self, name: str, rows: Array | slice | int, at: Array | int, size: Array | int) -> None:
         """Set a bytes or text field to the bytes at..at+size of data."""
         column = self.columns.get(name)
         if column is None:
