@@ -147,14 +147,16 @@ def as_theirs(value: Any, kind: str) -> object:
             value = int(value)
         bits = UNSIGNED.match(kind)
         return value & (1 << int(bits[1])) - 1 if bits and isinstance(value, int) and value < 0 else value
-    if "STRING" in kind:
-        return str(value).rstrip("\0")
+    if "STRING" in kind and isinstance(value, str):
+        return value.rstrip("\0")
     return value.replace(":", "").replace("-", "").lower() if isinstance(value, str) and kind in ("FT_ETHER", "FT_BYTES") else value
 
 
 def _same(ours: object, theirs: object) -> bool:
     if isinstance(ours, float) and isinstance(theirs, float):
         return (math.isnan(ours) and math.isnan(theirs)) or math.isclose(ours, theirs, rel_tol=1e-5, abs_tol=1e-12)  # tshark prints six digits of a float
+    if isinstance(ours, int) and isinstance(theirs, str) and theirs.isdecimal():
+        return ours == int(theirs)  # a number that is text on the wire, e.g. 000500
     return ours == theirs or str(ours) == str(theirs)
 
 

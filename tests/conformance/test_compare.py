@@ -37,6 +37,7 @@ SUBJECT = Subject("modbus", ("address",), ("modbus.reference_num",))
         ([float("nan")], "FT_FLOAT", ["nan"]),
         ([1_577_880_000_500_000_000], "FT_ABSOLUTE_TIME", ["Jan  1, 2020 12:00:00.500000000 UTC"]),
         ([1_577_880_000_500_000_000], "FT_ABSOLUTE_TIME", ["2020-01-01T12:00:00.500Z"]),
+        ([500], "FT_STRING", ["000500"]),
         ([1, 2, 2], "FT_UINT8", ["1", "2", "2"]),
     ],
 )
