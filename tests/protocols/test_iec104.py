@@ -201,6 +201,18 @@ def test_read_is_answered_by_any_type() -> None:
     assert get(table, "ioa") == [1000]
 
 
+def test_what_is_asked_of_all_stations_each_confirms() -> None:
+    ask, confirm = "64 01 06 00 ffff 000000 14", "64 01 07 00 %s 000000 14"
+    first = [i(confirm % "0300"), i(ask, CLIENT), i(confirm % "0300", sent=1), i(confirm % "0400", sent=2)]
+    state = IEC104.state()
+    positions: dict[int, int] = {}
+    table = IEC104.decode(pdus(first, positions), state)
+    assert (table.is_request.tolist(), table.is_response.tolist()) == ([False] * 4, [True, False, False, False])
+    own = [i(confirm % "0500", sent=3), i("64 01 06 00 0500 000000 14", CLIENT, 1), i(confirm % "0500", sent=4)]
+    table = IEC104.decode(pdus(own, positions), state)
+    assert (table.is_response.tolist(), table.request.tolist()) == ([False, False, True], [-1, -1, 1])
+
+
 @pytest.mark.parametrize(
     ("asdu", "action", "fields"),
     [

@@ -32,6 +32,7 @@ from sensor.protocols.iec104.types import LAYOUT, Sense, TypeId
 IDENTIFIER = np.dtype([("type_id", "u1"), ("structure", "u1"), ("cause", "u1"), ("originator", "u1"), ("common_address", "<u2"), ("first_address", "<u4")])
 OBJECTS = HEADER.itemsize + 6
 ADDRESS, ADDRESS_MASK = 3, 0xFFFFFF
+ALL_STATIONS = 0xFFFF  # 7.2.4, the global common address
 IDENTIFIED = ("type_id", "category", "sequence_of_elements", "number_of_objects", "cause", "negative", "test", "originator", "common_address")
 U_ACTIONS = np.zeros(64, np.uint8)
 U_ACTIONS[list(U_ACTION)] = list(U_ACTION.values())
@@ -64,8 +65,26 @@ def decode(pdus: Pdus, state: Sequences) -> Table:
     key = np.zeros(len(pdus), np.int64)
     _functions(table, np.flatnonzero(~is_numbered), control, key)
     _asdus(table, np.flatnonzero(is_i), key)
+    to_all = np.flatnonzero(table.is_request & (table.number("common_address") == ALL_STATIONS))
+    table.is_request[to_all] = False
     pair(table, key)
+    _confirmed_by_many(table, to_all, state)
     return table
+
+
+def _confirmed_by_many(table: Table, to_all: Ints, state: Sequences) -> None:
+    """7.2.4: what is asked of all stations, each confirms with its own address. So neither is paired, nor is such a confirmation one that nobody asked for."""
+    stream = table.flow.astype(np.int64) * 2
+    if not to_all.size and not state.to_all.any():
+        return
+    alone = np.flatnonzero(table.is_response & (table.request < 0) & table.has("type_id"))
+    flows, first = np.unique(stream[to_all], return_index=True)
+    place = np.searchsorted(flows, stream[alone])
+    asked = state.to_all[stream[alone]]
+    inside = np.flatnonzero(place < len(flows))
+    asked[inside] |= (flows[place[inside]] == stream[alone[inside]]) & (to_all[first[place[inside]]] < alone[inside])
+    table.is_response[alone[asked]] = False
+    state.to_all[flows] = True
 
 
 def _functions(table: Table, rows: Ints, control: Array, key: Ints) -> None:

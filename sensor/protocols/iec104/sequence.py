@@ -18,18 +18,19 @@ class Sequences:
     """What each direction of each flow said last, by flow * 2 + to_server.
 
     send and receive: int32, the last N(S) and N(R) plus 1; 0 where none is known. position: int64, of the last APDU in its flow plus 1, by which a flow number
-    that was given to another flow is told. As long as the flow table, whose bound and evictions are theirs.
+    that was given to another flow is told. to_all: bool, whether something was asked of all stations. As long as the flow table, whose bound is theirs.
     """
 
     def __init__(self) -> None:
         self.send, self.receive = np.zeros(2, np.int32), np.zeros(2, np.int32)
         self.position = np.zeros(2, np.int64)
+        self.to_all = np.zeros(2, np.bool_)
 
     def hold(self, streams: int) -> None:
         """Room for this many."""
         if streams > len(self.send):
             more = max(streams, 2 * len(self.send)) - len(self.send)
-            for name in ("send", "receive", "position"):
+            for name in ("send", "receive", "position", "to_all"):
                 kept = getattr(self, name)
                 setattr(self, name, np.concatenate((kept, np.zeros(more, kept.dtype))))
 
@@ -42,7 +43,7 @@ def follow(table: Table, numbers: Array, is_i: Mask, is_numbered: Mask, state: S
     flow, position = table.flow[new].astype(np.int64), table.pdus.position[new]
     state.hold(int(flow.max()) * 2 + 2)
     begun = flow[position == 0] * 2  # another flow has the number now
-    for column in (state.send, state.receive, state.position):
+    for column in (state.send, state.receive, state.position, state.to_all):
         column[begun] = column[begun + 1] = 0
     stream = flow * 2 + table.to_server[new]
     order = order_by(stream)
