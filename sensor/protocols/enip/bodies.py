@@ -1,0 +1,217 @@
+"""What lies in each service, behind its path or status.
+
+Source: CIP Volume 1, A-4 (common services); 1756-PM020 (tags, symbols, templates).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sensor.columns import Ints, Mask, read
+from sensor.events.table import Table
+from sensor.events.vocabulary import Anomaly
+from sensor.protocols.enip import connection_manager, identity, pccc, values
+from sensor.protocols.enip.codes import GeneralStatus, ObjectClass
+from sensor.protocols.enip.context import Context
+from sensor.protocols.enip.operations import Operation as O
+from sensor.protocols.enip.symbols import members, symbols
+
+COUNT = np.dtype([("element_count", "<u2")])
+COUNT_OFFSET = np.dtype([("element_count", "<u2"), ("data_offset", "<u4")])
+OFFSET = np.dtype([("data_offset", "<u4")])
+OFFSET_COUNT = np.dtype([("data_offset", "<u4"), ("element_count", "<u2")])
+SIZE = np.dtype([("size", "<u2")])
+ITEM = np.dtype("<u2")
+RESET = np.dtype([("reset_type", "u1")])
+TAGS = (O.READ_TAG, O.READ_TAG_FRAGMENTED)
+
+EMPTY = (O.MULTIPLE_SERVICE_PACKET, O.UNCONNECTED_SEND)  # their messages have rows of their own
+REQUESTS = (
+    *TAGS, O.WRITE_TAG, O.WRITE_TAG_FRAGMENTED, O.READ_MODIFY_WRITE_TAG, O.READ_MEMORY, O.READ_TEMPLATE, O.GET_ATTRIBUTE_LIST, O.GET_INSTANCE_ATTRIBUTE_LIST,
+    O.RESET, O.FORWARD_OPEN, O.LARGE_FORWARD_OPEN, O.FORWARD_CLOSE, O.EXECUTE_PCCC, *EMPTY,
+)  # fmt: skip
+REPLIES = (
+    *TAGS, O.GET_ATTRIBUTES_ALL, O.GET_ATTRIBUTE_SINGLE, O.GET_ATTRIBUTE_LIST, O.GET_INSTANCE_ATTRIBUTE_LIST, O.READ_TEMPLATE, O.FORWARD_OPEN,
+    O.LARGE_FORWARD_OPEN, O.FORWARD_CLOSE, O.EXECUTE_PCCC, *EMPTY,
+)  # fmt: skip
+
+
+def _numbers(operations: tuple[O, ...]) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
+    array = np.zeros(1 << 16, np.uint8)
+    array[list(operations)] = np.arange(len(operations)) + 1
+    return array
+
+
+REQUEST, REPLY = _numbers(REQUESTS), _numbers(REPLIES)  # by operation, its place in the tuple counted from 1
+
+
+def fill(context: Context) -> None:
+    """Every row's service data into fields: requests first, since replies look at theirs."""
+    table, message = context.table, context.message
+    answered = (message.status == GeneralStatus.SUCCESS) | (message.status == GeneralStatus.PARTIAL_TRANSFER) | (message.status == GeneralStatus.EMBEDDED_SERVICE_ERROR)
+    for is_reply, numbers, operations in ((False, REQUEST, REQUESTS), (True, REPLY, REPLIES)):
+        rows = np.flatnonzero(message.exists & (message.is_reply == is_reply))
+        if not rows.size:
+            continue
+        which = numbers[context.operation[rows]]
+        if is_reply:
+            which[~answered[rows]] = 255
+        for each in np.flatnonzero(np.bincount(which, minlength=256)).tolist():
+            mine = rows[which == each]
+            at, end = message.body[mine], message.end[mine]
+            if each == 255:
+                used = _refused(context, mine, at, end)
+            elif each:
+                used = _reply(context, operations[each - 1], mine, at, end) if is_reply else _request(context, operations[each - 1], mine, at, end)
+            else:
+                used = at
+            _rest(table, mine, used, end, is_data=each in (0, 255))
+
+
+def _rest(table: Table, rows: Ints, used: Ints, end: Ints, *, is_data: bool) -> None:
+    """What is left of the service data: data where nothing says what it is, a surplus otherwise."""
+    left = used < end
+    table.flag(rows[used > end], Anomaly.TRUNCATED)
+    if not is_data:
+        table.flag(rows[left], Anomaly.TRAILING)
+    if left.any():
+        table.span("data", rows[left], used[left], (end - used)[left])
+
+
+def _request(context: Context, operation: O, rows: Ints, at: Ints, end: Ints) -> Ints:
+    """One operation's requests; where what is understood ends."""
+    table = context.table
+    match operation:
+        case O.READ_TAG:
+            return _fixed(table, COUNT, rows, at, end)
+        case O.READ_TAG_FRAGMENTED:
+            return _fixed(table, COUNT_OFFSET, rows, at, end)
+        case O.WRITE_TAG | O.WRITE_TAG_FRAGMENTED:
+            begin = values.types(table, rows, at, end)
+            is_whole = operation == O.WRITE_TAG
+            begin = _fixed(table, COUNT if is_whole else COUNT_OFFSET, rows, begin, end)
+            return values.content(table, rows, begin, end, is_whole=is_whole)
+        case O.READ_MODIFY_WRITE_TAG:
+            return _masks(table, rows, at, end)
+        case O.READ_MEMORY | O.READ_TEMPLATE:
+            return _fixed(table, OFFSET_COUNT, rows, at, end)
+        case O.GET_ATTRIBUTE_LIST | O.GET_INSTANCE_ATTRIBUTE_LIST:
+            return _attribute_list(table, rows, at, end)
+        case O.RESET:
+            some = at < end
+            table.body(RESET, rows[some], at[some], end[some])
+            return at + some
+        case O.FORWARD_OPEN | O.LARGE_FORWARD_OPEN:
+            return connection_manager.opening(context, operation, rows, at, end)
+        case O.FORWARD_CLOSE:
+            return connection_manager.closing(table, rows, at, end, is_reply=False)
+        case O.EXECUTE_PCCC:
+            return pccc.command(context, rows, at, end)
+    return end  # its messages have rows of their own
+
+
+def _reply(context: Context, operation: O, rows: Ints, at: Ints, end: Ints) -> Ints:
+    """The same for replies that succeeded."""
+    table = context.table
+    request = table.request[rows]
+    match operation:
+        case O.READ_TAG | O.READ_TAG_FRAGMENTED:
+            asked = np.flatnonzero(request >= 0)
+            for name in ("element_count", "data_offset") if operation == O.READ_TAG_FRAGMENTED else ("element_count",):
+                table.set(name, rows[asked], table.number(name)[request[asked]])
+            begin = values.types(table, rows, at, end)
+            partial = context.message.status[rows] != GeneralStatus.SUCCESS
+            return values.content(table, rows, begin, end, is_whole=operation == O.READ_TAG and not partial.any())
+        case O.GET_ATTRIBUTES_ALL:
+            mine = _identities(context, rows)
+            used = at.copy()
+            used[mine] = identity.everything(table, rows[mine], at[mine], end[mine])
+            return _data_behind(table, rows, used, end)
+        case O.GET_ATTRIBUTE_SINGLE:
+            mine = _identities(context, rows)
+            used = at.copy()
+            used[mine] = identity.one(table, rows[mine], table.number("attribute_id")[rows[mine]], at[mine], end[mine])
+            return _data_behind(table, rows, used, end)
+        case O.GET_ATTRIBUTE_LIST:
+            return _data_behind(table, rows, _listed(context, rows, at, end), end)
+        case O.GET_INSTANCE_ATTRIBUTE_LIST:
+            return symbols(table, rows, at, end)
+        case O.READ_TEMPLATE:
+            return members(table, rows, at, end)
+        case O.FORWARD_OPEN | O.LARGE_FORWARD_OPEN:
+            return connection_manager.opened(context, rows, at, end)
+        case O.FORWARD_CLOSE:
+            return connection_manager.closing(table, rows, at, end, is_reply=True)
+        case O.EXECUTE_PCCC:
+            return pccc.reply(context, rows, at, end)
+    return end
+
+
+def _refused(context: Context, rows: Ints, at: Ints, end: Ints) -> Ints:
+    """Replies that failed: most carry nothing more than their status."""
+    used = at.copy()
+    mine = np.flatnonzero(np.isin(context.operation[rows], (*connection_manager.OPENS, O.FORWARD_CLOSE)))
+    used[mine] = connection_manager.refused(context.table, rows[mine], at[mine], end[mine])
+    return used
+
+
+def _fixed(table: Table, layout: np.dtype[np.void], rows: Ints, at: Ints, end: Ints) -> Ints:
+    """A record's fields; where it ends."""
+    return np.where(table.body(layout, rows, at, end), at + layout.itemsize, end)
+
+
+def _data_behind(table: Table, rows: Ints, used: Ints, end: Ints) -> Ints:
+    left = used < end
+    table.span("data", rows[left], used[left], (end - used)[left])
+    return end
+
+
+def _identities(context: Context, rows: Ints) -> Ints:
+    """Which of these rows ask an instance of the Identity object."""
+    paths = context.paths
+    mine: Mask = (paths.class_id[rows] == ObjectClass.IDENTITY) & (paths.instance_id[rows] > 0)
+    return np.flatnonzero(mine)
+
+
+def _masks(table: Table, rows: Ints, at: Ints, end: Ints) -> Ints:
+    """1756-PM020, Read Modify Write: a size, and that many bytes each of OR and AND mask."""
+    fits = at + SIZE.itemsize <= end
+    size = np.where(fits, read(table.pdus.data, np.where(fits, at, 0), SIZE)["size"], 0).astype(np.int64)
+    begin = np.minimum(at + SIZE.itemsize, end)
+    whole = fits & (begin + 2 * size <= end)
+    table.flag(rows[~whole], Anomaly.TRUNCATED)
+    table.span("or_mask", rows[whole], begin[whole], size[whole])
+    table.span("and_mask", rows[whole], (begin + size)[whole], size[whole])
+    return np.where(whole, begin + 2 * size, end)
+
+
+def _attribute_list(table: Table, rows: Ints, at: Ints, end: Ints) -> Ints:
+    """A-4.3: a count, and that many attributes."""
+    fits = at + SIZE.itemsize <= end
+    stated = np.where(fits, read(table.pdus.data, np.where(fits, at, 0), SIZE)["size"], 0).astype(np.int64)
+    count = np.minimum(stated, np.maximum(end - at - SIZE.itemsize, 0) >> 1)
+    table.flag(rows[~fits | (count < stated)], Anomaly.TRUNCATED)
+    table.list("attributes", rows, count, at + SIZE.itemsize, ITEM)
+    return np.where(count < stated, end, np.minimum(at + SIZE.itemsize + 2 * count, end))
+
+
+def _listed(context: Context, rows: Ints, at: Ints, end: Ints) -> Ints:
+    """A-4.3: a count, then attribute, status and value of each. Only where the sizes of values are known, as the identity's are, can they be told apart."""
+    used = at.copy()
+    mine = _identities(context, rows)
+    left = mine[end[mine] - at[mine] >= 6]
+    counts = read(context.table.pdus.data, at[left], SIZE)["size"].astype(np.int64)
+    used[left] += SIZE.itemsize
+    pair = np.dtype([("attribute", "<u2"), ("status", "<u2")])
+    for i in range(identity.DEVICE_STATE):
+        going = (i < counts) & (used[left] + pair.itemsize <= end[left])
+        left, counts = left[going], counts[going]
+        if not left.size:
+            break
+        record = read(context.table.pdus.data, used[left], pair)
+        known = np.isin(record["attribute"], (*identity.SIZES, identity.NAME))
+        left, counts, record = left[known], counts[known], record[known]
+        used[left] += pair.itemsize
+        good = record["status"] == 0
+        used[left[good]] = identity.one(context.table, rows[left[good]], record["attribute"][good], used[left[good]], end[left[good]])
+    return used

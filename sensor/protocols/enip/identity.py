@@ -1,0 +1,117 @@
+"""Who a device says it is: encapsulation lists and the Identity object.
+
+Source: CIP Volume 2, 2-4.2 to 2-4.4 (lists, sessions), 2-6.3.3 (socket addresses); CIP Volume 1, 5-2 (Identity object).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sensor.columns import Array, Ints, read
+from sensor.events.table import Table
+from sensor.events.vocabulary import Anomaly
+from sensor.protocols.enip.codes import Command
+from sensor.protocols.enip.encapsulation import HEADER
+
+# 5-2.2.1, attributes 1 to 6, as Get_Attributes_All and ListIdentity put them one behind the other; attribute 7, the name, is a length and characters.
+IDENTITY = np.dtype(
+    [
+        ("vendor_id", "<u2"),
+        ("device_type", "<u2"),
+        ("product_code", "<u2"),
+        ("major_revision", "u1"),
+        ("minor_revision", "u1"),
+        ("device_status", "<u2"),
+        ("serial_number", "<u4"),
+    ]
+)
+STATE = np.dtype([("device_state", "u1")])
+SIZES = {1: 2, 2: 2, 3: 2, 4: 2, 5: 2, 6: 4, 8: 1}  # attribute 8 is the state
+OFFSETS = {1: 0, 2: 2, 3: 4, 4: 6, 5: 8, 6: 10}
+NAME, DEVICE_STATE = 7, 8
+LISTED = np.dtype([("count", "<u2"), ("type", "<u2"), ("length", "<u2"), ("protocol_version", "<u2")])
+SOCKET = np.dtype([("family", ">u2"), ("port", ">u2"), ("address", "u1", 4), ("zero", "V8")])  # big-endian, as in the socket interface
+SERVICES = np.dtype([*((name, LISTED[name]) for name in LISTED.names or ()), ("capability_flags", "<u2")])
+SERVICE_NAME = 16
+SESSION = np.dtype([("protocol_version", "<u2"), ("option_flags", "<u2")])
+
+
+def encapsulated(table: Table, command: Array) -> None:
+    """What PDUs without CIP carry."""
+    own = command[table.pdu]
+    plain = np.flatnonzero((own != Command.SEND_RR_DATA) & (own != Command.SEND_UNIT_DATA) & (table.pdus.end - table.pdus.at > HEADER.itemsize)[table.pdu])
+    if not plain.size:
+        return
+    at, end = (getattr(table.pdus, name)[table.pdu] for name in ("at", "end"))
+    at = at + HEADER.itemsize
+    rows = plain[own[plain] == Command.REGISTER_SESSION]
+    table.body(SESSION, rows, at[rows], end[rows])
+    rows = plain[own[plain] == Command.LIST_IDENTITY]
+    _listed(table, rows, at[rows], end[rows])
+    rows = plain[own[plain] == Command.LIST_SERVICES]
+    fits = rows[table.body(SERVICES, rows, at[rows], end[rows])]
+    begin = at[fits] + SERVICES.itemsize
+    table.span("service_name", fits, begin, np.minimum(SERVICE_NAME, end[fits] - begin))
+    rest = plain[~np.isin(own[plain], (Command.REGISTER_SESSION, Command.LIST_IDENTITY, Command.LIST_SERVICES))]
+    table.span("data", rest, at[rest], end[rest] - at[rest])
+
+
+def _listed(table: Table, rows: Ints, at: Ints, end: Ints) -> None:
+    """2-4.2.3: an identity behind the target's socket address."""
+    fits = table.body(LISTED, rows, at, end)
+    rows, at, end = rows[fits], at[fits] + LISTED.itemsize, end[fits]
+    whole = at + SOCKET.itemsize <= end
+    table.flag(rows[~whole], Anomaly.TRUNCATED)
+    rows, at, end = rows[whole], at[whole], end[whole]
+    sockets(table, rows, at)
+    at = at + SOCKET.itemsize
+    used = everything(table, rows, at, end)
+    table.flag(rows[used < end], Anomaly.TRAILING)
+
+
+def sockets(table: Table, rows: Ints, at: Ints) -> None:
+    """Socket addresses at these places; none where 0."""
+    some = np.flatnonzero(at > 0)
+    if some.size:
+        for row, address in zip(rows[some].tolist(), read(table.pdus.data, at[some], SOCKET)["address"].tolist(), strict=True):
+            table.object("socket_address", row, ".".join(map(str, address)))
+
+
+def everything(table: Table, rows: Ints, at: Ints, end: Ints) -> Ints:
+    """Attributes 1 to 7 and, where it follows, 8; where they end."""
+    used = end.copy()
+    fits = np.flatnonzero(table.body(IDENTITY, rows, at, end))
+    begin = at[fits] + IDENTITY.itemsize
+    used[fits] = name(table, rows[fits], begin, end[fits])
+    more = fits[used[fits] < end[fits]]
+    table.body(STATE, rows[more], used[more], end[more])
+    used[more] += 1
+    return used
+
+
+def name(table: Table, rows: Ints, at: Ints, end: Ints) -> Ints:
+    """Attribute 7, a SHORT_STRING; where it ends."""
+    some = at < end
+    table.flag(rows[~some], Anomaly.TRUNCATED)
+    length = np.where(some, table.pdus.data[at], 0).astype(np.int64)
+    table.flag(rows[at + 1 + length > end], Anomaly.TRUNCATED)
+    stop = np.minimum(at + 1 + length, end)
+    begin = np.minimum(at + 1, end)
+    table.span("product_name", rows[some], begin[some], (stop - begin)[some])
+    return stop
+
+
+def one(table: Table, rows: Ints, attribute: Array, at: Ints, end: Ints) -> Ints:
+    """One attribute of each row's identity; where it ends, `at` where the attribute is none of those."""
+    used = at.copy()
+    for number in np.unique(attribute).tolist():
+        mine = np.flatnonzero(attribute == number)
+        if number == NAME:
+            used[mine] = name(table, rows[mine], at[mine], end[mine])
+        elif number in SIZES:
+            names = [("device_state", 0)] if number == DEVICE_STATE else [(n, IDENTITY.fields[n][1]) for n in IDENTITY.names or () if IDENTITY.fields]
+            begin = 0 if number == DEVICE_STATE else OFFSETS[number]
+            parts = [(n, IDENTITY[n] if number != DEVICE_STATE else "u1") for n, offset in names if begin <= offset < begin + SIZES[number]]
+            fits = table.body(np.dtype(parts), rows[mine], at[mine], end[mine])
+            used[mine[fits]] += SIZES[number]
+    return used

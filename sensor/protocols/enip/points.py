@@ -1,0 +1,137 @@
+"""Every value that services read or write, as points."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sensor.columns import Array, Ints, ragged
+from sensor.events.point import Points, Quality, RawType, Space, Verb, join, points
+from sensor.events.table import Lists, Spans, Table
+from sensor.events.vocabulary import Action
+from sensor.protocols.enip.operations import Operation as O
+from sensor.protocols.enip.pccc_codes import FileType
+from sensor.protocols.enip.values import RAW_TYPE, WIRE
+
+WIDTH = np.ones(0x10000, np.int64)  # bytes of one element, by data type
+for _code, (_wire, _) in WIRE.items():
+    WIDTH[_code] = np.dtype(_wire).itemsize
+FRAGMENTED = (O.READ_TAG_FRAGMENTED, O.WRITE_TAG_FRAGMENTED)
+ATTRIBUTES = (O.GET_ATTRIBUTE_SINGLE, O.SET_ATTRIBUTE_SINGLE)
+FILE_TYPE = np.full(256, RawType.INT16, np.uint8)
+FILE_TYPE[[FileType.FLOAT, FileType.LONG]] = RawType.FLOAT32, RawType.INT32
+FILE_TYPE[[FileType.BIT, FileType.OUTPUT, FileType.INPUT]] = RawType.BITS
+UNSIGNED = {1: ("u1", RawType.UINT8), 2: ("<u2", RawType.UINT16), 4: ("<u4", RawType.UINT32), 8: ("<u8", RawType.UINT64)}
+EXACT = 1 << 53  # beyond it a float64 has gaps
+
+
+def values(table: Table) -> Points:
+    """One point per element of tags and data tables, per attribute of one element, per string or structure. A reply whose request was not seen has no address: no point."""
+    parts = [_numbers(table, name) for name in ("integers", "reals") if name in table]
+    parts += [_wholes(table, "string", RawType.STRING), _wholes(table, "data", RawType.BYTES), _attributes(table)]
+    return join([part for part in parts if len(part)])
+
+
+def _addressed(table: Table) -> Array:
+    """Rows with an address: a tag, or an object's instance; new, and not refused where they read."""
+    return table.is_new & (table.has("tag") | table.has("instance_id"))
+
+
+def _verb(table: Table, rows: Ints) -> Array:
+    return np.where(table.action[rows] == Action.READ, Verb.READ, Verb.WRITE)
+
+
+def _place(table: Table, rows: Ints) -> tuple[Array, Array]:
+    """Space and block: data tables and symbols have names, symbols' instances a class and instance."""
+    space = np.where(table.has("pccc_command")[rows], Space.DATA_TABLE, Space.TAG)
+    block = np.where(table.has("tag")[rows], 0, table.number("class_id")[rows].astype(np.int64) << 16 | table.number("instance_id")[rows])
+    return space, block
+
+
+def _quality(table: Table, rows: Ints) -> Array:
+    """A write that was refused says so in its response; what the device did not carry out is known there."""
+    refused = np.zeros(len(table), np.bool_)
+    answers = np.flatnonzero((table.request >= 0) & table.failed)
+    refused[table.request[answers]] = True
+    return np.where(refused[rows], Quality.REFUSED, Quality.GOOD)
+
+
+def _numbers(table: Table, name: str) -> Points:
+    column = table.columns[name]
+    assert isinstance(column, Lists)
+    start, count, content = column.flat()
+    rows = np.flatnonzero((count > 0) & _addressed(table))
+    item, index = ragged(count[rows])
+    row = rows[item]
+    value = content[start[row] + index]
+    data_type = table.number("data_type")
+    offset = np.where(np.isin(table.number("operation")[rows], FRAGMENTED), table.number("data_offset")[rows].astype(np.int64) // WIDTH[data_type[rows]], 0)
+    first = np.where(table.has("tag")[rows], 0, table.number("member_id")[rows].astype(np.int64))
+    raw = np.where(table.has("file_type")[row], FILE_TYPE[table.number("file_type")[row]], RAW_TYPE[data_type[row]])
+    space, block = _place(table, row)
+    found = points(row, value, raw, space=space, verb=_verb(table, row), block=block, index=index + (offset + first)[item], quality=_quality(table, row))
+    if name == "integers":
+        unsigned = (raw == RawType.UINT64) | (raw == RawType.BITS)
+        found.value[unsigned & (value < 0)] += 2.0**64
+        for i in np.flatnonzero(np.abs(found.value) > EXACT).tolist():
+            found.exact[i] = int(value[i]) & 0xFFFFFFFFFFFFFFFF if unsigned[i] else int(value[i])
+    _name(table, found)
+    return found
+
+
+def _name(table: Table, found: Points) -> None:
+    """Names of the points whose rows have a tag, each read once."""
+    tag = table.columns.get("tag")
+    if not isinstance(tag, Spans):
+        return
+    named = np.flatnonzero(table.has("tag")[found.row])
+    rows = found.row[named]
+    texts: dict[int, str] = {}
+    for i, row in zip(named.tolist(), rows.tolist(), strict=True):
+        text = texts.get(row)
+        if text is None:
+            text = texts[row] = table.pdus.data[tag.at[row] : tag.at[row] + tag.size[row]].tobytes().decode("utf-8", "replace")
+        found.name[i] = text
+
+
+def _wholes(table: Table, name: str, raw_type: RawType) -> Points:
+    """Strings, and structures as the bytes they are: one point each."""
+    column = table.columns.get(name)
+    rows = np.zeros(0, np.int64)
+    if isinstance(column, Spans):
+        mine = table.has(name) & _addressed(table) & np.isin(table.action, (Action.READ, Action.WRITE))
+        typed = table.has("data_type") | table.has("file_type")
+        mine &= typed if raw_type == RawType.STRING else typed & ~table.has("string")
+        rows = np.flatnonzero(mine & ~(table.has("pccc_function") & table.failed))
+    space, block = _place(table, rows)
+    found = points(rows, np.full(len(rows), np.nan), raw_type, space=space, verb=_verb(table, rows), block=block, quality=_quality(table, rows))
+    for i, row in enumerate(rows.tolist()):
+        assert isinstance(column, Spans)
+        content = table.pdus.data[column.at[row] : column.at[row] + column.size[row]].tobytes()
+        found.exact[i] = content.decode("utf-8", "replace") if raw_type == RawType.STRING else content
+    _name(table, found)
+    return found
+
+
+def _attributes(table: Table) -> Points:
+    """Get_Attribute_Single replies and Set_Attribute_Single requests: an unsigned number where the size allows one, bytes otherwise."""
+    column, parts = table.columns.get("data"), []
+    rows = np.zeros(0, np.int64)
+    if isinstance(column, Spans):
+        asked = np.isin(table.number("operation"), ATTRIBUTES) & table.has("data") & table.has("attribute_id") & table.is_new & ~table.failed
+        reads = table.number("operation") == O.GET_ATTRIBUTE_SINGLE
+        rows = np.flatnonzero(asked & (table.is_response == reads))
+    for size in np.unique(column.size[rows]).tolist() if isinstance(column, Spans) else ():
+        mine = rows[column.size[rows] == size]
+        wire, raw = UNSIGNED.get(size, ("u1", RawType.BYTES))
+        numbers = table.pdus.data[column.at[mine][:, None] + np.arange(np.dtype(wire).itemsize)].view(wire).reshape(-1).astype(np.uint64)
+        value = numbers.astype(np.float64) if size in UNSIGNED else np.full(len(mine), np.nan)
+        block = table.number("class_id")[mine].astype(np.int64) << 16 | table.number("instance_id")[mine]
+        verb = np.where(table.number("operation")[mine] == O.GET_ATTRIBUTE_SINGLE, Verb.READ, Verb.WRITE)
+        part = points(mine, value, raw, space=Space.ATTRIBUTE, verb=verb, block=block, address=table.number("attribute_id")[mine], quality=_quality(table, mine))
+        for i in range(len(mine)):
+            if size not in UNSIGNED:
+                part.exact[i] = table.pdus.data[column.at[mine[i]] : column.at[mine[i]] + size].tobytes()
+            elif value[i] > EXACT:
+                part.exact[i] = int(numbers[i])
+        parts.append(part)
+    return join(parts)
