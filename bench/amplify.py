@@ -61,24 +61,16 @@ def amplify(path: Path, n: int, captures: Path = CAPTURES) -> Path:
 
 
 def compose(contents: list[bytes]) -> Round:
-    """Captures as one round: small ones several times, so that each has its share; records interleaved, each capture's in their order."""
-    chains = [(number, content, *chain(content)) for number, content in enumerate(contents)]
-    most = max(len(at) for _, _, at, _ in chains)
-    placed: list[tuple[Array, Array, Array, Bytes]] = []  # per copy: progress, places, sizes, and the copy's number
-    base, bodies, number = 0, [], 0
-    for _, content, at, size in chains:
-        for _ in range(max(1, min(64, most // (4 * len(at))))):
-            placed.append(((np.arange(len(at)) + 0.5) / len(at), base + at, size, np.full(len(at), number)))
-            number += 1
-        body = np.frombuffer(content, np.uint8)
-        bodies.append(body)
-        base += len(body)
-    progress, at, size, copy = (np.concatenate(column) for column in zip(*placed, strict=True))
-    order = np.argsort(progress, kind="stable")
-    at, size, copy = at[order], size[order], copy[order]
+    """Captures as one round, their records interleaved, each capture's in their order."""
+    chains = [chain(content) for content in contents]
+    base = np.cumsum([0, *map(len, contents[:-1])])
+    at, size = np.concatenate([begin + start for (begin, _), start in zip(chains, base, strict=True)]), np.concatenate([size for _, size in chains])
+    capture = np.repeat(np.arange(len(chains)), [len(begin) for begin, _ in chains])
+    order = np.argsort(np.concatenate([(np.arange(len(begin)) + 0.5) / len(begin) for begin, _ in chains]), kind="stable")  # by each one's own progress
+    at, size, capture = at[order], size[order], capture[order]
     row, index = ragged(size)
-    data = padded(np.concatenate(bodies)[at[row] + index].tobytes())
-    return _places(data, np.cumsum(size) - size, size, copy)
+    data = padded(np.frombuffer(b"".join(contents), np.uint8)[at[row] + index].tobytes())
+    return _places(data, np.cumsum(size) - size, size, capture)
 
 
 def chain(content: bytes) -> tuple[Ints, Ints]:
@@ -97,7 +89,7 @@ def chain(content: bytes) -> tuple[Ints, Ints]:
     return np.array(begin, np.int64), np.array(sizes, np.int64)
 
 
-def _places(data: Bytes, begin: Ints, size: Ints, copy: Ints) -> Round:
+def _places(data: Bytes, begin: Ints, size: Ints, capture: Ints) -> Round:
     """Find the addresses and checksums of each record."""
     frame, end = begin + RECORD.itemsize, begin + size
     rows = np.flatnonzero(size >= RECORD.itemsize + 14)
@@ -105,12 +97,12 @@ def _places(data: Bytes, begin: Ints, size: Ints, copy: Ints) -> Round:
     ethertype, network = np.where(tagged, _u2(data, frame + 16), _u2(data, frame + 12)), frame + 14 + 4 * tagged
     ip = rows[(ethertype[rows] == 0x0800) & (network[rows] + 20 <= end[rows]) & (data[network[rows]] >> 4 == 4)]
     arp = rows[(ethertype[rows] == 0x0806) & (network[rows] + 28 <= end[rows])]
-    mac_at, mac_copy = (
+    mac_at, mac_capture = (
         np.concatenate((frame[rows], frame[rows] + 6, network[arp] + 8, network[arp] + 18)),
-        np.concatenate((copy[rows], copy[rows], copy[arp], copy[arp])),
+        np.concatenate((capture[rows], capture[rows], capture[arp], capture[arp])),
     )
     address_at = np.concatenate((network[ip] + 12, network[ip] + 16, network[arp] + 14, network[arp] + 24))
-    address_copy = np.concatenate((copy[ip], copy[ip], copy[arp], copy[arp]))
+    address_capture = np.concatenate((capture[ip], capture[ip], capture[arp], capture[arp]))
     mac = np.array([int.from_bytes(data[at : at + 6].tobytes()) for at in mac_at.tolist()], np.int64)
     own_mac = np.flatnonzero((mac >> 40 & 1 == 0) & (mac != 0))
     address = read(data, address_at, np.dtype([("a", ADDRESS)]))["a"].astype(np.int64)
@@ -118,8 +110,8 @@ def _places(data: Bytes, begin: Ints, size: Ints, copy: Ints) -> Round:
     is_own = np.flatnonzero(own)
     number = np.full(len(address_at), -1)
     number[is_own] = np.arange(len(is_own))
-    _, mac_id = np.unique(np.stack((mac_copy[own_mac], mac[own_mac])), axis=1, return_inverse=True)
-    _, address_id = np.unique(np.stack((address_copy[is_own], address[is_own])), axis=1, return_inverse=True)
+    _, mac_id = np.unique(np.stack((mac_capture[own_mac], mac[own_mac])), axis=1, return_inverse=True)
+    _, address_id = np.unique(np.stack((address_capture[is_own], address[is_own])), axis=1, return_inverse=True)
     # Checksums: the IP header's, and TCP's or UDP's of the packets that have that header. Their sums have both addresses in them.
     first, protocol = _u2(data, network + 6) & 0x1FFF == 0, data[network + 9]
     transport = network + (data[network] & 15).astype(np.int64) * 4
