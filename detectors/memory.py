@@ -43,7 +43,7 @@ class Recent:
 class Burst:
     """Tells when something happened `limit` times within a window. Per key the times and frames of its latest, at most limit - 1."""
 
-    recent: Recent = field(default_factory=Recent)
+    recent: Recent = field(default_factory=lambda: Recent(4_000))
 
     def add(self, key: Any, ts_ns: int, frame: int, limit: int, window_ns: int) -> tuple[int, ...]:
         """One more; the frames of all of them when it makes the limit full (then counting begins anew), else none."""
@@ -67,7 +67,7 @@ class Burst:
 class Fanout:
     """Tells when a key met `limit` different targets within a window. A key's first target is kept as a tuple: most keys never have a second."""
 
-    recent: Recent = field(default_factory=Recent)
+    recent: Recent = field(default_factory=lambda: Recent(2_000))
 
     def add(self, key: Any, target: int, ts_ns: int, frame: int, limit: int, window_ns: int) -> tuple[int, ...]:  # noqa: PLR0917  # called for every new conversation: keywords cost time
         """One more; one frame per target when they are `limit` (then counting begins anew), else none."""

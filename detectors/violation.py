@@ -19,7 +19,7 @@ from sensor.events.vocabulary import Anomaly
 MALFORMED = Kind(
     "malformed-burst", "Malformed messages",
     "{count} messages between {client} and {server} contradict themselves or end too early ({protocol}); within {window_s} s fewer than {limit} are expected.",
-    Severity.HIGH, ("T0814",), "02003",
+    Severity.MEDIUM, ("T0814",), "02003",
 )  # fmt: skip
 UNASKED = Kind(
     "unasked-answer", "Answers without request",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -36,6 +37,11 @@ def techniques() -> dict[str, Technique]:
     """By identifier of v19 and later."""
     entries = _read("attack_ics.yaml")["techniques"]
     return {each["id"]: Technique(each["id"], each["name"], each["zh"], each.get("v18", each["id"]), tuple(each["tactics"])) for each in entries}
+
+
+def old_ids(ids: Iterable[str]) -> list[str]:
+    """What these techniques were called before v19; those that were not are left out."""
+    return [old for old in dict.fromkeys(techniques()[each].v18 for each in ids) if old]
 
 
 @cache
