@@ -69,7 +69,7 @@ class Fanout:
 
     recent: Recent = field(default_factory=lambda: Recent(2_000))
 
-    def add(self, key: Any, target: int, ts_ns: int, frame: int, limit: int, window_ns: int) -> tuple[int, ...]:  # noqa: PLR0917  # called for every new conversation: keywords cost time
+    def add(self, key: Any, target: int, ts_ns: int, frame: int, limit: int, window_ns: int) -> tuple[int, ...]:
         """One more; one frame per target when they are `limit` (then counting begins anew), else none."""
         recent = self.recent
         entry = recent.young.get(key)
