@@ -49,41 +49,35 @@ def follow(table: Table, numbers: Array, is_i: Mask, is_numbered: Mask, state: S
     order = order_by(stream)
     rows, stream, position = new[order], stream[order], position[order]
     first = heads(stream)
-    restart = np.isin(table.trust[rows], (Trust.AFTER_GAP, Trust.RESYNCED)) | (first & (position < state.position[stream]))
+    trust = table.trust[rows]
+    restart = (trust == Trust.AFTER_GAP) | (trust == Trust.RESYNCED) | (first & (position < state.position[stream]))
     last = np.append(first[1:], True)
     state.position[stream[last]] = position[last] + 1
 
     sent, received = (numbers[rows] & 0xFFFF).astype(np.int64), (numbers[rows] >> 16).astype(np.int64)
     before = _before(stream, restart, is_i[rows], sent, state.send)
-    due = (before + 1) % MODULUS
+    due = before + 1 & MODULUS - 1
     wrong = is_i[rows] & (before >= 0) & (sent != due)
     if wrong.any():
         table.set("expected_send_sequence", rows[wrong], due[wrong])
     before = _before(stream, restart, is_numbered[rows], received, state.receive)
-    back = is_numbered[rows] & (before >= 0) & ((received - before) % MODULUS >= MODULUS // 2)
+    back = is_numbered[rows] & (before >= 0) & (received - before & MODULUS - 1 >= MODULUS // 2)
     if back.any():
         table.set("acknowledged_before", rows[back], before[back])
     table.flag(rows[wrong | back], Anomaly.BAD_SEQUENCE)
 
 
 def _before(stream: Ints, restart: Mask, has: Mask, value: Ints, kept: NDArray[np.int32]) -> Ints:
-    """The value that the last row of the same stream that `has` one had before each row, -1 where none is known. Rows are sorted by stream; moves `kept` on."""
-    place, first = np.arange(len(stream)), heads(stream)
-    start = np.maximum.accumulate(np.where(first, place, 0))
-    latest = np.maximum.accumulate(np.where(has, place, -1))
-    restarts = np.cumsum(restart) if restart.any() else None
-
-    def known(index: Ints, rows: Ints) -> Ints:
-        """What is known at `rows` from `index`, the last row that has a value: nothing, where a restart lies between."""
-        begin = start[rows]
-        inside = index >= begin
-        result = np.where(inside, value[index], kept[stream[rows]] - 1)
-        if restarts is not None:
-            since = np.where(inside, restarts[index], restarts[begin] - restart[begin])
-            result[restarts[rows] != since] = -1
-        return result
-
-    before = known(np.append(-1, latest[:-1]), place)
-    tail = np.flatnonzero(np.append(first[1:], True))
-    kept[stream[tail]] = known(latest[tail], tail) + 1
-    return before
+    """The value that the row before had, of those of its stream that `has` one; -1 where it is not known. Rows are sorted by stream; moves `kept` on."""
+    some = np.flatnonzero(has | restart)
+    streams = stream[some]
+    first = heads(streams)
+    known = np.where(has[some], value[some] + 1, 0)  # behind a restart that has none, nothing is known
+    before = np.append(0, known)[:-1]
+    before[first] = kept[streams[first]]
+    before[restart[some]] = 0
+    last = np.append(first, True)[1:]
+    kept[streams[last]] = known[last]
+    result = np.zeros(len(stream), np.int64)
+    result[some] = before
+    return result - 1
