@@ -15,6 +15,7 @@ import numpy as np
 from sensor.columns import Bytes, Ints, ragged
 
 SPAN = 4096  # bytes in which records are guessed at first; four times more as long as that goes well
+MOST_SPAN = 1 << 18  # what stays in the cache: a megabyte at once costs half as much again
 FEW = 16  # fewer records than this from a guess, and a walk follows
 WALK = 256  # records walked before the next guess
 
@@ -56,7 +57,7 @@ class Chain:
         while True:
             offsets, at = self.guess(data, at, min(at + self.span, end), end)
             parts.append(offsets)
-            self.span = min(self.span * 4, 1 << 24)
+            self.span = min(self.span * 4, MOST_SPAN)
             if len(offsets) < FEW:
                 if at + SPAN < end:  # it went badly; near the end there are just few
                     self.span = SPAN

@@ -110,7 +110,7 @@ class Pcap:
         self.is_first = False
         if need:
             one, usual, wide = read(data, np.array([at, at + RECORD_SIZE + captured, at + NOKIA_SIZE + captured]), self.record)
-            if self.supports(wide, one) and not self.supports(usual, one):
+            if self.supports(wide, one) and not self.flawless(usual):
                 return Stop(
                     f"records with a header of {RECORD_SIZE} bytes were expected, these have {NOKIA_SIZE}: Nokia's variant of pcap, not read", fatal=True
                 )

@@ -5,6 +5,8 @@ Source: draft-ietf-opsawg-pcapng (3.5 options, 4.3 enhanced packet, 4.4 simple p
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,10 +37,17 @@ def layout(kind: int, order: str) -> np.dtype[np.void]:
     return np.dtype([(name, order + size) for name, size in LAYOUTS[kind]])
 
 
+class Known(NamedTuple):
+    """What is known of interfaces, in columns: `number` is an index into source.interfaces, `clock` one into Interfaces.clocks."""
+
+    link_type: NDArray[np.uint16]
+    number: NDArray[np.uint16]
+    fcs: Ints
+    clock: Ints
+
+
 class Interfaces:
     """The interfaces of a section, and of the whole source: one that comes again in a later section under its number and name is the same."""
-
-    row = np.dtype([("link_type", "u2"), ("number", "u2"), ("fcs", "i8"), ("clock", "i8")])
 
     def __init__(self, source: Source) -> None:
         self.source = source
@@ -51,8 +60,7 @@ class Interfaces:
         self.section: list[Interface] = []
         self.number: list[int] = []
         self.clocks: list[Clock] = [Clock()]
-        self.table = np.array([(UNKNOWN_LINK_TYPE, 0, 0, 0)], self.row)  # the last row stands for interfaces that were not described
-        self.is_stale = False
+        self.is_stale = True
 
     def add(self, interface: Interface) -> None:
         if len(self.section) < MOST_INTERFACES:
@@ -69,16 +77,17 @@ class Interfaces:
             self.source.interfaces.append(name)
         return self.numbers[number, name]
 
-    def rows(self, interface: Array) -> Array:
-        """What is known of each packet's interface (uint32 ids): `row` records; `clock` is an index into clocks."""
+    def rows(self, interface: Array) -> Known:
+        """What is known of each packet's interface, by its id in the section."""
         if self.is_stale:
             self.clocks = [*dict.fromkeys([Clock(), *(one.clock for one in self.section)])]
             which = {clock: index for index, clock in enumerate(self.clocks)}
             known = [(one.link_type, number, one.fcs, which[one.clock]) for one, number in zip(self.section, self.number, strict=True)]
-            self.table = np.array([*known, (UNKNOWN_LINK_TYPE, 0, 0, 0)], self.row)
+            link_type, number, fcs, clock = zip(*known, (UNKNOWN_LINK_TYPE, 0, 0, 0), strict=True)  # the last stands for interfaces that were not described
+            self.table = Known(np.array(link_type, np.uint16), np.array(number, np.uint16), np.array(fcs, np.int64), np.array(clock, np.int64))
             self.is_stale = False
-        result: Array = self.table[np.minimum(interface, len(self.section))]
-        return result
+        row = np.minimum(interface, len(self.section))
+        return Known(*(column[row] for column in self.table))
 
 
 class Packets:
@@ -102,12 +111,12 @@ class Packets:
         known = self.interfaces.rows(interface)
         captured = self.checked(base, offset, interface, captured, room)
         np.maximum(length, captured, out=length)
-        ts_ns = self.times(ticks, known["clock"], is_timed)
+        ts_ns = self.times(ticks, known.clock, is_timed)
         self.comment(data, begin, captured, room, order)
-        if known["fcs"].any():  # the check sequence is no part of the packet, and cut off first
-            captured = np.minimum(captured, np.maximum(length - known["fcs"], 0))
+        if known.fcs.any():  # the check sequence is no part of the packet, and cut off first
+            captured = np.minimum(captured, np.maximum(length - known.fcs, 0))
         self.n += len(offset)
-        return Rows(begin, captured, length, ts_ns, known["link_type"], known["number"])
+        return Rows(begin, captured, length, ts_ns, known.link_type, known.number)
 
     def checked(self, base: int, offset: Ints, interface: Array, captured: Ints, room: Ints) -> Ints:
         """Captured lengths, none longer than its block has room for; what is wrong is reported."""
@@ -169,7 +178,7 @@ def fields(data: Bytes, kind: int, offset: Ints, order: str) -> list[Array]:
     length = block["length"].astype(np.int64)
     begin = offset + form.itemsize
     if kind == Block.SIMPLE_PACKET:  # cut by the snap length, and the block is no longer than its data
-        zero = np.zeros(len(offset), np.uint64)
-        return [offset, begin, zero, zero, np.minimum(length, room), length, room, zero != 0]
+        zero = np.zeros(len(offset), np.int64)
+        return [offset, begin, zero, zero.astype(np.uint64), np.minimum(length, room), length, room, zero != 0]
     ticks = block["high"].astype(np.uint64) << 32 | block["low"]
-    return [offset, begin, block["interface"].astype(np.uint64), ticks, block["captured"].astype(np.int64), length, room, np.ones(len(offset), np.bool_)]
+    return [offset, begin, block["interface"].astype(np.int64), ticks, block["captured"].astype(np.int64), length, room, np.ones(len(offset), np.bool_)]
