@@ -154,7 +154,7 @@ class Open:
             self.last_ns = max(self.last_ns, finding.ts_ns)
             room = FRAMES - len(self.frames)
             if room > 0:
-                self.frames += [frame for frame in finding.frames if frame not in self.frames][:room]
+                self.frames += [frame for frame in dict.fromkeys(finding.frames) if frame not in self.frames][:room]
             self.latest = finding.frames[-1]
 
     def alert(self, sensor: str) -> Alert:
