@@ -13,6 +13,7 @@ from sensor.protocols.dnp3.codes import ATTRIBUTES, Function, Operation, TripClo
 from sensor.protocols.dnp3.headers import Headers
 from sensor.protocols.dnp3.objects import LAYOUTS
 
+TOLD = (0, 12, 41, 50, 51, 52, 70, 120)  # the groups that are read here
 CONTROL_BLOCK = np.dtype([("code", "u1"), ("count", "u1"), ("on_time", "<u4"), ("off_time", "<u4"), ("status", "u1")])  # A.8.1, A.8.2
 SET_POINTS = {1: "<i4", 2: "<i2", 3: "<f4", 4: "<f8"}  # A.19: group 41, by variation
 LATEST_MS = (1 << 63) // 1_000_000  # 48 bits of milliseconds go further than 64 bits of nanoseconds

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,9 +13,9 @@ from sensor.columns import Array, Ints, Mask, read
 from sensor.events.table import CONTENT, Pdus, Table, pair
 from sensor.events.vocabulary import Action, Anomaly
 from sensor.protocols.dnp3.codes import ACTIONS, GROUP_ACTION, IS_KNOWN, REFUSALS, RESERVED_INDICATIONS, RESPONSES, UNANSWERED, Function
-from sensor.protocols.dnp3.content import contents, controls, times
+from sensor.protocols.dnp3.content import TOLD, contents, controls, times
 from sensor.protocols.dnp3.fields import FIELDS
-from sensor.protocols.dnp3.headers import Headers, walk
+from sensor.protocols.dnp3.headers import Headers, Walk, walk
 from sensor.protocols.dnp3.link import (
     DFC,
     DIR,
@@ -40,6 +43,7 @@ from sensor.protocols.dnp3.selects import Selects
 APPLICATION = np.dtype([("control", "u1"), ("function", "u1"), ("iin", "<u2")])
 IS_RESPONSE = np.isin(np.arange(256), RESPONSES)
 IS_UNANSWERED = np.isin(np.arange(256), UNANSWERED)
+TELLING = np.isin(np.arange(256), [*TOLD, *(group for _, group, _ in GROUP_ACTION)])  # groups that say more than which objects and points there are
 F = Function
 
 
@@ -51,12 +55,11 @@ def decode(pdus: Pdus, selects: Selects) -> Table:
     if rows.size:
         rows, headers = _application(table, rows)
         _pairs(table, header["control"] & DIR != 0, rows)
-        for function, group, action in GROUP_ACTION:
-            if (mine := headers.row[headers.code >> 8 == group]).size:
-                table.action[mine[table.number("function")[mine] == function]] = action
-        controls(table, headers)
-        times(table, headers)
-        contents(table, headers)
+        if len(headers):
+            _act(table, headers)
+            controls(table, headers)
+            times(table, headers)
+            contents(table, headers)
         answered = np.flatnonzero((table.request >= 0) & (table.number("function") == F.RESPONSE))
         table.action[answered] = table.action[table.request[answered]]
         selects.check(table)
@@ -116,13 +119,14 @@ def _application(table: Table, rows: Ints) -> tuple[Ints, Headers]:
     table.flag(rows[~IS_KNOWN[function]], Anomaly.UNKNOWN_FUNCTION)
     table.flag(rows[answers == (table.number("direction")[rows] == Direction.FROM_MASTER)], Anomaly.WRONG_ROLE)
     _indications(table, rows[answers], record["iin"][answers])
-    headers, reached, notes = walk(pdus.data, objects, end, function)
-    table.anomaly[rows] |= notes
-    rest = np.flatnonzero(reached < end)
-    table.span("unread", rows[rest], reached[rest], end[rest] - reached[rest])
-    _object_headers(table, rows, headers)
-    headers.row[:] = rows[headers.row]
-    return rows, headers
+    walked = walk(pdus.data, objects, end, function)
+    table.anomaly[rows] |= walked.anomaly
+    rest = np.flatnonzero(walked.reached < end)
+    if rest.size:
+        table.span("unread", rows[rest], walked.reached[rest], end[rest] - walked.reached[rest])
+    _object_headers(table, rows, walked)
+    headers = walked.of(TELLING)
+    return rows, replace(headers, row=rows[headers.row])
 
 
 def _indications(table: Table, rows: Ints, word: Array) -> None:
@@ -138,16 +142,32 @@ def _indications(table: Table, rows: Ints, word: Array) -> None:
     table.flag(rows[word & RESERVED_INDICATIONS != 0], Anomaly.BAD_VALUE)
 
 
-def _object_headers(table: Table, rows: Ints, headers: Headers) -> None:
-    """The lists that say which objects a message names."""
-    counts = np.bincount(headers.row, minlength=len(rows))
+def _object_headers(table: Table, rows: Ints, walked: Walk) -> None:
+    """The lists that say which objects a message names; put together when somebody looks."""
+    counts = walked.counts
     some = np.flatnonzero(counts)
-    if not some.size:
-        return
-    code, qualifier = headers.code, headers.qualifier
-    lists = {"object": code, "object_group": code >> 8, "object_variation": code & 0xFF, "prefix_code": qualifier >> 4 & 7, "range_code": qualifier & 15}
-    for name, content in (lists | {"object_count": headers.count, "first_index": headers.first}).items():
-        table.list(name, rows[some], counts[some], content, CONTENT)
+    lists: dict[str, Callable[[Headers], Array]] = {
+        "object": lambda h: h.code,
+        "object_group": lambda h: h.code >> 8,
+        "object_variation": lambda h: h.code & 0xFF,
+        "prefix_code": lambda h: h.qualifier >> 4 & 7,
+        "range_code": lambda h: h.qualifier & 15,
+        "object_count": lambda h: h.count,
+        "first_index": lambda h: h.first,
+    }
+    for name, column in lists.items() if some.size else ():
+        table.list(name, rows[some], counts[some], partial(_column, walked, column), CONTENT)
+
+
+def _column(walked: Walk, column: Callable[[Headers], Array]) -> Array:
+    return column(walked.headers)
+
+
+def _act(table: Table, headers: Headers) -> None:
+    """Reads and writes of some groups are acts of their own."""
+    function, group = table.number("function")[headers.row], headers.code >> 8
+    for code, one, action in GROUP_ACTION:
+        table.action[headers.row[(group == one) & (function == code)]] = action
 
 
 def _pairs(table: Table, from_master: Mask, rows: Ints) -> None:

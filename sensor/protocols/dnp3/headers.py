@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sensor.columns import Array, Bytes, Ints, Mask, order_by, ragged, read
 from sensor.events.vocabulary import Anomaly
 from sensor.protocols.dnp3.codes import FREEZES, Function, PrefixCode, RangeCode
-from sensor.protocols.dnp3.objects import BITS, IS_KNOWN, SIZE, UNSIZED
+from sensor.protocols.dnp3.objects import SIZE, UNKNOWN, UNSIZED
 
 # 4.2.2.7.1, an object header; the range's size depends on the qualifier
 #
@@ -18,19 +20,27 @@ from sensor.protocols.dnp3.objects import BITS, IS_KNOWN, SIZE, UNSIZED
 #      +-------+-----------+---+-------------+------------+------------------------------+---
 #      | group | variation | 0 | prefix code | range code | range: start, stop or count  | items, each behind its prefix
 #      +-------+-----------+---+-------------+------------+------------------------------+---
-HEADER = np.dtype([("group", "u1"), ("variation", "u1"), ("qualifier", "u1"), ("range", "<i8")])
+HEADER = np.dtype([("code", ">u2"), ("qualifier", "u1"), ("range", "<i8")])
 FIXED = 3  # bytes before the range
 MOST_HEADERS = 512  # of one message; a fragment of 2048 bytes (the default) holds 2044 / 4 without data at most
 
-BAD = -1
-RANGE_WIDTH, PREFIX_WIDTH = np.full(16, BAD, np.int64), np.full(8, BAD, np.int64)
-RANGE_WIDTH[list(RangeCode)] = (1, 2, 4, 1, 2, 4, 0, 1, 2, 4, 1)
-PREFIX_WIDTH[list(PrefixCode)[:-1]] = (0, 1, 2, 4, 1, 2, 4)
+# By qualifier octet: bits of one number of the range, bytes of all of it, whether it is a start and a stop, and what stands before each item
+RANGE_CODES = {code: width << 3 for code, width in zip(RangeCode, (1, 2, 4, 1, 2, 4, 0, 1, 2, 4, 1), strict=True)}
+PREFIX_CODES = dict(zip(PrefixCode, (0, 1, 2, 4, 1, 2, 4), strict=False))
+QUALIFIERS = np.arange(256)
+IS_RESERVED = ~np.isin(QUALIFIERS & 15, list(RANGE_CODES)) | ~np.isin(QUALIFIERS >> 4, list(PREFIX_CODES))
+NUMBER_BITS = np.array([RANGE_CODES.get(RangeCode(q & 15), 0) if not IS_RESERVED[q] else 0 for q in range(256)], np.int64)
+HAS_STOP = ~IS_RESERVED & (QUALIFIERS & 15 <= RangeCode.VIRTUAL_ADDRESS_4)
+RANGE_SIZE = (NUMBER_BITS >> 3) << HAS_STOP.astype(np.int64)
+NUMBER_MASK = (1 << NUMBER_BITS) - 1
+PREFIX = np.array([PREFIX_CODES[PrefixCode(q >> 4)] if not IS_RESERVED[q] else 0 for q in range(256)], np.int64)
+IS_SIZED = ~IS_RESERVED & (QUALIFIERS >> 4 >= PrefixCode.SIZE_1)
 
 # 4.4: functions whose object headers only name objects; authentication objects always carry their content, and so does the time of a freeze.
 F = Function
 BARE = np.isin(np.arange(256), (F.CONFIRM, F.READ, *FREEZES, *range(F.COLD_RESTART, F.OPEN_FILE)))
 FREEZE_AT_TIME = np.isin(np.arange(256), (F.FREEZE_AT_TIME, F.FREEZE_AT_TIME_NR))
+AUTHENTICATION, TIME = 120, 50
 
 
 @dataclass(frozen=True)
@@ -38,25 +48,32 @@ class Headers:
     """Object headers, a row each, message by message in their order.
 
     row: place of its message in what was walked (int64). code: group << 8 | variation. count: items that the range names. first: the first item's index where
-    the range is one of indexes, else 0. at, end: where the items lie. prefix: bytes before each item. is_sized: the prefix is the item's size, not its index.
-    size: bytes of an item, 0 where the message names it without content, UNSIZED where that differs. bits: of packed items. held: items there.
+    the range is one of indexes, else 0. at, end: where the items lie. size: bytes of an item, 0 where the message names it without content, UNSIZED where that
+    differs, ONE_BIT or TWO_BITS where items are packed. held: items that are there.
     """
 
     row: Ints
     code: Ints
-    qualifier: Ints
+    qualifier: NDArray[np.uint8]
     count: Ints
     first: Ints
     at: Ints
     end: Ints
-    prefix: Ints
-    is_sized: Mask
     size: Ints
-    bits: Ints
     held: Ints
 
     def __len__(self) -> int:
         return len(self.row)
+
+    @property
+    def prefix(self) -> Ints:
+        """Bytes before each item: its index or its size."""
+        return PREFIX[self.qualifier]
+
+    @property
+    def is_sized(self) -> Mask:
+        """Whether the prefix is the item's size."""
+        return np.asarray(IS_SIZED[self.qualifier], np.bool_)
 
     def pick(self, which: Array) -> Headers:
         """Some of these headers."""
@@ -65,20 +82,19 @@ class Headers:
     def items(self, data: Bytes) -> tuple[Ints, Ints, Ints]:
         """Of every item of headers with items of one size: its header, its index, and where its content begins (packed: the byte of its first bit)."""
         header, place = ragged(self.held)
-        prefix = self.prefix[header]
-        packed = self.bits[header]
-        at = self.at[header] + np.where(packed > 0, place * packed >> 3, place * (prefix + self.size[header]))
+        prefix, size = self.prefix[header], self.size[header]
+        at = self.at[header] + np.where(size < UNSIZED, place * (UNSIZED - size) >> 3, place * (prefix + size))
         own = read(data, at, np.dtype([("index", "<u4")]))["index"].astype(np.int64) & (1 << 8 * prefix) - 1
         return header, np.where(prefix > 0, own, self.first[header] + place), at + prefix
 
     def has_sizes(self, header: int) -> bool:
         """Whether the items of a header without a common size tell their own: by a prefix or, device attributes, by a length."""
-        return bool(self.is_sized[header]) or int(self.code[header]) >> 8 == 0
+        return bool(IS_SIZED[self.qualifier[header]]) or int(self.code[header]) >> 8 == 0
 
     def contents(self, data: Bytes, header: int) -> Iterator[tuple[int, int, int]]:
         """The items of such a header: index (where the prefix is a size: place), begin and end of each content."""
-        at, end, prefix, first = (int(column[header]) for column in (self.at, self.end, self.prefix, self.first))
-        is_sized = bool(self.is_sized[header])
+        at, end, first, qualifier = int(self.at[header]), int(self.end[header]), int(self.first[header]), int(self.qualifier[header])
+        prefix, is_sized = int(PREFIX[qualifier]), bool(IS_SIZED[qualifier])
         for place in range(int(self.count[header])):
             number = int.from_bytes(data[at : at + prefix].tobytes(), "little")
             begin = at + prefix
@@ -94,78 +110,126 @@ def attribute_size(data: Bytes, at: int) -> int:
     return 2 + int(data[at + 1]) + (256 if data[at] == 255 else 0)
 
 
-def walk(data: Bytes, at: Ints, end: Ints, function: Array) -> tuple[Headers, Ints, Array]:
-    """The object headers of messages whose objects lie at..end; how far each message was understood (int64) and what is wrong with it (uint32, Anomaly)."""
-    rows, reached, anomaly = np.flatnonzero(at < end), at.copy(), np.zeros(len(at), np.uint32)
-    steps: list[Headers] = []
+def join(parts: list[Headers]) -> Headers:
+    """Headers of several steps, message by message."""
+    if len(parts) == 1:
+        return parts[0]
+    if not parts:
+        none = np.zeros(0, np.int64)
+        return Headers(none, none, none.astype(np.uint8), none, none, none, none, none, none)
+    joined = Headers(*(np.concatenate(columns) for columns in zip(*(vars(part).values() for part in parts), strict=True)))
+    return joined.pick(order_by(joined.row))
+
+
+@dataclass
+class Walk:
+    """What walking messages gave. steps: the first header of each message, the second of those that have one, and so on. reached: how far each message was
+    understood (int64), anomaly: what is wrong with it (uint32, Anomaly).
+    """
+
+    steps: list[Headers]
+    reached: Ints
+    anomaly: NDArray[np.uint32]
+
+    @cached_property
+    def headers(self) -> Headers:
+        """All headers, message by message."""
+        return join(self.steps)
+
+    @property
+    def counts(self) -> Ints:
+        """How many headers each message has."""
+        counts = np.zeros(len(self.reached), np.int64)
+        for step in self.steps:
+            counts[step.row] += 1
+        return counts
+
+    def of(self, groups: Mask) -> Headers:
+        """The headers of some groups (bool[256])."""
+        found = [(step, np.flatnonzero(groups[step.code >> 8])) for step in self.steps]
+        return join([step.pick(which) for step, which in found if which.size])
+
+
+def walk(data: Bytes, at: Ints, end: Ints, function: Array) -> Walk:
+    """The object headers of messages whose objects lie at..end."""
+    rows = np.flatnonzero(at < end)
+    result = Walk([], at.copy(), np.zeros(len(at), np.uint32))
     while rows.size:  # once per header that the fullest message holds
-        if len(steps) == MOST_HEADERS:
-            anomaly[rows] |= np.uint32(Anomaly.NESTED_TOO_DEEP)
+        if len(result.steps) == MOST_HEADERS:
+            result.anomaly[rows] |= np.uint32(Anomaly.NESTED_TOO_DEEP)
             break
-        headers, notes, goes_on = _step(data, rows, reached[rows], end[rows], function[rows])
-        anomaly[rows] |= notes
-        steps.append(headers)
-        reached[headers.row] = headers.end
-        rows = rows[goes_on]
-        rows = rows[reached[rows] < end[rows]]
-    if len(steps) == 1:
-        return steps[0], reached, anomaly
-    joined = Headers(*(np.concatenate(columns) for columns in zip(*(vars(step).values() for step in steps), strict=True))) if steps else nothing()
-    return joined.pick(order_by(joined.row)), reached, anomaly
+        goes_on = _step(data, rows, end[rows], function[rows], result)
+        rows = rows if goes_on.all() else rows[goes_on]
+    return result
 
 
-def nothing() -> Headers:
-    """No headers."""
-    none = np.zeros(0, np.int64)
-    return Headers(none, none, none, none, none, none, none, none, np.zeros(0, np.bool_), none, none, none)
+def _step(data: Bytes, rows: Ints, limit: Ints, function: Array, walked: Walk) -> Mask:
+    """One header of each of these messages; which of them go on behind it."""
+    here = walked.reached[rows]
+    record = read(data, here, HEADER)
+    qualifier, number, code = record["qualifier"].copy(), record["range"], record["code"].astype(np.int64)
+    at = here + (FIXED + RANGE_SIZE[qualifier])
+    mask, first = NUMBER_MASK[qualifier], np.zeros(len(rows), np.int64)
+    count = number & mask
+    spans = np.flatnonzero(HAS_STOP[qualifier])
+    if spans.size:
+        first[spans] = start = count[spans]
+        count[spans] = (number[spans] >> NUMBER_BITS[qualifier[spans]] & mask[spans]) - start + 1
+    size, is_sized, bare = SIZE[code], IS_SIZED[qualifier], BARE[function]
+    odd = (size == UNKNOWN) | IS_RESERVED[qualifier] | (at > limit)
+    if bare.any():
+        size[bare & (code >> 8 != AUTHENTICATION) & ~(FREEZE_AT_TIME[function] & (code >> 8 == TIME))] = 0
+    size[is_sized | (size == UNKNOWN)] = UNSIZED
+    prefix = PREFIX[qualifier]
+    total = count * (prefix + size)
+    special = np.flatnonzero(size < 0)
+    bits = UNSIZED - size[special]
+    total[special] = count[special] * bits + 7 >> 3
+    odd[special] |= (size[special] == UNSIZED) & (count[special] > 0) | (bits > 0) & (prefix[special] > 0)
+    end = at + total
+    odd |= (end > limit) | (end < at) | (count <= 0) & HAS_STOP[qualifier]
+    headers = Headers(rows, code, qualifier, count, first, at, end, size, np.where(size == 0, 0, count))
+    goes_on = end < limit
+    for i in np.flatnonzero(odd).tolist():
+        notes, goes_on[i] = _odd(data, headers, i, int(here[i]), int(limit[i]))
+        walked.anomaly[rows[i]] |= np.uint32(notes)
+    cut = here + FIXED > limit
+    walked.reached[rows] = np.where(cut, here, headers.end)
+    walked.steps.append(headers.pick(~cut) if cut.any() else headers)
+    return np.asarray(goes_on, np.bool_)
 
 
-def _step(data: Bytes, rows: Ints, at: Ints, end: Ints, function: Array) -> tuple[Headers, Array, Mask]:
-    """One header of each of these messages: those that could be read, notes per message, and which messages go on behind it."""
-    record = read(data, at, HEADER)
-    qualifier, group = record["qualifier"].astype(np.int64), record["group"]
-    code = group.astype(np.int64) << 8 | record["variation"]
-    range_code, prefix_code = qualifier & 15, qualifier >> 4 & 7
-    width, prefix = RANGE_WIDTH[range_code], PREFIX_WIDTH[prefix_code]
-    spans = range_code <= RangeCode.VIRTUAL_ADDRESS_4
-    reserved = (width == BAD) | (prefix == BAD) | (qualifier > 0x7F)
-    behind = at + FIXED + np.where(reserved, 0, np.where(spans, width << 1, width))
-    bits = np.maximum(width, 0) << 3
-    number, mask = record["range"], (1 << bits) - 1
-    first = np.where(spans, number & mask, 0)
-    count = np.where(spans, (number >> bits & mask) - first + 1, number & mask)
-    cut = behind > end
-    stops = reserved | cut
-    notes = np.where(reserved | spans & (count <= 0), np.uint32(Anomaly.BAD_VALUE), np.uint32(0))
-    notes = np.where(cut, np.uint32(Anomaly.TRUNCATED), notes | np.where(IS_KNOWN[code], np.uint32(0), np.uint32(Anomaly.UNKNOWN_FUNCTION)))
-    count, first = np.where(stops, 0, np.maximum(count, 0)), np.where(stops, 0, first)
-    is_sized = prefix_code >= PrefixCode.SIZE_1
-    carries = ~BARE[function] | (group == 120) | FREEZE_AT_TIME[function] & (group == 50) | is_sized
-    size = np.where(carries, np.where(is_sized, UNSIZED, SIZE[code]), 0)
-    packed = np.where(carries & (prefix == 0), BITS[code], 0)
-    each = prefix + size
-    total = np.where(packed > 0, count * packed + 7 >> 3, np.where(size == UNSIZED, 0, count * each))
-    fits = behind + total <= end
-    notes |= np.where(fits | stops, np.uint32(0), np.uint32(Anomaly.TRUNCATED))
-    room = np.maximum(end - behind, 0)
-    held = np.where(packed > 0, (room << 3) // np.maximum(packed, 1), np.where((size == UNSIZED) | (each == 0), 0, room // np.maximum(each, 1)))
-    item_end = np.where(fits | stops, np.minimum(behind + total, end), end)
-    headers = Headers(rows, code, qualifier, count, first, behind, item_end, np.maximum(prefix, 0), is_sized, size, packed, np.minimum(held, count))
-    goes_on = fits & ~stops
-    for i in np.flatnonzero((size == UNSIZED) & (packed == 0) & goes_on & (count > 0)).tolist():
-        goes_on[i] = _measure(data, headers, i, int(end[i]))
-        notes[i] |= 0 if goes_on[i] else Anomaly.TRUNCATED if headers.has_sizes(i) else Anomaly.UNKNOWN_FUNCTION
-    shown = at + FIXED <= end
-    return headers if shown.all() else headers.pick(shown), notes, goes_on
-
-
-def _measure(data: Bytes, headers: Headers, header: int, end: int) -> bool:
-    """Find where the items of a header without a common size end, and how many there are; whether all were there."""
-    if not headers.has_sizes(header):
-        headers.end[header] = headers.at[header]
-        return False
-    headers.end[header] = end
-    ends = [after for _, _, after in headers.contents(data, header)]
-    headers.held[header], whole = len(ends), len(ends) == int(headers.count[header])
-    headers.end[header] = ends[-1] if whole else end
-    return whole
+def _odd(data: Bytes, headers: Headers, header: int, begin: int, limit: int) -> tuple[Anomaly, bool]:
+    """Correct a header that is not as it should be, or whose items must be measured one by one; what is wrong, and whether another may follow."""
+    code, qualifier, at = int(headers.code[header]), int(headers.qualifier[header]), int(headers.at[header])
+    if IS_RESERVED[qualifier] or at > limit:
+        for column in (headers.count, headers.first, headers.held):
+            column[header] = 0
+        headers.at[header] = headers.end[header] = min(begin + FIXED, limit)
+        return Anomaly.BAD_VALUE if at <= limit else Anomaly.TRUNCATED, False
+    notes = Anomaly.NONE if SIZE[code] != UNKNOWN else Anomaly.UNKNOWN_FUNCTION
+    count, size, prefix = int(headers.count[header]), int(headers.size[header]), int(PREFIX[qualifier])
+    if count <= 0 and HAS_STOP[qualifier]:
+        headers.count[header] = headers.held[header] = 0
+        headers.end[header] = at
+        return notes | Anomaly.BAD_VALUE, at < limit
+    if size < UNSIZED and prefix:
+        headers.held[header], headers.end[header] = 0, at
+        return notes | Anomaly.BAD_VALUE, False
+    if size == UNSIZED and count and not headers.has_sizes(header):
+        headers.held[header], headers.end[header] = 0, at
+        return notes | Anomaly.UNKNOWN_FUNCTION, False
+    if size == UNSIZED and count:
+        headers.end[header] = limit
+        ends = [end for _, _, end in headers.contents(data, header)]
+        headers.held[header] = len(ends)
+        if len(ends) == count:
+            headers.end[header] = ends[-1]
+            return notes, ends[-1] < limit
+        return notes | Anomaly.TRUNCATED, False
+    if int(headers.end[header]) > limit:
+        room = limit - at
+        headers.held[header] = room * 8 // (UNSIZED - size) if size < UNSIZED else room // (prefix + size) if size else 0
+        headers.end[header] = limit
+        return notes | Anomaly.TRUNCATED, False
+    return notes, int(headers.end[header]) < limit

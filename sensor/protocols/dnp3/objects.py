@@ -179,14 +179,13 @@ LAYOUTS = {  # by group << 8 | variation
     for group, title, kind, variations in GROUPS
     for variation, (name, parts) in variations.items()
 }
-UNSIZED = -1  # in SIZE: items whose size only a size prefix (or the item itself) tells
-SIZE = np.full(1 << 16, UNSIZED, np.int64)
-BITS = np.zeros(1 << 16, np.int64)
+UNSIZED, ONE_BIT, TWO_BITS, UNKNOWN = -1, -2, -3, -4  # in SIZE: items that tell their own size, packed items, and what annex A does not have
+SIZE = np.full(1 << 16, UNKNOWN, np.int64)
 KINDS = np.zeros(1 << 16, np.uint8)
-IS_KNOWN = np.zeros(1 << 16, np.bool_)
 for _code, _one in LAYOUTS.items():
-    SIZE[_code] = _one.record.itemsize if _one.record is not None else UNSIZED
-    BITS[_code], KINDS[_code] = _one.bits, _one.kind
-    IS_KNOWN[[_code, _code & 0xFF00]] = True  # variation 0 asks for any
+    SIZE[_code & 0xFF00] = UNSIZED  # variation 0 asks for any
+for _code, _one in LAYOUTS.items():
+    SIZE[_code] = _one.record.itemsize if _one.record is not None else UNSIZED - _one.bits
+    KINDS[_code] = _one.kind
 
 Group = IntEnum("Group", {title.replace(" ", "_").upper(): group for group, title, _, _ in GROUPS})  # type: ignore[misc]  # the names are the table's

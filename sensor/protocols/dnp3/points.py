@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -50,11 +52,11 @@ def values(table: Table) -> Points:
     function = table.number("function")
     rows = np.flatnonzero(table.is_new & table.has("function") & (VERBS[function] != NO_VERB))
     at, end = table.pdus.message_at[table.pdu[rows]], table.pdus.message_end[table.pdu[rows]]
-    headers, _, _ = walk(table.pdus.data, at + np.where(np.isin(function[rows], RESPONSES), 4, 2), end, function[rows])
-    headers.row[:] = rows[headers.row]
+    walked = walk(table.pdus.data, at + np.where(np.isin(function[rows], RESPONSES), 4, 2), end, function[rows])
+    headers = replace(walked.headers, row=rows[walked.headers.row])
     common = _common_times(table, headers)
     some = np.flatnonzero((headers.held > 0) & (KINDS[headers.code] != Kind.OTHER))
-    kind = headers.code << 1 | headers.is_sized
+    kind = headers.code << 1 | headers.is_sized  # with a size prefix items are bytes, whatever they are else
     order = some[np.argsort(kind[some], kind="stable")]
     kinds = np.split(order, np.flatnonzero(np.diff(kind[order])) + 1) if order.size else []
     return join([_one_kind(table, headers.pick(which), common[which]) for which in kinds])

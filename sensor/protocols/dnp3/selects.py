@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,8 +15,9 @@ MOST = 4096  # selects remembered; the oldest leaves first
 BEFORE = 2  # PDUs of a flow that a select and its response are: an operate behind fewer may belong to a select from before the capture
 
 
-@dataclass(frozen=True)
-class Select:
+class Select(NamedTuple):
+    """A select, or the operate that may carry it out."""
+
     sequence: int
     objects: bytes
     frame: int
@@ -35,16 +37,16 @@ class Selects:
         rows = np.flatnonzero(((function == Function.SELECT) | (function == Function.OPERATE)) & table.is_new)
         if not rows.size:
             return
-        frames, times, flows, pdus = table.frame, table.ts_ns, table.flow, table.pdus
-        for row in rows.tolist():
-            key = int(flows[row]), int(table.number("source")[row]), int(table.number("destination")[row])
-            pdu = int(table.pdu[row])
-            objects = pdus.data[int(pdus.message_at[pdu]) + 2 : int(pdus.message_end[pdu])].tobytes()
-            now = Select(int(table.number("sequence")[row]), objects, int(frames[row]), int(times[row]))
-            if function[row] == Function.SELECT:
-                self._remember(key, now)
+        pdus, pdu, is_select = table.pdus, table.pdu[rows], function[rows] == Function.SELECT
+        numbers = [table.number(name)[rows] for name in ("source", "destination", "sequence")]
+        columns = [is_select, table.flow[rows], *numbers, pdus.frame[pdu], pdus.ts_ns[pdu], pdus.message_at[pdu] + 2, pdus.message_end[pdu]]
+        lines = zip(rows.tolist(), *(column.tolist() for column in columns), strict=True)
+        for row, selects, flow, source, destination, sequence, frame, ts_ns, begin, end in lines:
+            now = Select(sequence, pdus.data[begin:end].tobytes(), frame, ts_ns)
+            if selects:
+                self._remember((flow, source, destination), now)
             else:
-                self._operate(table, row, self.latest.get(key), now)
+                self._operate(table, row, self.latest.get((flow, source, destination)), now)
 
     def _remember(self, key: tuple[int, int, int], select: Select) -> None:
         self.latest.pop(key, None)
