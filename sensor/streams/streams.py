@@ -334,7 +334,7 @@ class Streams:
         result = np.zeros(len(row), np.uint8)
         lonely = np.flatnonzero(packets[stream ^ 1] == 0)
         if lonely.size:
-            here = np.flatnonzero(packets[n.stream ^ 1] == 0)
+            here = np.flatnonzero((packets[n.stream] == 0) | (packets[n.stream ^ 1] == 0))
             here = here[order_by(n.stream[here])]
             place = n.stream[here] << 20 | n.rows[here]  # packets by stream, then as captured
             mine, until = stream[lonely], row[lonely]
