@@ -250,6 +250,10 @@ def test_values(content: bytes, value: float, raw: RawType) -> None:
     assert (found.space[0], found.address[0], found.name[0], found.time_ns[0]) == (Space.DATA_SET_MEMBER, 0, "IED1LD0/LLN0$set1", 1_700_000_000_500_000_000)
 
 
+def test_a_signalling_nan_is_a_value_like_another() -> None:
+    assert np.isnan(values(decode(frame(pdu(tlv(0x87, b"\x08\x7f\x80\0\1"))))).value[0])
+
+
 def test_what_is_no_number_is_kept_exactly() -> None:
     data = tlv(0x8A, b"closed") + tlv(0x89, b"\1\2") + integer(0x85, 2**60 + 1) + tlv(0x90, "ü".encode())
     found = values(decode(frame(pdu(data))))

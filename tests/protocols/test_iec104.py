@@ -166,6 +166,12 @@ def test_times_that_are_none(time: str, anomaly: int) -> None:
     assert table.anomaly[0] == (Anomaly.BAD_VALUE if anomaly else 0)
 
 
+def test_a_signalling_nan_is_a_value_like_another() -> None:
+    table = decode(i(f"0d {HEAD} 0100807f 00"))
+    assert table.anomaly.tolist() == [Anomaly.BAD_VALUE]
+    assert np.isnan(values(table).value[0])
+
+
 def test_sequence_of_elements_and_of_objects() -> None:
     table = decode(i("01 83 14 00 0300 feffff 01 00 81"), i("01 02 14 00 0300 0a0000 01 070000 00", sent=1))
     assert get(table, "ioa") == [0xFFFFFE, 0xFFFFFF, 0]

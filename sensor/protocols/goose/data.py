@@ -114,7 +114,8 @@ def _numbers(data: Bytes, kind: int, at: Ints, size: Ints) -> Array:
         case Kind.UNSIGNED:
             return np.where((size >= 1) & (size <= 8), ber.unsigned(data, at, size).astype(np.float64), np.nan)
         case Kind.FLOATING_POINT:  # the first octet is the exponent's width: 8 in single, 11 in double precision (IEEE 754)
-            single = read(data, at + 1, np.dtype(">f4")).astype(np.float64)
+            with np.errstate(invalid="ignore"):  # a signalling NaN stays a NaN
+                single = read(data, at + 1, np.dtype(">f4")).astype(np.float64)
             double = read(data, at + 1, np.dtype(">f8"))
             return np.where((size == 5) & (data[at] == 8), single, np.where((size == 9) & (data[at] == 11), double, np.nan))
         case Kind.UTC_TIME:

@@ -63,6 +63,12 @@ def qualities(**flags: int) -> NDArray[np.uint16]:
     return result
 
 
+def single(record: Array) -> Array:
+    """R32-IEEE STD 754, 7.2.6.8."""
+    with np.errstate(invalid="ignore"):  # a signalling NaN stays a NaN
+        return np.ascontiguousarray(record["r32"]).view("<f4").astype(np.float64)
+
+
 # 7.2.6.1 to 7.2.6.4: points and their quality
 SIQ = Element((("siq", "u1"),), lambda r: r["siq"] & 0x0E != 0, {"value": bits("siq", 0, 1), "quality": whole("siq")}, raw=RawType.BOOL, quality=qualities())
 DIQ = Element((("diq", "u1"),), lambda r: r["diq"] & 0x0C != 0, {"value": bits("diq", 0, 2), "quality": whole("diq")}, raw=RawType.ENUM, quality=qualities())
@@ -75,9 +81,7 @@ VTI = Element(
 )  # a signed value of 7 bits  # fmt: skip
 NVA = Element((("nva", "<i2"),), lists={"value": lambda r: r["nva"] / 32768}, raw=RawType.FLOAT32)  # -1 to 1 - 2**-15
 SVA = Element((("sva", "<i2"),), lists={"value": whole("sva")}, raw=RawType.INT16)
-R32 = Element(
-    (("r32", "<u4"),), lambda r: r["r32"] & 0x7F80_0000 == 0x7F80_0000, {"value": lambda r: r["r32"].view("<f4")}, raw=RawType.FLOAT32
-)  # infinite, or no number
+R32 = Element((("r32", "<u4"),), lambda r: r["r32"] & 0x7F80_0000 == 0x7F80_0000, {"value": single}, raw=RawType.FLOAT32)  # bad: infinite, or no number
 BCR = Element(
     (("counter", "<i4"), ("bcr", "u1")),
     lists={"value": whole("counter"), "quality": whole("bcr"), "counter_sequence": bits("bcr", 0, 5)},
