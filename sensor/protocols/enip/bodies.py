@@ -14,6 +14,7 @@ from sensor.protocols.enip import connection_manager, identity, pccc, values
 from sensor.protocols.enip.codes import GeneralStatus, ObjectClass
 from sensor.protocols.enip.context import Context
 from sensor.protocols.enip.operations import Operation as O
+from sensor.protocols.enip.services import Mark, route
 from sensor.protocols.enip.symbols import members, symbols
 
 COUNT = np.dtype([("element_count", "<u2")])
@@ -25,14 +26,13 @@ ITEM = np.dtype("<u2")
 RESET = np.dtype([("reset_type", "u1")])
 TAGS = (O.READ_TAG, O.READ_TAG_FRAGMENTED)
 
-EMPTY = (O.MULTIPLE_SERVICE_PACKET, O.UNCONNECTED_SEND)  # their messages have rows of their own
 REQUESTS = (
     *TAGS, O.WRITE_TAG, O.WRITE_TAG_FRAGMENTED, O.READ_MODIFY_WRITE_TAG, O.READ_MEMORY, O.READ_TEMPLATE, O.GET_ATTRIBUTE_LIST, O.GET_INSTANCE_ATTRIBUTE_LIST,
-    O.RESET, O.FORWARD_OPEN, O.LARGE_FORWARD_OPEN, O.FORWARD_CLOSE, O.EXECUTE_PCCC, *EMPTY,
+    O.RESET, O.FORWARD_OPEN, O.LARGE_FORWARD_OPEN, O.FORWARD_CLOSE, O.EXECUTE_PCCC, O.MULTIPLE_SERVICE_PACKET, O.UNCONNECTED_SEND,
 )  # fmt: skip
 REPLIES = (
     *TAGS, O.GET_ATTRIBUTES_ALL, O.GET_ATTRIBUTE_SINGLE, O.GET_ATTRIBUTE_LIST, O.GET_INSTANCE_ATTRIBUTE_LIST, O.READ_TEMPLATE, O.FORWARD_OPEN,
-    O.LARGE_FORWARD_OPEN, O.FORWARD_CLOSE, O.EXECUTE_PCCC, *EMPTY,
+    O.LARGE_FORWARD_OPEN, O.FORWARD_CLOSE, O.EXECUTE_PCCC, O.MULTIPLE_SERVICE_PACKET,
 )  # fmt: skip
 
 
@@ -50,7 +50,7 @@ def fill(context: Context) -> None:
     table, message = context.table, context.message
     answered = (message.status == GeneralStatus.SUCCESS) | (message.status == GeneralStatus.PARTIAL_TRANSFER) | (message.status == GeneralStatus.EMBEDDED_SERVICE_ERROR)
     for is_reply, numbers, operations in ((False, REQUEST, REQUESTS), (True, REPLY, REPLIES)):
-        rows = np.flatnonzero(message.exists & (message.is_reply == is_reply))
+        rows = np.flatnonzero(message.has(Mark.EXISTS) & (message.has(Mark.REPLY) == is_reply))
         if not rows.size:
             continue
         which = numbers[context.operation[rows]]
@@ -107,7 +107,11 @@ def _request(context: Context, operation: O, rows: Ints, at: Ints, end: Ints) ->
             return connection_manager.closing(table, rows, at, end, is_reply=False)
         case O.EXECUTE_PCCC:
             return pccc.command(context, rows, at, end)
-    return end  # its messages have rows of their own
+        case O.UNCONNECTED_SEND:
+            begin, stop = route(table.pdus.data, at, end)
+            table.span("connection_path", rows, begin, np.clip(stop, begin, end) - begin)
+            return stop
+    return end  # the messages in it have rows of their own
 
 
 def _reply(context: Context, operation: O, rows: Ints, at: Ints, end: Ints) -> Ints:
@@ -169,7 +173,7 @@ def _data_behind(table: Table, rows: Ints, used: Ints, end: Ints) -> Ints:
 def _identities(context: Context, rows: Ints) -> Ints:
     """Which of these rows ask an instance of the Identity object."""
     paths = context.paths
-    mine: Mask = (paths.class_id[rows] == ObjectClass.IDENTITY) & (paths.instance_id[rows] > 0)
+    mine: Mask = (paths["class_id"][rows] == ObjectClass.IDENTITY) & (paths["instance_id"][rows] > 0)
     return np.flatnonzero(mine)
 
 

@@ -16,7 +16,8 @@ from sensor.protocols.enip.codes import ConnectionType, GeneralStatus, Priority,
 from sensor.protocols.enip.connections import CONNECTION
 from sensor.protocols.enip.context import Context
 from sensor.protocols.enip.operations import Operation as O
-from sensor.protocols.enip.path import Has, walk
+from sensor.protocols.enip.path import walk
+from sensor.protocols.enip.services import Mark
 
 OPENS = (O.FORWARD_OPEN, O.LARGE_FORWARD_OPEN)
 TRIAD = [("connection_serial_number", "<u2"), ("originator_vendor_id", "<u2"), ("originator_serial_number", "<u4")]
@@ -38,8 +39,8 @@ FAILED = np.dtype([*TRIAD, ("remaining_path_words", "u1"), ("reserved", "u1")])
 def remember(context: Context) -> None:
     """Connections that replies of this batch say are open: their ids, before anything is paired by them."""
     table, message = context.table, context.message
-    opens = np.isin(message.service, [operation & 0xFF for operation in OPENS]) & message.is_reply & (message.status == GeneralStatus.SUCCESS)
-    rows = np.flatnonzero(opens & (message.end - message.body >= OPENED.itemsize))
+    rows = np.flatnonzero((message.service == O.FORWARD_OPEN & 0xFF) | (message.service == O.LARGE_FORWARD_OPEN & 0xFF))
+    rows = rows[message.has(Mark.REPLY)[rows] & (message.status[rows] == GeneralStatus.SUCCESS) & (message.end[rows] - message.body[rows] >= OPENED.itemsize)]
     if not rows.size:
         return
     reply = read(table.pdus.data, message.body[rows], OPENED)
@@ -65,10 +66,10 @@ def opening(context: Context, operation: O, rows: Ints, at: Ints, end: Ints) -> 
     table.set("transport_class", rows, record["transport"] & 15)
     paths = walk(data, begin, stop)
     wide = operation == O.LARGE_FORWARD_OPEN
-    points = [np.where(paths.has & bit != 0, getattr(paths, name), 0).tolist() for name, bit in (("point", Has.POINT), ("second_point", Has.SECOND_POINT))]
+    points = [paths[name].tolist() for name in ("point", "second_point")]
     for i, (row, fields) in enumerate(zip(rows.tolist(), record.tolist(), strict=True)):
         values = dict(zip(layout.names or (), fields, strict=True))
-        table.object("connection", row, _parameters(values, points[0][i], points[1][i], int(paths.class_id[i]), int(paths.instance_id[i]), wide))
+        table.object("connection", row, _parameters(values, points[0][i], points[1][i], int(paths["class_id"][i]), int(paths["instance_id"][i]), wide))
     used[fits] = begin + 2 * record["path_words"].astype(np.int64)
     return used
 

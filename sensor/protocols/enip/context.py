@@ -16,7 +16,7 @@ from sensor.protocols.enip.services import Messages
 
 @dataclass
 class Context:
-    """Rows of one batch: the table, the messages and paths behind it (same rows), and the open connections.
+    """Rows of one batch: the table, the messages and paths behind it (same rows), the open connections, and the first row of each PDU (top).
 
     connection: int64, the row's place in connections.records, -1 where none is known. operation: uint16 (Operation), 0 where none is known.
     """
@@ -25,6 +25,7 @@ class Context:
     message: Messages
     paths: Paths
     connections: Connections
+    top: Ints
     connection: Ints = field(init=False)
     operation: NDArray[np.uint16] = field(init=False)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sensor.columns import PAD, Array, Ints, read
 from sensor.events.table import CONTENT, Pdus, Table, pair
@@ -13,15 +12,16 @@ from sensor.protocols.enip.bodies import fill
 from sensor.protocols.enip.codes import Command, GeneralStatus, ObjectClass
 from sensor.protocols.enip.connections import Connections
 from sensor.protocols.enip.context import Context
-from sensor.protocols.enip.encapsulation import HEADER, MOST_ITEMS, Items, items
+from sensor.protocols.enip.encapsulation import HEADER, Items, items
 from sensor.protocols.enip.fields import FIELDS
-from sensor.protocols.enip.operations import ACTIONS, COMMON, NAMED, RESERVED_SERVICES
-from sensor.protocols.enip.path import NUMBERS, Has, tag_text
-from sensor.protocols.enip.services import UNCONNECTED_SEND, WORD, Messages, messages
+from sensor.protocols.enip.operations import ACTIONS, OPERATIONS, RESERVED_SERVICES
+from sensor.protocols.enip.path import Has, Paths, tag_text
+from sensor.protocols.enip.services import PATH, STATUS, UNCONNECTED_SEND, WORD, Mark, Messages, messages
 
 C = Command
 FRONT = 6  # interface handle and timeout stand before the items: Volume 2, 2-4.7 and 2-4.8
-MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+CONTEXT = 12  # where the sender context stands in the header
+MULTIPLIER, SECOND_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
 
 COMMAND_ACTION = {
     C.LIST_SERVICES: Action.DISCOVER,
@@ -41,7 +41,7 @@ IS_ANSWERED[list(ANSWERED)] = True
 
 
 def decode(pdus: Pdus, connections: Connections) -> Table:
-    """One event per CIP service, embedded ones included; one per PDU where it carries none."""
+    """One event per CIP service, embedded ones behind the one that carries them; one per PDU where it carries none. What the encapsulation says stands in a PDU's first."""
     header = pdus.header(HEADER)
     command = header["command"]
     carries = np.flatnonzero(((command == C.SEND_RR_DATA) | (command == C.SEND_UNIT_DATA)) & (header["length"] >= FRONT + 2))
@@ -52,29 +52,27 @@ def decode(pdus: Pdus, connections: Connections) -> Table:
     tag_at, tag_size = _tags(pdus, message, paths)
     one_each = len(message) == len(pdus)
     table = Table("enip", FIELDS, pdus, None if one_each else message.pdu)
+    top = np.arange(len(pdus)) if one_each else np.flatnonzero(message.depth == 0)
     if not one_each:
-        table.anomaly[message.depth == 0] |= pdus.notes
-    context = Context(table, message, paths, connections)
-    wide = np.full(len(pdus), -1, np.int64)
-    wide[carries] = np.arange(len(carries))
-    item = wide[table.pdu]  # of each row, its row in `found`
-    _encapsulation(table, header, message, item, found)
-    _pair(context, header, item, found)
+        table.anomaly[top] |= pdus.notes
+    context = Context(table, message, paths, connections, top)
+    _encapsulation(table, header, top, carries, found)
+    _pair(context, header, carries, found)
     _objects(context, tag_at, tag_size)
     _status(context, header)
-    identity.encapsulated(table, command)
+    identity.encapsulated(table, top, command)
     fill(context)
     connection_manager.owners(context)
     return table
 
 
-def _tags(pdus: Pdus, message: Messages, paths: Array) -> tuple[Ints, Ints]:
+def _tags(pdus: Pdus, message: Messages, paths: Paths) -> tuple[Ints, Ints]:
     """Where each row's tag lies: a lone symbol in the packet; the text of anything longer behind the buffer, which grows by it."""
-    at, size = paths.symbol_at.copy(), paths.symbol_size.copy()
-    compound = np.flatnonzero(paths.compound)
+    at, size = paths["symbol_at"].astype(np.int64), paths["symbol_size"].astype(np.int64)
+    compound = np.flatnonzero(paths.has & np.uint16(Has.COMPOUND))
     if compound.size:
         base, annex = len(pdus.data) - PAD, bytearray()
-        begins, ends = message.path_at[compound].tolist(), message.path_end[compound].tolist()
+        begins, ends = (message.at[compound] + PATH).tolist(), message.body[compound].tolist()
         for row, begin, stop in zip(compound.tolist(), begins, ends, strict=True):
             text = tag_text(pdus.data[begin:stop].tobytes())
             at[row], size[row] = base + len(annex), len(text)
@@ -83,123 +81,140 @@ def _tags(pdus: Pdus, message: Messages, paths: Array) -> tuple[Ints, Ints]:
     return at, size
 
 
-def _encapsulation(table: Table, header: Array, message: Messages, item: Ints, found: Items) -> None:
-    """Header and items: what every row says of its PDU."""
-    every, pdu = slice(None), table.pdu
-    own = header if len(header) == len(pdu) else header[pdu]
+def _encapsulation(table: Table, header: Array, top: Ints, carries: Ints, found: Items) -> None:
+    """Header and items, in the PDU's first row."""
     for name in ("command", "session_handle", "encapsulation_status"):
-        table.set(name, every, own[name])
-    table.span("sender_context", every, table.pdus.at[pdu] + 12, np.full(len(pdu), 8))
-    table.action = COMMAND_ACTIONS[own["command"] & 0xFF]
-    has = item >= 0
-    connected = np.flatnonzero(has)[found.is_connected[item[has]]]
-    table.set("sequence_count", connected, found.sequence_count[item[connected]])
-    addressed = np.flatnonzero(has)[found.has_address[item[has]]]
-    table.set("connection_id", addressed, found.connection_id[item[addressed]])
-    top = np.flatnonzero(has & (message.depth == 0))
-    mine = item[top]
-    types = found.types[mine]
-    table.list("item_types", top, found.count[mine], types[np.arange(MOST_ITEMS) < found.count[mine][:, None]], CONTENT)
-    table.flag(top[found.truncated[mine]], Anomaly.TRUNCATED)
-    table.flag(top[found.odd[mine]], Anomaly.BAD_VALUE)
-    table.flag(top[found.trailing[mine]], Anomaly.TRAILING)
-    identity.sockets(table, top, found.socket_at[mine])
-    table.flag(message.truncated, Anomaly.TRUNCATED)
-    table.flag(message.uneven, Anomaly.LENGTH_MISMATCH)
-    table.flag(message.deep, Anomaly.NESTED_TOO_DEEP)
+        table.set(name, top, header[name])
+    table.span("sender_context", top, table.pdus.at + CONTEXT, np.int64(8))
+    table.action[top] = COMMAND_ACTIONS[header["command"] & 0xFF]
+    rows = top[carries]
+    connected, addressed = np.flatnonzero(found.is_connected), np.flatnonzero(found.has_address)
+    table.set("sequence_count", rows[connected], found.sequence_count[connected])
+    table.set("connection_id", rows[addressed], found.connection_id[addressed])
+    table.list("item_types", rows, found.count, found.types.ravel() if found.is_even else found.types[np.arange(found.types.shape[1]) < found.count[:, None]], CONTENT)
+    for wrong, anomaly in ((found.truncated, Anomaly.TRUNCATED), (found.odd, Anomaly.BAD_VALUE), (found.trailing, Anomaly.TRAILING)):
+        if wrong.any():
+            table.flag(rows[wrong], anomaly)
+    identity.sockets(table, rows, found.socket_at)
 
 
-def _pair(context: Context, header: Array, item: Ints, found: Items) -> None:
-    """Requests, responses, and what belongs together: session and context where unconnected, connection and sequence count where connected (Volume 2, 2-3.1 and 3-2)."""
-    table, message = context.table, context.message
-    command, wide = header["command"], table.pdu
-    by_context = (header["sender_context"] + command) * MULTIPLIER
-    by_context ^= np.where(command == C.SEND_RR_DATA, header["session_handle"], 0).astype(np.uint64) * np.uint64(0xC2B2AE3D27D4EB4F)
-    key = by_context[wide]
+def _pair(context: Context, header: Array, carries: Ints, found: Items) -> None:
+    """Requests, responses, and what belongs together: session and context where unconnected, connection and sequence count where connected (Volume 2, 2-3.1 and 3-2).
+
+    PDUs are paired; messages inside belong together in their order.
+    """
+    table, message, pdus, top = context.table, context.message, context.table.pdus, context.top
+    command = header["command"]
+    key = (header["sender_context"] + command) * MULTIPLIER
+    key ^= np.where(command == C.SEND_RR_DATA, header["session_handle"], 0).astype(np.uint64) * SECOND_MULTIPLIER
     connection_manager.remember(context)
-    has = np.flatnonzero(item >= 0)
-    connected = has[found.is_connected[item[has]]]
+    connected = np.flatnonzero(found.is_connected)
     if connected.size:
-        mine = item[connected]
-        place = context.connections.find(table.flow[connected], found.connection_id[mine], table.ts_ns[connected])
-        context.connection[connected] = place
+        mine = carries[connected]
+        place = context.connections.find(pdus.flow[mine], found.connection_id[connected], pdus.ts_ns[mine])
+        context.connection[top[mine]] = place
         outward = np.where(place >= 0, context.connections.records["ot_connection_id"][place], 0).astype(np.uint64)
-        key[connected] = (outward << np.uint64(16) | found.sequence_count[mine]) * MULTIPLIER + np.uint64(1)
-    key += message.slot.astype(np.uint64)
-    asks, to_server = message.exists & ~message.is_reply, table.to_server
-    routed = (message.service == UNCONNECTED_SEND) & message.carries & ~message.is_reply  # the message inside is what gets answered
-    own = IS_ANSWERED[command & 0xFF][wide] & ~message.exists
-    refused = header["encapsulation_status"][wide] != 0
-    table.is_request = (asks & ~routed) | (own & to_server & ~refused)
-    table.is_response = message.is_reply | (own & (~to_server | refused))
-    table.flag(message.exists & (to_server == message.is_reply), Anomaly.WRONG_ROLE)
-    pair(table, key.view(np.int64))
+        key[mine] = (outward << np.uint64(16) | found.sequence_count[connected]) * MULTIPLIER + np.uint64(1)
+    exists, is_reply = message.has(Mark.EXISTS), message.has(Mark.REPLY)
+    refused, own = header["encapsulation_status"] != 0, IS_ANSWERED[command & 0xFF] & ~exists[top]
+    by_pdu = Table("enip", (), pdus)
+    by_pdu.is_request = (exists[top] & ~is_reply[top]) | (own & pdus.to_server & ~refused)
+    by_pdu.is_response = is_reply[top] | (own & (~pdus.to_server | refused))
+    pair(by_pdu, key.view(np.int64))
+    routed = np.flatnonzero((message.service == UNCONNECTED_SEND) & ~is_reply & message.has(Mark.CARRIES))  # the message inside is what gets answered
+    table.is_request, table.is_response = exists & ~is_reply, is_reply.copy()
+    table.is_request[top[own]], table.is_response[top[own]] = by_pdu.is_request[own], by_pdu.is_response[own]
+    table.is_request[routed] = False
+    table.flag(exists & (table.to_server == is_reply), Anomaly.WRONG_ROLE)
+    table.request = _row_by_row(context, by_pdu.request, routed) if len(top) < len(table) else by_pdu.request
+
+
+def _row_by_row(context: Context, request: Ints, routed: Ints) -> Ints:
+    """The request of every row, from the request of every PDU: the n-th row behind the one that is answered."""
+    message, top = context.message, context.top
+    count = np.diff(np.append(top, len(message)))
+    answered = top.copy()  # behind the Unconnected Sends that lie around the whole message
+    outer = routed[routed - top[message.pdu[routed]] == message.depth[routed]]
+    np.add.at(answered, message.pdu[outer], 1)
+    asked = request[message.pdu]
+    rows = np.flatnonzero(message.has(Mark.REPLY) & (asked >= 0))
+    asked, pdu = asked[rows], message.pdu[rows]
+    partner = answered[asked] + rows - top[pdu]
+    fits = partner < top[asked] + count[asked]
+    result = np.full(len(message), -1, np.int64)
+    result[rows[fits]] = partner[fits]
+    plain = np.flatnonzero((request >= 0) & ~message.has(Mark.REPLY)[top])
+    result[top[plain]] = top[request[plain]]
+    return result
 
 
 def _objects(context: Context, tag_at: Ints, tag_size: Ints) -> None:
     """Class, instance, attribute and tag of every row; a response's are its request's."""
     table, message, paths = context.table, context.message, context.paths
-    answers = np.flatnonzero((table.request >= 0) & message.is_reply)
+    answers = np.flatnonzero((table.request >= 0) & message.has(Mark.REPLY))
     asked = table.request[answers]
-    for column in (*(getattr(paths, name) for name in NUMBERS), paths.has, tag_at, tag_size):
+    service = message.service[answers]
+    other = service != message.service[asked]
+    symbols = (tag_at, tag_size) if "symbol_at" in paths.columns and paths["symbol_at"].any() else ()
+    for column in (paths.has, *(column for name, column in paths.columns.items() if not name.startswith("symbol")), *symbols):
         column[answers] = column[asked]
-    routing = answers[(message.service[answers] == UNCONNECTED_SEND) & (message.service[asked] != UNCONNECTED_SEND)]
-    paths.class_id[routing], paths.instance_id[routing], paths.has[routing] = ObjectClass.CONNECTION_MANAGER, 1, Has.CLASS | Has.INSTANCE
-    table.flag(answers[(message.service[answers] != message.service[asked]) & (message.service[answers] != UNCONNECTED_SEND)], Anomaly.WRONG_RESPONSE)
-    has = paths.has
-    for name, bit in PLACES:
-        rows = np.flatnonzero(has & bit)
-        if rows.size:
-            table.set(name, rows, getattr(paths, "point" if bit == Has.POINT else name)[rows])
-    rows = np.flatnonzero(has & Has.SYMBOL)
-    if rows.size:
+    if other.any():
+        routing = answers[other & (service == UNCONNECTED_SEND)]
+        paths["class_id"][routing], paths["instance_id"][routing], paths.has[routing] = ObjectClass.CONNECTION_MANAGER, 1, Has.CLASS | Has.INSTANCE
+        table.flag(answers[other & (service != UNCONNECTED_SEND)], Anomaly.WRONG_RESPONSE)
+    for name, part, bit in PLACES:
+        if part in paths.columns:
+            rows = np.flatnonzero(paths.has & np.uint16(bit))
+            table.set(name, rows, paths[part][rows])
+    if symbols:
+        rows = np.flatnonzero(paths.has & np.uint16(Has.SYMBOL))
         table.span("tag", rows, tag_at[rows], tag_size[rows])
-    table.flag(paths.bad, Anomaly.BAD_VALUE)
-    rows = np.flatnonzero(message.route_end > message.route_at)
-    if rows.size:
-        table.span("connection_path", rows, message.route_at[rows], message.route_end[rows] - message.route_at[rows])
+    table.flag(paths.has & np.uint16(Has.BAD) != 0, Anomaly.BAD_VALUE)
+    for mark, anomaly in MARKED:
+        table.flag(message.has(mark), anomaly)
     _operations(context)
 
 
-PLACES = (
-    ("parent_class_id", Has.PARENT),
-    ("parent_instance_id", Has.PARENT),
-    ("class_id", Has.CLASS),
-    ("instance_id", Has.INSTANCE),
-    ("attribute_id", Has.ATTRIBUTE),
-    ("member_id", Has.MEMBER),
-    ("connection_point", Has.POINT),
+MARKED = ((Mark.TRUNCATED, Anomaly.TRUNCATED), (Mark.UNEVEN, Anomaly.LENGTH_MISMATCH), (Mark.DEEP, Anomaly.NESTED_TOO_DEEP))
+PLACES = (  # field, part of the path, and the bit that says it is there
+    ("parent_class_id", "parent_class_id", Has.PARENT),
+    ("parent_instance_id", "parent_instance_id", Has.PARENT),
+    ("class_id", "class_id", Has.CLASS),
+    ("instance_id", "instance_id", Has.INSTANCE),
+    ("attribute_id", "attribute_id", Has.ATTRIBUTE),
+    ("member_id", "member_id", Has.MEMBER),
+    ("connection_point", "point", Has.POINT),
 )
 
 
 def _operations(context: Context) -> None:
     """What each service means to its object, and does."""
     table, message, paths = context.table, context.message, context.paths
-    rows = np.flatnonzero(message.exists)
-    if not rows.size:
-        return
+    exists = message.has(Mark.EXISTS)
+    rows: Ints | slice = slice(None) if exists.all() else np.flatnonzero(exists)
     service, has = message.service[rows], paths.has[rows]
     table.set("service", rows, service)
-    class_id = np.where(has & Has.CLASS != 0, np.minimum(paths.class_id[rows], 256), 256).astype(np.int64)
-    class_id[has & Has.SYMBOL != 0] = ObjectClass.SYMBOL  # 1756-PM020: a symbol names a tag, whatever class it lies in
-    table.action[rows] = ACTIONS[class_id << 8 | service]
-    operation = np.where(service < COMMON, service, class_id << 8 | service)
-    known = (operation < 1 << 16) & NAMED[operation & 0xFFFF]
-    context.operation[rows[known]] = operation[known]
-    table.set("operation", rows[known], operation[known])
-    table.flag(rows[RESERVED_SERVICES[service]], Anomaly.UNKNOWN_FUNCTION)
+    class_id = np.where(has & np.uint16(Has.CLASS) != 0, np.minimum(paths["class_id"][rows], 256), 256).astype(np.int32)
+    class_id[has & np.uint16(Has.SYMBOL) != 0] = ObjectClass.SYMBOL  # 1756-PM020: a symbol names a tag, whatever class it lies in
+    by_class = class_id << 8 | service
+    table.action[rows] = ACTIONS[by_class]
+    operation = OPERATIONS[by_class]
+    context.operation[rows] = operation
+    known = np.flatnonzero(operation) if isinstance(rows, slice) else rows[operation > 0]
+    table.set("operation", known, context.operation[known])
+    table.flag(RESERVED_SERVICES[message.service] & exists, Anomaly.UNKNOWN_FUNCTION)
 
 
 def _status(context: Context, header: Array) -> None:
     """General and extended status of replies."""
     table, message = context.table, context.message
-    refused = (header["encapsulation_status"] != 0)[table.pdu]
-    rows = np.flatnonzero(message.is_reply)
+    rows = np.flatnonzero(message.has(Mark.REPLY))
     status = message.status[rows]
     table.set("general_status", rows, status)
-    failed: NDArray[np.bool_] = refused & table.is_response
-    failed[rows] |= (status != GeneralStatus.SUCCESS) & (status != GeneralStatus.PARTIAL_TRANSFER)
-    table.failed = failed
-    more = rows[(message.status_words[rows] > 0) & (message.at[rows] + 6 <= message.end[rows])]
+    table.failed[context.top] = header["encapsulation_status"] != 0
+    table.failed &= table.is_response
+    bad = np.flatnonzero((status != GeneralStatus.SUCCESS) & (status != GeneralStatus.PARTIAL_TRANSFER))
+    table.failed[rows[bad]] = True
+    more = rows[(message.body[rows] >= message.at[rows] + STATUS + WORD.itemsize) & (status != GeneralStatus.SUCCESS)]
     if more.size:
-        table.set("extended_status", more, read(table.pdus.data, message.at[more] + 4, WORD)["word"])
+        table.set("extended_status", more, read(table.pdus.data, message.at[more] + STATUS, WORD)["word"])

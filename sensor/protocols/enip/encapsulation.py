@@ -73,7 +73,7 @@ MOST_ITEMS = 8  # address, data, two socket addresses; the specification's examp
 class Items:
     """The common packet format of PDUs, one row each: the CIP message's bytes and what addresses it.
 
-    at, end: int64, equal where there is none. is_connected; connection_id (uint32), sequence_count (uint16, class 1 to 3). types: uint16[rows, MOST_ITEMS], count of them.
+    at, end: int64, equal where there is none. is_connected; connection_id (uint32), sequence_count (uint16, class 1 to 3). types: uint16[rows, at most MOST_ITEMS], count of them.
     socket_at: of a socket address item (0 where none). truncated, odd (items in an unexpected order or number), trailing.
     """
 
@@ -90,18 +90,24 @@ class Items:
     odd: Mask
     trailing: Mask
 
+    @property
+    def is_even(self) -> bool:
+        """Whether every row has as many items as `types` has columns."""
+        return bool((self.count == self.types.shape[1]).all())
+
 
 def items(data: Bytes, at: Ints, end: Ints) -> Items:
     """Walk the items that begin with their count at `at`."""
     n = len(at)
     fits = at + 2 <= end
     stated = np.where(fits, read(data, at, COUNT)["count"], 0).astype(np.int64)
+    count = np.minimum(stated, MOST_ITEMS)
     found = Items(
-        np.zeros(n, np.int64), np.zeros(n, np.int64), np.minimum(stated, MOST_ITEMS), np.zeros((n, MOST_ITEMS), np.uint16), np.zeros(n, np.bool_), np.zeros(n, np.bool_),
+        np.zeros(n, np.int64), np.zeros(n, np.int64), count, np.zeros((n, int(count.max(initial=0))), np.uint16), np.zeros(n, np.bool_), np.zeros(n, np.bool_),
         np.zeros(n, np.uint32), np.zeros(n, np.uint16), np.zeros(n, np.int64), ~fits, stated > MOST_ITEMS, np.zeros(n, np.bool_),
     )  # fmt: skip
     here, rows = at + 2, np.flatnonzero(stated > 0)
-    for i in range(MOST_ITEMS):
+    for i in range(found.types.shape[1]):
         rows = rows[i < stated[rows]]
         if not rows.size:
             break

@@ -36,24 +36,23 @@ SERVICE_NAME = 16
 SESSION = np.dtype([("protocol_version", "<u2"), ("option_flags", "<u2")])
 
 
-def encapsulated(table: Table, command: Array) -> None:
-    """What PDUs without CIP carry."""
-    own = command[table.pdu]
-    plain = np.flatnonzero((own != Command.SEND_RR_DATA) & (own != Command.SEND_UNIT_DATA) & (table.pdus.end - table.pdus.at > HEADER.itemsize)[table.pdu])
+def encapsulated(table: Table, top: Ints, command: Array) -> None:
+    """What PDUs without CIP carry. top: the first row of each."""
+    pdus = table.pdus
+    plain = np.flatnonzero((command != Command.SEND_RR_DATA) & (command != Command.SEND_UNIT_DATA) & (pdus.end - pdus.at > HEADER.itemsize))
     if not plain.size:
         return
-    at, end = (getattr(table.pdus, name)[table.pdu] for name in ("at", "end"))
-    at = at + HEADER.itemsize
-    rows = plain[own[plain] == Command.REGISTER_SESSION]
-    table.body(SESSION, rows, at[rows], end[rows])
-    rows = plain[own[plain] == Command.LIST_IDENTITY]
-    _listed(table, rows, at[rows], end[rows])
-    rows = plain[own[plain] == Command.LIST_SERVICES]
-    fits = rows[table.body(SERVICES, rows, at[rows], end[rows])]
-    begin = at[fits] + SERVICES.itemsize
-    table.span("service_name", fits, begin, np.minimum(SERVICE_NAME, end[fits] - begin))
-    rest = plain[~np.isin(own[plain], (Command.REGISTER_SESSION, Command.LIST_IDENTITY, Command.LIST_SERVICES))]
-    table.span("data", rest, at[rest], end[rest] - at[rest])
+    rows, command, at, end = top[plain], command[plain], pdus.at[plain] + HEADER.itemsize, pdus.end[plain]
+    mine = np.flatnonzero(command == Command.REGISTER_SESSION)
+    table.body(SESSION, rows[mine], at[mine], end[mine])
+    mine = np.flatnonzero(command == Command.LIST_IDENTITY)
+    _listed(table, rows[mine], at[mine], end[mine])
+    mine = np.flatnonzero(command == Command.LIST_SERVICES)
+    mine = mine[table.body(SERVICES, rows[mine], at[mine], end[mine])]
+    begin = at[mine] + SERVICES.itemsize
+    table.span("service_name", rows[mine], begin, np.minimum(SERVICE_NAME, end[mine] - begin))
+    mine = np.flatnonzero(~np.isin(command, (Command.REGISTER_SESSION, Command.LIST_IDENTITY, Command.LIST_SERVICES)))
+    table.span("data", rows[mine], at[mine], end[mine] - at[mine])
 
 
 def _listed(table: Table, rows: Ints, at: Ints, end: Ints) -> None:

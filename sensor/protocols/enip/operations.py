@@ -13,13 +13,8 @@ from sensor.events.vocabulary import Action
 COMMON, SPECIFIC, RESERVED = 0x32, 0x4B, 0x64  # Volume 1, A-2: where vendors', objects' and no one's services begin
 
 
-def of(class_id: int, service: int) -> int:
-    """The number of an operation: a common service is itself, an object's own stands behind its class."""
-    return service if service < COMMON else class_id << 8 | service
-
-
 class Operation(IntEnum):
-    """Services by name. Those from 0x4B on mean something else for every object."""
+    """Services by name: a common one is its code; those from 0x4B on mean something else for every object, and stand behind its class."""
 
     GET_ATTRIBUTES_ALL = S.GET_ATTRIBUTES_ALL
     SET_ATTRIBUTES_ALL = S.SET_ATTRIBUTES_ALL
@@ -86,8 +81,6 @@ class Operation(IntEnum):
 
 
 O = Operation
-NAMED = np.zeros(1 << 16, np.bool_)
-NAMED[list(Operation)] = True
 
 GETS = (S.GET_ATTRIBUTES_ALL, S.GET_ATTRIBUTE_LIST, S.GET_ATTRIBUTE_SINGLE, S.GET_MEMBER)
 SETS = (S.SET_ATTRIBUTES_ALL, S.SET_ATTRIBUTE_LIST, S.SET_ATTRIBUTE_SINGLE, S.SET_MEMBER, S.INSERT_MEMBER, S.REMOVE_MEMBER)
@@ -158,5 +151,14 @@ def _actions() -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
     return array
 
 
+def _operations() -> np.ndarray[tuple[int], np.dtype[np.uint16]]:
+    table = np.zeros((257, 256), np.uint16)
+    for operation in Operation:
+        table[operation >> 8 if operation >= COMMON else slice(None), operation & 0xFF] = operation
+    return table.reshape(-1)
+
+
 ACTIONS = _actions()  # by class (256 for those that have no row) << 8 | service
+OPERATIONS = _operations()  # by the same, 0 where the service has no name
+
 RESERVED_SERVICES = np.array([(code < COMMON and code not in set(S)) or code >= RESERVED for code in range(128)], np.bool_)

@@ -83,7 +83,7 @@ BASE, FACTOR = (np.array([_length(code)[i] for code in range(256)], np.int64) fo
 
 
 class Has(IntFlag):
-    """Which parts a path has."""
+    """What a path has, and what is wrong or special about it."""
 
     CLASS = auto()
     INSTANCE = auto()
@@ -95,72 +95,98 @@ class Has(IntFlag):
     SYMBOL = auto()
     PARENT = auto()
     KEY = auto()
+    COMPOUND = auto()  # a tag whose text is more than its first symbol
+    BAD = auto()  # a segment that cannot be read
 
 
 @dataclass
 class Paths:
     """Parts of paths, one row each: the object that the last class segment begins, and the one before it as the parent.
 
-    has: uint16 (Has). symbol_at, symbol_size: the first symbol's bytes. compound: a tag whose text is more than that symbol. bad: a segment that cannot be read.
+    has: uint16 (Has). columns: uint32, by name, of the parts that any row has: class_id, instance_id, attribute_id, member_id, parent_class_id, parent_instance_id,
+    point and second_point (connection points: consumed, then produced), port, symbol_at and symbol_size (the first symbol's place in data).
     """
 
-    n: int
-    class_id: NDArray[np.uint32] = field(init=False)
-    instance_id: NDArray[np.uint32] = field(init=False)
-    attribute_id: NDArray[np.uint32] = field(init=False)
-    member_id: NDArray[np.uint32] = field(init=False)
-    parent_class_id: NDArray[np.uint32] = field(init=False)
-    parent_instance_id: NDArray[np.uint32] = field(init=False)
-    point: NDArray[np.uint32] = field(init=False)  # connection points: consumed, then produced
-    second_point: NDArray[np.uint32] = field(init=False)
-    port: NDArray[np.uint32] = field(init=False)
-    symbol_at: Ints = field(init=False)
-    symbol_size: Ints = field(init=False)
-    has: NDArray[np.uint16] = field(init=False)
-    compound: Mask = field(init=False)
-    bad: Mask = field(init=False)
+    has: NDArray[np.uint16]
+    columns: dict[str, NDArray[np.uint32]] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        for name in NUMBERS:
-            setattr(self, name, np.zeros(self.n, np.uint32))
-        self.symbol_at, self.symbol_size = np.zeros(self.n, np.int64), np.zeros(self.n, np.int64)
-        self.has, self.compound, self.bad = np.zeros(self.n, np.uint16), np.zeros(self.n, np.bool_), np.zeros(self.n, np.bool_)
+    def __getitem__(self, name: str) -> NDArray[np.uint32]:
+        """A column, zero where no row has set it."""
+        column = self.columns.get(name)
+        if column is None:
+            column = self.columns[name] = np.zeros(len(self.has), np.uint32)
+        return column
 
-    def take(self, rows: Array) -> Paths:
-        """The same for these rows."""
-        taken = Paths(0)
-        for name in (*NUMBERS, "symbol_at", "symbol_size", "has", "compound", "bad"):
-            setattr(taken, name, getattr(self, name)[rows])
-        taken.n = len(taken.has)
-        return taken
+    def put(self, name: str, rows: Ints, values: Array | int, bit: Has) -> None:
+        self[name][rows] = values
+        self.has[rows] |= np.uint16(bit)
+
+    def lacks(self, rows: Ints, bit: Has) -> Mask:
+        return np.asarray((self.has[rows] & np.uint16(bit)) == 0, np.bool_)
 
 
-NUMBERS = ("class_id", "instance_id", "attribute_id", "member_id", "parent_class_id", "parent_instance_id", "point", "second_point", "port")
+def joined(parts: list[tuple[Paths, int]], order: Ints) -> Paths:
+    """Several (each with its number of rows), one after the other, then in this order."""
+    has = np.concatenate([paths.has for paths, _ in parts])[order]
+    names = {name for paths, _ in parts for name in paths.columns}
+    return Paths(has, {name: np.concatenate([paths.columns.get(name, np.zeros(n, np.uint32)) for paths, n in parts])[order] for name in names})
+
+
+# The forms that nearly every path has, compared as a whole: class and instance in bytes; the same with an attribute; an instance of two bytes; one symbol.
+FRONT = np.dtype([("long", "<u4"), ("word", "<u2")])
+CLASS_INSTANCE, CLASS_LONG_INSTANCE = 0x00240020, 0x00250020
 
 
 def walk(data: Bytes, at: Ints, end: Ints) -> Paths:
     """The parts of the paths that fill the bytes at..end (int64, one path per row)."""
-    paths, here = Paths(len(at)), at.copy()
-    rows = np.flatnonzero(here < end)
+    paths = Paths(np.zeros(len(at), np.uint16))
+    front, size = read(data, at, FRONT), end - at
+    long, word = front["long"], front["word"]
+    short = (long & 0x00FF00FF) == CLASS_INSTANCE
+    attribute = short & (size == 6) & ((word & 0xFF) == 0x30)
+    wide = (size == 6) & ((long & np.uint32(0xFFFF00FF)) == CLASS_LONG_INSTANCE)
+    plain = (short & (size == 4)) | attribute
+    rows = np.flatnonzero(plain | wide)
+    if rows.size:
+        paths["class_id"][rows] = long[rows] >> 8 & 0xFF
+        paths["instance_id"][rows] = np.where(wide[rows], word[rows], long[rows] >> 24)
+        paths.has[rows] = Has.CLASS | Has.INSTANCE
+        mine = np.flatnonzero(attribute)
+        if mine.size:
+            paths.put("attribute_id", mine, word[mine] >> 8, Has.ATTRIBUTE)
+    if len(rows) == len(at):
+        return paths
+    rows = np.flatnonzero(~(plain | wide) & (size > 0))
+    length = long[rows] >> 8 & 0xFF
+    lone = ((long[rows] & 0xFF) == EXTENDED_SYMBOL) & (size[rows] == 2 + length + (length & 1))
+    mine = rows[lone]
+    if mine.size:
+        paths.put("symbol_at", mine, at[mine] + 2, Has.SYMBOL)
+        paths["symbol_size"][mine] = length[lone]
+    _slowly(paths, data, rows[~lone], at[rows[~lone]], end[rows[~lone]])
+    return paths
+
+
+def _slowly(paths: Paths, data: Bytes, rows: Ints, here: Ints, end: Ints) -> None:
+    """Any path, segment by segment."""
     for _ in range(MOST_SEGMENTS):
         if not rows.size:
-            return paths
-        segment = read(data, here[rows], SEGMENT)
+            return
+        segment = read(data, here, SEGMENT)
         code = segment["type"]
         size = BASE[code] + FACTOR[code] * segment["byte"]
         size += size & 1
         kind = KINDS[code]
         odd = np.flatnonzero((kind == Part.KEY) | (code == 0x60))
         size[odd] = _odd_sizes(code[odd], segment["byte"][odd])
-        kind[here[rows] + size > end[rows]] = Part.BAD
+        kind[here + size > end] = Part.BAD
         for part in np.flatnonzero(np.bincount(kind, minlength=len(Part))).tolist():
             mine = np.flatnonzero(kind == part)
-            _put(paths, Part(part), rows[mine], here[rows[mine]], segment[mine])
-        here[rows] += size
-        rows = rows[kind != Part.BAD]
-        rows = rows[here[rows] < end[rows]]
-    paths.bad[rows] = True
-    return paths
+            _put(paths, Part(part), rows[mine], here[mine], segment[mine])
+        here = here + size
+        more = (kind != Part.BAD) & (here < end)
+        rows, here, end = rows[more], here[more], end[more]
+    paths.has[rows] |= np.uint16(Has.BAD)
 
 
 def _odd_sizes(code: Array, byte: Array) -> Ints:
@@ -174,54 +200,49 @@ def _put(paths: Paths, part: Part, rows: Ints, at: Ints, segment: Array) -> None
     """One segment of each of these rows into its place."""
     width = segment["type"] & 3
     value = np.where(width == 0, segment["byte"], np.where(width == 1, segment["word"], segment["long"])).astype(np.uint32)
-    has = paths.has[rows]
     match part:
         case Part.BAD:
-            paths.bad[rows] = True
+            paths.has[rows] |= np.uint16(Has.BAD)
         case Part.CLASS:
-            again = rows[has & Has.CLASS != 0]
-            paths.parent_class_id[again], paths.parent_instance_id[again] = paths.class_id[again], paths.instance_id[again]
-            paths.has[again] = (paths.has[again] | Has.PARENT) & ~np.uint16(Has.INSTANCE | Has.ATTRIBUTE | Has.MEMBER)
-            paths.class_id[rows], paths.instance_id[again] = value, 0
-            paths.has[rows] |= np.uint16(Has.CLASS)
+            again = rows[~paths.lacks(rows, Has.CLASS)]
+            if again.size:
+                paths.put("parent_class_id", again, paths["class_id"][again], Has.PARENT)
+                paths["parent_instance_id"][again] = paths["instance_id"][again]
+                paths.has[again] &= ~np.uint16(Has.INSTANCE | Has.ATTRIBUTE | Has.MEMBER)
+                paths["instance_id"][again] = 0
+            paths.put("class_id", rows, value, Has.CLASS)
         case Part.INSTANCE:
-            first = has & Has.INSTANCE == 0
-            paths.instance_id[rows[first]] = value[first]
-            paths.has[rows[first]] |= np.uint16(Has.INSTANCE)
+            first = paths.lacks(rows, Has.INSTANCE)
+            paths.put("instance_id", rows[first], value[first], Has.INSTANCE)
             _points(paths, rows[~first], value[~first])  # C-1.4.6: a class named once may be followed by several instances, the last ones as connection points
         case Part.POINT:
             _points(paths, rows, value)
         case Part.ATTRIBUTE:
-            paths.attribute_id[rows] = value
-            paths.has[rows] |= np.uint16(Has.ATTRIBUTE)
+            paths.put("attribute_id", rows, value, Has.ATTRIBUTE)
         case Part.MEMBER:
-            first = has & Has.MEMBER == 0
-            paths.member_id[rows[first]] = value[first]
-            paths.has[rows] |= np.uint16(Has.MEMBER)
-            paths.compound[rows] |= has & Has.SYMBOL != 0
+            first = paths.lacks(rows, Has.MEMBER)
+            paths.put("member_id", rows[first], value[first], Has.MEMBER)
+            paths.has[rows[~paths.lacks(rows, Has.SYMBOL)]] |= np.uint16(Has.COMPOUND)
         case Part.PORT:
-            first = has & Has.PORT == 0
+            first = paths.lacks(rows, Has.PORT)
             port = segment["type"] & 15
             behind = segment["byte"] | (segment["word"] & 0xFF) << 8  # an extended port stands behind the type, or behind the size of an extended link address
-            paths.port[rows[first]] = np.where(port == 15, np.where(segment["type"] & 16 != 0, segment["word"], behind), port)[first]
-            paths.has[rows] |= np.uint16(Has.PORT)
+            paths.put("port", rows[first], np.where(port == 15, np.where(segment["type"] & 16 != 0, segment["word"], behind), port)[first], Has.PORT)
         case Part.SYMBOL:
             extended = segment["type"] == EXTENDED_SYMBOL
-            first = has & Has.SYMBOL == 0
-            paths.symbol_at[rows[first]] = (at + 1 + extended)[first]
-            paths.symbol_size[rows[first]] = np.where(extended, segment["byte"], segment["type"] & 31)[first]
-            paths.compound[rows] |= ~first | (segment["type"] == 0x60)
+            first = paths.lacks(rows, Has.SYMBOL)
+            paths["symbol_at"][rows[first]] = (at + 1 + extended)[first]
+            paths["symbol_size"][rows[first]] = np.where(extended, segment["byte"], segment["type"] & 31)[first]
+            paths.has[rows[~first | (segment["type"] == 0x60)]] |= np.uint16(Has.COMPOUND)
             paths.has[rows] |= np.uint16(Has.SYMBOL)
         case Part.KEY:
             paths.has[rows] |= np.uint16(Has.KEY)
 
 
 def _points(paths: Paths, rows: Ints, value: Array) -> None:
-    second = paths.has[rows] & Has.POINT != 0
-    paths.second_point[rows[second]] = value[second]
-    paths.point[rows[~second]] = value[~second]
-    paths.has[rows[second]] |= np.uint16(Has.SECOND_POINT)
-    paths.has[rows[~second]] |= np.uint16(Has.POINT)
+    first = paths.lacks(rows, Has.POINT)
+    paths.put("second_point", rows[~first], value[~first], Has.SECOND_POINT)
+    paths.put("point", rows[first], value[first], Has.POINT)
 
 
 @lru_cache(1 << 14)
