@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detectors.rows import asked, flow, frame, is_new, lookup, pair, ts_ns
+from detectors.rows import asked, lookup, pair
 from sensor.columns import Ints
 from sensor.events.alert import Finding, Kind, Severity
 from sensor.events.seen import Seen
@@ -90,16 +90,23 @@ class Act:
 
     def _finds(self, seen: Seen, table: Table, requests: Ints) -> Iterator[Finding]:
         answers = np.flatnonzero((table.request >= 0) & np.isin(table.request, requests))
-        for row in np.union1d(requests, answers).tolist():
-            if not is_new(table, row):
-                continue
-            number = flow(table, row)
-            request = int(table.request[row])
-            action = Action(int(table.action[row if request < 0 else request]))
-            refused = bool(table.failed[row])
+        rows = np.union1d(requests, answers)
+        rows = rows[table.is_new[rows]]
+        request, pdu = table.request[rows], table.pdu[rows]
+        columns = (
+            table.action[np.where(request < 0, rows, request)],
+            request >= 0,
+            table.failed[rows],
+            table.pdus.flow[pdu],
+            table.pdus.frame[pdu],
+            table.pdus.ts_ns[pdu],
+        )
+        keys = {number: pair(seen, number, table.dataset) for number in set(table.pdus.flow[pdu].tolist())}
+        for code, is_answer, failed, number, frame, ts_ns in zip(*(column.tolist() for column in columns), strict=True):
+            action = Action(code)
             yield Finding(
-                ACTS[action], pair(seen, number, table.dataset), (frame(table, row),), ts_ns(table, row), number, protocol=table.dataset, action=action,
-                count=int(request < 0), accepted=int(request >= 0 and not refused), refused=int(request >= 0 and refused),
+                ACTS[action], keys[number], (frame,), ts_ns, number, protocol=table.dataset, action=action,
+                count=not is_answer, accepted=is_answer and not failed, refused=is_answer and failed,
             )  # fmt: skip
 
 

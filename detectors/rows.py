@@ -42,10 +42,6 @@ def flow(table: Table, row: int) -> int:
     return int(table.pdus.flow[table.pdu[row]])
 
 
-def is_new(table: Table, row: int) -> bool:
-    return not table.pdus.carried[table.pdu[row]]
-
-
 def pair(seen: Seen, flow: int, *more: int | str) -> Key:
     """The two addresses of a flow, whatever its ports, and more: the key of alerts about two hosts."""
     c = seen.flows
