@@ -131,7 +131,6 @@ def test_malformed() -> None:
     assert anomaly(request(1, "3C020A")) == Anomaly.BAD_VALUE  # a reserved range code
     assert anomaly(request(1, "3C0286")) == Anomaly.BAD_VALUE  # the reserved bit
     assert anomaly(request(1, "01010005 03")) == Anomaly.BAD_VALUE  # stop before start
-    assert anomaly(request(1, "0101000500")[:1] + (True,)) == Anomaly.BAD_VALUE
     assert anomaly(request(1, "3C02")) == Anomaly.TRUNCATED
     assert anomaly(request(1, "01010105")) == Anomaly.TRUNCATED
     assert anomaly(response("1E01000001 01 2A000000 81")) == Anomaly.TRUNCATED
