@@ -15,6 +15,7 @@ from sensor.events.seen import Seen
 from sensor.events.table import Table
 from sensor.slots import Slots
 
+ALL = (1 << 64) - 1
 NOT_A_NUMBER = np.uint64(0x7FF8 << 48)  # the one NaN that values are compared by
 
 
@@ -86,7 +87,7 @@ class Changes:
         """A hash of what each point is."""
         flows, flow, salt = seen.flows, table.flow, self.salt
         b = flows["server_is_b"][flow]
-        device = np.full(len(table), np.uint64(self.datasets.setdefault(table.dataset, len(self.datasets) + 1)) * salt[0])
+        device = np.full(len(table), self._salted(table.dataset))
         for name, each in zip(("high", "low", "port"), salt[1:4], strict=True):
             device += np.where(b, flows[f"b_{name}"][flow], flows[f"a_{name}"][flow]).astype(np.uint64) * each
         key = device[points.row]
@@ -95,11 +96,16 @@ class Changes:
             if column.any():  # zeros add nothing
                 key += column.view(np.uint64) * each
         for point, name in points.name.items():
-            key[point] += np.uint64(hash(name) & 0xFFFFFFFFFFFFFFFF) * salt[8]
+            key[point] = (int(key[point]) + hash(name) * int(salt[8])) & ALL
         key ^= key >> np.uint64(32)
         key *= salt[9]
         key ^= key >> np.uint64(29)
         return key | np.uint64(1)
+
+    def _salted(self, dataset: str) -> np.uint64:
+        """The protocol's part of a point's hash."""
+        place = self.datasets.setdefault(dataset, len(self.datasets) + 1)
+        return np.uint64(place * int(self.salt[0]) & ALL)
 
     def _number(self, key: NDArray[np.uint64]) -> tuple[NDArray[np.int32], Mask]:
         """Each point's place (int32) and where it appears for the first time; only as many rows as there is room for."""
@@ -171,5 +177,5 @@ def fingerprint(points: Points) -> NDArray[np.uint64]:
     bits = value.view(np.uint64)
     bits[np.isnan(value)] = NOT_A_NUMBER
     for point, exact in points.exact.items():
-        bits[point] = np.uint64(hash(exact) & 0xFFFFFFFFFFFFFFFF)
+        bits[point] = np.uint64(hash(exact) & ALL)
     return bits

@@ -52,16 +52,36 @@ class Template:
             self.filled(list(map(texts.__getitem__, codes.tolist())))
 
     def numbers(self, values: Array) -> None:
-        """Numbers as JSON has them: null for NaN and the infinities."""
+        """Numbers as JSON has them."""
         if len(values) and bool((values == values[0]).all()):
-            self.fixed(quote(values[0].item()))
+            self.fixed(str(json_values(values[:1])[0]))
         else:
-            self.filled(values.tolist() if values.dtype.kind != "f" else list(map(quote, values.astype(np.float64).tolist())))
+            self.filled(json_values(values))
 
     def lines(self, n: int) -> list[str]:
         """One line for each of `n` rows."""
         text = "".join(self.text)
         return list(map(text.__mod__, zip(*self.columns, strict=True))) if self.columns else [text % ()] * n
+
+
+def json_values(values: Array) -> list[Any]:
+    """Items that `%s` writes as JSON does: integers as they are, times and truths in its words, null for what is no number or no time."""
+    match values.dtype.kind:
+        case "f":
+            return list(map(quote, values.astype(np.float64).tolist()))
+        case "M":
+            known = ~np.isnat(values)
+            texts = ecs.times(np.where(known, values, np.datetime64(0, "ns")).astype("M8[ns]").astype(np.int64))
+            return [f'"{text}"' if is_known else "null" for text, is_known in zip(texts, known.tolist(), strict=True)]
+        case "b":
+            return ["true" if value else "false" for value in values.tolist()]
+        case _:
+            return list(values.tolist())
+
+
+def coded(field: Field, codes: Array) -> dict[int, str]:
+    """Code and name as JSON, for every code of the column."""
+    return {code: f'{{"code":{code},"name":{quote(ecs.name_of(field, code))}}}' for code in np.unique(codes).tolist()}
 
 
 def outcome(table: Table, rows: Ints) -> Array:
@@ -149,27 +169,33 @@ class Renderer:
         """One field of these rows, as JSON."""
         column = table.columns[field.name]
         if isinstance(column, Lists):
-            t.filled(lists(column, rows))
+            t.filled(lists(column, rows, field))
         elif isinstance(column, Spans):
             t.filled([quote(text) for text in spans(table, field, rows)])
         elif isinstance(column, dict):
             t.filled([quote(column.get(row)) for row in rows.tolist()])
         elif field.enum is not None:
             codes = column[rows]
-            t.chosen(codes, {code: f'{{"code":{code},"name":{quote(ecs.name_of(field, code))}}}' for code in np.unique(codes).tolist()})
+            t.chosen(codes, coded(field, codes))
         else:
             t.numbers(column[rows])
 
 
-def lists(column: Lists, rows: Ints) -> list[Any]:
+def lists(column: Lists, rows: Ints, field: Field) -> list[Any]:
     """The list of each row, at most LONGEST items: Python writes lists of integers as JSON does."""
     start, count, content = column.flat()
     begin, end = start[rows], start[rows] + np.minimum(count[rows], LONGEST)
-    if content.dtype.kind == "f":
-        return [quote(content[a:b].astype(np.float64).tolist()) for a, b in zip(begin.tolist(), end.tolist(), strict=True)]
     low = int(begin.min()) if len(begin) else 0
-    values = content[low : int(end.max()) if len(end) else 0].tolist()
-    return [values[a:b] for a, b in zip((begin - low).tolist(), (end - low).tolist(), strict=True)]
+    part = content[low : int(end.max()) if len(end) else 0]
+    bounds = zip((begin - low).tolist(), (end - low).tolist(), strict=True)
+    if field.enum is not None:
+        texts = list(map(coded(field, part).__getitem__, part.tolist()))
+    elif part.dtype.kind in "ui":
+        values = part.tolist()
+        return [values[a:b] for a, b in bounds]
+    else:
+        texts = json_values(part)
+    return [f"[{','.join(texts[a:b])}]" for a, b in bounds]
 
 
 def spans(table: Table, field: Field, rows: Ints) -> list[str]:

@@ -85,9 +85,11 @@ def migrate(database: sqlite3.Connection, directory: Path) -> None:
 
 
 def number_type(dtype: np.dtype[np.generic]) -> pl.DataType:
-    """The Polars type of a NumPy number."""
+    """The Polars type of a NumPy number or time."""
     import polars as pl
 
+    if dtype.kind == "M":
+        return pl.Datetime("ns", "UTC")
     kinds = {"u": "UInt", "i": "Int", "f": "Float", "b": "Boolean"}
     name = kinds[dtype.kind] + (str(dtype.itemsize * 8) if dtype.kind != "b" else "")
     return getattr(pl, name)()  # type: ignore[no-any-return]
@@ -130,9 +132,9 @@ def schema(dataset: str, protocols: Sequence[Protocol] = PROTOCOLS) -> dict[str,
         name = column_name(dataset, field.name)
         columns[name] = kinds[field.dtype] if field.dtype in kinds else number_type(field.item)
         if field.kind == "list":
-            columns[name] = pl.List(number_type(field.item))
-        elif field.enum is not None:
-            columns[name + "_name"] = text
+            columns[name] = pl.List(columns[name])
+        if field.enum is not None:
+            columns[name + "_name"] = pl.List(text) if field.kind == "list" else text
     return columns
 
 

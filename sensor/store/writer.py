@@ -12,6 +12,7 @@ import os
 import sqlite3
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -28,7 +29,7 @@ from sensor.sinks import findings
 from sensor.sinks.changes import Changes
 from sensor.sinks.ecs import quote
 from sensor.sinks.origins import Origins
-from sensor.store import frames
+from sensor.store import blocks, parts
 from sensor.store.schema import DATABASE, EVENTS, LOCK, StoreError, connect, schema
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 SEGMENT_ROWS = 131_072  # of one dataset in memory before they are written
 SEGMENT_BYTES = 64 << 20
 FLOWS_AT_ONCE = 65_536
+MOST_PENDING = 64  # datasets of sources that lie in memory
 MOST_ALERTS = 1_000  # changed alerts in memory before they are written
 TEMPORARY = ".partial"
 
@@ -50,7 +52,7 @@ class StoreSink:
         self.database = connect(directory, write=True)
         self.run = self._begin()
         self.segments = Segments(directory / EVENTS, self.run, protocols)
-        self.conversations, self.changes, self.origins = frames.Conversations(), Changes(), Origins()
+        self.conversations, self.changes, self.origins = blocks.Conversations(), Changes(), Origins()
         self.alerts: dict[str, Alert] = {}
         self.sources: dict[str, Source] = {}
         self.last_ns = 0
@@ -74,7 +76,7 @@ class StoreSink:
         if self._is_first(seen.source):
             self._tables(seen)
             if seen.anomalies and self.wants("anomaly"):
-                self.segments.add("anomaly", seen.source.id, frames.anomaly_frame(seen))
+                self.segments.add("anomaly", seen.source, blocks.anomaly_block(seen))
         if self.wants("flow"):
             self._flows(seen)
         if self.wants("alert"):
@@ -96,12 +98,12 @@ class StoreSink:
             if table is None or not table.is_new.any():
                 continue
             if self.wants(protocol.name):
-                self.segments.add(protocol.name, seen.source.id, frames.protocol_frame(seen, table, self.conversations))
+                self.segments.add(protocol.name, seen.source, blocks.protocol_block(seen, table, self.conversations))
             if protocol.points is not None and self.wants("point"):
                 points = protocol.points(table)
                 kept = self.changes.keep(seen, table, points)
                 if len(kept.rows):
-                    self.segments.add("point", seen.source.id, frames.point_frame(seen, table, points, kept, self.conversations))
+                    self.segments.add("point", seen.source, blocks.point_block(seen, table, points, kept, self.conversations))
 
     def _flows(self, seen: Seen) -> None:
         """Flows belong to the source in which they began."""
@@ -116,7 +118,7 @@ class StoreSink:
                 mine = np.flatnonzero(begins == number)
                 for a, b in pairwise((*range(0, len(mine), FLOWS_AT_ONCE), len(mine))):
                     some = {name: column[mine[a:b]] for name, column in over.items()}
-                    self.segments.add("flow", source.id, frames.flow_frame(some, [source] * (b - a), self.protocols))
+                    self.segments.add("flow", source, blocks.flow_block(some, self.protocols))
 
     def _write_alerts(self) -> None:
         """Alerts as they are by now; one that grows later is written again."""
@@ -168,54 +170,57 @@ class transaction:  # noqa: N801  # reads as the statement that it is
 
 
 class Segments:
-    """Gathers frames and writes them as Parquet, in a thread beside the analysis: at most one segment waits."""
+    """Gathers blocks and writes them as Parquet, in a thread beside the analysis: at most one segment waits."""
 
     def __init__(self, directory: Path, run: int, protocols: Sequence[Protocol]) -> None:
-        self.directory, self.run, self.protocols = directory, run, protocols
-        self.pending: dict[tuple[str, str], list[pl.DataFrame]] = {}
-        self.rows: dict[tuple[str, str], int] = {}
-        self.sizes: dict[tuple[str, str], int] = {}
+        self.directory, self.run, self.protocols = directory, run, tuple(protocols)
+        self.pending: dict[tuple[str, str], Pending] = {}
         self.serial = 0
         self.writing: Future[None] | None = None
         self.pool = ThreadPoolExecutor(1, "store")
 
-    def add(self, dataset: str, source: str, frame: pl.DataFrame) -> None:
+    def add(self, dataset: str, source: Source, block: parts.Block) -> None:
         """Rows of a dataset, behind those that came before."""
-        if not len(frame):
-            return
-        key = dataset, source
-        self.pending.setdefault(key, []).append(frame)
-        self.rows[key] = self.rows.get(key, 0) + len(frame)
-        self.sizes[key] = self.sizes.get(key, 0) + int(frame.estimated_size())
-        if self.rows[key] >= SEGMENT_ROWS or self.sizes[key] >= SEGMENT_BYTES:
-            self._write(key)
-        elif len(self.pending) > 64:  # many sources: what lies longest goes first
-            self._write(next(iter(self.pending)))
+        pending = self.pending.setdefault((dataset, source.id), Pending(source))
+        pending.blocks.append(block)
+        pending.rows += block.n
+        pending.size += block.size
+        if pending.rows >= SEGMENT_ROWS or pending.size >= SEGMENT_BYTES:
+            self._write(dataset, source.id)
+        elif len(self.pending) > MOST_PENDING:  # many sources: what lies longest goes first
+            self._write(*next(iter(self.pending)))
 
-    def _write(self, key: tuple[str, str]) -> None:
+    def _write(self, dataset: str, source: str) -> None:
         """Hand one dataset's rows to the writing thread, once it is done with the last ones (whose error, if any, is raised here)."""
         if self.writing is not None:
             self.writing.result()
-        parts = self.pending.pop(key)
-        del self.rows[key], self.sizes[key]
+        pending = self.pending.pop((dataset, source))
         self.serial += 1
-        self.writing = self.pool.submit(self._save, key[0], f"{key[1]}-{self.run}-{self.serial}.parquet", parts)
+        self.writing = self.pool.submit(self._save, dataset, pending, self.directory / dataset / f"{source}-{self.run}-{self.serial}.parquet")
 
-    def _save(self, dataset: str, name: str, parts: list[pl.DataFrame]) -> None:
-        import polars as pl
-
-        frame = pl.concat(parts, how="diagonal")
-        columns = schema(dataset, tuple(self.protocols))
-        missing = [pl.lit(None, dtype).alias(column) for column, dtype in columns.items() if column not in frame.columns]
-        write_segment(frame.with_columns(missing).select(pl.col(column).cast(dtype) for column, dtype in columns.items()), self.directory / dataset / name)
+    def _save(self, dataset: str, pending: Pending, path: Path) -> None:
+        for block in pending.blocks:
+            nothing = np.zeros(block.n, np.uint8)
+            block.columns |= {"source": parts.Words(nothing, [pending.source.name]), "source_id": parts.Words(nothing, [pending.source.id])}
+        write_segment(parts.frame(pending.blocks, schema(dataset, self.protocols)), path)
 
     def close(self) -> None:
         """Write all that is left."""
         for key in list(self.pending):
-            self._write(key)
+            self._write(*key)
         if self.writing is not None:
             self.writing.result()
         self.pool.shutdown()
+
+
+@dataclass
+class Pending:
+    """Rows of a dataset that are not yet written."""
+
+    source: Source
+    blocks: list[parts.Block] = field(default_factory=list)
+    rows: int = 0
+    size: int = 0
 
 
 def write_segment(frame: pl.DataFrame, path: Path) -> None:
