@@ -22,15 +22,43 @@ ROOMS: dict[str, set[str]] = {
     "sensor.streams": {"sensor.columns", "sensor.slots", "sensor.events", "sensor.decode"},
     "sensor.protocols": {"sensor.columns", "sensor.events"},
     "sensor.ledger": {"sensor.columns", "sensor.events", "sensor.decode", "sensor.streams"},
-    "sensor.ahead": {"sensor.columns", "sensor.events", "sensor.decode"},
-    "sensor.pipeline": {"sensor.columns", "sensor.events", "sensor.decode", "sensor.streams", "sensor.protocols", "sensor.ledger", "sensor.ahead"},
+    "sensor.tracked": {"sensor.columns", "sensor.events"},
+    "sensor.beside": {"sensor.columns", "sensor.tracked", "sensor.streams.flows"},
+    "sensor.pipeline": {
+        "sensor.columns",
+        "sensor.events",
+        "sensor.decode",
+        "sensor.streams",
+        "sensor.protocols",
+        "sensor.ledger",
+        "sensor.tracked",
+        "sensor.beside",
+    },
     "sensor.assets": {"sensor.columns", "sensor.events", "sensor.lang", "sensor.decode"},
     "detectors": {"sensor.columns", "sensor.events", "sensor.lang", "sensor.decode.packets", "sensor.streams.flows"},  # of the two last, their words
     "sensor.summary": {"sensor.columns", "sensor.events", "sensor.lang", "sensor.decode.packets", "sensor.streams.flows"},
     "sensor.config": {"sensor.columns", "sensor.lang", "detectors"},
     "sensor.analysis": {"sensor.columns", "sensor.events", "sensor.pipeline", "sensor.assets", "sensor.summary", "sensor.config", "detectors"},
-    "sensor.sinks": {"sensor.columns", "sensor.slots", "sensor.events", "sensor.lang", "sensor.decode", "sensor.streams.flows", "sensor.protocols", "sensor.assets"},
-    "sensor.store": {"sensor.columns", "sensor.events", "sensor.lang", "sensor.decode", "sensor.streams.flows", "sensor.protocols", "sensor.assets", "sensor.sinks"},
+    "sensor.sinks": {
+        "sensor.columns",
+        "sensor.slots",
+        "sensor.events",
+        "sensor.lang",
+        "sensor.decode",
+        "sensor.streams.flows",
+        "sensor.protocols",
+        "sensor.assets",
+    },
+    "sensor.store": {
+        "sensor.columns",
+        "sensor.events",
+        "sensor.lang",
+        "sensor.decode",
+        "sensor.streams.flows",
+        "sensor.protocols",
+        "sensor.assets",
+        "sensor.sinks",
+    },
 }
 TOP = ("sensor.cli",)  # imports whatever it shows
 HEAVY = ("polars", "scapy", "pyshark", "elasticsearch")  # imported where they are used, never with the module
@@ -45,12 +73,20 @@ def modules() -> list[tuple[str, Path]]:
 def imports(path: Path, *, top_level: bool = False) -> Iterator[str]:
     """Dotted names of what a module imports; `from a.b import c` gives a.b.c where that is a module, else a.b."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in tree.body if top_level else ast.walk(tree):
+    for node in tree.body if top_level else _executed(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative imports hide which room is meant"
             yield from (_module(node.module or "", alias.name) for alias in node.names)
+
+
+def _executed(tree: ast.AST) -> Iterator[ast.AST]:
+    """Every node but those under `if TYPE_CHECKING`: what only an annotation names is not imported."""
+    for node in ast.iter_child_nodes(tree):
+        if not (isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"):
+            yield node
+            yield from _executed(node)
 
 
 def _module(package: str, name: str) -> str:
