@@ -2,10 +2,11 @@
 
 from sensor.events.protocol import Protocol
 from sensor.protocols.dnp3 import DNP3
+from sensor.protocols.enip import CIP_IO, ENIP
 from sensor.protocols.goose import GOOSE
 from sensor.protocols.iec104 import IEC104
 from sensor.protocols.lldp import LLDP
 from sensor.protocols.modbus import MODBUS
 from sensor.protocols.s7comm import S7COMM
 
-PROTOCOLS: tuple[Protocol, ...] = (MODBUS, S7COMM, IEC104, DNP3, GOOSE, LLDP)
+PROTOCOLS: tuple[Protocol, ...] = (MODBUS, S7COMM, IEC104, DNP3, ENIP, CIP_IO, GOOSE, LLDP)

@@ -42,13 +42,15 @@ def _numbers(operations: tuple[O, ...]) -> np.ndarray[tuple[int], np.dtype[np.ui
     return array
 
 
+ANSWERED = np.zeros(256, np.bool_)  # statuses of replies that carry what was asked for
+ANSWERED[[GeneralStatus.SUCCESS, GeneralStatus.PARTIAL_TRANSFER, GeneralStatus.EMBEDDED_SERVICE_ERROR]] = True
 REQUEST, REPLY = _numbers(REQUESTS), _numbers(REPLIES)  # by operation, its place in the tuple counted from 1
 
 
 def fill(context: Context) -> None:
     """Every row's service data into fields: requests first, since replies look at theirs."""
     table, message = context.table, context.message
-    answered = (message.status == GeneralStatus.SUCCESS) | (message.status == GeneralStatus.PARTIAL_TRANSFER) | (message.status == GeneralStatus.EMBEDDED_SERVICE_ERROR)
+    answered = ANSWERED[message.status]
     for is_reply, numbers, operations in ((False, REQUEST, REQUESTS), (True, REPLY, REPLIES)):
         rows = np.flatnonzero(message.has(Mark.EXISTS) & (message.has(Mark.REPLY) == is_reply))
         if not rows.size:

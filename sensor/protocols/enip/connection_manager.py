@@ -5,6 +5,7 @@ Source: CIP Volume 1, 3-5.5 (Forward_Open, Forward_Close, Large_Forward_Open), 3
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import Any
 
 import numpy as np
@@ -25,12 +26,28 @@ TRIAD = [("connection_serial_number", "<u2"), ("originator_vendor_id", "<u2"), (
 
 def _opening(parameters: str) -> np.dtype[Any]:
     """3-5.5.2: the request, with network connection parameters of two bytes, or of four where large."""
-    front = [("priority_tick", "u1"), ("time_out_ticks", "u1"), ("ot_connection_id", "<u4"), ("to_connection_id", "<u4"), *TRIAD, ("timeout_multiplier", "<u4")]
-    return np.dtype([*front, ("ot_rpi", "<u4"), ("ot", parameters), ("to_rpi", "<u4"), ("to", parameters), ("transport", "u1"), ("path_words", "u1")])
+    ids = [("ot_connection_id", "<u4"), ("to_connection_id", "<u4")]
+    return np.dtype(
+        [
+            ("priority_tick", "u1"),
+            ("time_out_ticks", "u1"),
+            *ids,
+            *TRIAD,
+            ("timeout_multiplier", "<u4"),
+            ("ot_rpi", "<u4"),
+            ("ot", parameters),
+            ("to_rpi", "<u4"),
+            ("to", parameters),
+            ("transport", "u1"),
+            ("path_words", "u1"),
+        ]
+    )
 
 
 OPEN = {O.FORWARD_OPEN: _opening("<u2"), O.LARGE_FORWARD_OPEN: _opening("<u4")}
-OPENED = np.dtype([("ot_connection_id", "<u4"), ("to_connection_id", "<u4"), *TRIAD, ("ot_rpi", "<u4"), ("to_rpi", "<u4"), ("reply_words", "u1"), ("reserved", "u1")])
+OPENED = np.dtype(
+    [("ot_connection_id", "<u4"), ("to_connection_id", "<u4"), *TRIAD, ("ot_rpi", "<u4"), ("to_rpi", "<u4"), ("reply_words", "u1"), ("reserved", "u1")]
+)
 CLOSE = np.dtype([("priority_tick", "u1"), ("time_out_ticks", "u1"), *TRIAD, ("path_words", "u1"), ("reserved", "u1")])
 CLOSED = np.dtype([*TRIAD, ("reply_words", "u1"), ("reserved", "u1")])
 FAILED = np.dtype([*TRIAD, ("remaining_path_words", "u1"), ("reserved", "u1")])
@@ -103,7 +120,7 @@ def _direction(parameters: int, wide: bool) -> dict[str, Any]:
     }
 
 
-def _name(codes: type[Any], code: int) -> str:
+def _name(codes: type[IntEnum], code: int) -> str:
     return label(codes(code)) if code in set(codes) else f"unknown_{code}"
 
 

@@ -41,7 +41,10 @@ IS_ANSWERED[list(ANSWERED)] = True
 
 
 def decode(pdus: Pdus, connections: Connections) -> Table:
-    """One event per CIP service, embedded ones behind the one that carries them; one per PDU where it carries none. What the encapsulation says stands in a PDU's first."""
+    """One event per CIP service, embedded ones behind the one that carries them; one per PDU where it carries none.
+
+    What the encapsulation and the connection say of a PDU stands in its first row.
+    """
     header = pdus.header(HEADER)
     command = header["command"]
     carries = np.flatnonzero(((command == C.SEND_RR_DATA) | (command == C.SEND_UNIT_DATA)) & (header["length"] >= FRONT + 2))
@@ -85,13 +88,14 @@ def _encapsulation(table: Table, header: Array, top: Ints, carries: Ints, found:
     """Header and items, in the PDU's first row."""
     for name in ("command", "session_handle", "encapsulation_status"):
         table.set(name, top, header[name])
-    table.span("sender_context", top, table.pdus.at + CONTEXT, np.int64(8))
+    table.span("sender_context", top, table.pdus.at + CONTEXT, 8)
     table.action[top] = COMMAND_ACTIONS[header["command"] & 0xFF]
     rows = top[carries]
     connected, addressed = np.flatnonzero(found.is_connected), np.flatnonzero(found.has_address)
     table.set("sequence_count", rows[connected], found.sequence_count[connected])
     table.set("connection_id", rows[addressed], found.connection_id[addressed])
-    table.list("item_types", rows, found.count, found.types.ravel() if found.is_even else found.types[np.arange(found.types.shape[1]) < found.count[:, None]], CONTENT)
+    types = found.types.ravel() if found.is_even else found.types[np.arange(found.types.shape[1]) < found.count[:, None]]
+    table.list("item_types", rows, found.count, types, CONTENT)
     for wrong, anomaly in ((found.truncated, Anomaly.TRUNCATED), (found.odd, Anomaly.BAD_VALUE), (found.trailing, Anomaly.TRAILING)):
         if wrong.any():
             table.flag(rows[wrong], anomaly)
@@ -99,9 +103,9 @@ def _encapsulation(table: Table, header: Array, top: Ints, carries: Ints, found:
 
 
 def _pair(context: Context, header: Array, carries: Ints, found: Items) -> None:
-    """Requests, responses, and what belongs together: session and context where unconnected, connection and sequence count where connected (Volume 2, 2-3.1 and 3-2).
+    """Requests, responses, and what belongs together: PDUs are paired, and the messages inside belong together in their order.
 
-    PDUs are paired; messages inside belong together in their order.
+    Unconnected by session and sender context (Volume 2, 2-3.1), connected by connection and sequence count (3-2.3).
     """
     table, message, pdus, top = context.table, context.message, context.table.pdus, context.top
     command = header["command"]

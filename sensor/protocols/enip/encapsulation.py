@@ -73,7 +73,8 @@ MOST_ITEMS = 8  # address, data, two socket addresses; the specification's examp
 class Items:
     """The common packet format of PDUs, one row each: the CIP message's bytes and what addresses it.
 
-    at, end: int64, equal where there is none. is_connected; connection_id (uint32), sequence_count (uint16, class 1 to 3). types: uint16[rows, at most MOST_ITEMS], count of them.
+    at, end: int64, equal where there is none. is_connected; connection_id (uint32), sequence_count (uint16, class 1 to 3).
+    types: uint16[rows, at most MOST_ITEMS], count of them.
     socket_at: of a socket address item (0 where none). truncated, odd (items in an unexpected order or number), trailing.
     """
 

@@ -10,6 +10,17 @@ from sensor.protocols.enip.identity_codes import DeviceType, Vendor
 from sensor.protocols.enip.operations import Operation
 from sensor.protocols.enip.pccc_codes import FileType, PcccCommand, PcccExtendedStatus, PcccFunction, PcccStatus
 
+
+class DeviceState(IntEnum):  # CIP Volume 1, 5-2.2.1.8
+    NONEXISTENT = 0
+    SELF_TESTING = 1
+    STANDBY = 2
+    OPERATIONAL = 3
+    MAJOR_RECOVERABLE_FAULT = 4
+    MAJOR_UNRECOVERABLE_FAULT = 5
+    DEFAULT = 255  # of Get_Attributes_All where the attribute is not implemented
+
+
 FIELDS = (
     Field("command", "u2", "What the encapsulation carries or asks for", enum=Command, wireshark="enip.command"),
     Field("session_handle", "u4", "Session, as the target numbers it", wireshark="enip.session"),
@@ -29,7 +40,7 @@ FIELDS = (
     Field("device_status", "u2", "Status word of the identity: owned, configured, faults", wireshark="enip.lir.status cip.id.status"),
     Field("serial_number", "u4", "Serial number of the device", wireshark="enip.lir.serial cip.id.serial_number"),
     Field("product_name", "text", "Product name", wireshark="enip.lir.name cip.id.product_name"),
-    Field("device_state", "u1", "State of the device: 0 nonexistent, 2 standby, 3 operational, 4 recoverable fault, 5 unrecoverable fault", wireshark="enip.lir.state cip.id.state"),
+    Field("device_state", "u1", "State of the device", enum=DeviceState, wireshark="enip.lir.state cip.id.state"),
     Field("connection_id", "u4", "Connection that the message travels on", wireshark="enip.cpf.cai.connid"),
     Field("sequence_count", "u2", "Counts messages of the connection; pairs responses with requests", wireshark="cip.seq"),
     Field("service", "u1", "CIP service without the reply bit", enum=Service, wireshark="cip.sc"),

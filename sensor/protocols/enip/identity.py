@@ -94,7 +94,7 @@ def name(table: Table, rows: Ints, at: Ints, end: Ints) -> Ints:
     table.flag(rows[~some], Anomaly.TRUNCATED)
     length = np.where(some, table.pdus.data[at], 0).astype(np.int64)
     table.flag(rows[at + 1 + length > end], Anomaly.TRUNCATED)
-    stop = np.minimum(at + 1 + length, end)
+    stop: Ints = np.minimum(at + 1 + length, end)
     begin = np.minimum(at + 1, end)
     table.span("product_name", rows[some], begin[some], (stop - begin)[some])
     return stop

@@ -75,9 +75,9 @@ def decode(pdus: Pdus, connections: Connections) -> Table:
 
 
 def _run_idle(table: Table, at: Ints, rows: Ints, stated: Array) -> Ints:
-    """3-6.1.4: data from the originator begins with a 32-bit header where the connection's size has room for it beside the data; where the data begins.
+    """3-6.1.4: data from the originator may begin with a 32-bit header; where the data begins.
 
-    The sizes of a Forward_Open count the sequence and the header, and those of I/O data in both directions are fixed, so only the header of originators is read.
+    Nothing on the wire says whether it does; the header's reserved bits, which are zero, tell.
     """
     outward = rows[table.number("direction")[rows] == Direction.ORIGINATOR_TO_TARGET]
     fits = outward[table.pdus.end[outward] - at[outward] >= RUN_IDLE.itemsize]
@@ -99,7 +99,8 @@ def values(table: Table) -> Points:
     assert isinstance(data, Spans)
     rows = np.flatnonzero(table.is_new & (data.size > 0))
     verb = np.where(table.action[rows] == Action.WRITE, Verb.WRITE, Verb.REPORT)
-    found = points(rows, np.full(len(rows), np.nan), RawType.BYTES, space=Space.ASSEMBLY, verb=verb, block=table.number("connection_point")[rows], address=table.number("connection_id")[rows])
+    block, address = table.number("connection_point")[rows], table.number("connection_id")[rows]
+    found = points(rows, np.full(len(rows), np.nan), RawType.BYTES, space=Space.ASSEMBLY, verb=verb, block=block, address=address)
     spans = zip(data.at[rows].tolist(), data.size[rows].tolist(), strict=True)
     found.exact = {i: table.pdus.data[at : at + length].tobytes() for i, (at, length) in enumerate(spans)}
     return found

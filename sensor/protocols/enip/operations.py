@@ -6,9 +6,9 @@ from enum import IntEnum
 
 import numpy as np
 
+from sensor.events.vocabulary import Action
 from sensor.protocols.enip.codes import ObjectClass as C
 from sensor.protocols.enip.codes import Service as S
-from sensor.events.vocabulary import Action
 
 COMMON, SPECIFIC, RESERVED = 0x32, 0x4B, 0x64  # Volume 1, A-2: where vendors', objects' and no one's services begin
 
@@ -91,7 +91,7 @@ PROCESS = (
     C.SYMBOL,
 )  # fmt: skip
 DESCRIPTIONS = (C.IDENTITY, C.MESSAGE_ROUTER, C.SYMBOL, C.TEMPLATE, C.CONTROLLER_NAME)
-PROGRAMS = (C.PROGRAM, C.PROGRAM_PARTS, C.ROUTINE, C.TASK, C.MODULE)
+PROGRAMS = (C.PROGRAM, C.PROGRAM_PARTS, C.ROUTINE, C.TASK)
 
 SERVICE_ACTION = {
     **dict.fromkeys(GETS, Action.CONFIGURE_READ),
@@ -106,8 +106,10 @@ SERVICE_ACTION = {
     S.GET_CONNECTION_POINT_MEMBER_LIST: Action.DISCOVER,
 }
 OPERATION_ACTION = {
-    **dict.fromkeys((O.FORWARD_OPEN, O.LARGE_FORWARD_OPEN, O.EXTENDED_FORWARD_OPEN, O.FORWARD_CLOSE, O.SAFETY_OPEN, O.SAFETY_CLOSE, O.CONNECTION_BIND), Action.CONNECT),
-    **dict.fromkeys((O.GET_CONNECTION_DATA, O.SEARCH_CONNECTION_DATA, O.GET_CONNECTION_OWNER, O.PRODUCING_APPLICATION_LOOKUP, O.GET_AND_CLEAR), Action.DIAGNOSTICS),
+    **dict.fromkeys((O.FORWARD_OPEN, O.LARGE_FORWARD_OPEN, O.EXTENDED_FORWARD_OPEN, O.FORWARD_CLOSE), Action.CONNECT),
+    **dict.fromkeys((O.SAFETY_OPEN, O.SAFETY_CLOSE, O.CONNECTION_BIND), Action.CONNECT),
+    **dict.fromkeys((O.GET_CONNECTION_DATA, O.SEARCH_CONNECTION_DATA, O.GET_CONNECTION_OWNER), Action.DIAGNOSTICS),
+    **dict.fromkeys((O.PRODUCING_APPLICATION_LOOKUP, O.GET_AND_CLEAR), Action.DIAGNOSTICS),
     **dict.fromkeys((O.GET_INSTANCE_ATTRIBUTE_LIST, O.READ_TEMPLATE, O.SYMBOLIC_TRANSLATION), Action.DISCOVER),
     **dict.fromkeys((O.READ_TAG, O.READ_TAG_FRAGMENTED, O.READ_MEMORY), Action.READ),
     **dict.fromkeys((O.WRITE_TAG, O.WRITE_TAG_FRAGMENTED, O.READ_MODIFY_WRITE_TAG, O.WRITE_MEMORY), Action.WRITE),
@@ -125,8 +127,8 @@ PAIR_ACTION = {
     (C.MODULE, 0x4D): Action.FORCE,
     (C.MODULE, 0x4E): Action.FORCE,
     (C.PROGRAM_PARTS, 0x51): Action.MODIFY_PROGRAM,
-    **{(each, service): Action.MODIFY_PROGRAM for each in (C.PROGRAM, C.PROGRAM_PARTS, C.ROUTINE, C.TASK, C.SYMBOL, C.TEMPLATE) for service in (S.CREATE, S.DELETE)},
-    **{(each, service): Action.MODIFY_PROGRAM for each in (C.PROGRAM, C.PROGRAM_PARTS, C.ROUTINE, C.TASK) for service in SETS},
+    **{(each, service): Action.MODIFY_PROGRAM for each in (*PROGRAMS, C.SYMBOL, C.TEMPLATE) for service in (S.CREATE, S.DELETE)},
+    **{(each, service): Action.MODIFY_PROGRAM for each in PROGRAMS for service in SETS},
     **{(C.ROUTINE, service): Action.UPLOAD for service in (0x4C, 0x52)},
     **{(each, service): Action.TIME_SET for each in (C.WALL_CLOCK_TIME, C.TIME_SYNC, C.COORDINATED_SYSTEM_TIME) for service in SETS},
     **{(each, service): Action.DISCOVER for each in DESCRIPTIONS for service in GETS},

@@ -77,7 +77,6 @@ def _length(code: int) -> tuple[int, int]:
     return (2, 1) if code == EXTENDED_SYMBOL else (2, 2)
 
 
-
 KINDS = np.array([_kind(code) for code in range(256)], np.uint8)
 BASE, FACTOR = (np.array([_length(code)[i] for code in range(256)], np.int64) for i in (0, 1))
 
@@ -103,8 +102,8 @@ class Has(IntFlag):
 class Paths:
     """Parts of paths, one row each: the object that the last class segment begins, and the one before it as the parent.
 
-    has: uint16 (Has). columns: uint32, by name, of the parts that any row has: class_id, instance_id, attribute_id, member_id, parent_class_id, parent_instance_id,
-    point and second_point (connection points: consumed, then produced), port, symbol_at and symbol_size (the first symbol's place in data).
+    has: uint16 (Has). columns: uint32, by name, of the parts that any row has: class_id, instance_id, attribute_id, member_id, parent_class_id,
+    parent_instance_id, point and second_point (connection points: consumed, then produced), port, symbol_at and symbol_size (the first symbol's place in data).
     """
 
     has: NDArray[np.uint16]

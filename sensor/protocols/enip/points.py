@@ -6,7 +6,7 @@ import numpy as np
 
 from sensor.columns import Array, Ints, ragged
 from sensor.events.point import Points, Quality, RawType, Space, Verb, join, points
-from sensor.events.table import Lists, Spans, Table
+from sensor.events.table import Lists, Spans, Table, items
 from sensor.events.vocabulary import Action
 from sensor.protocols.enip.operations import Operation as O
 from sensor.protocols.enip.pccc_codes import FileType
@@ -25,7 +25,7 @@ EXACT = 1 << 53  # beyond it a float64 has gaps
 
 
 def values(table: Table) -> Points:
-    """One point per element of tags and data tables, per attribute of one element, per string or structure. A reply whose request was not seen has no address: no point."""
+    """One point per element of tags and data tables, per attribute, per string or structure. A reply whose request was not seen has no address: no point."""
     parts = [_numbers(table, name) for name in ("integers", "reals") if name in table]
     parts += [_wholes(table, "string", RawType.STRING), _wholes(table, "data", RawType.BYTES), _attributes(table)]
     return join([part for part in parts if len(part)])
@@ -114,24 +114,25 @@ def _wholes(table: Table, name: str, raw_type: RawType) -> Points:
 
 def _attributes(table: Table) -> Points:
     """Get_Attribute_Single replies and Set_Attribute_Single requests: an unsigned number where the size allows one, bytes otherwise."""
-    column, parts = table.columns.get("data"), []
-    rows = np.zeros(0, np.int64)
-    if isinstance(column, Spans):
-        asked = np.isin(table.number("operation"), ATTRIBUTES) & table.has("data") & table.has("attribute_id") & table.is_new & ~table.failed
-        reads = table.number("operation") == O.GET_ATTRIBUTE_SINGLE
-        rows = np.flatnonzero(asked & (table.is_response == reads))
-    for size in np.unique(column.size[rows]).tolist() if isinstance(column, Spans) else ():
-        mine = rows[column.size[rows] == size]
-        wire, raw = UNSIGNED.get(size, ("u1", RawType.BYTES))
-        numbers = table.pdus.data[column.at[mine][:, None] + np.arange(np.dtype(wire).itemsize)].view(wire).reshape(-1).astype(np.uint64)
-        value = numbers.astype(np.float64) if size in UNSIGNED else np.full(len(mine), np.nan)
-        block = table.number("class_id")[mine].astype(np.int64) << 16 | table.number("instance_id")[mine]
-        verb = np.where(table.number("operation")[mine] == O.GET_ATTRIBUTE_SINGLE, Verb.READ, Verb.WRITE)
-        part = points(mine, value, raw, space=Space.ATTRIBUTE, verb=verb, block=block, address=table.number("attribute_id")[mine], quality=_quality(table, mine))
-        for i in range(len(mine)):
-            if size not in UNSIGNED:
-                part.exact[i] = table.pdus.data[column.at[mine[i]] : column.at[mine[i]] + size].tobytes()
-            elif value[i] > EXACT:
-                part.exact[i] = int(numbers[i])
-        parts.append(part)
-    return join(parts)
+    column, operation = table.columns.get("data"), table.number("operation")
+    if not isinstance(column, Spans):
+        return join([])
+    asked = np.isin(operation, ATTRIBUTES) & table.has("data") & table.has("attribute_id") & table.is_new & ~table.failed
+    rows = np.flatnonzero(asked & (table.is_response == (operation == O.GET_ATTRIBUTE_SINGLE)))
+    return join([_sized(table, rows[column.size[rows] == size], column, size) for size in np.unique(column.size[rows]).tolist()])
+
+
+def _sized(table: Table, rows: Ints, column: Spans, size: int) -> Points:
+    """Attributes of one size."""
+    block = table.number("class_id")[rows].astype(np.int64) << 16 | table.number("instance_id")[rows]
+    verb = np.where(table.number("operation")[rows] == O.GET_ATTRIBUTE_SINGLE, Verb.READ, Verb.WRITE)
+    wire, raw_type = UNSIGNED.get(size, ("", RawType.BYTES))
+    numbers = items(table.pdus.data, column.at[rows], np.ones(len(rows), np.int64), np.dtype(wire)) if wire else np.full(len(rows), np.nan)
+    found = points(
+        rows, numbers, raw_type, space=Space.ATTRIBUTE, verb=verb, block=block, address=table.number("attribute_id")[rows], quality=_quality(table, rows)
+    )  # fmt: skip
+    if not wire:
+        found.exact = {i: table.pdus.data[at : at + size].tobytes() for i, at in enumerate(column.at[rows].tolist())}
+    for i in np.flatnonzero(found.value > EXACT).tolist():
+        found.exact[i] = int(numbers[i])
+    return found

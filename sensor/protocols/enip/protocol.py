@@ -20,7 +20,7 @@ ENIP = Protocol(
     role=encapsulation.role,
     state=Connections,
     points=points.values,
-    needs="Replies do not repeat what was asked: without the request they have no object, tag or address. Structures are bytes; encrypted sessions (CIP Security) are not read.",
+    needs="Replies do not repeat what was asked: without the request they have no object or tag. Structures stay bytes; CIP Security's encryption is not read.",
 )
 CIP_IO = Protocol(
     name="cip_io",
@@ -32,5 +32,5 @@ CIP_IO = Protocol(
     udp_ports=(2222,),
     state=Connections,
     points=implicit.values,
-    needs="Who produces the data, and for which assembly, is in the Forward Open: without it the data has no direction. CIP Safety and CIP Motion data stay bytes.",
+    needs="Who produces the data, and for which assembly, is in the Forward Open: without it the data has no direction. What lies in it stays bytes.",
 )

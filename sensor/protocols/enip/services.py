@@ -98,7 +98,8 @@ def _parse(data: Bytes, pdu: Ints, at: Ints, end: Ints, depth: int) -> tuple[Mes
     exists = room >= PATH
     is_reply = exists & (service >= REPLY)
     front = np.where(is_reply, STATUS + 2 * head["status_words"].astype(np.int16), PATH + 2 * head["path_words"].astype(np.int16))
-    level = Messages(pdu, at, end, at + front, np.full(n, depth, np.uint8), service & 0x7F, np.where(is_reply, head["status"], 0), exists * np.uint8(Mark.EXISTS) | is_reply * np.uint8(Mark.REPLY))
+    marks = exists * np.uint8(Mark.EXISTS) | is_reply * np.uint8(Mark.REPLY)
+    level = Messages(pdu, at, end, at + front, np.full(n, depth, np.uint8), (service & 0x7F).astype(np.uint8), head["status"] * is_reply, marks)
     short = front > room
     if short.any():
         level.mark(short & (room > 0), Mark.TRUNCATED)
@@ -131,14 +132,15 @@ def _multiple(data: Bytes, level: Messages) -> Inside:
     begin = body[which]
     at = begin + read(data, begin + 2 + 2 * index, WORD)["word"]
     stop = np.append(at[1:], 0)
-    last = (np.cumsum(count) - 1)[count > 0]
-    stop[last] = end[count > 0]
+    behind, some = np.cumsum(count), count > 0
+    first, last = (behind - count)[some], (behind - 1)[some]
+    stop[last] = end[some]
     wrong = stop < at + 2
-    wrong[(np.cumsum(count) - count)[count > 0]] |= (at[(np.cumsum(count) - count)[count > 0]] < body[count > 0] + 2 + 2 * count[count > 0])
+    wrong[first] |= at[first] < (body + 2 + 2 * count)[some]
     if wrong.any() or (stated != count).any():
         wrong |= stop > end[which]
         before = np.cumsum(wrong)
-        before -= np.append(0, before)[np.cumsum(count) - count][which]  # in the same packet: from the first wrong one on nothing is believed, or bytes would be read many times
+        before -= np.append(0, before)[behind - count][which]  # in the same packet: behind a wrong one nothing is believed, or bytes would be read many times
         good = before == 0
         level.mark(rows[which[~good]], Mark.UNEVEN)
         level.mark(rows[stated != count], Mark.UNEVEN)

@@ -24,7 +24,8 @@ def symbols(table: Table, rows: Ints, at: Ints, end: Ints) -> Ints:
     """Instances, each with the attributes that its request asked for; where they end."""
     used = end.copy()
     asked = table.columns.get("attributes")
-    for i, (row, begin, stop, request) in enumerate(zip(rows.tolist(), at.tolist(), end.tolist(), table.request[rows].tolist(), strict=True)):
+    columns = (rows.tolist(), at.tolist(), end.tolist(), table.request[rows].tolist())
+    for i, (row, begin, stop, request) in enumerate(zip(*columns, strict=True)):
         attributes = asked.of(request).tolist() if request >= 0 and isinstance(asked, Lists) else [NAME, TYPE]
         found, length = _instances(table.pdus.data[begin:stop].tobytes(), attributes)
         table.object("description", row, found)
@@ -73,9 +74,10 @@ MEMBER = struct.Struct("<HHI")  # array size or bit number, type, offset
 
 
 def members(table: Table, rows: Ints, at: Ints, end: Ints) -> Ints:
-    """A template's members: records, the template's name up to a semicolon, then the members' names, each ended by a zero. Only whole where it fits one reply."""
+    """A template's members, where one reply has them all: records, the template's name up to a semicolon, the members' names, each ended by a zero."""
     used = end.copy()
-    for i, (row, begin, stop, request) in enumerate(zip(rows.tolist(), at.tolist(), end.tolist(), table.request[rows].tolist(), strict=True)):
+    columns = (rows.tolist(), at.tolist(), end.tolist(), table.request[rows].tolist())
+    for i, (row, begin, stop, request) in enumerate(zip(*columns, strict=True)):
         content = table.pdus.data[begin:stop].tobytes()
         whole = request >= 0 and table.number("data_offset")[request] == 0
         template = _template(content) if whole else None
@@ -97,5 +99,8 @@ def _template(content: bytes) -> dict[str, Any] | None:
     named = zip(texts[1:], records, strict=False)
     return {
         "name": texts[0].partition(b";")[0].decode("utf-8", "replace"),
-        "members": [{"name": text.decode("utf-8", "replace"), "offset": offset} | symbol_type(code) | ({"array": info} if info else {}) for text, (info, code, offset) in named],
+        "members": [
+            {"name": text.decode("utf-8", "replace"), "offset": offset} | symbol_type(code) | ({"array": info} if info else {})
+            for text, (info, code, offset) in named
+        ],
     }

@@ -92,6 +92,6 @@ def text(table: Table, rows: Ints, at: Ints, end: Ints, layout: np.dtype[Any]) -
     length = np.where(fits, read(table.pdus.data, np.where(fits, at, 0), layout)["length"].astype(np.int64), 0)
     begin = np.minimum(at + layout.itemsize, end)
     table.flag(rows[begin + length > end], Anomaly.TRUNCATED)
-    stop = np.minimum(begin + length, end)
+    stop: Ints = np.minimum(begin + length, end)
     table.span("string", rows[fits], begin[fits], (stop - begin)[fits])
     return stop
