@@ -41,7 +41,7 @@ def results(packets: int, few: int, long: int, for_tshark: int) -> report.Result
     whole, some = amplify(WORK / "whole.pcap", packets), amplify(WORK / "some.pcap", for_tshark)
     r = report.Results(packets, real=bool(sources()))
     _, start = one("", 1, partial(amplify, n=1))
-    r.start = start.seconds
+    r.start = start.cpu_seconds
     r.stages, _ = stages.measure(whole)
     r.runs = [compare.alone(whole, packets), *compare.analyze(whole, packets), *compare.others(whole, packets, some, for_tshark)]
     for n in sorted({100_000, packets, long}):
