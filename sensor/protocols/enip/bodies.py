@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from sensor.columns import Ints, Mask, read
-from sensor.events.table import Table
+from sensor.columns import Ints, Mask, ragged, read
+from sensor.events.table import CONTENT, Table
 from sensor.events.vocabulary import Anomaly
 from sensor.protocols.enip import connection_manager, identity, pccc, values
 from sensor.protocols.enip.codes import GeneralStatus, ObjectClass
@@ -23,16 +23,18 @@ OFFSET = np.dtype([("data_offset", "<u4")])
 OFFSET_COUNT = np.dtype([("data_offset", "<u4"), ("element_count", "<u2")])
 SIZE = np.dtype([("size", "<u2")])
 ITEM = np.dtype("<u2")
+STATUS = np.dtype([("attribute", "<u2"), ("status", "<u2")])
 RESET = np.dtype([("reset_type", "u1")])
 TAGS = (O.READ_TAG, O.READ_TAG_FRAGMENTED)
 
 REQUESTS = (
-    *TAGS, O.WRITE_TAG, O.WRITE_TAG_FRAGMENTED, O.READ_MODIFY_WRITE_TAG, O.READ_MEMORY, O.READ_TEMPLATE, O.GET_ATTRIBUTE_LIST, O.GET_INSTANCE_ATTRIBUTE_LIST,
-    O.RESET, O.FORWARD_OPEN, O.LARGE_FORWARD_OPEN, O.FORWARD_CLOSE, O.EXECUTE_PCCC, O.MULTIPLE_SERVICE_PACKET, O.UNCONNECTED_SEND,
+    *TAGS, O.WRITE_TAG, O.WRITE_TAG_FRAGMENTED, O.READ_MODIFY_WRITE_TAG, O.READ_MEMORY, O.READ_TEMPLATE, O.GET_ATTRIBUTE_LIST, O.SET_ATTRIBUTE_LIST,
+    O.GET_INSTANCE_ATTRIBUTE_LIST, O.RESET, O.FORWARD_OPEN, O.LARGE_FORWARD_OPEN, O.FORWARD_CLOSE, O.EXECUTE_PCCC, O.MULTIPLE_SERVICE_PACKET,
+    O.UNCONNECTED_SEND,
 )  # fmt: skip
 REPLIES = (
-    *TAGS, O.GET_ATTRIBUTES_ALL, O.GET_ATTRIBUTE_SINGLE, O.GET_ATTRIBUTE_LIST, O.GET_INSTANCE_ATTRIBUTE_LIST, O.READ_TEMPLATE, O.FORWARD_OPEN,
-    O.LARGE_FORWARD_OPEN, O.FORWARD_CLOSE, O.EXECUTE_PCCC, O.MULTIPLE_SERVICE_PACKET,
+    *TAGS, O.GET_ATTRIBUTES_ALL, O.GET_ATTRIBUTE_SINGLE, O.GET_ATTRIBUTE_LIST, O.SET_ATTRIBUTE_LIST, O.GET_INSTANCE_ATTRIBUTE_LIST, O.READ_TEMPLATE,
+    O.FORWARD_OPEN, O.LARGE_FORWARD_OPEN, O.FORWARD_CLOSE, O.EXECUTE_PCCC, O.MULTIPLE_SERVICE_PACKET,
 )  # fmt: skip
 
 
@@ -99,6 +101,8 @@ def _request(context: Context, operation: O, rows: Ints, at: Ints, end: Ints) ->
             return _fixed(table, OFFSET_COUNT, rows, at, end)
         case O.GET_ATTRIBUTE_LIST | O.GET_INSTANCE_ATTRIBUTE_LIST:
             return _attribute_list(table, rows, at, end)
+        case O.SET_ATTRIBUTE_LIST:
+            return _first_attribute(table, rows, at, end)
         case O.RESET:
             some = at < end
             table.body(RESET, rows[some], at[some], end[some])
@@ -138,7 +142,14 @@ def _reply(context: Context, operation: O, rows: Ints, at: Ints, end: Ints) -> I
             used = at.copy()
             used[mine] = identity.one(table, rows[mine], table.number("attribute_id")[rows[mine]], at[mine], end[mine])
             return _data_behind(table, rows, used, end)
+        case O.SET_ATTRIBUTE_LIST:
+            return _statuses(table, rows, at, end)
         case O.GET_ATTRIBUTE_LIST:
+            asked = np.flatnonzero(request >= 0)
+            message = context.message
+            _attribute_list(table, rows[asked], message.body[request[asked]], message.end[request[asked]])
+            alone = np.flatnonzero(request < 0)
+            _first_attribute(table, rows[alone], at[alone], end[alone])
             return _data_behind(table, rows, _listed(context, rows, at, end), end)
         case O.GET_INSTANCE_ATTRIBUTE_LIST:
             return symbols(table, rows, at, end)
@@ -201,6 +212,29 @@ def _attribute_list(table: Table, rows: Ints, at: Ints, end: Ints) -> Ints:
     return np.where(count < stated, end, np.minimum(at + SIZE.itemsize + 2 * count, end))
 
 
+def _first_attribute(table: Table, rows: Ints, at: Ints, end: Ints) -> Ints:
+    """A-4.3 and A-4.4: the first attribute of a list with values, whose sizes nothing here tells: all of it stays data."""
+    some = np.flatnonzero(at + 4 <= end)
+    table.list("attributes", rows[some], np.ones(len(some)), at[some] + SIZE.itemsize, ITEM)
+    left = at < end
+    table.span("data", rows[left], at[left], (end - at)[left])
+    return end
+
+
+def _statuses(table: Table, rows: Ints, at: Ints, end: Ints) -> Ints:
+    """A-4.4: the answer to a list of values: a count, then each attribute with its status."""
+    room = np.maximum(end - at - SIZE.itemsize, 0)
+    stated = np.where(at + SIZE.itemsize <= end, read(table.pdus.data, at, SIZE)["size"], 0).astype(np.int64)
+    count = np.minimum(stated, room // STATUS.itemsize)
+    table.flag(rows[count < stated], Anomaly.TRUNCATED)
+    which, index = ragged(count)
+    record = read(table.pdus.data, (at + SIZE.itemsize)[which] + STATUS.itemsize * index, STATUS)
+    table.list("attributes", rows, count, record["attribute"], CONTENT)
+    table.failed[rows[which[record["status"] != 0]]] = True
+    used: Ints = np.minimum(at + SIZE.itemsize + STATUS.itemsize * count, end)
+    return used
+
+
 def _listed(context: Context, rows: Ints, at: Ints, end: Ints) -> Ints:
     """A-4.3: a count, then attribute, status and value of each. Only where the sizes of values are known, as the identity's are, can they be told apart."""
     used = at.copy()
@@ -208,16 +242,15 @@ def _listed(context: Context, rows: Ints, at: Ints, end: Ints) -> Ints:
     left = mine[end[mine] - at[mine] >= 6]
     counts = read(context.table.pdus.data, at[left], SIZE)["size"].astype(np.int64)
     used[left] += SIZE.itemsize
-    pair = np.dtype([("attribute", "<u2"), ("status", "<u2")])
     for i in range(identity.DEVICE_STATE):
-        going = (i < counts) & (used[left] + pair.itemsize <= end[left])
+        going = (i < counts) & (used[left] + STATUS.itemsize <= end[left])
         left, counts = left[going], counts[going]
         if not left.size:
             break
-        record = read(context.table.pdus.data, used[left], pair)
+        record = read(context.table.pdus.data, used[left], STATUS)
         known = np.isin(record["attribute"], (*identity.SIZES, identity.NAME))
         left, counts, record = left[known], counts[known], record[known]
-        used[left] += pair.itemsize
+        used[left] += STATUS.itemsize
         good = record["status"] == 0
         used[left[good]] = identity.one(context.table, rows[left[good]], record["attribute"][good], used[left[good]], end[left[good]])
     return used

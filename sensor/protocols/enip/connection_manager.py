@@ -138,7 +138,7 @@ def opened(context: Context, rows: Ints, at: Ints, end: Ints) -> Ints:
             continue
         record = connections.records[place]
         record["is_known"], record["transport_class"] = True, table.number("transport_class")[request]
-        for name in ("class_id", "consumed_point", "produced_point"):
+        for name in ("class_id", "instance_id", "consumed_point", "produced_point"):
             record[name] = asked[name]
         record["ot_size"], record["to_size"] = asked["originator_to_target"]["size"], asked["target_to_originator"]["size"]
         table.set("transport_class", row, record["transport_class"])
@@ -153,7 +153,8 @@ def closing(table: Table, rows: Ints, at: Ints, end: Ints, *, is_reply: bool) ->
     words = read(table.pdus.data, at[fits], layout)[(layout.names or ())[-2]].astype(np.int64)
     if not is_reply:
         begin = at[fits] + layout.itemsize
-        table.span("connection_path", rows[fits], begin, np.minimum(2 * words, end[fits] - begin))
+        stop = np.minimum(begin + 2 * words, end[fits])
+        table.span("connection_path", rows[fits], begin, stop - begin)
     used[fits] += 2 * words
     return used
 
@@ -172,7 +173,12 @@ def owners(context: Context) -> None:
     table = context.table
     rows = np.flatnonzero((context.connection >= 0) & ~np.isin(context.operation, OPENS))
     if rows.size:
-        owner(table, rows, context.connections.records[context.connection[rows]])
+        records = context.connections.records[context.connection[rows]]
+        owner(table, rows, records)
+        for name in ("ot_rpi", "to_rpi"):
+            table.set(name, rows, records[name])
+        for name in ("class_id", "instance_id"):
+            table.set(f"connection_{name}", rows[records["is_known"]], records[name][records["is_known"]])
 
 
 def owner(table: Table, rows: Ints, records: Array) -> None:

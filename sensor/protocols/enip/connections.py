@@ -22,6 +22,7 @@ CONNECTION = np.dtype(
         ("is_known", "?"),  # the request was seen too: what follows is known
         ("transport_class", "u1"),
         ("class_id", "u4"),
+        ("instance_id", "u4"),
         ("consumed_point", "u4"),
         ("produced_point", "u4"),
         ("ot_size", "u2"),

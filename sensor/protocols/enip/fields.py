@@ -47,6 +47,8 @@ FIELDS = (
     Field("operation", "u2", "What the service means to this object, where that is known", enum=Operation),
     Field("general_status", "u1", "How the object answered", enum=GeneralStatus, wireshark="cip.genstat"),
     Field("extended_status", "u2", "First word of additional status", enum=ExtendedStatus, wireshark="cip.addstat cip.cm.ext_status"),
+    Field("connection_class_id", "u4", "Class that the connection leads to which the message travels on", enum=ObjectClass, wireshark="cip.class"),
+    Field("connection_instance_id", "u4", "Instance of that class", wireshark="cip.instance"),
     Field("parent_class_id", "u4", "Class that the path names before the object's own", enum=ObjectClass, wireshark="cip.class"),
     Field("parent_instance_id", "u4", "Instance of that class", wireshark="cip.instance"),
     Field("class_id", "u4", "Class of the object; in a response, its request's", enum=ObjectClass, wireshark="cip.class"),
@@ -98,7 +100,7 @@ class Direction(IntEnum):
 IO_FIELDS = (
     Field("connection_id", "u4", "Connection of the data", wireshark="enip.cpf.sai.connid"),
     Field("sequence_number", "u4", "Encapsulation's sequence number", wireshark="enip.cpf.sai.seq"),
-    Field("sequence_count", "u2", "Transport's sequence count; absent in class 0", wireshark="cip.seq"),
+    Field("sequence_count", "u2", "Transport's sequence count; absent in class 0"),
     Field("header_32bit", "u4", "Real time format header: bit 0 is run, else idle", wireshark="cip.32bitheader"),
     Field("is_run", "u1", "1 while the originator is in run mode", wireshark="cip.32bitheader.run_idle"),
     Field("direction", "u1", "Who produces the data", enum=Direction),

@@ -30,6 +30,7 @@ SIZES = {1: 2, 2: 2, 3: 2, 4: 2, 5: 2, 6: 4, 8: 1}  # attribute 8 is the state
 OFFSETS = {1: 0, 2: 2, 3: 4, 4: 6, 5: 8, 6: 10}
 NAME, DEVICE_STATE = 7, 8
 LISTED = np.dtype([("count", "<u2"), ("type", "<u2"), ("length", "<u2"), ("protocol_version", "<u2")])
+COUNT, WORD = 2, np.dtype("<u2")  # where the first item's type stands
 SOCKET = np.dtype([("family", ">u2"), ("port", ">u2"), ("address", "u1", 4), ("zero", "V8")])  # big-endian, as in the socket interface
 SERVICES = np.dtype([*((name, LISTED[name]) for name in LISTED.names or ()), ("capability_flags", "<u2")])
 SERVICE_NAME = 16
@@ -49,6 +50,7 @@ def encapsulated(table: Table, top: Ints, command: Array) -> None:
     _listed(table, rows[mine], at[mine], end[mine])
     mine = np.flatnonzero(command == Command.LIST_SERVICES)
     mine = mine[table.body(SERVICES, rows[mine], at[mine], end[mine])]
+    table.list("item_types", rows[mine], np.ones(len(mine)), at[mine] + COUNT, WORD)
     begin = at[mine] + SERVICES.itemsize
     table.span("service_name", rows[mine], begin, np.minimum(SERVICE_NAME, end[mine] - begin))
     mine = np.flatnonzero(~np.isin(command, (Command.REGISTER_SESSION, Command.LIST_IDENTITY, Command.LIST_SERVICES)))
@@ -58,7 +60,9 @@ def encapsulated(table: Table, top: Ints, command: Array) -> None:
 def _listed(table: Table, rows: Ints, at: Ints, end: Ints) -> None:
     """2-4.2.3: an identity behind the target's socket address."""
     fits = table.body(LISTED, rows, at, end)
-    rows, at, end = rows[fits], at[fits] + LISTED.itemsize, end[fits]
+    rows, at, end = rows[fits], at[fits], end[fits]
+    table.list("item_types", rows, np.ones(len(rows)), at + COUNT, WORD)
+    at = at + LISTED.itemsize
     whole = at + SOCKET.itemsize <= end
     table.flag(rows[~whole], Anomaly.TRUNCATED)
     rows, at, end = rows[whole], at[whole], end[whole]
