@@ -10,7 +10,6 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.rows import pair
 from detectors.state import TRANSIENT
 from sensor.events.address import address_text, is_public
 from sensor.events.alert import Finding, Kind, Severity
@@ -19,7 +18,7 @@ from sensor.events.table import Table
 
 INTERNET = Kind(
     "internet-address", "Industrial protocol with an internet address",
-    "{client} and {server} speak {protocol}, and {public} is an address of the internet; industrial protocols are expected within the plant only.",
+    "{client} and {server} speak {protocol}, and {public} is an internet address ({count} conversations); industrial protocols are expected within the plant only.",
     Severity.HIGH, ("T0883",), "08001",
 )  # fmt: skip
 
@@ -53,15 +52,20 @@ class Internet:
 
     def _look(self, seen: Seen, table: Table, row: int) -> Iterator[Finding]:
         flow, c = int(table.flow[row]), seen.flows
-        for end in "ab":
-            high, low = int(c[f"{end}_high"][flow]), int(c[f"{end}_low"][flow])
-            if is_public(high, low) and not is_inside(address_text(high, low), tuple(self.networks)):
-                parameters = {"public": address_text(high, low)}
-                yield Finding(
-                    INTERNET, pair(seen, flow, table.dataset), (int(table.frame[row]),), int(table.ts_ns[row]), flow,
-                    protocol=table.dataset, parameters=parameters,
-                )  # fmt: skip
-                return
+        ends = [(int(c[f"{end}_high"][flow]), int(c[f"{end}_low"][flow])) for end in "ab"]
+        public = [end for end in ends if is_public(*end) and not is_inside(address_text(*end), self.networks)]
+        if not public:
+            return
+        high, low = public[0]
+        alike = len(public) == 2 and network(*public[0]) == network(*public[1])  # a plant that numbers its devices out of a public network: one alert for all
+        key = (table.dataset, *network(high, low)) if alike else (table.dataset, high, low)
+        parameters = {"public": address_text(high, low)}
+        yield Finding(INTERNET, key, (int(table.frame[row]),), int(table.ts_ns[row]), flow, protocol=table.dataset, parameters=parameters)
+
+
+def network(high: int, low: int) -> tuple[int, int]:
+    """The /16 of an IPv4 address, the /64 of an IPv6 address."""
+    return (high, 0) if high else (0, low >> 16)
 
 
 @lru_cache(4096)
