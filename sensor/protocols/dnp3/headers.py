@@ -218,7 +218,7 @@ def _odd(data: Bytes, headers: Headers, header: int, begin: int, limit: int) -> 
         return notes | Anomaly.BAD_VALUE, False
     if size == UNSIZED and count and not headers.has_sizes(header):
         headers.held[header], headers.end[header] = 0, at
-        return notes | Anomaly.UNKNOWN_FUNCTION, False
+        return notes or Anomaly.BAD_VALUE, False  # of a variation that has no content, e.g. 0, which only asks
     if size == UNSIZED and count:
         headers.end[header] = limit
         ends = [end for _, _, end in headers.contents(data, header)]
