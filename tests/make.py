@@ -37,7 +37,15 @@ def ipv4(source: str, destination: str, protocol: int, payload: bytes, identific
     return header[:10] + checksum(header).to_bytes(2) + header[12:] + payload
 
 
-def tcp(source: tuple[str, int], destination: tuple[str, int], sequence: int, payload: bytes = b"", flags: int = ACK, acknowledgment: int = 0, identification: int = 1) -> bytes:
+def tcp(
+    source: tuple[str, int],
+    destination: tuple[str, int],
+    sequence: int,
+    payload: bytes = b"",
+    flags: int = ACK,
+    acknowledgment: int = 0,
+    identification: int = 1,
+) -> bytes:
     """An Ethernet frame with a TCP segment."""
     segment = struct.pack("!HHIIBBHHH", source[1], destination[1], sequence & 0xFFFFFFFF, acknowledgment & 0xFFFFFFFF, 0x50, flags, 8192, 0, 0) + payload
     pseudo = ip(source[0]) + ip(destination[0]) + struct.pack("!BBH", 0, 6, len(segment))

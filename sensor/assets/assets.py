@@ -88,7 +88,9 @@ class Assets:
 
     def learn(self, seen: Seen) -> None:
         """One batch: flows that were answered, flows that are over, ARP, and what devices say."""
-        for mac, ip, frame, ts_ns in zip(*(column.tolist() for column in (seen.arp.sender_mac, seen.arp.sender_ip, seen.arp.frame, seen.arp.ts_ns)), strict=True):
+        for mac, ip, frame, ts_ns in zip(
+            *(column.tolist() for column in (seen.arp.sender_mac, seen.arp.sender_ip, seen.arp.frame, seen.arp.ts_ns)), strict=True
+        ):
             if ip:
                 self._address(0, MAPPED | ip, (seen.source.name, frame, ts_ns)).macs[mac] = True
                 self._share(mac, ip)
@@ -207,7 +209,8 @@ class Assets:
                 best[name] = evidence
         vendor = best["vendor"].value if "vendor" in best else next(filter(None, map(vendor_of, macs)), "")
         identity = [
-            {"name": name, "value": e.value, "said_by": e.said_by, "first": _where(e.first), "last": _where(e.last)} for (name, _), e in asset.attributes.items()
+            {"name": name, "value": e.value, "said_by": e.said_by, "first": _where(e.first), "last": _where(e.last)}
+            for (name, _), e in asset.attributes.items()
         ]
         device: dict[str, Any] = {"manufacturer": vendor} if vendor else {}
         if model := best.get("model") or best.get("product") or best.get("order_number"):
@@ -220,7 +223,14 @@ class Assets:
         return {
             "@timestamp": _time(asset.last_ns),
             "ecs": {"version": "9.4.0"},
-            "event": {"id": f"asset-{asset.address}", "kind": "asset", "category": ["host"], "type": ["info"], "module": "tapsight", "dataset": "tapsight.asset"},
+            "event": {
+                "id": f"asset-{asset.address}",
+                "kind": "asset",
+                "category": ["host"],
+                "type": ["info"],
+                "module": "tapsight",
+                "dataset": "tapsight.asset",
+            },
             "host": host,
             **({"device": device} if device else {}),
             "observer": {"type": "sensor", "name": sensor},
@@ -249,5 +259,3 @@ def vendor_of(mac: int) -> str:
         return str(EUI(mac).oui.registration()["org"])
     except NotRegisteredError:
         return ""
-
-

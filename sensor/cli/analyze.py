@@ -31,7 +31,16 @@ Examples:
 @lang_option
 @click.pass_context
 def analyze(
-    ctx: click.Context, captures: tuple[str, ...], summary: str, ndjson: str | None, only: str | None, store: Path | None, jobs: int, quiet: bool, config: Path | None, lang: str
+    ctx: click.Context,
+    captures: tuple[str, ...],
+    summary: str,
+    ndjson: str | None,
+    only: str | None,
+    store: Path | None,
+    jobs: int,
+    quiet: bool,
+    config: Path | None,
+    lang: str,
 ) -> None:
     """Read captures (files, directories, globs, - for standard input) and say who is on the network, what they did to each other, and what is wrong."""
     from sensor.capture import open_captures

@@ -53,7 +53,7 @@ class Lazy(click.Group):
 @click.option("--debug", is_flag=True, help="Show the whole traceback of an error.")
 @click.pass_context
 def cli(ctx: click.Context, debug: bool) -> None:
-    """Tapsight: a passive sensor for plant networks.
+    r"""Tapsight: a passive sensor for plant networks.
 
     \b
     Examples:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sensor.analysis import Analysis
+from sensor.columns import Source
 from sensor.events.alert import Alert, Severity
 from sensor.lang import translate
 
@@ -22,7 +23,7 @@ def as_json(analysis: Analysis) -> str:
     summary = analysis.summary
     return json.dumps(
         {
-            "sources": [source_document(analysis, source) for source in analysis.sources],
+            "sources": [source_document(source) for source in analysis.sources],
             "assets": list(analysis.assets.documents(analysis.config.sensor)),
             "conversations": [
                 {"client": client, "server": server, "port": port, "protocol": protocol, "flows": t.count, "packets": t.packets, "bytes": t.bytes, "first_frame": t.first_frame}
@@ -44,14 +45,17 @@ def as_json(analysis: Analysis) -> str:
     )  # fmt: skip
 
 
-def source_document(analysis: Analysis, source: Any) -> dict[str, Any]:
+def source_document(source: Source) -> dict[str, Any]:
     problems = [{"offset": problem.offset, "message": problem.message, "skipped": problem.skipped} for problem in source.problems]
     return {"name": source.name, "id": source.id, "bytes": source.bytes_read, "backwards": source.backwards, "comments": source.comments, "problems": problems}
 
 
 def alert_document(alert: Alert, lang: str) -> dict[str, Any]:
     """An alert as the summary carries it."""
-    ends = {name: f"{end.address}:{end.port}" if end and end.port else end.address if end else None for name, end in (("client", alert.client), ("server", alert.server))}
+    ends = {
+        name: f"{end.address}:{end.port}" if end and end.port else end.address if end else None
+        for name, end in (("client", alert.client), ("server", alert.server))
+    }
     return {
         "id": alert.id, "detector": alert.detector, "severity": int(alert.severity), "title": alert.title(lang), "message": alert.sentence(lang), **ends,
         "protocol": alert.protocol, "techniques": list(alert.kind.techniques), "gbt_20986": alert.kind.gbt, "count": alert.count, "frames": list(alert.frames),
@@ -73,7 +77,9 @@ def print_page(analysis: Analysis, lang: str) -> None:
 
     ledger = analysis.ledger()
     for source in analysis.sources:
-        console.print(f"[bold]{source.name}[/]  {source.bytes_read:,} {say('bytes')}" + (f", {len(source.problems)} {say('problems')}" if source.problems else ""))
+        console.print(
+            f"[bold]{source.name}[/]  {source.bytes_read:,} {say('bytes')}" + (f", {len(source.problems)} {say('problems')}" if source.problems else "")
+        )
     console.print(f"{ledger['packets']['total']:,} {say('packets')}, {ledger['flows']['total']:,} {say('flows')}\n")
     _alerts(console, analysis, lang)
     _assets(console, analysis, lang)
@@ -104,7 +110,16 @@ def _alerts(console: Console, analysis: Analysis, lang: str) -> None:
         colour = COLOURS[alert.severity]
         severity = translate(alert.severity.name.lower(), lang)
         frames = ",".join(map(str, alert.frames[:4])) + ("…" if len(alert.frames) > 4 else "")
-        rows.append((f"[{colour}]{severity}[/]", f"{alert.title(lang)}\n[dim]{alert.sentence(lang)}[/]", str(alert.count), frames, " ".join(alert.kind.techniques), alert.id[:12]))
+        rows.append(
+            (
+                f"[{colour}]{severity}[/]",
+                f"{alert.title(lang)}\n[dim]{alert.sentence(lang)}[/]",
+                str(alert.count),
+                frames,
+                " ".join(alert.kind.techniques),
+                alert.id[:12],
+            )
+        )
     _table(console, "Alerts", ("Severity", "What was seen", "Count", "Frames", "Technique", "Id"), rows, lang)
 
 
@@ -129,7 +144,10 @@ def _conversations(console: Console, analysis: Analysis, lang: str) -> None:
     ]  # fmt: skip
     _table(console, "Conversations", ("Client", "Server", "Protocol", "Flows", "Packets", "Bytes"), rows, lang)
     others = sorted(analysis.summary.others.items(), key=lambda item: -item[1].bytes)
-    unclaimed = [(f"{transport}/{port}" if transport != "ethernet" else f"0x{port:04X}", f"{t.count:,}", f"{t.packets:,}", f"{t.bytes:,}") for (transport, port), t in others]
+    unclaimed = [
+        (f"{transport}/{port}" if transport != "ethernet" else f"0x{port:04X}", f"{t.count:,}", f"{t.packets:,}", f"{t.bytes:,}")
+        for (transport, port), t in others
+    ]
     _table(console, "Other traffic, by server port or EtherType", ("Transport", "Flows", "Packets", "Bytes"), unclaimed, lang)
 
 
@@ -161,5 +179,7 @@ def _ledger(console: Console, ledger: dict[str, Any], lang: str) -> None:
 
 def _line(console: Console, name: str, counts: dict[str, Any], lang: str) -> None:
     if counts:
-        body = ", ".join(f"{translate(key.replace('_', ' '), lang)} {value:,}" if isinstance(value, int) else f"{key}: {value}" for key, value in counts.items())
+        body = ", ".join(
+            f"{translate(key.replace('_', ' '), lang)} {value:,}" if isinstance(value, int) else f"{key}: {value}" for key, value in counts.items()
+        )
         console.print(f"  {translate(name, lang)}: {body}", soft_wrap=True)

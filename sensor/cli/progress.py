@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from sensor.events.seen import Seen
 
@@ -28,7 +28,7 @@ class Progress:
             self.bar = Bar(*columns, console=Console(stderr=True), transient=True)
             self.task = self.bar.add_task("", total=None, packets="0", rate="0")
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Self:
         if self.bar:
             self.bar.start()
         return self

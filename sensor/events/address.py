@@ -53,7 +53,11 @@ class Conversation(NamedTuple):
 def conversation(flows: dict[str, Array], flow: int) -> Conversation:
     """The two ends of a flow, by role."""
     a, b = (
-        End(address_text(int(flows[f"{end}_high"][flow]), int(flows[f"{end}_low"][flow])), int(flows[f"{end}_port"][flow]), mac_text(int(flows[f"{end}_mac"][flow])))
+        End(
+            address_text(int(flows[f"{end}_high"][flow]), int(flows[f"{end}_low"][flow])),
+            int(flows[f"{end}_port"][flow]),
+            mac_text(int(flows[f"{end}_mac"][flow])),
+        )
         for end in "ab"
     )
     return Conversation(a, b) if flows["server_is_b"][flow] else Conversation(b, a)

@@ -90,7 +90,11 @@ def concatenate(first: Pdus, second: Pdus) -> Pdus:
     """Both, in this order, over one buffer: the second's bytes keep their places."""
     base = len(second.data) - PAD
     names = [name for name in vars(second) if name != "data"]
-    columns = {name: np.concatenate((getattr(first, name) + (base if name in PLACES else 0), getattr(second, name))) for name in names if name not in ("carried", "to_server")}
+    columns = {
+        name: np.concatenate((getattr(first, name) + (base if name in PLACES else 0), getattr(second, name)))
+        for name in names
+        if name not in ("carried", "to_server")
+    }
     columns |= {name: np.concatenate((getattr(first, name), getattr(second, name))) for name in ("carried", "to_server")}
     return replace(second, data=np.concatenate((second.data[:base], first.data)), **columns)
 

@@ -109,7 +109,9 @@ class Points:
         return len(self.row)
 
 
-def points(row: Array, value: Array, raw_type: Any, *, space: Any, verb: Any, unit: Any = 0, block: Any = 0, address: Any = 0, index: Any = 0, quality: Any = 0) -> Points:
+def points(
+    row: Array, value: Array, raw_type: Any, *, space: Any, verb: Any, unit: Any = 0, block: Any = 0, address: Any = 0, index: Any = 0, quality: Any = 0
+) -> Points:
     """Points from columns or scalars of one kind: scalars hold for every row."""
     n = len(row)
 

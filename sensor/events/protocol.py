@@ -38,11 +38,13 @@ def role_unknown(header: Array) -> NDArray[np.int8]:
 class Protocol:
     """One protocol.
 
-    header: the record that every PDU begins with (no PDU is shorter); size: bytes of each PDU from it (int64), 0 where these bytes are no such PDU: the protocol is recognised by
-    structure, and its ports are a hint. role: +1 where the header was surely sent to a server, -1 where surely to a client, 0 where it does not tell (int8).
+    header: the record that every PDU begins with; no PDU is shorter.
+    size: bytes of each PDU from its header (int64), 0 where these bytes are no such PDU: the protocol is recognised by structure, its ports are a hint.
+    role: +1 where the header was surely sent to a server, -1 where surely to a client, 0 where it does not tell (int8).
     is_datagram: a datagram or frame is one PDU to its end (then a size above 0 only says that it is one).
-    decode: the PDUs' events; its second argument is what `state` made (kept from batch to batch, bounded by the protocol itself).
-    fragments: for protocols whose messages may span PDUs; what `pdus.message_at` then says. points: every value that a table's events carry, derived when somebody asks. identity: what devices say of themselves.
+    decode: the PDUs' events; its second argument is what `state` made, kept from batch to batch and bounded by the protocol itself.
+    fragments: for protocols whose messages may span PDUs; `pdus.message_at` and `message_end` then say where each message lies.
+    points: every value that a table's events carry, derived when somebody asks. identity: what devices say of themselves.
     needs: what it cannot do, or needs to see, in one sentence.
     """
 

@@ -97,7 +97,8 @@ def items(data: Bytes, at: Array, counts: Array, wire: np.dtype[Any] | None) -> 
     """`counts` items of `wire` from each offset on, one row's after the other's; bits (0 or 1) where wire is None."""
     row, index = ragged(counts)
     if wire is None:
-        return data[at[row] + (index >> 3)] >> (index & 7).astype(np.uint8) & 1
+        bits: Array = data[at[row] + (index >> 3)] >> (index & 7).astype(np.uint8) & 1
+        return bits
     content: Array = read(data, at[row] + index * wire.itemsize, np.dtype([("item", wire)]))["item"]
     return content
 
@@ -108,9 +109,9 @@ Column = NDArray[Any] | Spans | Lists | dict[int, Any]
 class Table:
     """Events of one dataset: one row per PDU, or per service or object where a PDU carries several.
 
-    A column exists once a row has set it; `present` (uint64 per row) has a bit per Field, so that 0 and absent stay apart. Every row also has
-    pdu (index into `pdus`), action (uint8), anomaly (uint32, Anomaly bits), failed (bool: the server refused or could not), is_request and is_response (bool: one that must be answered, one that answers) and
-    request (int64: the row of the request that it answers, else -1).
+    A column exists once a row has set it; `present` (uint64 per row) has a bit per Field, so that 0 and absent stay apart. Every row also has pdu (index into
+    `pdus`), action (uint8), anomaly (uint32, Anomaly bits), failed (bool: the server refused or could not), is_request (bool: it must be answered), is_response
+    (bool: it answers) and request (int64: the row of the request that it answers, else -1).
     """
 
     def __init__(self, dataset: str, fields: Sequence[Field], pdus: Pdus, pdu: Ints | None = None) -> None:

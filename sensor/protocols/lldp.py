@@ -105,7 +105,7 @@ def _walk(table: Table, row: int, content: bytes) -> None:
         match kind:
             case Tlv.END:
                 break
-            case (Tlv.CHASSIS_ID | Tlv.PORT_ID) if length >= 2:
+            case Tlv.CHASSIS_ID | Tlv.PORT_ID if length >= 2:
                 name = "chassis_id" if kind == Tlv.CHASSIS_ID else "port_id"
                 table.set(f"{name}_subtype", row, value[0])
                 table.object(name, row, _identifier(value, 4 if kind == Tlv.CHASSIS_ID else 3))

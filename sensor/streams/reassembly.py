@@ -166,7 +166,7 @@ class Reassembler:
         elif content:
             stream.buffer += content
             stream.marks.append((len(stream.buffer), segment.frame, segment.ts_ns))
-            self._frame(flow, from_b, segment, len(content))
+            self._frame(flow, from_b, segment)
         if segment.cut:
             self._lose(flow, from_b, segment, segment.cut)
 
@@ -217,11 +217,11 @@ class Reassembler:
         del stream.buffer[:size]
         stream.marks = [(end - size, frame, ts_ns) for end, frame, ts_ns in stream.marks if end > size]
 
-    def _frame(self, flow: Flow, from_b: bool, now: Segment, added: int) -> None:
-        """Take whole PDUs from the buffer's beginning; `added` bytes of it just came in."""
+    def _frame(self, flow: Flow, from_b: bool, now: Segment) -> None:
+        """Take whole PDUs from the buffer's beginning."""
         stream = flow.streams[from_b]
         while stream.buffer and len(stream.buffer) >= stream.need and flow.protocol != UNKNOWN:
-            if flow.protocol == UNDECIDED and not self._recognise(flow, stream, now, from_b, added):
+            if flow.protocol == UNDECIDED and not self._recognise(flow, stream, now, from_b):
                 return
             protocol = self.protocols[flow.protocol - 1]
             if len(stream.buffer) < protocol.header.itemsize:
@@ -275,7 +275,7 @@ class Reassembler:
             self._give_up(flow, now, from_b)
         return False
 
-    def _recognise(self, flow: Flow, stream: Stream, now: Segment, from_b: bool, added: int) -> bool:
+    def _recognise(self, flow: Flow, stream: Stream, now: Segment, from_b: bool) -> bool:
         """Decide what an undecided flow speaks from the beginning of its buffer. True once decided."""
         waiting = False
         for number in first(flow.hint, self.numbers):
@@ -341,4 +341,4 @@ def find(protocol: Protocol, buffer: bytearray, *, anywhere: bool) -> int | None
     plausible = np.flatnonzero((size > 0) & (end <= len(buffer)))
     follower = protocol.size(read(data, np.minimum(end[plausible], len(buffer) + PAD - protocol.header.itemsize), protocol.header))
     good = plausible[(end[plausible] == len(buffer)) | ((end[plausible] <= room) & (follower > 0))]
-    return next((int(start) for start in good.tolist() if not anywhere and whole(protocol, buffer, int(start)) or anywhere), None)
+    return next((start for start in good.tolist() if anywhere or whole(protocol, buffer, start)), None)

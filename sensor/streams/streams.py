@@ -114,12 +114,10 @@ class Streams:
             found.append((number, mine[frames.which], frames.at, frames.end))
         is_fast = rows < self.first_failure[flow]
         for number, which, begin, end in found:
-            if not is_fast.all():
-                keep = is_fast[which]
-                which, begin, end = which[keep], begin[keep], end[keep]
-            self.count(number, "decoded", int((end - begin).sum()))
-            row = rows[which]
-            parts.add(number, begin, end, row, p.batch.frame[row], p.batch.ts_ns[row], flow[which], n.from_b[speaks[which]], Trust.COMPLETE, 0)
+            keep = slice(None) if is_fast.all() else is_fast[which]
+            self.count(number, "decoded", int((end[keep] - begin[keep]).sum()))
+            row, who = rows[which[keep]], which[keep]
+            parts.add(number, begin[keep], end[keep], row, p.batch.frame[row], p.batch.ts_ns[row], flow[who], n.from_b[speaks[who]], Trust.COMPLETE, 0)
         order = order[is_fast[order]]
         last = order[np.append(heads(stream[order])[1:], True)] if order.size else order
         c["next"][stream[last]], c["known"][stream[last]] = sequence[last] + wire[last], True
@@ -180,7 +178,19 @@ class Streams:
         cut = np.where(flags & 0x04 != 0, 0, p.wire_length[rows]) - size
         sequence = p.sequence[rows] + (flags >> 1 & 1)
         acknowledged = np.where(flags & 0x10 != 0, p.acknowledgment[rows].astype(np.int64), -1)
-        columns = (rows, n.flow[some], n.from_b[some], sequence, p.payload_at[rows], size, cut, acknowledged, p.batch.frame[rows], p.batch.ts_ns[rows], flags & 0x02 != 0)
+        columns = (
+            rows,
+            n.flow[some],
+            n.from_b[some],
+            sequence,
+            p.payload_at[rows],
+            size,
+            cut,
+            acknowledged,
+            p.batch.frame[rows],
+            p.batch.ts_ns[rows],
+            flags & 0x02 != 0,
+        )
         touched: set[int] = set()
         for row, flow, from_b, seq, at, length, missing, ack, frame_, ts_ns, syn in zip(*(column.tolist() for column in columns), strict=True):
             touched.add(flow)
@@ -188,11 +198,11 @@ class Streams:
                 self.count(UNKNOWN, "unrecognised", length)
                 continue
             segment = Segment(seq, p.data[at : at + length].tobytes(), missing, row, frame_, ts_ns, syn)
-            self._feed(flow, from_b, segment, ack, p, parts)
+            self._feed(flow, from_b, segment, ack, parts)
         for flow in touched:
             self._settle(flow)
 
-    def _feed(self, flow: int, from_b: bool, segment: Segment, acknowledged: int, p: Packets, parts: Parts) -> None:
+    def _feed(self, flow: int, from_b: bool, segment: Segment, acknowledged: int, parts: Parts) -> None:
         state, c = self.slow.get(flow), self.flows.c
         if state is None:
             state = self.slow[flow] = Flow(int(c["protocol"][flow]), int(c["hint"][flow]))
@@ -201,7 +211,9 @@ class Streams:
                     state.streams[side].next = int(c["next"][flow * 2 + side])
         work = Reassembler(self.protocols, self.over_tcp, self.count)
         stream, first_frame = flow * 2 + from_b, int(c["first_frame"][flow])
-        work.feed(state, from_b, segment, acknowledged, lambda sequence, size, frame_: self.memory.earlier(stream, sequence, size, frame_, first_frame, segment.frame))
+        work.feed(
+            state, from_b, segment, acknowledged, lambda sequence, size, frame_: self.memory.earlier(stream, sequence, size, frame_, first_frame, segment.frame)
+        )
         self._collect(work, flow, state, parts)
 
     def _collect(self, work: Reassembler, flow: int, state: Flow, parts: Parts) -> None:
@@ -252,13 +264,17 @@ class Streams:
             mine = np.flatnonzero(number == one)
             frames = frame(self.protocols[one - 1], p.data, at[mine], end[mine])
             row = rows[mine[frames.which]]
-            parts.add(one, frames.at, frames.end, row, p.batch.frame[row], p.batch.ts_ns[row], flow[mine[frames.which]], n.from_b[some[mine[frames.which]]], 0, 0)
+            parts.add(
+                one, frames.at, frames.end, row, p.batch.frame[row], p.batch.ts_ns[row], flow[mine[frames.which]], n.from_b[some[mine[frames.which]]], 0, 0
+            )
             rest = end[mine] - frames.filled
             self.count(one, "decoded", int((end - at)[mine].sum() - rest.sum()))
             self.count(one, "skipped", int(rest.sum()))
-            for i in mine[(rest > 0) & (transport[some[mine]] == Transport.UDP)].tolist():  # what is left of an Ethernet frame is its padding
-                trouble = Trouble(Kind.GARBAGE, int(rows[i]), int(p.batch.frame[rows[i]]), int(p.batch.ts_ns[rows[i]]), bool(n.from_b[some[i]]), int(end[i] - at[i]))
-                self.troubles.append(FlowTrouble(trouble, int(flow[i]), one))
+            # What is left of an Ethernet frame behind a PDU is its padding.
+            wrong = (rest > 0) & ((transport[some[mine]] == Transport.UDP) | (frames.filled == at[mine]))
+            for i in mine[wrong].tolist():
+                where = int(rows[i]), int(p.batch.frame[rows[i]]), int(p.batch.ts_ns[rows[i]])
+                self.troubles.append(FlowTrouble(Trouble(Kind.GARBAGE, *where, bool(n.from_b[some[i]]), int(end[i] - at[i])), int(flow[i]), one))
 
     def _decide_datagrams(self, data: Bytes, flow: Array, from_b: Mask, transport: Array, at: Ints, end: Ints) -> Array:
         """The protocol number of each datagram's flow as it was known then: the first that is a PDU decides; after TRIES others nobody looks again."""
