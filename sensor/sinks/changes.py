@@ -70,10 +70,10 @@ class Changes:
             key, bits, quality = self._key(seen, table, points)[rows], fingerprint(points)[rows], points.quality[rows]
             begin = 0
             while begin < len(rows):  # once, unless the table fills up
-                part = slice(begin, None)
-                number, first = self._number(key[part])
+                number, first = self._number(key[begin:])
+                part = slice(begin, begin + len(number))
                 found = self._sift(number, first, bits[part], quality[part])
-                done = rows[begin : begin + len(number)]
+                done = rows[part]
                 is_kept[done], reason[done], repeats[done] = found
                 begin += len(number)
                 if begin < len(rows):

@@ -57,7 +57,9 @@ def flow_lines(over: dict[str, Array], origins: list[Source], protocols: Sequenc
         return []
     observer = quote(base("flow", "", 0, sensor)["observer"])
     client_is_a = over["server_is_b"]
-    counts = [np.where(client_is_a == first, over[f"{name}_a"], over[f"{name}_b"]).tolist() for name in ("packets", "bytes", "payload") for first in (True, False)]
+    counts = [
+        np.where(client_is_a == first, over[f"{name}_a"], over[f"{name}_b"]).tolist() for name in ("packets", "bytes", "payload") for first in (True, False)
+    ]
     names = ("first_frame", "last_ns", "first_ns")
     columns = zip(
         *(over[name].tolist() for name in names), ecs.times(over["first_ns"]), ecs.times(over["last_ns"]), over["end"].tolist(),
@@ -66,7 +68,9 @@ def flow_lines(over: dict[str, Array], origins: list[Source], protocols: Sequenc
     lines = []
     for row, (frame, last_ns, first_ns, start, end, reason, history, protocol, source, p0, p1, b0, b1, y0, y1) in enumerate(columns):
         text = ecs.ends(over, row)
-        text = text.replace('"source":{', f'"source":{{"packets":{p0},"bytes":{b0},', 1).replace('"destination":{', f'"destination":{{"packets":{p1},"bytes":{b1},', 1)
+        text = text.replace('"source":{', f'"source":{{"packets":{p0},"bytes":{b0},', 1).replace(
+            '"destination":{', f'"destination":{{"packets":{p1},"bytes":{b1},', 1
+        )
         lines.append(
             f'{{"@timestamp":"{start}","ecs":{{"version":"{ecs.VERSION}"}},"event":{{"id":"{source.id}-flow-{frame}","kind":"event","module":"tapsight",'
             f'"dataset":"tapsight.flow","category":["network"],"type":["connection","end"],"action":"{CONNECT}","outcome":"{"success" if p0 and p1 else "unknown"}",'

@@ -84,7 +84,7 @@ class NdjsonSink:
     def flush(self) -> None:
         """Hand everything to the system."""
         whole, self.pending, self.size = memoryview(b"".join(self.pending)), [], 0
-        while len(whole):
+        while whole:
             whole = whole[self.file.write(whole) :]
         self.file.flush()
 

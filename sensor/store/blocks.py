@@ -23,7 +23,7 @@ from sensor.sinks.documents import OUTCOMES, TRUSTS, outcome, parts, spans
 from sensor.sinks.findings import ENDS, anomaly_ids, histories, protocol_names
 from sensor.sinks.points import RAW_TYPES, REASONS, SPACES, VERBS, place_in_row, qualities, text_of
 from sensor.store.parts import Block, Few, Listed, Numbers, Part, Words
-from sensor.store.schema import column_name
+from sensor.store.schema import column_name, words_name
 
 ACTIONS = [label(action) for action in Action]
 TRANSPORTS = [label(transport) for transport in Transport]
@@ -52,7 +52,8 @@ class Conversations:
         found = [self.texts.get(key) or self._make(flows, key) for key in (one.astype(np.int64) << 1 | b).tolist()]
         texts = zip(("client_ip", "server_ip", "community_id"), zip(*found, strict=True) if found else ((), (), ()), strict=True)
         ports = {"client_port": np.where(b, flows["a_port"][one], flows["b_port"][one]), "server_port": np.where(b, flows["b_port"][one], flows["a_port"][one])}
-        return {name: Words(which, text) for name, text in texts} | {name: Numbers(port[which]) for name, port in ports.items()}
+        columns: dict[str, Part] = {name: Words(which, text) for name, text in texts}
+        return columns | {name: Numbers(port[which]) for name, port in ports.items()}
 
     def _make(self, flows: dict[str, Array], key: int) -> tuple[str, str, str | None]:
         found = self.texts[key] = of_flow(flows, key >> 1)
@@ -121,9 +122,11 @@ def field_columns(table: Table, field: Field, rows: Ints, present: Mask) -> dict
         texts = spans(table, field, rows[mine])
         return {name: Few(mine, [bytes.fromhex(text) for text in texts] if field.dtype == "bytes" else texts)}
 
-    def of(values: Array, make: type[Numbers] = Numbers) -> dict[str, Numbers]:
-        words = {name + "_name": make(values, text=lambda code: ecs.name_of(field, code))} if field.enum is not None else {}
-        return {name: make(values)} | words
+    def of(values: Array) -> dict[str, Numbers]:
+        words = (
+            {words_name(table.dataset, field.name, table.fields): Numbers(values, text=lambda code: ecs.name_of(field, code))} if field.enum is not None else {}
+        )
+        return {name: Numbers(values)} | words
 
     if isinstance(column, Lists):
         start, count, content = column.flat()
@@ -141,7 +144,11 @@ def point_block(seen: Seen, table: Table, points: Points, kept: Kept, conversati
     which = kept.rows
     rows, value, places = points.row[which], points.value[which], which.tolist()
     columns = front(seen, table, rows, parts(table.pdu)[rows], conversations)
-    columns |= {"protocol": Words(np.zeros(len(rows), np.int64), [table.dataset]), "place": Numbers(place_in_row(points)[which]), "repeats": Numbers(kept.repeats)}
+    columns |= {
+        "protocol": Words(np.zeros(len(rows), np.int64), [table.dataset]),
+        "place": Numbers(place_in_row(points)[which]),
+        "repeats": Numbers(kept.repeats),
+    }
     columns |= {name: Numbers(getattr(points, name)[which]) for name in ("unit", "block", "address", "index")}
     coded = (("space", points.space[which], SPACES), ("verb", points.verb[which], VERBS), ("raw_type", points.raw_type[which], RAW_TYPES))
     columns |= {name: Numbers(codes, text=texts.__getitem__) for name, codes, texts in (*coded, ("reason", kept.reason, REASONS))}
@@ -150,8 +157,8 @@ def point_block(seen: Seen, table: Table, points: Points, kept: Kept, conversati
         mine = [i for i, point in enumerate(places) if point in found] if found else []
         columns |= {name: Few(np.array(mine), [make(found[places[i]]) for i in mine])} if mine else {}
     if points.time_ns:
-        mine = np.isin(which, list(points.time_ns))
-        columns["device_time"] = Numbers(np.array([points.time_ns.get(point, 0) for point in places], np.int64), mine)
+        times = np.array([points.time_ns.get(point, 0) for point in places], np.int64)
+        columns["device_time"] = Numbers(times, np.isin(which, list(points.time_ns)))
     return Block(len(rows), columns)
 
 

@@ -1,14 +1,14 @@
 """What a store is made of: its directory, its database and the versions of both, and the columns of every dataset.
 
-    tapsight.sqlite                                    runs, sources, alerts, assets, ledger (SQLite, WAL)
-    events/DATASET/SOURCE-RUN-SERIAL.parquet           events: protocols, flow, point, anomaly (Parquet, zstd)
-    writer.lock                                        held by whoever writes
+tapsight.sqlite                                    runs, sources, alerts, assets, ledger (SQLite, WAL)
+events/DATASET/SOURCE-RUN-SERIAL.parquet           events: protocols, flow, point, anomaly (Parquet, zstd)
+writer.lock                                        held by whoever writes
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -115,7 +115,9 @@ def schema(dataset: str, protocols: Sequence[Protocol] = PROTOCOLS) -> dict[str,
 
     text, count, when = pl.String(), pl.Int64(), pl.Datetime("ns", "UTC")
     if dataset == "flow":
-        ends = {name: common()[name] for name in ("time", "source", "source_id", "frame", "community_id", "client_ip", "client_port", "server_ip", "server_port")}
+        ends = {
+            name: common()[name] for name in ("time", "source", "source_id", "frame", "community_id", "client_ip", "client_port", "server_ip", "server_port")
+        }
         counts = {f"{side}_{name}": count for name in ("packets", "bytes", "payload") for side in ("client", "server")}
         words = dict.fromkeys(("client_mac", "server_mac", "transport", "protocol", "history", "end_reason", "trust"), text)
         return ends | {"end": when, "duration_ns": count, "vlan": pl.UInt16()} | counts | words
@@ -128,13 +130,14 @@ def schema(dataset: str, protocols: Sequence[Protocol] = PROTOCOLS) -> dict[str,
     protocol = {each.name: each for each in protocols}[dataset]
     columns = common() | {"request_frame": count, "latency_ns": count}
     kinds = {"text": text, "bytes": pl.Binary(), "object": text}
+    names = {field.name for field in protocol.fields}
     for field in protocol.fields:
         name = column_name(dataset, field.name)
         columns[name] = kinds[field.dtype] if field.dtype in kinds else number_type(field.item)
         if field.kind == "list":
             columns[name] = pl.List(columns[name])
         if field.enum is not None:
-            columns[name + "_name"] = pl.List(text) if field.kind == "list" else text
+            columns[words_name(dataset, field.name, names)] = pl.List(text) if field.kind == "list" else text
     return columns
 
 
@@ -144,6 +147,11 @@ COMMON_OF_ANOMALY = ("time", "source", "source_id", "frame", "community_id", "cl
 def column_name(dataset: str, field: str) -> str:
     """A field's column: its own name, with the protocol's before it where every event has a column of that name."""
     return f"{dataset}_{field}" if field in (*common(), "request_frame", "latency_ns") else field
+
+
+def words_name(dataset: str, field: str, fields: Collection[str]) -> str:
+    """The column of a code's name: the field's own with `_name` behind it, or `_code_name` where another field is called so."""
+    return column_name(dataset, field) + ("_code_name" if f"{field}_name" in fields else "_name")
 
 
 def datasets(protocols: Sequence[Protocol] = PROTOCOLS) -> tuple[str, ...]:
