@@ -85,21 +85,30 @@ def times(table: Table, headers: Headers) -> None:
 
 
 def contents(table: Table, headers: Headers) -> None:
-    """Files, attributes and authentication objects, one by one: they are rare."""
+    """Files, attributes and authentication objects, one by one: they are rare. Of several files in one message the first."""
     group = headers.code >> 8
-    for header in np.flatnonzero(((group == 70) | (group == 0) | (group == 120)) & (headers.held > 0)).tolist():
-        row, variation = int(headers.row[header]), int(headers.code[header]) & 0xFF
-        match int(group[header]):
-            case 70:
-                for _, begin, end in headers.contents(table.pdus.data, header):
-                    _file(table, row, variation, begin, end)
-            case 0:
-                for index, begin, end in headers.contents(table.pdus.data, header):
-                    attributes: dict[str, Any] = table.columns.setdefault("attributes", {}).get(row, {})  # type: ignore[union-attr]  # an object column
-                    name = ATTRIBUTES.get(variation, f"attribute_{variation}") + (f"_set_{index}" if index else "")
-                    table.object("attributes", row, attributes | {name: attribute(table.pdus.data[begin:end].tobytes())})
-            case _:
-                _authentication(table, row, headers, header)
+    some = np.flatnonzero(((group == 70) | (group == 0) | (group == 120)) & (headers.held > 0))
+    seen: set[int] = set()
+    for header, row, code in zip(some.tolist(), headers.row[some].tolist(), headers.code[some].tolist(), strict=True):
+        if code >> 8 == 120:
+            _authentication(table, row, headers, header)
+        elif code >> 8 == 0:
+            _attributes(table, row, headers, header)
+        elif row not in seen:
+            seen.add(row)
+            _, begin, end = next(headers.contents(table.pdus.data, header))
+            _file(table, row, code & 0xFF, begin, end)
+
+
+def _attributes(table: Table, row: int, headers: Headers, header: int) -> None:
+    """A.1: attributes by name; those of sets other than the standard's 0 with the set's number."""
+    column, variation = table.columns.setdefault("attributes", {}), int(headers.code[header]) & 0xFF
+    assert isinstance(column, dict)
+    attributes = column.get(row, {})
+    table.object("attributes", row, attributes)
+    for index, begin, end in headers.contents(table.pdus.data, header):
+        name = ATTRIBUTES.get(variation, f"attribute_{variation}") + (f"_set_{index}" if index else "")
+        attributes[name] = attribute(table.pdus.data[begin:end].tobytes())
 
 
 def attribute(content: bytes) -> Any:
@@ -201,12 +210,13 @@ def _authentication(table: Table, row: int, headers: Headers, header: int) -> No
         spans = [(begin, end) for _, begin, end in headers.contents(data, header)]
     column = table.columns.setdefault("authentication", {})
     assert isinstance(column, dict)
+    objects: list[dict[str, Any]] = column.get(row, [])
+    table.object("authentication", row, objects)
+    table.failed[row] |= code & 0xFF == 7
     for begin, end in spans:
-        one: dict[str, Any] = {"object": name, "size": end - begin}
+        objects.append({"object": name, "size": end - begin})
         if begin + layout.itemsize > end:
             table.flag(row, Anomaly.TRUNCATED)
-        elif layout.names:
-            one |= dict(zip(layout.names, read(data, np.array([begin]), layout)[0].tolist(), strict=True))
-        table.object("authentication", row, [*column.get(row, []), one])
-        if code & 0xFF == 7:
-            table.failed[row] = True
+            break
+        if layout.names:
+            objects[-1] |= dict(zip(layout.names, read(data, np.array([begin]), layout)[0].tolist(), strict=True))

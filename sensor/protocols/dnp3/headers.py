@@ -93,21 +93,21 @@ class Headers:
 
     def contents(self, data: Bytes, header: int) -> Iterator[tuple[int, int, int]]:
         """The items of such a header: index (where the prefix is a size: place), begin and end of each content."""
-        at, end, first, qualifier = int(self.at[header]), int(self.end[header]), int(self.first[header]), int(self.qualifier[header])
+        base, first, qualifier = int(self.at[header]), int(self.first[header]), int(self.qualifier[header])
         prefix, is_sized = int(PREFIX[qualifier]), bool(IS_SIZED[qualifier])
+        raw, at = data[base : int(self.end[header])].tobytes(), 0
         for place in range(int(self.count[header])):
-            number = int.from_bytes(data[at : at + prefix].tobytes(), "little")
-            begin = at + prefix
-            after = begin + (number if is_sized else attribute_size(data, begin))
-            if at >= end or after > end:
+            number, begin = int.from_bytes(raw[at : at + prefix], "little"), at + prefix
+            after = begin + (number if is_sized else attribute_size(raw[begin : begin + 2]))
+            if at >= len(raw) or after > len(raw):
                 return
-            yield number if prefix and not is_sized else first + place, begin, after
+            yield number if prefix and not is_sized else first + place, base + begin, base + after
             at = after
 
 
-def attribute_size(data: Bytes, at: int) -> int:
-    """A.1: bytes of a device attribute with its type and length; the extended list's length has a ninth bit that is set."""
-    return 2 + int(data[at + 1]) + (256 if data[at] == 255 else 0)
+def attribute_size(head: bytes) -> int:
+    """A.1: bytes of a device attribute with its type and length, which are its head; the extended list's length has a ninth bit that is set."""
+    return 2 + (head[1] if len(head) == 2 else 0) + (256 if head[:1] == b"\xff" else 0)
 
 
 def join(parts: list[Headers]) -> Headers:
