@@ -17,7 +17,7 @@ from sensor.columns import Bytes, Ints, ragged
 SPAN = 4096  # bytes in which records are guessed at first; four times more as long as that goes well
 MOST_SPAN = 1 << 18  # what stays in the cache: a megabyte at once costs half as much again
 FEW = 16  # fewer records than this from a guess, and a walk follows
-WALK = 256  # records walked before the next guess
+WALK = 64  # records walked before the next guess
 
 
 def linked(begin: Ints, end: Ints) -> tuple[Ints, int]:
@@ -49,19 +49,22 @@ class Chain:
 
     guess: Callable[[Bytes, int, int, int], tuple[Ints, int]]
     walk: Callable[[Bytes, int, int, int], tuple[list[int], int]]
-    span: int = SPAN
+    span: int = SPAN  # bytes to guess in next; 0 to walk first, because the last guess did not pay
 
     def records(self, data: Bytes, at: int, end: int) -> tuple[Ints, int]:
         """Offsets (int64) of the records that follow one another from data[at] on, and the end of the last one. Takes time proportional to what it finds."""
         parts = [np.empty(0, np.int64)]
         while True:
-            offsets, at = self.guess(data, at, min(at + self.span, end), end)
-            parts.append(offsets)
-            self.span = min(self.span * 4, MOST_SPAN)
-            if len(offsets) < FEW:
-                if at + SPAN < end:  # it went badly; near the end there are just few
-                    self.span = SPAN
-                walked, at = self.walk(data, at, end, WALK)
-                parts.append(np.array(walked, np.int64))
-                if len(walked) < WALK:
-                    return np.concatenate(parts), at
+            if self.span:
+                offsets, at = self.guess(data, at, min(at + self.span, end), end)
+                parts.append(offsets)
+                if len(offsets) >= FEW:
+                    self.span = min(self.span * 4, MOST_SPAN)
+                    continue
+                if at + SPAN < end:  # it did not pay; near the end there are just few
+                    self.span = 0
+            walked, at = self.walk(data, at, end, WALK)
+            parts.append(np.array(walked, np.int64))
+            if len(walked) < WALK:
+                return np.concatenate(parts), at
+            self.span = self.span or SPAN

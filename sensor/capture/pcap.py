@@ -189,14 +189,14 @@ class Pcap:
         captured, length = (8, 12) if self.order == ">" else (11, 15)  # their high bytes are 0
         at = np.flatnonzero((data[begin + captured : stop + captured] == 0) & (data[begin + length : stop + length] == 0)) + begin
         header = read(data, at, self.record)
-        at = at[self.flawless(header)]
-        return at, at + 2 * RECORD_SIZE + read(data, at, self.record)["captured"]
+        good = self.flawless(header)
+        return at[good], at[good] + header["captured"][good] + 2 * RECORD_SIZE
 
-    def proven(self, data: Bytes, at: Ints, end: int, ended: bool) -> Mask:
+    def proven(self, data: Bytes, at: Ints, reach: Ints, end: int, ended: bool) -> Mask:
         """Format.proven: the record behind is flawless too and near in time, or the stream ends there."""
         header = read(data, at, self.record)
-        after = at + RECORD_SIZE + header["captured"]
-        held = after + RECORD_SIZE <= end
+        after = reach - RECORD_SIZE
+        held = reach <= end
         behind = read(data, np.where(held, after, at), self.record)
         return np.where(held, self.supports(behind, header), (after == end) & ended)
 

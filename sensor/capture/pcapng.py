@@ -26,6 +26,8 @@ BYTE_ORDER = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}
 SMALLEST = {Block.SECTION_HEADER: 28, Block.INTERFACE: 20, **{kind: layout(kind, "<").itemsize + TRAILER for kind in LAYOUTS}}
 MOST_BLOCK = 1 << 24  # what Wireshark takes for the longest block there is
 NAMED = 10  # block types 1 to 10 are found again behind garbage; rarer ones are passed over until the next of these
+SMALLEST_NAMED = np.array([SMALLEST.get(kind, HEADER_SIZE) for kind in (*range(NAMED + 1), Block.SECTION_HEADER)])
+LENGTH = np.dtype("V4")
 
 
 class Pcapng:
@@ -155,18 +157,14 @@ class Pcapng:
             other = orders[">" if self.order == "<" else "<"]
             total[is_section] = np.where(header["magic"] == other, header["total"].byteswap(), header["total"])[is_section]
             total[is_section & (header["magic"] != other) & (header["magic"] != orders[self.order])] = 0
-        smallest = np.where(is_section, SMALLEST[Block.SECTION_HEADER], HEADER_SIZE)
-        for kind in (*LAYOUTS, Block.INTERFACE):
-            smallest[header["kind"] == kind] = SMALLEST[Block(kind)]
+        smallest = SMALLEST_NAMED[np.minimum(header["kind"], NAMED + 1)]
         return np.where((total >= smallest) & (total <= MOST_BLOCK) & (total % 4 == 0), total, 0)
 
-    def proven(self, data: Bytes, at: Ints, end: int, ended: bool) -> Mask:  # noqa: ARG002 - a block proves itself
+    def proven(self, data: Bytes, at: Ints, reach: Ints, end: int, ended: bool) -> Mask:  # noqa: ARG002 - a block proves itself
         """Format.proven: the length stands again at the end."""
-        total = self.totals(data, at)
-        held = at + total <= end
-        again = read(data, np.where(held, at + total - TRAILER, 0), np.dtype([("total", "V4")]))["total"]
-        begin = read(data, at + 4, np.dtype([("total", "V4")]))["total"]
-        result: Mask = held & (again == begin)
+        held = reach <= end
+        again = read(data, np.where(held, reach - TRAILER, 0), LENGTH)
+        result: Mask = held & (again == read(data, at + 4, LENGTH))
         return result
 
     def take(self) -> Rows:

@@ -44,8 +44,8 @@ class Format(Protocol):
     def candidates(self, data: Bytes, begin: int, stop: int) -> tuple[Ints, Ints]:
         """Places in data[begin:stop] where a record may begin, and up to where bytes are needed to prove each."""
 
-    def proven(self, data: Bytes, at: Ints, end: int, ended: bool) -> Mask:
-        """Which candidates are records."""
+    def proven(self, data: Bytes, at: Ints, reach: Ints, end: int, ended: bool) -> Mask:
+        """Which candidates (as `candidates` gave them) are records, as far as the bytes that are held tell."""
 
 
 class Reader:
@@ -79,7 +79,7 @@ class Reader:
             if stop.need and not ended:
                 return at, max(stop.need, end - at + 1)
             if stop.fatal:
-                self.source.report(Problem(base + at, stop.expected, end - at, fatal=True))
+                self.source.report(Problem(base + at, stop.expected, end - at if stop.need else 0, fatal=True))
                 return at, 0
             self.lost, at = (base + at, stop), at + 1
 
@@ -97,7 +97,7 @@ class Reader:
             stop = min(at + span, last)
             begin, reach = self.form.candidates(data, at, stop)
             decided = (reach <= end) | ended
-            hits = np.flatnonzero(~decided | self.form.proven(data, begin, end, ended))
+            hits = np.flatnonzero(~decided | self.form.proven(data, begin, reach, end, ended))
             if hits.size:
                 first = int(hits[0])
                 return int(begin[first]), 0 if decided[first] else int(reach[first] - begin[first])

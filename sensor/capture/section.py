@@ -45,6 +45,12 @@ class Known(NamedTuple):
     fcs: Ints
     clock: Ints
 
+    def grown(self) -> Known:
+        """Twice as long."""
+        more = unknown(len(self.link_type))
+        link_type, number = np.concatenate((self.link_type, more.link_type)), np.concatenate((self.number, more.number))
+        return Known(link_type, number, np.concatenate((self.fcs, more.fcs)), np.concatenate((self.clock, more.clock)))
+
 
 class Interfaces:
     """The interfaces of a section, and of the whole source: one that comes again in a later section under its number and name is the same."""
@@ -52,21 +58,32 @@ class Interfaces:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.numbers: dict[tuple[int, str], int] = {}  # id in its section and name -> index into source.interfaces
+        self.stranger = 0  # where an interface that was not described is listed, once there is one
         source.interfaces.clear()
         self.begin()
 
     def begin(self) -> None:
         """A new section: nothing is described yet."""
-        self.section: list[Interface] = []
-        self.number: list[int] = []
-        self.clocks: list[Clock] = [Clock()]
-        self.is_stale = True
+        self.n, self.snap_length = 0, 0
+        self.clocks = [Clock()]
+        self.which = {Clock(): 0}  # index into clocks
+        self.table = unknown(16)
 
     def add(self, interface: Interface) -> None:
-        if len(self.section) < MOST_INTERFACES:
-            self.number.append(self.index(len(self.section), interface.name))
-            self.section.append(interface)
-            self.is_stale = True
+        """Take the section's next interface."""
+        if self.n == MOST_INTERFACES:
+            return
+        if self.n + 1 == len(self.table.link_type):  # the row behind the last stands for interfaces that were not described
+            self.table = self.table.grown()
+        if self.n == 0:
+            self.snap_length = interface.snap_length
+        self.table.link_type[self.n] = interface.link_type
+        self.table.number[self.n] = self.index(self.n, interface.name)
+        self.table.fcs[self.n] = interface.fcs
+        self.table.clock[self.n] = which = self.which.setdefault(interface.clock, len(self.clocks))
+        if which == len(self.clocks):
+            self.clocks.append(interface.clock)
+        self.n += 1
 
     def index(self, number: int, name: str) -> int:
         """Index of an interface in source.interfaces."""
@@ -79,15 +96,12 @@ class Interfaces:
 
     def rows(self, interface: Array) -> Known:
         """What is known of each packet's interface, by its id in the section."""
-        if self.is_stale:
-            self.clocks = [*dict.fromkeys([Clock(), *(one.clock for one in self.section)])]
-            which = {clock: index for index, clock in enumerate(self.clocks)}
-            known = [(one.link_type, number, one.fcs, which[one.clock]) for one, number in zip(self.section, self.number, strict=True)]
-            link_type, number, fcs, clock = zip(*known, (UNKNOWN_LINK_TYPE, 0, 0, 0), strict=True)  # the last stands for interfaces that were not described
-            self.table = Known(np.array(link_type, np.uint16), np.array(number, np.uint16), np.array(fcs, np.int64), np.array(clock, np.int64))
-            self.is_stale = False
-        row = np.minimum(interface, len(self.section))
-        return Known(*(column[row] for column in self.table))
+        row = np.minimum(interface, self.n)
+        return Known(self.table.link_type[row], self.table.number[row], self.table.fcs[row], self.table.clock[row])
+
+
+def unknown(n: int) -> Known:
+    return Known(np.full(n, UNKNOWN_LINK_TYPE, np.uint16), np.zeros(n, np.uint16), np.zeros(n, np.int64), np.zeros(n, np.int64))
 
 
 class Packets:
@@ -101,7 +115,9 @@ class Packets:
 
     def rows(self, data: Bytes, base: int, found: list[tuple[int, Ints]], order: str) -> Rows:
         """Packets of blocks: their types, and offsets of such blocks. base: what to add to an offset for its place in the stream."""
-        parts = [fields(data, kind, np.concatenate([offsets for k, offsets in found if k == kind]), order) for kind in {kind for kind, _ in found}]
+        snap_length = self.interfaces.snap_length
+        places = {kind: np.concatenate([offsets for k, offsets in found if k == kind]) for kind in {kind for kind, _ in found}}
+        parts = [fields(data, kind, offset, order, snap_length) for kind, offset in places.items()]
         columns = parts[0]
         if len(parts) > 1:
             columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
@@ -109,7 +125,9 @@ class Packets:
             columns = [column[in_order] for column in columns]
         offset, begin, interface, ticks, captured, length, room, is_timed = columns
         known = self.interfaces.rows(interface)
-        captured = self.checked(base, offset, interface, captured, room)
+        self.check(base + offset, interface, captured, room)
+        known.number[interface >= self.interfaces.n] = self.interfaces.stranger
+        captured = np.minimum(captured, room)
         np.maximum(length, captured, out=length)
         ts_ns = self.times(ticks, known.clock, is_timed)
         self.comment(data, begin, captured, room, order)
@@ -118,29 +136,31 @@ class Packets:
         self.n += len(offset)
         return Rows(begin, captured, length, ts_ns, known.link_type, known.number)
 
-    def checked(self, base: int, offset: Ints, interface: Array, captured: Ints, room: Ints) -> Ints:
-        """Captured lengths, none longer than its block has room for; what is wrong is reported."""
-        wrong = captured > room
-        if wrong.any():
-            for row in np.flatnonzero(wrong).tolist():
-                self.source.report(Problem(base + int(offset[row]), f"at most {room[row]} captured bytes were expected, the block says {captured[row]}: cut"))
-            captured = np.minimum(captured, room)
-        described = len(self.interfaces.section)
-        if not self.has_told and (strangers := interface >= described).any():
+    def check(self, offset: Ints, interface: Array, captured: Ints, room: Ints) -> None:
+        """Report packets that their block has no room for, and, once per section, an interface that was not described. offset: in the stream."""
+        described = self.interfaces.n
+        problems = [
+            Problem(int(offset[row]), f"at most {room[row]} captured bytes were expected, the block says {captured[row]}: cut")
+            for row in np.flatnonzero(captured > room).tolist()
+        ]
+        strangers = np.flatnonzero(interface >= described)
+        if strangers.size and not self.has_told:
             self.has_told = True
-            row = int(np.argmax(strangers))
-            message = f"an interface below {described} was expected, here is {interface[row]}: its packets are counted, not decoded"
-            self.source.report(Problem(base + int(offset[row]), message))
-        return captured
+            self.interfaces.stranger = self.interfaces.index(-1, "")
+            at, number = int(offset[strangers[0]]), int(interface[strangers[0]])
+            problems.append(Problem(at, f"an interface below {described} was expected, here is {number}: its packets are counted, not decoded"))
+        for problem in sorted(problems, key=lambda problem: problem.offset):
+            self.source.report(problem)
 
     def times(self, ticks: NDArray[np.uint64], clock: Array, is_timed: Array) -> Ints:
         """Time stamps as ns since 1970. A simple packet has none: it gets that of the packet before."""
-        if len(self.interfaces.clocks) == 1:
-            ts_ns = self.interfaces.clocks[0].ns(ticks)
+        clocks = self.interfaces.clocks
+        if (clock == clock[0]).all():
+            ts_ns = clocks[int(clock[0])].ns(ticks)
         else:
             ts_ns = np.zeros(len(ticks), np.int64)
             for number in np.unique(clock).tolist():
-                ts_ns[clock == number] = self.interfaces.clocks[number].ns(ticks[clock == number])
+                ts_ns[clock == number] = clocks[number].ns(ticks[clock == number])
         if not is_timed.all():
             before = np.maximum.accumulate(np.where(is_timed, np.arange(len(ticks)), -1))
             ts_ns = np.where(before < 0, self.last_ts, ts_ns[before])
@@ -170,15 +190,18 @@ class Packets:
         self.source.comments.extend(text[:LONGEST_COMMENT] for text in texts[:room])
 
 
-def fields(data: Bytes, kind: int, offset: Ints, order: str) -> list[Array]:
-    """Blocks of one type as columns: where block and data begin, interface, ticks (uint64), captured, length, bytes between header and trailer, is it timed."""
+def fields(data: Bytes, kind: int, offset: Ints, order: str, snap_length: int) -> list[Array]:
+    """Blocks of one type as columns: where block and data begin, interface, ticks (uint64), captured, length, bytes between header and trailer, is it timed.
+
+    A simple packet does not say how much of it was captured: as much as the snap length of the section's first interface (0: all), if the block has room.
+    """
     form = layout(kind, order)
     block = read(data, offset, form)
     room = block["total"].astype(np.int64) - form.itemsize - TRAILER
     length = block["length"].astype(np.int64)
     begin = offset + form.itemsize
-    if kind == Block.SIMPLE_PACKET:  # cut by the snap length, and the block is no longer than its data
+    if kind == Block.SIMPLE_PACKET:
         zero = np.zeros(len(offset), np.int64)
-        return [offset, begin, zero, zero.astype(np.uint64), np.minimum(length, room), length, room, zero != 0]
+        return [offset, begin, zero, zero.astype(np.uint64), np.minimum(np.minimum(length, snap_length or length), room), length, room, zero != 0]
     ticks = block["high"].astype(np.uint64) << 32 | block["low"]
     return [offset, begin, block["interface"].astype(np.int64), ticks, block["captured"].astype(np.int64), length, room, np.ones(len(offset), np.bool_)]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensor.capture.stream import ERRORS, Stream
-from sensor.columns import PAD, Batch, Bytes, Ints, Problem, Source
+from sensor.columns import PAD, Batch, Bytes, Ints, Problem, Source, buffer
 
 
 class Window:
@@ -99,8 +99,8 @@ class Cutter:
             first = last
 
     def batch(self, content: Bytes, begin: int, rows: Rows) -> Batch:
-        data = np.empty(len(content) + PAD, np.uint8)
-        data[: len(content)], data[len(content) :] = content, 0
+        data = buffer(len(content))
+        data[: len(content)] = content
         frame = np.arange(self.frame, self.frame + len(rows.offset))
         self.frame += len(frame)
         return Batch(self.source, data, rows.offset - begin, rows.captured, rows.length, rows.ts_ns, frame, rows.link_type, rows.interface)
