@@ -17,6 +17,7 @@ Bytes: TypeAlias = NDArray[np.uint8]
 Ints: TypeAlias = NDArray[np.int64]
 Mask: TypeAlias = NDArray[np.bool_]
 
+ROOM, SLACK = 0x6D6F6F72, 1 << 17  # a mark at the end of a buffer that has room, and how much: appending is frequent, copying a batch for it is not
 PAD = 1024  # zero bytes behind every buffer, so that reading a header at any packet's end stays in bounds
 MOST_PROBLEMS = 100  # of a source that are kept one by one
 MORE_PROBLEMS = "problems from here on, not listed one by one"
@@ -99,11 +100,32 @@ def read(data: Bytes, offset: Array, layout: np.dtype[Any]) -> Array:
     return records[offset].view(layout)
 
 
+def buffer(size: int) -> Bytes:
+    """A zeroed buffer for `size` bytes, with PAD behind them and, out of sight, room for `appended`."""
+    whole = np.zeros(size + PAD + SLACK, np.uint8)
+    whole[-16:].view(np.int64)[:] = ROOM, size
+    return whole[: size + PAD]
+
+
 def padded(content: bytes | bytearray | memoryview) -> Bytes:
     """`content` as a buffer with PAD zero bytes behind it."""
-    data = np.zeros(len(content) + PAD, np.uint8)
+    data = buffer(len(content))
     data[: len(content)] = np.frombuffer(content, np.uint8)
     return data
+
+
+def appended(data: Bytes, content: Bytes | bytes | bytearray) -> Bytes:
+    """A buffer with `content` behind the bytes of `data`, which keep their places: without copying them where `buffer` left room and nobody took it."""
+    end, whole = len(data) - PAD, data.base
+    if isinstance(whole, np.ndarray) and whole.ndim == 1 and whole.dtype == np.uint8 and len(whole) > 16 and whole.flags.writeable:
+        mark = whole[-16:].view(np.int64)
+        if mark[0] == ROOM and mark[1] == end and whole.ctypes.data == data.ctypes.data and end + len(content) + PAD + 16 <= len(whole):
+            mark[1] = end + len(content)
+            whole[end : end + len(content)] = np.frombuffer(content, np.uint8)
+            return whole[: end + len(content) + PAD]
+    grown = buffer(end + len(content))
+    grown[:end], grown[end:-PAD] = data[:end], np.frombuffer(content, np.uint8)
+    return grown
 
 
 def order_by(ids: Array) -> Ints:

@@ -62,10 +62,12 @@ class Pipeline:
 
     def interpret(self, tracked: Tracked) -> Seen:
         """PDUs -> events."""
-        flows = self.flows.c
-        tables = {table.dataset: table for table in (self.decode(self.protocols[number - 1], pdus, tracked.clock_ns) for number, pdus in tracked.found)}
+        tables: dict[str, Table] = {}
+        for number, pdus in tracked.found:
+            protocol = self.protocols[number - 1]
+            tables[protocol.name] = self.decode(protocol, pdus, tracked.clock_ns)
         t = tracked
-        seen = Seen(t.source, t.clock_ns, t.packets, t.bytes, tables, flows, t.started, t.over, t.arp, t.anomalies)
+        seen = Seen(t.source, t.clock_ns, t.packets, t.bytes, tables, self.flows.c, t.started, t.over, t.arp, t.anomalies)
         self.event_ledger.add(seen)
         self.forget(t.over["flow"])
         return seen

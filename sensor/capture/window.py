@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from sensor.capture.stream import ERRORS, Stream
 from sensor.columns import PAD, Batch, Bytes, Ints, Problem, Source, buffer
 
+UNKNOWN_LINK_TYPE = 0xFFFF  # never assigned: for what 16 bits cannot say, or a capture did not
+
 
 class Window:
     """The next bytes of a stream: data[begin:end] (uint8, with PAD behind), the first of them at `offset` of the unpacked stream.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from sensor.columns import Mask, padded
+from sensor.columns import PAD, Mask, appended
 from sensor.decode.link import IPV4, IPV6, Frames, joined
 from sensor.decode.network import Fragments
 from sensor.decode.packets import Outcome, PacketAnomaly, Packets
@@ -93,7 +93,7 @@ class Reassembler:
             return joined([])
         base = len(packets.data)
         sizes = np.array([len(content) for content in contents], np.int64)
-        packets.data = np.concatenate((packets.data, padded(b"".join(contents))))
+        packets.data = appended(packets.data, bytes(PAD) + b"".join(contents))
         end = base + np.cumsum(sizes)
         chosen = np.array(rows, np.int64)
         packets.outcome[chosen] = Outcome.DECODED

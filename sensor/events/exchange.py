@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sensor.columns import PAD, Ints, ragged
+from sensor.columns import PAD, Ints, appended, ragged
 from sensor.events.table import PATIENCE_NS, WINDOW, Pdus, Table
 from sensor.events.vocabulary import Anomaly, Trust
 
@@ -96,7 +96,7 @@ def concatenate(first: Pdus, second: Pdus) -> Pdus:
         if name not in ("carried", "to_server")
     }
     columns |= {name: np.concatenate((getattr(first, name), getattr(second, name))) for name in ("carried", "to_server")}
-    return replace(second, data=np.concatenate((second.data[:base], first.data)), **columns)
+    return replace(second, data=appended(second.data, first.data[:-PAD]), **columns)
 
 
 PLACES = ("at", "end", "message_at", "message_end")

@@ -124,15 +124,18 @@ class Flows:
             sp, dp = np.where(portless & from_b, dp, sp), np.where(portless & from_b, sp, dp)
         ports = np.where(from_b, dp, sp).astype(np.uint64) << np.uint64(16) | np.where(from_b, sp, dp)
         ports |= p.vlan[rows].astype(np.uint64) << np.uint64(32) | transport.astype(np.uint64) << np.uint64(48)
-        parts = [np.where(from_b, dl, sl), np.where(from_b, sl, dl), ports]
-        if wide:
-            parts += [np.where(from_b, dh, sh), np.where(from_b, sh, dh)]
-        key = np.full(len(rows), self.salt[0])
-        for part, salt in zip(parts, self.salt[1:], strict=False):
-            key += part
-            key *= salt
-            key ^= key >> np.uint64(29)
+        key = self._mixed(np.full(len(rows), self.salt[0]), (np.where(from_b, dl, sl), np.where(from_b, sl, dl), ports), 1)
+        if wide:  # only in those rows: an IPv4 flow's key must not depend on what else is in the batch
+            some = np.flatnonzero((sh | dh) != 0)
+            key[some] = self._mixed(key[some], (np.where(from_b, dh, sh)[some], np.where(from_b, sh, dh)[some]), 4)
         return key | np.uint64(1), from_b
+
+    def _mixed(self, key: NDArray[np.uint64], parts: tuple[Array, ...], salt: int) -> NDArray[np.uint64]:
+        """The keys with more parts mixed in, each with a secret of its own."""
+        for i, part in enumerate(parts, salt):
+            key = (key + part) * self.salt[i]
+            key ^= key >> np.uint64(29)
+        return key
 
     def _enter_new(self, p: Packets, n: Numbered) -> None:
         new = np.flatnonzero(n.flow < 0)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from sensor.columns import PAD, Ints
+from sensor.columns import PAD, appended, Ints
 from sensor.events.table import Fragments, Pdus
 from sensor.events.vocabulary import Anomaly, Trust
 
@@ -64,7 +64,7 @@ class Messages:
                 pdus.message_end[row] = base + len(annex)
         self.numbers = {stream: number_ for stream, number_ in self.numbers.items() if stream in self.open}
         if annex:
-            pdus.data = np.concatenate((f.data[:base], np.frombuffer(bytes(annex), np.uint8), np.zeros(PAD, np.uint8)))
+            pdus.data = appended(f.data, annex)
 
     def _is_repeated(self, stream: tuple[int, bool, int], content: bytes, number: int) -> bool:
         """Whether this is the open message's latest part once more."""

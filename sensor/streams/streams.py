@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from sensor.columns import PAD, Array, Bytes, Ints, Mask, heads, order_by, ragged
+from sensor.columns import PAD, Array, Bytes, Ints, Mask, appended, heads, order_by, ragged
 from sensor.decode.packets import Packets, Transport
 from sensor.events.protocol import Protocol
 from sensor.events.seen import AnomalyEvent
@@ -316,7 +316,7 @@ class Streams:
         if not parts.columns:
             return []
         number, at, end, row, frame_, ts_ns, flow, from_b, trust, notes = (np.concatenate(part) for part in zip(*parts.columns, strict=True))
-        data = np.concatenate((p.data[: parts.base], np.frombuffer(bytes(parts.annex), np.uint8), np.zeros(PAD, np.uint8))) if parts.annex else p.data
+        data = appended(p.data, parts.annex) if parts.annex else p.data
         order = order_by(row)
         number, row, flow, from_b = number[order], row[order], flow[order], from_b[order].astype(np.bool_)
         position = self._positions(flow)

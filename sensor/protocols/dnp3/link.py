@@ -7,7 +7,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from sensor.columns import PAD, Array, Ints, Mask, ragged, read
+from sensor.columns import PAD, Array, Ints, Mask, appended, ragged, read
 from sensor.events.table import Fragments, Pdus
 from sensor.events.vocabulary import Anomaly
 
@@ -138,7 +138,7 @@ def segments(pdus: Pdus) -> Fragments:
     carries = good & (length > 0) & (control & PRM != 0) & np.isin(control & 0x0F, USER_DATA)
     base = len(pdus.data) - PAD
     stripped = np.ascontiguousarray(words[:, :8]).view(np.uint8).ravel()
-    data = np.concatenate((pdus.data[:base], stripped, np.zeros(PAD, np.uint8)))
+    data = appended(pdus.data, stripped)
     at = base + (np.cumsum(blocks) - blocks) * BLOCK
     transport = np.where(carries, data[np.where(carries, at, 0)], 0)
     return Fragments(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sensor.columns import PAD, Array, Ints, read
+from sensor.columns import PAD, Array, Ints, appended, read
 from sensor.events.table import CONTENT, Pdus, Table, pair
 from sensor.events.vocabulary import Action, Anomaly
 from sensor.protocols.enip import connection_manager, identity
@@ -80,7 +80,7 @@ def _tags(pdus: Pdus, message: Messages, paths: Paths) -> tuple[Ints, Ints]:
             text = tag_text(pdus.data[begin:stop].tobytes())
             at[row], size[row] = base + len(annex), len(text)
             annex += text
-        pdus.data = np.concatenate((pdus.data[:base], np.frombuffer(bytes(annex), np.uint8), np.zeros(PAD, np.uint8)))
+        pdus.data = appended(pdus.data, annex)
     return at, size
 
 
@@ -96,6 +96,8 @@ def _encapsulation(table: Table, header: Array, top: Ints, carries: Ints, found:
     table.set("connection_id", rows[addressed], found.connection_id[addressed])
     types = found.types.ravel() if found.is_even else found.types[np.arange(found.types.shape[1]) < found.count[:, None]]
     table.list("item_types", rows, found.count, types, CONTENT)
+    empty = (header["length"] > 0) & (header["length"] < FRONT + 2) & ((header["command"] == C.SEND_RR_DATA) | (header["command"] == C.SEND_UNIT_DATA))
+    table.flag(top[empty], Anomaly.TRUNCATED)
     for wrong, anomaly in ((found.truncated, Anomaly.TRUNCATED), (found.odd, Anomaly.BAD_VALUE), (found.trailing, Anomaly.TRAILING)):
         if wrong.any():
             table.flag(rows[wrong], anomaly)

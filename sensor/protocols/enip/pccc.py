@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from sensor.columns import PAD, Array, Bytes, Ints, read
+from sensor.columns import PAD, Array, Bytes, Ints, appended, read
 from sensor.events.table import Table
 from sensor.events.vocabulary import Anomaly
 from sensor.protocols.enip.context import Context
@@ -120,7 +120,7 @@ def _names(table: Table, rows: Ints, names: list[bytes]) -> None:
 def grow(table: Table, text: bytes) -> None:
     """Put text behind the bytes that a table's fields lie in."""
     data = table.pdus.data
-    table.pdus.data = np.concatenate((data[: len(data) - PAD], np.frombuffer(text, np.uint8), np.zeros(PAD, np.uint8)))
+    table.pdus.data = appended(data, text)
 
 
 def _plc5(table: Table, rows: Ints, at: Ints, end: Ints) -> Ints:
