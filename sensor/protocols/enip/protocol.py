@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sensor.events.protocol import Protocol
 from sensor.protocols.enip import encapsulation, implicit, points
+from sensor.protocols.enip.assets import identity
 from sensor.protocols.enip.connections import Connections
 from sensor.protocols.enip.decoder import decode
 from sensor.protocols.enip.fields import FIELDS, IO_FIELDS
@@ -20,6 +21,7 @@ ENIP = Protocol(
     role=encapsulation.role,
     state=Connections,
     points=points.values,
+    identity=identity,
     needs="Replies do not repeat what was asked: without the request they have no object or tag. Structures stay bytes; CIP Security's encryption is not read.",
 )
 CIP_IO = Protocol(

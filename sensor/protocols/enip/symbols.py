@@ -24,9 +24,10 @@ def symbols(table: Table, rows: Ints, at: Ints, end: Ints) -> Ints:
     """Instances, each with the attributes that its request asked for; where they end."""
     used = end.copy()
     asked = table.columns.get("attributes")
+    has = table.has("attributes")
     columns = (rows.tolist(), at.tolist(), end.tolist(), table.request[rows].tolist())
     for i, (row, begin, stop, request) in enumerate(zip(*columns, strict=True)):
-        attributes = asked.of(request).tolist() if request >= 0 and isinstance(asked, Lists) else [NAME, TYPE]
+        attributes = asked.of(request).tolist() if request >= 0 and has[request] and isinstance(asked, Lists) else [NAME, TYPE]
         found, length = _instances(table.pdus.data[begin:stop].tobytes(), attributes)
         table.object("description", row, found)
         if length < stop - begin:
