@@ -11,7 +11,7 @@ import numpy as np
 
 from sensor.capture.chain import FEW, Chain, linked
 from sensor.capture.reader import Stop
-from sensor.capture.window import Rows, joined
+from sensor.capture.window import UNKNOWN_LINK_TYPE, Rows, joined
 from sensor.columns import Array, Bytes, Ints, Mask, Problem, Source, read
 
 # The magic number tells byte order and the unit of a record's fraction in ns.
@@ -26,7 +26,6 @@ MAGIC = {
 #      +-------------+---------------+----------+--------------+----------+---------------------+
 HEADER_SIZE = 24
 FCS_PRESENT = 1 << 26  # F: the top four bits count the 16-bit words of frame check sequence behind each packet
-UNKNOWN_LINK_TYPE = 0xFFFF  # never assigned: for what 16 bits cannot say
 
 #      0             4               8                 12                16
 #      +-------------+---------------+-----------------+-----------------+------

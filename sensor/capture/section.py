@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensor.capture.blocks import Block, Clock, Interface, Option, comments
-from sensor.capture.window import Rows
+from sensor.capture.window import UNKNOWN_LINK_TYPE, Rows
 from sensor.columns import Array, Bytes, Ints, Problem, Source, read
 
 #      0          4          8             12        16       20         24         28
@@ -27,7 +27,6 @@ LAYOUTS: dict[int, list[tuple[str, str]]] = {
 }
 TRAILER = 4  # the length again
 
-UNKNOWN_LINK_TYPE = 0xFFFF  # never assigned: for packets of an interface that was not described
 MOST_INTERFACES = 1 << 16  # a batch's column counts no further
 MOST_COMMENTS, LONGEST_COMMENT = 1000, 4096  # kept of a source; characters of each
 MOST_OPTIONS = 8  # of a packet, among which comments are looked for
