@@ -9,7 +9,7 @@ import numpy as np
 from sensor.columns import Array, Ints
 from sensor.events.table import Table
 from sensor.events.vocabulary import Action, Anomaly
-from sensor.protocols.s7comm.header import TPKT, Tpdu
+from sensor.protocols.s7comm.header import LEAST, TPKT, Tpdu
 
 # 13.3.3 to 13.6.3, behind the code:
 #
@@ -31,6 +31,10 @@ def decode(table: Table, header: Array, rows: Ints) -> None:
     for row, kind, begin, end in zip(rows.tolist(), kinds, at.tolist(), behind.tolist(), strict=True):
         content = data[begin + TPKT + 2 : end].tobytes()
         table.action[row] = ACTIONS.get(kind, Action.CONNECT)
+        least = int(LEAST[kind << 4])
+        if not least or len(content) < least - 1:
+            table.flag(row, Anomaly.TRUNCATED if least else Anomaly.UNKNOWN_FUNCTION)
+            continue
         table.set("destination_reference", row, number(content, 0, 2))
         if kind == Tpdu.ERROR:
             table.set("reject_cause", row, content[2])

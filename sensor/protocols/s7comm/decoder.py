@@ -6,18 +6,20 @@ import numpy as np
 
 from sensor.columns import Array, Ints, Mask
 from sensor.events.table import Pdus, Table, pair
-from sensor.events.vocabulary import Anomaly
+from sensor.events.vocabulary import Action, Anomaly
 from sensor.protocols.s7comm import cotp, transfer, userdata, variables
 from sensor.protocols.s7comm.codes import ACTION, Function
-from sensor.protocols.s7comm.errors import ErrorClass
+from sensor.protocols.s7comm.content import Kind
+from sensor.protocols.s7comm.errors import Error, ErrorClass
 from sensor.protocols.s7comm.fields import FIELDS
-from sensor.protocols.s7comm.header import EOT, HEADER, PAYLOAD, Payload, Rosctr, Sections, Tpdu, sections
+from sensor.protocols.s7comm.header import EOT, HEADER, PAYLOAD, SHORTEST, Payload, Rosctr, Sections, Tpdu, sections
 from sensor.protocols.s7comm.parts import State
 
 ACTIONS, KNOWN = np.zeros(256, np.uint8), np.zeros(256, np.bool_)
 KNOWN[[int(code) for code in Function]] = True
 for _code, _action in ACTION.items():
     ACTIONS[_code] = _action
+ERROR_CLASSES, ERRORS = [int(code) for code in ErrorClass], [int(code) for code in Error]
 JOB, ANSWER = 1, 2  # which side of a function: two bits of a group's number
 
 SETUP = np.dtype([("reserved", "u1"), ("max_amq_calling", ">u2"), ("max_amq_called", ">u2"), ("pdu_length", ">u2")])
@@ -29,19 +31,19 @@ def decode(pdus: Pdus, state: State) -> Table:
     tpdu = header["code"] >> 4
     is_data = tpdu == Tpdu.DATA
     table.set("tpdu_type", slice(None), tpdu)
-    table.set("is_last", is_data, header["number"][is_data] >> 7)
-    if not is_data.all():
+    every = slice(None) if is_data.all() else np.flatnonzero(is_data)
+    table.set("is_last", every, header["number"][every] >> 7)
+    if not isinstance(every, slice):
         cotp.decode(table, header, np.flatnonzero(~is_data))
-    table.flag(is_data & ((header["number"] & ~np.uint8(EOT)) != 0), Anomaly.BAD_SEQUENCE)
-    complete = is_data & (pdus.message_end > pdus.message_at)
-    payload = np.where(s.is_s7, np.uint8(Payload.S7COMM), PAYLOAD[s.record["protocol_id"]])
-    table.set("payload_protocol", complete, payload[complete])
-    s.is_s7 &= complete
-    if not (s.is_s7 == complete).all():
-        rows = np.flatnonzero(complete & ~s.is_s7)
-        table.flag(rows[payload[rows] == Payload.S7COMM], Anomaly.TRUNCATED)  # the identifier, and no whole header behind it
-        table.span("data", rows, pdus.message_at[rows], pdus.message_end[rows] - pdus.message_at[rows])
+    numbered = is_data & ((header["number"] & ~np.uint8(EOT)) != 0)
+    if numbered.any():
+        table.flag(numbered, Anomaly.BAD_SEQUENCE)
+    s.is_s7 &= is_data
     key = cotp.keys(table, tpdu)
+    if s.is_s7.all():
+        table.set("payload_protocol", slice(None), Payload.S7COMM)
+    else:
+        _payloads(table, s, is_data)
     every = np.flatnonzero(s.is_s7)
     if every.size:
         _header(table, s, every if every.size < len(table) else slice(None), key)
@@ -49,6 +51,17 @@ def decode(pdus: Pdus, state: State) -> Table:
     if every.size:
         _bodies(table, s, every, state)
     return table
+
+
+def _payloads(table: Table, s: Sections, is_data: Mask) -> None:
+    """What messages are; those that are no S7 as the bytes they are."""
+    pdus = table.pdus
+    complete = np.flatnonzero(is_data & (pdus.message_end > pdus.message_at))
+    payload = np.where(s.is_s7, np.uint8(Payload.S7COMM), PAYLOAD[s.record["protocol_id"]])
+    table.set("payload_protocol", complete, payload[complete])
+    rows = complete[~s.is_s7[complete]]
+    table.flag(rows[payload[rows] == Payload.S7COMM], Anomaly.TRUNCATED)  # the identifier, and no whole header behind it
+    table.span("data", rows, pdus.message_at[rows], pdus.message_end[rows] - pdus.message_at[rows])
 
 
 def _header(table: Table, s: Sections, rows: Ints | slice, key: Ints) -> None:
@@ -61,9 +74,10 @@ def _header(table: Table, s: Sections, rows: Ints | slice, key: Ints) -> None:
     is_answer = (rosctr == Rosctr.ACK) | (rosctr == Rosctr.ACK_DATA)
     is_job = rosctr == Rosctr.JOB
     if is_userdata.any():
-        method = table.pdus.data[s.parameter_at[rows] + 5] >> 4
-        is_answer |= is_userdata & ((method & 0xC) == 8)
-        is_job |= is_userdata & ((method & 0xC) == 4)
+        kind = table.pdus.data[s.parameter_at[rows] + 5] >> 4 & 0xC
+        whole = is_userdata & (s.data_at[rows] - s.parameter_at[rows] >= userdata.SHORT)
+        is_answer |= whole & (kind == Kind.RESPONSE)
+        is_job |= whole & (kind == Kind.REQUEST)
     table.is_request[rows], table.is_response[rows] = is_job, is_answer
     asked_server = table.to_server[rows] ^ is_answer  # controllers ask too, e.g. for the parts of a download: their references are others
     key[rows] = asked_server.astype(np.int64) << 17 | is_userdata.astype(np.int64) << 16 | record["pdu_reference"]
@@ -100,6 +114,10 @@ def _bodies(table: Table, s: Sections, every: Ints, state: State) -> None:
 
 def _errors(table: Table, record: Array, rows: Ints) -> None:
     """The error of acknowledgements."""
+    whole = table.pdus.message_end[rows] - table.pdus.message_at[rows] >= SHORTEST + 2
+    if not whole.all():
+        table.flag(rows[~whole], Anomaly.TRUNCATED)
+        rows = rows[whole]
     error_class, error_code = record["error_class"][rows], record["error_code"][rows]
     table.set("error_class", rows, error_class)
     table.set("error_code", rows, error_code)
@@ -108,7 +126,9 @@ def _errors(table: Table, record: Array, rows: Ints) -> None:
         bad = rows[wrong]
         table.set("error", bad, error_class[wrong].astype(np.uint16) << 8 | error_code[wrong])
         table.failed[bad] = True
-        table.flag(bad[~np.isin(error_class[wrong], [int(code) for code in ErrorClass])], Anomaly.BAD_VALUE)
+        known = np.isin(error_class[wrong], ERROR_CLASSES) | np.isin(table.number("error")[bad], ERRORS)
+        table.flag(bad[~known], Anomaly.BAD_VALUE)
+        table.action[bad] = Action.ERROR  # where a function follows, its action; else that of the job
 
 
 def _functions(table: Table, s: Sections, rows: Ints, function: Array) -> None:
@@ -150,7 +170,7 @@ def _variables(table: Table, s: Sections, rows: Ints, *, is_write: bool, is_job:
     at, data_at, end = s.parameter_at[rows] + 2, s.data_at[rows], s.data_end[rows]
     if is_job:
         used = at + variables.put_addresses(table, rows, at, data_at, counts)
-        table.flag(rows[used < data_at], Anomaly.LENGTH_MISMATCH)
+        _mismatch(table, rows, used, data_at)
         if is_write:
             data_at = data_at + variables.put_values(table, rows, data_at, end, counts, is_answer=False)
     elif is_write:
@@ -164,11 +184,18 @@ def _variables(table: Table, s: Sections, rows: Ints, *, is_write: bool, is_job:
         data_at = data_at + held
     else:
         data_at = data_at + variables.put_values(table, rows, data_at, end, counts, is_answer=True)
-    table.flag(rows[data_at < end], Anomaly.LENGTH_MISMATCH)
+    _mismatch(table, rows, data_at, end)
+
+
+def _mismatch(table: Table, rows: Ints, used: Ints, end: Ints) -> None:
+    """More bytes than items."""
+    wrong = used < end
+    if wrong.any():
+        table.flag(rows[wrong], Anomaly.LENGTH_MISMATCH)
 
 
 def _answers(table: Table) -> None:
-    """Whether each answer fits its request."""
+    """Whether each answer fits its request. What the answer does not say itself, the action of a refused job or of a PI service, it takes from there."""
     paired = np.flatnonzero(table.request >= 0)
     if not paired.size:
         return
@@ -176,7 +203,14 @@ def _answers(table: Table) -> None:
     wrong = np.zeros(len(paired), np.bool_)
     for name in ("function", "item_count", "function_group", "subfunction"):
         if name in table:
-            both = table.has(name)[paired] & table.has(name)[asked]
             column = table.number(name)
-            wrong |= both & (column[paired] != column[asked])
-    table.flag(paired[wrong], Anomaly.WRONG_RESPONSE)
+            differ = column[paired] != column[asked]
+            if differ.any():
+                wrong |= differ & table.has(name)[paired] & table.has(name)[asked]
+    if wrong.any():
+        table.flag(paired[wrong], Anomaly.WRONG_RESPONSE)
+    silent = table.action[paired] == Action.ERROR
+    if "pi_service" in table:
+        silent |= (table.number("function")[paired] == Function.PI_SERVICE) & table.has("function")[paired]
+    if silent.any():
+        table.action[paired[silent]] = table.action[asked[silent]]

@@ -102,7 +102,7 @@ def _items(rows: Ints, counts: Ints, records: Array, held: variables.Values, ver
     row, index = ragged(both)
     of_address, of_value = (np.cumsum(counts) - counts)[row] + index, (np.cumsum(held.counts) - held.counts)[row] + index
     good = (held.return_code[of_value] == variables.SUCCESS) | (verb == Verb.WRITE)
-    return Items(rows[row], records[of_address], held.at[of_value], held.size[of_value], good, np.full(len(row), verb))
+    return Items(rows[row], variables.some(records, of_address), held.at[of_value], held.size[of_value], good, np.full(len(row), verb))
 
 
 def _refused(table: Table, s: Sections, rows: Ints) -> Items:
@@ -115,7 +115,14 @@ def _refused(table: Table, s: Sections, rows: Ints) -> Items:
     refused = whole[row] | (table.pdus.data[s.data_at[rows][row] + index] != variables.SUCCESS)
     row, index = row[refused], index[refused]
     nothing = np.zeros(len(row), np.int64)
-    return Items(rows[row], found.records[(np.cumsum(found.counts) - found.counts)[row] + index], nothing, nothing, nothing != 0, np.full(len(row), Verb.WRITE))
+    return Items(
+        rows[row],
+        variables.some(found.records, (np.cumsum(found.counts) - found.counts)[row] + index),
+        nothing,
+        nothing,
+        nothing != 0,
+        np.full(len(row), Verb.WRITE),
+    )
 
 
 def _userdata(table: Table, s: Sections) -> list[Items]:
@@ -186,7 +193,7 @@ def _points(data: Bytes, items: Items) -> list[Points]:
 
 def _point(items: Items, some: Ints, index: Ints, value: Array, raw_type: Array | int, bits: int) -> Points:
     """Points at `index` elements of `bits` behind the items' addresses."""
-    record = items.address[some]
+    record = variables.some(items.address, some)
     place, area = variables.bits(record), record["area"]
     numbered = NUMBERED[area]
     place = place + index * np.where(numbered, 1, bits)

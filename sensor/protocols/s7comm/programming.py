@@ -62,6 +62,12 @@ def named(code: int, names: type[IntEnum]) -> str:
 def decode(table: Table, row: int, content: Content, state: State) -> None:
     """Parameters (of requests: ten words), and data that depends on the subfunction."""
     said = content.said
+    if content.kind != Kind.REQUEST and content.subfunction == Programming.VARIABLE_STATUS:  # the answer that makes the job may have no content
+        asked = addresses(body_of(content.request))
+        cyclic.bring(table, row, content, state, Group.PROGRAMMING, asked, values_at(said, is_request=False))
+        return
+    if not said:
+        return
     if len(said) < SIZES:
         table.flag(row, Anomaly.TRUNCATED)
         content.left = 0
@@ -76,9 +82,6 @@ def decode(table: Table, row: int, content: Content, state: State) -> None:
             _variables(table, row, content, body)
         elif content.subfunction not in (*ON_JOBS, Programming.READ_JOB_LIST):
             content.left = SIZES + size
-    elif content.subfunction == Programming.VARIABLE_STATUS:
-        asked = addresses(body_of(content.request))
-        cyclic.bring(table, row, content, state, Group.PROGRAMMING, asked, values_at(said, is_request=False))
     elif content.subfunction == Programming.READ_JOB_LIST:
         jobs = [{"job": named(body[at], Programming), "number": body[at + 1]} for at in range(0, len(body) - 3, 4)]
         table.object("message", row, {"jobs": jobs})

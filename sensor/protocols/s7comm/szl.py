@@ -17,6 +17,7 @@ from sensor.protocols.s7comm.content import Content, Kind
 
 MOST_RECORDS = 4096
 IDENTIFICATION, COMPONENTS, MODES, PROTECTION = 0x11, 0x1C, 0x24, 0x32
+HEADER_ONLY = 0xF  # the extract that says how many records there are, without them
 
 # Records by list number, or by list number and index where its records differ. B H I: unsigned of 1, 2, 4 bytes; 20s: text; 20x: bytes as they are;
 # T: DATE_AND_TIME; A: an IPv4 address; M: a MAC address.
@@ -92,7 +93,7 @@ def decode(table: Table, row: int, content: Content) -> None:
         return
     length, count = struct.unpack_from(">HH", said, 4)
     held = (len(said) - 8) // length if length else 0
-    if count != held:
+    if count != held and szl_id >> 8 & 0xF != HEADER_ONLY:
         table.flag(row, Anomaly.LENGTH_MISMATCH)
     parts = [said[8 + place * length : 8 + (place + 1) * length] for place in range(min(count, held, MOST_RECORDS))]
     records = [record(number, part) for part in parts]

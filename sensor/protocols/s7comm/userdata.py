@@ -86,7 +86,7 @@ def _units(table: Table, s: Sections, rows: Ints, state: State) -> None:
             content.said = state.parts.add((flow, to_server, group, subfunction, reference), position, content.said, is_last=not more) or b""
         if group in (Group.CYCLIC, Group.PROGRAMMING) and table.request[row] >= 0:
             content.request = _content(s, data, int(table.request[row]))
-        if not error and content.said:
+        if not error and (content.said or content.request):
             _unit(table, row, group, content, state)
         if content.left is not None:
             table.span("data", row, content.place + content.left, max(0, stop - content.place - content.left))

@@ -52,6 +52,11 @@ class Addresses:
     items: dict[int, list[dict[str, Any]]]
 
 
+def some(records: Array, rows: Ints) -> Array:
+    """These records; one copy each instead of one per field."""
+    return records.view(f"V{records.itemsize}")[rows].view(records.dtype)
+
+
 def bits(records: Array) -> Ints:
     """The bit address of each; the number of a counter or timer."""
     place: Ints = records["address_high"].astype(np.int64) << 16 | records["address_low"]
