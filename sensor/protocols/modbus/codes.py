@@ -22,12 +22,13 @@ from sensor.events.vocabulary import Action
 #                                    length counts from here on
 HEADER = np.dtype([("transaction_id", ">u2"), ("protocol_id", ">u2"), ("length", ">u2"), ("unit_id", "u1"), ("function_code", "u1")])
 LONGEST = 254  # Guide 3.1.3 and Specification 4.1: 253 bytes of PDU and the unit
+LONGEST_SEEN = 260  # of devices that count differently; such a PDU is read, and marked
 
 
 def size(header: Array) -> Ints:
     """Bytes of each PDU from its header, 0 where these bytes are no Modbus PDU."""
     length = header["length"].astype(np.int64)
-    plausible = (header["protocol_id"] == 0) & (length >= 2) & (length <= LONGEST)
+    plausible = (header["protocol_id"] == 0) & (length >= 2) & (length <= LONGEST_SEEN)
     return np.where(plausible, length + 6, 0)
 
 

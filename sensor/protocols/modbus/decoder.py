@@ -10,7 +10,7 @@ import numpy as np
 from sensor.columns import Array, Ints
 from sensor.events.table import Pdus, Table, pair
 from sensor.events.vocabulary import Anomaly
-from sensor.protocols.modbus.codes import ACTIONS, CATEGORY, HEADER, READ_BITS, READ_REGISTERS, Category, F, Function, IdentificationObject, MeiType
+from sensor.protocols.modbus.codes import ACTIONS, CATEGORY, HEADER, LONGEST, READ_BITS, READ_REGISTERS, Category, F, Function, IdentificationObject, MeiType
 from sensor.protocols.modbus.fields import BODIES, BODY, EXCEPTION, FIELDS, REGISTER
 
 
@@ -35,6 +35,7 @@ def decode(pdus: Pdus, _state: None) -> Table:
     table.body(EXCEPTION, rows, body[rows], pdus.end[rows])
     table.flag(refused & pdus.to_server, Anomaly.WRONG_ROLE)
     table.flag(CATEGORY[function] == Category.UNASSIGNED, Anomaly.UNKNOWN_FUNCTION)
+    table.flag(header["length"] > LONGEST, Anomaly.BAD_VALUE)
     which = np.where(refused | (BODY[code] == 255), 254, BODY[code].astype(np.int64) * 2 + ~pdus.to_server).astype(np.uint8)
     present = np.flatnonzero(np.bincount(which, minlength=256)[:254])
     for each in sorted(present.tolist(), key=lambda each: each & 1):  # requests first: responses look at them
