@@ -1,11 +1,10 @@
-"""Rows of a protocol's table -> ECS documents as lines of JSON: one template per combination of fields, filled by `%` alone, so that a document costs microseconds.
+"""Rows of a protocol's table -> ECS documents as lines of JSON: one template per combination of fields.
 
 What ECS has no name for stands under the protocol's own name, and what is the sensor's own under `tapsight`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -17,51 +16,13 @@ from sensor.events.table import Lists, Spans, Table
 from sensor.events.vocabulary import Action, Trust
 from sensor.sinks import ecs
 from sensor.sinks.ecs import quote
+from sensor.sinks.template import Template
 
 LONGEST = 1024  # bytes or list items of one field that a document carries; the rest is in the capture
 SUCCESS, FAILURE, UNKNOWN = 0, 1, 2
 OUTCOMES = ("success", "failure", "unknown")
 KINDS = [f'{ecs.kind(action)},"outcome":"{outcome}"' for action in range(len(Action)) for outcome in OUTCOMES]
 TRUSTS = [label(trust) for trust in Trust]
-
-
-def constant(text: str) -> str:
-    """Text that stands in a template as it is."""
-    return text.replace("%", "%%")
-
-
-class Template:
-    """A line under construction: fixed text, and a column for each place that differs from row to row."""
-
-    def __init__(self) -> None:
-        self.text: list[str] = []
-        self.columns: list[Iterable[Any]] = []
-
-    def fixed(self, text: str) -> None:
-        self.text.append(constant(text))
-
-    def filled(self, column: Iterable[Any], form: str = "%s") -> None:
-        self.text.append(form)
-        self.columns.append(column)
-
-    def chosen(self, codes: Array, texts: Any) -> None:
-        """texts[code] of each row: once where all rows have the same."""
-        if len(codes) and bool((codes == codes[0]).all()):
-            self.fixed(texts[int(codes[0])])
-        else:
-            self.filled(list(map(texts.__getitem__, codes.tolist())))
-
-    def numbers(self, values: Array) -> None:
-        """Numbers as JSON has them."""
-        if len(values) and bool((values == values[0]).all()):
-            self.fixed(str(json_values(values[:1])[0]))
-        else:
-            self.filled(json_values(values))
-
-    def lines(self, n: int) -> list[str]:
-        """One line for each of `n` rows."""
-        text = "".join(self.text)
-        return list(map(text.__mod__, zip(*self.columns, strict=True))) if self.columns else [text % ()] * n
 
 
 def json_values(values: Array) -> list[Any]:
@@ -105,7 +66,7 @@ class Renderer:
         self.observer = f'"observer":{{"type":"sensor","vendor":"Tapsight","product":"tapsight","name":{quote(sensor)}}}'
         self.ends = ecs.Ends()
 
-    def table(self, seen: Seen, table: Table) -> list[str]:
+    def table(self, seen: Seen, table: Table) -> list[bytes]:
         """One line per event of a protocol's table, in its order."""
         new = np.flatnonzero(table.is_new)
         if not new.size:
@@ -114,7 +75,7 @@ class Renderer:
         masks, which = np.unique(table.present[new], return_inverse=True)
         answers, wrong = table.request[new] >= 0, table.anomaly[new] != 0
         group = which << 2 | answers.astype(np.int64) << 1 | wrong
-        lines: list[str] = []
+        lines: list[bytes] = []
         order = []
         for each in np.flatnonzero(np.bincount(group)).tolist():
             mine = np.flatnonzero(group == each)
@@ -126,18 +87,20 @@ class Renderer:
         place[np.concatenate(order)] = np.arange(len(new))
         return list(map(lines.__getitem__, place.tolist()))
 
-    def _group(self, seen: Seen, table: Table, rows: Ints, part: Ints, mask: int, is_answer: bool, is_wrong: bool) -> list[str]:
+    def _group(self, seen: Seen, table: Table, rows: Ints, part: Ints, mask: int, is_answer: bool, is_wrong: bool) -> list[bytes]:
         """Events that have the same fields."""
         t, frame, dataset = Template(), table.frame[rows], table.dataset
         self._front(t, seen, table, rows, part)
         if is_answer:
-            t.filled(table.latency_ns[rows].tolist(), ',"duration":%d')
+            t.fixed(',"duration":')
+            t.integers(table.latency_ns[rows])
         t.fixed("},")
-        t.filled(self.ends.column(seen.flows, table.flow[rows], table.to_server[rows]))
-        t.fixed(f',"protocol":"{dataset}"}},{self.observer},"tapsight":{{"source":{quote(seen.source.name)},')
-        t.filled(frame.tolist(), '"frame":%d')
+        t.chosen(*self.ends.column(seen.flows, table.flow[rows], table.to_server[rows]))
+        t.fixed(f',"protocol":"{dataset}"}},{self.observer},"tapsight":{{"source":{quote(seen.source.name)},"frame":')
+        t.integers(frame)
         if is_answer:
-            t.filled(table.frame[table.request[rows]].tolist(), ',"request_frame":%d')
+            t.fixed(',"request_frame":')
+            t.integers(table.frame[table.request[rows]])
         t.fixed(',"trust":"')
         t.chosen(table.trust[rows], TRUSTS)
         t.fixed('"')
@@ -157,11 +120,14 @@ class Renderer:
 
     def _front(self, t: Template, seen: Seen, table: Table, rows: Ints, part: Ints) -> None:
         """Time and what kind of event it is."""
-        t.filled(ecs.times(table.ts_ns[rows]), '{"@timestamp":"%s"')
-        t.fixed(f',"ecs":{{"version":"{ecs.VERSION}"}},"event":{{"id":"{seen.source.id}-{table.dataset}-')
-        t.filled(table.frame[rows].tolist(), "%d-")
-        t.filled(table.pdus.position[table.pdu[rows]].tolist(), "%d-")
-        t.numbers(part)
+        t.fixed('{"@timestamp":"')
+        t.times(table.ts_ns[rows])
+        t.fixed(f'","ecs":{{"version":"{ecs.VERSION}"}},"event":{{"id":"{seen.source.id}-{table.dataset}-')
+        t.integers(table.frame[rows])
+        t.fixed("-")
+        t.integers(table.pdus.position[table.pdu[rows]])
+        t.fixed("-")
+        t.integers(part)
         t.fixed(f'","kind":"event","module":"tapsight","dataset":"tapsight.{table.dataset}",')
         t.chosen(table.action[rows].astype(np.int64) * len(OUTCOMES) + outcome(table, rows), KINDS)
 
@@ -171,14 +137,17 @@ class Renderer:
         if isinstance(column, Lists):
             t.filled(lists(column, rows, field))
         elif isinstance(column, Spans):
-            t.filled([quote(text) for text in spans(table, field, rows)])
+            texts = spans(table, field, rows)
+            t.filled([f'"{text}"' for text in texts] if field.dtype == "bytes" else list(map(quote, texts)))
         elif isinstance(column, dict):
             t.filled([quote(column.get(row)) for row in rows.tolist()])
         elif field.enum is not None:
             codes = column[rows]
             t.chosen(codes, coded(field, codes))
+        elif column.dtype.kind in "ui":
+            t.integers(column[rows])
         else:
-            t.numbers(column[rows])
+            t.filled(json_values(column[rows]))
 
 
 def lists(column: Lists, rows: Ints, field: Field) -> list[Any]:

@@ -97,15 +97,14 @@ class Ends:
     def __init__(self) -> None:
         self.texts: dict[int, str] = {}
 
-    def column(self, flows: dict[str, Array], flow: Array, to_server: Array) -> list[str]:
-        """source, destination, client, server, related and network of each row's flow; network is left open for the protocol to be put in."""
+    def column(self, flows: dict[str, Array], flow: Array, to_server: Array) -> tuple[Ints, dict[int, str]]:
+        """A key of each row's flow and sender, and by key source, destination, client, server, related and network (left open for the protocol to be put in)."""
         key = flow.astype(np.int64) << 2 | flows["server_is_b"][flow].astype(np.int64) << 1 | to_server
-        keys = key.tolist()
         if len(self.texts) > MOST_ENDS:
             self.texts.clear()
-        for one in set(keys) - self.texts.keys():
+        for one in set(np.unique(key).tolist()) - self.texts.keys():
             self.texts[one] = ends(flows, one >> 2, bool(one & 1))
-        return list(map(self.texts.__getitem__, keys))
+        return key, self.texts
 
     def forget(self, flow: Array) -> None:
         """These flows are over: their numbers will be others'."""

@@ -19,7 +19,7 @@ from sensor.sinks.ecs import quote
 from sensor.sinks.origins import Origins
 from sensor.sinks.points import point_lines
 
-CHUNK = 1 << 20  # bytes written at once
+LINES = 512  # written at once
 MOST_ALERTS = 100_000  # that wait for the end, where they are written as they have become; the oldest are written earlier
 
 
@@ -37,8 +37,7 @@ class NdjsonSink:
         self.alerts: dict[str, Alert] = {}
         self.sources: dict[str, Source] = {}
         self.last_ns = 0
-        self.pending: list[bytes] = []
-        self.size = self.documents = 0
+        self.documents = 0
 
     def wants(self, dataset: str) -> bool:
         return not self.datasets or dataset in self.datasets
@@ -58,9 +57,9 @@ class NdjsonSink:
                 points = protocol.points(table)
                 self.write(point_lines(self.renderer, seen, table, points, self.changes.keep(seen, table, points)))
         if seen.anomalies and self.wants("anomaly"):
-            self.write(findings.anomaly_lines(seen, self.sensor))
+            self.write_texts(findings.anomaly_lines(seen, self.sensor))
         if self.wants("flow"):
-            self.write(findings.flow_lines(seen.over, self.origins.of(seen.over["flow"]), self.protocols, self.sensor))
+            self.write_texts(findings.flow_lines(seen.over, self.origins.of(seen.over["flow"]), self.protocols, self.sensor))
         if self.wants("alert"):
             self.alerts |= {alert.id: alert for alert in alerts}
             while len(self.alerts) > MOST_ALERTS:
@@ -69,33 +68,31 @@ class NdjsonSink:
 
     def _alert(self, alert: Alert) -> None:
         source = self.sources.get(alert.source)
-        self.write([quote(findings.alert_document(alert, source.name if source else alert.source, self.lang))])
+        self.write_texts([quote(findings.alert_document(alert, source.name if source else alert.source, self.lang))])
 
-    def write(self, lines: list[str]) -> None:
-        """Lines, gathered to large chunks."""
-        if lines:
-            self.documents += len(lines)
-            chunk = ("\n".join(lines) + "\n").encode("utf-8", "replace")
-            self.pending.append(chunk)
-            self.size += len(chunk)
-            if self.size >= CHUNK:
-                self.flush()
+    def write_texts(self, lines: list[str]) -> None:
+        self.write([line.encode() for line in lines])
 
-    def flush(self) -> None:
-        """Hand everything to the system."""
-        whole, self.pending, self.size = memoryview(b"".join(self.pending)), [], 0
-        while whole:
-            whole = whole[self.file.write(whole) :]
-        self.file.flush()
+    def write(self, lines: list[bytes]) -> None:
+        """Lines, in chunks that stay in the cache."""
+        self.documents += len(lines)
+        for begin in range(0, len(lines), LINES):
+            self.put(b"\n".join([*lines[begin : begin + LINES], b""]))
+
+    def put(self, content: bytes) -> None:
+        """Hand bytes to the system, however many it takes at once."""
+        rest = memoryview(content)
+        while rest:
+            rest = rest[self.file.write(rest) :]
 
     def close(self, analysis: Any) -> None:
         """The end: alerts, assets and ledger. analysis: what sensor.analysis.Analysis gives (assets, ledger(), sources)."""
         for alert in self.alerts.values():
             self._alert(alert)
         if self.wants("asset"):
-            self.write([findings.asset_line(document) for document in analysis.assets.documents(self.sensor)])
+            self.write_texts([findings.asset_line(document) for document in analysis.assets.documents(self.sensor)])
         if self.wants("ledger"):
-            self.write([findings.ledger_line(analysis.ledger(), analysis.sources, self.last_ns, self.sensor)])
-        self.flush()
+            self.write_texts([findings.ledger_line(analysis.ledger(), analysis.sources, self.last_ns, self.sensor)])
+        self.file.flush()
         if self.is_file:
             self.file.close()

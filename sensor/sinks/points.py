@@ -11,8 +11,9 @@ from sensor.events.seen import Seen
 from sensor.events.table import Table
 from sensor.sinks import ecs
 from sensor.sinks.changes import Kept, Reason
-from sensor.sinks.documents import KINDS, LONGEST, TRUSTS, Renderer, Template, outcome, parts
+from sensor.sinks.documents import KINDS, LONGEST, TRUSTS, Renderer, outcome, parts
 from sensor.sinks.ecs import quote
+from sensor.sinks.template import Template
 
 SPACES, VERBS, RAW_TYPES, REASONS = ([label(each) for each in words] for words in (Space, Verb, RawType, Reason))
 
@@ -33,39 +34,42 @@ def text_of(exact: int | str | bytes) -> str:
     return exact[:LONGEST].hex() if isinstance(exact, bytes) else str(exact)[:LONGEST]
 
 
-def point_lines(renderer: Renderer, seen: Seen, table: Table, points: Points, kept: Kept) -> list[str]:
+def point_lines(renderer: Renderer, seen: Seen, table: Table, points: Points, kept: Kept) -> list[bytes]:
     """One document per kept point."""
     which = kept.rows
     if not which.size:
         return []
     rows = points.row[which]
     t, flow, to_server = Template(), table.flow[rows], table.to_server[rows]
-    t.filled(ecs.times(table.ts_ns[rows]), '{"@timestamp":"%s"')
-    t.fixed(f',"ecs":{{"version":"{ecs.VERSION}"}},"event":{{"id":"{seen.source.id}-point-{table.dataset}-')
+    t.fixed('{"@timestamp":"')
+    t.times(table.ts_ns[rows])
+    t.fixed(f'","ecs":{{"version":"{ecs.VERSION}"}},"event":{{"id":"{seen.source.id}-point-{table.dataset}-')
     for column in (table.frame[rows], table.pdus.position[table.pdu[rows]], parts(table.pdu)[rows]):
-        t.filled(column.tolist(), "%d-")
-    t.filled(place_in_row(points)[which].tolist(), "%d")
+        t.integers(column)
+        t.fixed("-")
+    t.integers(place_in_row(points)[which])
     t.fixed('","kind":"event","module":"tapsight","dataset":"tapsight.point",')
     t.chosen(table.action[rows].astype(np.int64) * 3 + outcome(table, rows), KINDS)
     t.fixed("},")
-    t.filled(renderer.ends.column(seen.flows, flow, to_server))
-    t.fixed(f',"protocol":"{table.dataset}"}},{renderer.observer},"tapsight":{{"source":{quote(seen.source.name)},')
-    t.filled(table.frame[rows].tolist(), '"frame":%d,"trust":"')
+    t.chosen(*renderer.ends.column(seen.flows, flow, to_server))
+    t.fixed(f',"protocol":"{table.dataset}"}},{renderer.observer},"tapsight":{{"source":{quote(seen.source.name)},"frame":')
+    t.integers(table.frame[rows])
+    t.fixed(',"trust":"')
     t.chosen(table.trust[rows], TRUSTS)
     t.fixed(f'","point":{{"protocol":"{table.dataset}","unit":')
-    t.numbers(points.unit[which])
+    t.integers(points.unit[which])
     for name, codes, texts in (("space", points.space, SPACES), ("verb", points.verb, VERBS), ("raw_type", points.raw_type, RAW_TYPES)):
         t.fixed(f',"{name}":"')
         t.chosen(codes[which], texts)
         t.fixed('"')
     for name, values in (("block", points.block), ("address", points.address), ("index", points.index)):
         t.fixed(f',"{name}":')
-        t.numbers(values[which])
+        t.integers(values[which])
     t.filled(_values(points, which))
     t.fixed(',"reason":"')
     t.chosen(kept.reason, REASONS)
     t.fixed('","repeats":')
-    t.numbers(kept.repeats)
+    t.integers(kept.repeats)
     t.fixed("}}}")
     return t.lines(len(which))
 
