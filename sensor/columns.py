@@ -101,8 +101,9 @@ def read(data: Bytes, offset: Array, layout: np.dtype[Any]) -> Array:
 
 
 def buffer(size: int) -> Bytes:
-    """A zeroed buffer for `size` bytes, with PAD behind them and, out of sight, room for `appended`."""
-    whole = np.zeros(size + PAD + SLACK, np.uint8)
+    """A buffer for `size` bytes, which the caller fills, with PAD zero bytes behind them and, out of sight, room for `appended`."""
+    whole = np.empty(size + PAD + SLACK, np.uint8)
+    whole[size:] = 0
     whole[-16:].view(np.int64)[:] = ROOM, size
     return whole[: size + PAD]
 

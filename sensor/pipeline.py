@@ -63,9 +63,12 @@ class Pipeline:
     def interpret(self, tracked: Tracked) -> Seen:
         """PDUs -> events."""
         tables: dict[str, Table] = {}
+        table = None
         for number, pdus in tracked.found:
             protocol = self.protocols[number - 1]
-            tables[protocol.name] = self.decode(protocol, pdus, tracked.clock_ns)
+            if table is not None:
+                pdus.data = table.pdus.data  # one buffer for all: each protocol appends behind what the one before has appended
+            table = tables[protocol.name] = self.decode(protocol, pdus, tracked.clock_ns)
         t = tracked
         seen = Seen(t.source, t.clock_ns, t.packets, t.bytes, tables, self.flows.c, t.started, t.over, t.arp, t.anomalies)
         self.event_ledger.add(seen)

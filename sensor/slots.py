@@ -10,14 +10,20 @@ from sensor.columns import Array, Ints
 VACANT, GONE = np.uint64(0), np.uint64(2)  # keys are odd, so neither is one
 
 
-class Slots:
-    """Open addressing with linear probing, at most half full. Keys (uint64, odd) must be spread evenly over 64 bits by their maker."""
+SMALLEST = 12  # bits of a new table: a small one stays in the cache
 
-    def __init__(self, most: int) -> None:
-        self.bits = max(most * 2 - 1, 1).bit_length()
-        self.key = np.zeros(1 << self.bits, np.uint64)
-        self.number = np.zeros(1 << self.bits, np.int32)
-        self.gone = 0
+
+class Slots:
+    """Open addressing with linear probing, at most half full; grows with what it holds. Keys (uint64, odd) must be spread evenly over 64 bits by their maker."""
+
+    def __init__(self) -> None:
+        self._lay_out(SMALLEST, np.zeros(0, np.uint64), np.zeros(0, np.int32))
+
+    def _lay_out(self, bits: int, key: NDArray[np.uint64], number: NDArray[np.int32]) -> None:
+        """A new table of 2**bits slots with these entries. held, gone: how many keys are in it, and how many were taken out."""
+        self.bits, self.held, self.gone = bits, 0, 0
+        self.key, self.number = np.zeros(1 << bits, np.uint64), np.zeros(1 << bits, np.int32)
+        self.insert(key, number)
 
     def _home(self, key: NDArray[np.uint64]) -> Ints:
         return (key >> np.uint64(64 - self.bits)).astype(np.int64)
@@ -47,6 +53,10 @@ class Slots:
 
     def insert(self, key: NDArray[np.uint64], number: Array) -> None:
         """Enter distinct keys that are not in the table."""
+        if 2 * (self.held + self.gone + len(key)) > 1 << self.bits:
+            there = np.flatnonzero(self.key & np.uint64(1))
+            self._lay_out(max(SMALLEST, (4 * (self.held + len(key)) - 1).bit_length()), self.key[there], self.number[there])
+        self.held += len(key)
         slot = self._home(key)
         while key.size:
             room = self.key[slot] & np.uint64(1) == 0
@@ -56,12 +66,8 @@ class Slots:
             key, number, slot = key[~won], number[~won], (slot[~won] + 1) & ((1 << self.bits) - 1)
 
     def remove(self, key: NDArray[np.uint64]) -> None:
-        """Take out keys that are in the table; when a quarter of the slots are only remembered, the table is laid out anew."""
+        """Take out keys that are in the table."""
         slot = self._seek(key, self._home(key))
         self.key[slot[slot >= 0]] = GONE
         self.gone += len(key)
-        if self.gone > 1 << (self.bits - 2):
-            held = np.flatnonzero(self.key & np.uint64(1))
-            keys, numbers = self.key[held], self.number[held]
-            self.key[:], self.gone = VACANT, 0
-            self.insert(keys, numbers)
+        self.held -= len(key)

@@ -14,7 +14,7 @@ from sensor.capture.stream import ERRORS, Stream
 from sensor.capture.window import Cutter, Window
 from sensor.columns import Batch, Problem, Source
 
-SIZE = 1 << 20  # bytes of a batch: 8,000 to 16,000 packets of a plant network
+SIZE, ROWS = 1 << 22, 1 << 15  # bytes and packets of a batch, whichever is reached first
 PCAPNG = b"\x0a\x0d\x0d\x0a"
 FOREIGN = {
     b"\xa1\xb2\xcd\x34": "pcap as modified by Kuznetzov", b"\x34\xcd\xb2\xa1": "pcap as modified by Kuznetzov",
@@ -27,18 +27,18 @@ FOREIGN = {
 }  # fmt: skip
 
 
-def open_captures(paths: Iterable[str], *, size: int = SIZE, rows: int | None = None) -> Iterator[Batch]:
+def open_captures(paths: Iterable[str], *, size: int = SIZE, rows: int = ROWS) -> Iterator[Batch]:
     """The packets of captures (files, directories, globs, `-`), in order: each as read_capture gives it."""
     for path in expand(paths):
         yield from read_capture(path, size=size, rows=rows)
 
 
-def read_capture(path: str, *, size: int = SIZE, rows: int | None = None) -> Iterator[Batch]:
+def read_capture(path: str, *, size: int = SIZE, rows: int = ROWS) -> Iterator[Batch]:
     """The packets of one capture file, or of standard input (`-`), as open_source gives them."""
     return open_source(path, size=size, rows=rows)[1]
 
 
-def open_source(path: str, *, size: int = SIZE, rows: int | None = None) -> tuple[Source, Iterator[Batch]]:
+def open_source(path: str, *, size: int = SIZE, rows: int = ROWS) -> tuple[Source, Iterator[Batch]]:
     """A capture's source, and its batches: of at most `size` bytes (or one packet) and `rows` packets each; the first is empty if there are no packets.
 
     pcap or pcapng, also packed with gzip or zstd. Nothing is raised: what cannot be read is in source.problems, complete when the iterator has ended, with

@@ -56,7 +56,7 @@ class Changes:
         """Begin anew."""
         self.evicted += self.used
         self.used = 0
-        self.slots = Slots(self.most)
+        self.slots = Slots()
         self.bits, self.quality = np.zeros(self.most, np.uint64), np.zeros(self.most, np.uint16)
         self.repeats, self.busy = np.zeros(self.most, np.int64), np.zeros(self.most, np.bool_)
 

@@ -86,7 +86,7 @@ class Flows:
         self.most, self.room, self.hint = most, room, hint
         self.c: dict[str, Array] = {name: np.zeros(most, dtype) for name, dtype in (COLUMNS | COUNTS).items()}  # pages that nothing touches cost nothing
         self.c |= {name: np.zeros(most * 2, dtype) for name, dtype in STREAM.items()}
-        self.slots = Slots(most)
+        self.slots = Slots()
         self.salt = [np.uint64(secrets.randbits(64) | 1) for _ in range(6)]
         self.used = 0  # rows of the table ever used
         self.free = np.zeros(0, np.int32)

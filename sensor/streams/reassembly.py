@@ -259,7 +259,7 @@ class Reassembler:
         if not stream.lost:
             self.troubles.append(Trouble(Kind.GARBAGE, now.row, now.frame, now.ts_ns, from_b, len(stream.buffer)))
             stream.lost = True
-        order = first(flow.protocol, self.numbers)
+        order = [flow.protocol] if flow.tries else first(flow.protocol, self.numbers)  # whether it is another's is asked once
         for number in order:
             at = find(self.protocols[number - 1], stream.buffer, anywhere=number == flow.protocol)
             if at is not None:
