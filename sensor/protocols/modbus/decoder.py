@@ -73,7 +73,7 @@ def _behind_request(table: Table, function: Function, rows: Ints, at: Ints) -> A
             table.span("data", rows, at, end - at)
             return end - at
         case F.READ_FILE_RECORD | F.WRITE_FILE_RECORD:
-            return _each(table, rows, at, lambda row, content: _file_records(table, row, content, function == F.WRITE_FILE_RECORD))
+            return _records(table, rows, at)
         case F.ENCAPSULATED_INTERFACE_TRANSPORT:
             return _mei(table, rows, at, np.dtype([("read_device_id", "u1"), ("object_id", "u1")]))
     return np.zeros(len(rows), np.int64)
@@ -86,6 +86,8 @@ def _behind_response(table: Table, function: Function, rows: Ints, at: Ints) -> 
     for name in ("address", "quantity"):
         if function in (*READ_BITS, *READ_REGISTERS, F.READ_WRITE_MULTIPLE_REGISTERS):
             table.set(name, rows[asked], table.number(name)[request[asked]])
+    if function == F.READ_FIFO_QUEUE:
+        table.set("address", rows[asked], table.number("address")[request[asked]])
     count = table.number("byte_count")[rows].astype(np.int64)
     match function:
         case F.READ_COILS | F.READ_HOLDING_REGISTERS | F.READ_WRITE_MULTIPLE_REGISTERS:  # each stands for its row of BODIES
@@ -109,7 +111,7 @@ def _behind_response(table: Table, function: Function, rows: Ints, at: Ints) -> 
             table.span("data", rows, at, end - at)
             return end - at
         case F.READ_FILE_RECORD | F.WRITE_FILE_RECORD:  # the echo of a write reads like its request
-            return _each(table, rows, at, lambda row, content: _file_records(table, row, content, table.number("function_code")[row] == F.WRITE_FILE_RECORD))
+            return _records(table, rows, at)
         case F.ENCAPSULATED_INTERFACE_TRANSPORT:
             return _mei(table, rows, at, IDENTIFICATION)
     return np.zeros(len(rows), np.int64)
@@ -132,8 +134,17 @@ def _each(table: Table, rows: Ints, at: Ints, decoder: Callable[[int, bytes], in
     return np.array([decoder(row, table.pdus.data[begin:end].tobytes()) for row, begin, end in zip(rows.tolist(), at.tolist(), ends, strict=True)], np.int64)
 
 
+def _records(table: Table, rows: Ints, at: Ints) -> Ints:
+    """Reads and writes stand in one row of BODIES: which of them it is, each row's own function code says."""
+    code = table.number("function_code")
+    return _each(table, rows, at, lambda row, content: _file_records(table, row, content, code[row] == F.WRITE_FILE_RECORD))
+
+
 def _file_records(table: Table, row: int, content: bytes, is_write: bool) -> int:
-    """6.14 and 6.15: sub-requests of 7 bytes (write: with registers behind), sub-responses of a length, the reference type 6 and registers."""
+    """6.14 and 6.15: sub-requests of 7 bytes (write: with registers behind), sub-responses of a length, the reference type 6 and registers.
+
+    What a sub-response was asked for (file, record, length) stands in its request.
+    """
     records: list[dict[str, Any]] = []
     at = 0
     if is_write or table.pdus.to_server[row]:
@@ -146,9 +157,12 @@ def _file_records(table: Table, row: int, content: bytes, is_write: bool) -> int
                 at += length * 2
             records.append(item)
     else:
+        column = table.columns.get("file_records")
+        asked = column.get(int(table.request[row]), []) if isinstance(column, dict) else []
         while at + 2 <= len(content) and content[at + 1] == 6 and content[at]:
             data = content[at + 2 : at + 1 + content[at]]
-            records.append({"registers": np.frombuffer(data[: len(data) & ~1], REGISTER).tolist()})
+            wanted = asked[len(records)] if len(records) < len(asked) else {}
+            records.append(wanted | {"registers": np.frombuffer(data[: len(data) & ~1], REGISTER).tolist()})
             at += 1 + content[at]
     if records:
         table.object("file_records", row, records)

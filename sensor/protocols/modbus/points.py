@@ -19,7 +19,7 @@ SPACES = np.array([SPACE.get(Function(code), Space.HOLDING_REGISTER) if code in 
 
 
 def values(table: Table) -> Points:
-    """One point per coil or register that a response reads or a request writes. Reads whose request was not seen have no address, and so no point."""
+    """One point per coil, register or file register that a response reads or a request writes. Reads whose request was not seen have no address, and so no point."""
     function, unit, written = table.number("function_code"), table.number("unit_id"), np.isin(table.action, (Action.WRITE,))
     address, parts = table.number("address").astype(np.int64), []
     both = function == F.READ_WRITE_MULTIPLE_REGISTERS
@@ -32,15 +32,30 @@ def values(table: Table) -> Points:
             item, index = ragged(count[rows])
             row = rows[item]
             verb = np.where(written[row] & (table.to_server[row] | ~both[row]), Verb.WRITE, Verb.READ)
-            parts.append(
-                points(row, content[start[row] + index], raw_type, space=SPACES[function[row]], verb=verb, unit=unit[row], address=address[row] + index)
-            )
+            queued = function[row] == F.READ_FIFO_QUEUE  # 6.18: all of a queue stands at one address
+            place, at = np.where(queued, index, 0), address[row] + np.where(queued, 0, index)
+            parts.append(points(row, content[start[row] + index], raw_type, space=SPACES[function[row]], verb=verb, unit=unit[row], address=at, index=place))
     single = np.flatnonzero(table.has("value") & table.to_server & table.is_new)
     coil = function[single] == F.WRITE_SINGLE_COIL
     value = np.where(coil, table.number("value")[single] != 0, table.number("value")[single])
     raw = np.where(coil, RawType.BOOL, RawType.UINT16)
     parts.append(points(single, value, raw, space=SPACES[function[single]], verb=Verb.WRITE, unit=unit[single], address=address[single]))
-    return join(parts)
+    return join([*parts, *_file_registers(table)])
+
+
+def _file_registers(table: Table) -> Iterator[Points]:
+    """Registers of file records; the echo of a write says them once more, and does not count."""
+    function, unit, new = table.number("function_code"), table.number("unit_id"), table.is_new
+    column = table.columns.get("file_records")
+    for row, records in column.items() if isinstance(column, dict) else ():
+        is_write = function[row] == F.WRITE_FILE_RECORD
+        if new[row] and is_write == table.to_server[row]:
+            for record in records:
+                if "registers" in record and "file" in record:
+                    value = np.array(record["registers"])
+                    address, verb = record["record"] + np.arange(len(value)), Verb.WRITE if is_write else Verb.READ
+                    rows = np.full(len(value), row)
+                    yield points(rows, value, RawType.UINT16, space=Space.FILE_RECORD, verb=verb, unit=unit[row], block=record["file"], address=address)
 
 
 IDENTITY = {"vendor_name": "vendor", "product_code": "model", "major_minor_revision": "firmware", "product_name": "product", "model_name": "model_name"}
