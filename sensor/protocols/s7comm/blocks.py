@@ -8,6 +8,7 @@ from sensor.protocols.s7comm import transfer
 from sensor.protocols.s7comm.codes import Block
 from sensor.protocols.s7comm.content import Content, Kind
 
+MOST_NAMED = 4096  # blocks of one answer
 HEADER = 6  # bytes of an answer to "info" before the block's own header: type, length, two unknown
 AUTHOR = HEADER + transfer.BLOCK.size  # and behind that: author, family, name, version, a byte, checksum
 
@@ -17,11 +18,11 @@ def decode(table: Table, row: int, content: Content) -> None:
     said = content.said
     match content.subfunction, content.kind:
         case Block.LIST, Kind.RESPONSE:
-            table.object("blocks", row, [_count(said[at : at + 4]) for at in range(0, len(said) - 3, 4)])
+            table.object("blocks", row, [_count(said[at : at + 4]) for at in range(0, min(len(said), 4 * MOST_NAMED) - 3, 4)])
         case Block.LIST_TYPE, Kind.REQUEST:
             _type(table, row, said)
         case Block.LIST_TYPE, Kind.RESPONSE:
-            table.object("blocks", row, [_entry(said[at : at + 4]) for at in range(0, len(said) - 3, 4)])
+            table.object("blocks", row, [_entry(said[at : at + 4]) for at in range(0, min(len(said), 4 * MOST_NAMED) - 3, 4)])
         case Block.INFO, Kind.REQUEST:
             _type(table, row, said)
             name = transfer.block_name(said)

@@ -24,6 +24,11 @@ class Function(IntEnum):
     SETUP_COMMUNICATION = 0xF0
 
 
+def names(codes: type[IntEnum]) -> dict[int, str]:
+    """Each code's name as documents show it."""
+    return {int(code): code.name.lower() for code in codes}
+
+
 F = Function
 ACTION = {
     F.READ_VAR: Action.READ,

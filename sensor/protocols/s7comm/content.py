@@ -14,6 +14,7 @@ class Kind(IntEnum):
     PUSH = 0
     REQUEST = 4
     RESPONSE = 8
+    UNDEFINED = 12
 
 
 @dataclass

@@ -23,9 +23,6 @@ for _area, _space in (
     (A.PREVIOUS_LOCAL_DATA, Space.LOCAL_DATA),
 ):  # fmt: skip
     SPACES[_area] = _space
-NUMBERED = np.zeros(256, np.bool_)  # areas whose address is a number, not a bit
-NUMBERED[[A.COUNTERS, A.TIMERS, A.IEC_COUNTERS_200, A.IEC_TIMERS_200]] = True
-
 # Types whose elements are one number each: how it lies in the packet, and what it is
 NUMBERS: dict[int, tuple[str, RawType]] = {
     T.WORD: (">u2", RawType.UINT16), T.INT: (">i2", RawType.INT16), T.DWORD: (">u4", RawType.UINT32), T.DINT: (">i4", RawType.INT32),
@@ -151,17 +148,12 @@ def _userdata(table: Table, s: Sections) -> list[Items]:
 
 def _records(table: Table, rows: Ints) -> tuple[Ints, Array]:
     """The address fields of these rows as ADDRESS records."""
-    columns = {name: table.columns[name] for name in ("areas", "db_numbers", "transport_sizes", "lengths", "addresses")}
-    flat = {name: column.flat() for name, column in columns.items() if isinstance(column, Lists)}
+    flat = {name: column.flat() for name, column in table.columns.items() if isinstance(column, Lists)}
     start, count, _ = flat["areas"]
     row, index = ragged(count[rows])
     place = start[rows][row] + index
-    records = np.zeros(len(place), variables.ADDRESS)
-    for name, part in (("areas", "area"), ("db_numbers", "db_number"), ("transport_sizes", "transport_size"), ("lengths", "count")):
-        records[part] = flat[name][2][place]
-    records["address_high"], records["address_low"] = flat["addresses"][2][place] >> 16, flat["addresses"][2][place] & 0xFFFF
-    records["specification"], records["syntax_id"] = 0x12, 0x10
-    return count[rows], records
+    columns = [flat[name][2][place] for name in ("areas", "transport_sizes", "lengths", "db_numbers", "addresses")]
+    return count[rows], variables.records(*columns)
 
 
 def _points(data: Bytes, items: Items) -> list[Points]:
@@ -195,7 +187,7 @@ def _point(items: Items, some: Ints, index: Ints, value: Array, raw_type: Array 
     """Points at `index` elements of `bits` behind the items' addresses."""
     record = variables.some(items.address, some)
     place, area = variables.bits(record), record["area"]
-    numbered = NUMBERED[area]
+    numbered = variables.NUMBERED[area]
     place = place + index * np.where(numbered, 1, bits)
     return points(
         items.row[some], value, raw_type, space=SPACES[area], verb=items.verb[some],

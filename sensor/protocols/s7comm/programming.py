@@ -11,18 +11,21 @@ from sensor.columns import Array
 from sensor.events.table import Table
 from sensor.events.vocabulary import Anomaly
 from sensor.protocols.s7comm import cyclic, variables
-from sensor.protocols.s7comm.codes import Area, Group, Programming, SyntaxId, TransportSize
+from sensor.protocols.s7comm.codes import Area, Group, Programming, TransportSize, names
 from sensor.protocols.s7comm.content import Content, Kind
 from sensor.protocols.s7comm.parts import State
 
 SIZES = 4  # bytes at the beginning: the length of the parameters, and of the data behind them
-VARIABLE = 6  # bytes of a variable's address: kind and repetition (or bit), DB number, byte
+VARIABLE = np.dtype([("kind", "u1"), ("factor", "u1"), ("number", ">u2"), ("start", ">u2")])  # factor: repetitions, or which bit; start: byte or number
+MOST_NAMED = 256  # variables of one PDU that are written out; list fields have all
 WITH_VARIABLES = (Programming.VARIABLE_STATUS, Programming.FORCE_SELECTION, Programming.MODIFY_VARIABLE, Programming.FORCE)
 WITH_VALUES = (Programming.MODIFY_VARIABLE, Programming.FORCE)  # requests that have values behind the addresses
 ON_JOBS = (Programming.ENABLE_JOB, Programming.DISABLE_JOB, Programming.DELETE_JOB, Programming.READ_JOB, Programming.REPLACE_JOB)
 
 AREAS = {0: Area.FLAGS, 1: Area.INPUTS, 2: Area.OUTPUTS, 3: Area.PERIPHERAL, 5: Area.TIMERS, 6: Area.COUNTERS, 7: Area.DATA_BLOCKS}
 TYPES = {0: TransportSize.BIT, 1: TransportSize.BYTE, 2: TransportSize.WORD, 3: TransportSize.DWORD}
+AREA_OF, SIZE_OF = np.zeros(16, np.uint8), np.full(16, TransportSize.BYTE, np.uint8)
+AREA_OF[list(AREAS)], SIZE_OF[list(TYPES)] = list(AREAS.values()), list(TYPES.values())
 
 
 class TriggerType(IntEnum):
@@ -55,8 +58,7 @@ class TriggerEvent(IntEnum):
     BEFORE_CODE_ADDRESS = 0x0C00
 
 
-def named(code: int, names: type[IntEnum]) -> str:
-    return names(code).name.lower() if code in set(names) else f"{code:#06x}"
+TYPE_NAMES, FREQUENCY_NAMES, EVENT_NAMES, JOB_NAMES = names(TriggerType), names(TriggerFrequency), names(TriggerEvent), names(Programming)
 
 
 def decode(table: Table, row: int, content: Content, state: State) -> None:
@@ -83,7 +85,7 @@ def decode(table: Table, row: int, content: Content, state: State) -> None:
         elif content.subfunction not in (*ON_JOBS, Programming.READ_JOB_LIST):
             content.left = SIZES + size
     elif content.subfunction == Programming.READ_JOB_LIST:
-        jobs = [{"job": named(body[at], Programming), "number": body[at + 1]} for at in range(0, len(body) - 3, 4)]
+        jobs = [_named(body[at : at + 2]) for at in range(0, min(len(body), 4 * MOST_NAMED) - 3, 4)]
         table.object("message", row, {"jobs": jobs})
     elif body:
         content.left = SIZES + size
@@ -93,14 +95,18 @@ def _parameters(said: bytes) -> dict[str, Any]:
     words = [int.from_bytes(said[at : at + 2]) for at in range(0, len(said) - 1, 2)]
     if len(words) < 10:
         return {"parameters": words} if words else {}
-    names = {"trigger_type": TriggerType, "trigger_frequency": TriggerFrequency}
-    trigger = {name: named(words[place], names[name]) for place, name in enumerate(names, 1)}
-    return trigger | {"answer_length": words[3], "trigger_event": named(words[9], TriggerEvent)}
+    kind, frequency, event = TYPE_NAMES.get(words[1]), FREQUENCY_NAMES.get(words[2]), EVENT_NAMES.get(words[9])
+    trigger = {"trigger_type": kind or words[1], "trigger_frequency": frequency or words[2]}
+    return trigger | {"answer_length": words[3], "trigger_event": event or words[9]}
 
 
 def _job(subfunction: int, body: bytes) -> dict[str, Any]:
     """The job that another one is about."""
-    return {"job": named(body[0], Programming), "number": body[1]} if subfunction in ON_JOBS and len(body) >= 2 else {}
+    return _named(body) if subfunction in ON_JOBS and len(body) >= 2 else {}
+
+
+def _named(said: bytes) -> dict[str, Any]:
+    return {"job": JOB_NAMES.get(said[0]) or said[0], "number": said[1]}
 
 
 def body_of(said: bytes) -> bytes:
@@ -110,26 +116,18 @@ def body_of(said: bytes) -> bytes:
 def values_at(said: bytes, *, is_request: bool) -> int:
     """Where values begin in a data unit: behind the parameters and the count, in requests also behind the addresses."""
     at = SIZES + int.from_bytes(said[:2])
-    return at + 2 + (VARIABLE * int.from_bytes(said[at : at + 2]) if is_request else 0)
+    return at + 2 + (VARIABLE.itemsize * int.from_bytes(said[at : at + 2]) if is_request else 0)
 
 
 def addresses(body: bytes) -> Array:
     """A count and addresses, as ADDRESS records: what variables have everywhere else."""
-    count = min(int.from_bytes(body[:2]), max(0, len(body) - 2) // VARIABLE)
-    records = np.zeros(count, variables.ADDRESS)
-    for place, record in enumerate(records):
-        kind, factor = body[2 + place * VARIABLE], body[3 + place * VARIABLE]
-        number, start = (int.from_bytes(body[4 + place * VARIABLE + part : 6 + place * VARIABLE + part]) for part in (0, 2))
-        area, size = AREAS.get(kind >> 4, 0), TYPES.get(kind & 0xF, TransportSize.BYTE)
-        if area in (Area.TIMERS, Area.COUNTERS):
-            size, bits = (TransportSize.TIMER if area == Area.TIMERS else TransportSize.COUNTER), start
-        else:
-            bits = start * 8 + (factor & 7 if size == TransportSize.BIT else 0)
-        count = 1 if size == TransportSize.BIT else factor
-        for name, value in (("specification", 0x12), ("length", 10), ("syntax_id", SyntaxId.S7ANY), ("transport_size", size), ("count", count)):
-            record[name] = value
-        record["db_number"], record["area"], record["address_high"], record["address_low"] = number, area, bits >> 16, bits & 0xFFFF
-    return records
+    count = min(int.from_bytes(body[:2]), max(0, len(body) - 2) // VARIABLE.itemsize)
+    held = np.frombuffer(body, VARIABLE, count, 2) if count else np.zeros(0, VARIABLE)
+    area, size = AREA_OF[held["kind"] >> 4], SIZE_OF[held["kind"] & 0xF]
+    size = np.where(area == Area.TIMERS, TransportSize.TIMER, np.where(area == Area.COUNTERS, TransportSize.COUNTER, size))
+    start, factor, is_bit = held["start"].astype(np.int64), held["factor"], size == TransportSize.BIT
+    bits = np.where(variables.NUMBERED[area], start, start * 8 + np.where(is_bit, factor & 7, 0))
+    return variables.records(area, size, np.where(is_bit, 1, factor), held["number"], bits)
 
 
 def _variables(table: Table, row: int, content: Content, body: bytes) -> None:
@@ -137,10 +135,10 @@ def _variables(table: Table, row: int, content: Content, body: bytes) -> None:
     content.addresses = addresses(body)
     if len(content.addresses) < int.from_bytes(body[:2]):
         table.flag(row, Anomaly.TRUNCATED)
-    said: list[dict[str, Any]] = [{"variable": text(record)} for record in content.addresses]
+    said: list[dict[str, Any]] = [{"variable": text(record)} for record in content.addresses[:MOST_NAMED]]
     if content.subfunction in WITH_VALUES:
-        held = body[2 + VARIABLE * len(said) :]
-        found = cyclic.read_values(len(said).to_bytes(2) + held)
+        held = body[2 + VARIABLE.itemsize * len(content.addresses) :]
+        found = cyclic.read_values(len(content.addresses).to_bytes(2) + held)
         if found is not None:
             content.codes = np.stack((found.return_code, found.transport_size), axis=1)
             for each, at, size in zip(said, found.at.tolist(), found.size.tolist(), strict=False):

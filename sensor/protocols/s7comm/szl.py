@@ -15,7 +15,7 @@ from sensor.protocols.s7comm import times
 from sensor.protocols.s7comm.codes import State
 from sensor.protocols.s7comm.content import Content, Kind
 
-MOST_RECORDS = 4096
+MOST_RECORDS = 1024  # of one answer; more are counted as a mismatch
 IDENTIFICATION, COMPONENTS, MODES, PROTECTION = 0x11, 0x1C, 0x24, 0x32
 HEADER_ONLY = 0xF  # the extract that says how many records there are, without them
 
@@ -93,7 +93,7 @@ def decode(table: Table, row: int, content: Content) -> None:
         return
     length, count = struct.unpack_from(">HH", said, 4)
     held = (len(said) - 8) // length if length else 0
-    if count != held and szl_id >> 8 & 0xF != HEADER_ONLY:
+    if (count != held or count > MOST_RECORDS) and szl_id >> 8 & 0xF != HEADER_ONLY:
         table.flag(row, Anomaly.LENGTH_MISMATCH)
     parts = [said[8 + place * length : 8 + (place + 1) * length] for place in range(min(count, held, MOST_RECORDS))]
     records = [record(number, part) for part in parts]

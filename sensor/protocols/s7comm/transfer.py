@@ -9,7 +9,7 @@ from typing import Any
 from sensor.columns import Ints
 from sensor.events.table import Table
 from sensor.events.vocabulary import Action, Anomaly
-from sensor.protocols.s7comm.codes import PI_ACTION, BlockType, Function, Language
+from sensor.protocols.s7comm.codes import PI_ACTION, BlockType, Function, Language, names
 from sensor.protocols.s7comm.header import Sections
 
 F = Function
@@ -99,12 +99,15 @@ def block_name(name: bytes) -> tuple[int, int] | None:
         return None
 
 
+TYPES, LANGUAGES = names(BlockType), names(Language)
+
+
 def type_name(code: int) -> str:
-    return BlockType(code).name.lower() if code in set(BlockType) else f"{code:#04x}"
+    return TYPES.get(code) or f"{code:#04x}"
 
 
 def language_name(code: int) -> str:
-    return Language(code).name.lower() if code in set(Language) else str(code)
+    return LANGUAGES.get(code) or str(code)
 
 
 def _load_answer(table: Table, row: int, function: int, parameters: Reader, data: bytes, place: int) -> None:

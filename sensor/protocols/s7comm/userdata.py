@@ -51,6 +51,7 @@ def decode(table: Table, s: Sections, rows: Ints, state: State) -> None:
     is_push = kind & 0xC == Kind.PUSH
     table.action[rows] = np.where(is_push & (group != Group.NC_PROGRAMMING), Action.REPORT, ACTIONS[group, subfunction])
     table.flag(rows[~KNOWN[group, subfunction]], Anomaly.UNKNOWN_FUNCTION)
+    table.flag(rows[kind & 0xC == Kind.UNDEFINED], Anomaly.BAD_VALUE)
     transition = group == Group.MODE_TRANSITION
     table.set("operating_state", rows[transition], subfunction[transition])
     _answer(table, s, rows, record)

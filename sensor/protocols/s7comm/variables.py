@@ -10,7 +10,7 @@ import numpy as np
 from sensor.columns import Array, Bytes, Ints, Mask, ragged, read
 from sensor.events.table import CONTENT, Table
 from sensor.events.vocabulary import Anomaly
-from sensor.protocols.s7comm.codes import SyntaxId
+from sensor.protocols.s7comm.codes import Area, SyntaxId, names
 
 # An S7ANY address:
 #
@@ -28,6 +28,9 @@ ADDRESS = np.dtype([
 # The address fields of events, and what they are here; the bit address comes on top
 PARTS = {"syntax_ids": "syntax_id", "areas": "area", "db_numbers": "db_number", "transport_sizes": "transport_size", "lengths": "count"}
 
+NUMBERED = np.zeros(256, np.bool_)  # areas whose address is a number, not a bit
+NUMBERED[[Area.COUNTERS, Area.TIMERS, Area.IEC_COUNTERS_200, Area.IEC_TIMERS_200]] = True
+
 # A value:
 #
 #      0             1                2        4
@@ -39,6 +42,7 @@ VALUE = np.dtype([("return_code", "u1"), ("transport_size", "u1"), ("length", ">
 COUNTS_BITS = np.zeros(256, np.bool_)
 COUNTS_BITS[[3, 4, 5]] = True
 SUCCESS = 0xFF
+SYNTAXES = names(SyntaxId)
 
 
 @dataclass
@@ -55,6 +59,15 @@ class Addresses:
 def some(records: Array, rows: Ints) -> Array:
     """These records; one copy each instead of one per field."""
     return records.view(f"V{records.itemsize}")[rows].view(records.dtype)
+
+
+def records(area: Array, transport_size: Array, count: Array, db_number: Array, bits: Array) -> Array:
+    """S7ANY addresses from columns."""
+    made = np.zeros(len(area), ADDRESS)
+    made["specification"], made["length"], made["syntax_id"] = 0x12, 10, SyntaxId.S7ANY
+    made["area"], made["transport_size"], made["count"], made["db_number"] = area, transport_size, count, db_number
+    made["address_high"], made["address_low"] = bits >> 16, bits & 0xFFFF
+    return made
 
 
 def bits(records: Array) -> Ints:
@@ -104,8 +117,7 @@ def number(content: bytes, at: int, size: int) -> int:
 
 def other(syntax: int, content: bytes) -> dict[str, Any]:
     """What an address of another syntax than S7ANY says, from behind the syntax on."""
-    name = SyntaxId(syntax).name.lower() if syntax in set(SyntaxId) else f"syntax_{syntax:#04x}"
-    said: dict[str, Any] = {"syntax": name}
+    said: dict[str, Any] = {"syntax": SYNTAXES.get(syntax) or f"{syntax:#04x}"}
     match syntax:
         case SyntaxId.NCK | SyntaxId.NCK_METRIC | SyntaxId.NCK_INCH if len(content) >= 7:
             said |= {"area": content[0] >> 5, "unit": content[0] & 0x1F, "column": number(content, 1, 2), "line": number(content, 3, 2)}

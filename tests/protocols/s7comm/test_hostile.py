@@ -30,7 +30,7 @@ write = st.builds(
     reference, st.lists(st.tuples(item, held), max_size=3),
 )  # fmt: skip
 asked = st.builds(
-    userdata, st.sampled_from([0, 4, 8, 7, 3]), st.integers(0, 15), st.integers(0, 20), st.one_of(st.none(), content),
+    userdata, st.integers(0, 15), st.integers(0, 15), st.integers(0, 20), st.one_of(st.none(), content),
     reference=reference, sequence=st.integers(0, 3), part=st.one_of(st.none(), st.tuples(st.integers(0, 2), st.integers(0, 1), st.sampled_from([0, 0xD602]))),
 )  # fmt: skip
 pdu = st.one_of(
