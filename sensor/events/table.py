@@ -117,6 +117,7 @@ class Table:
     def __init__(self, dataset: str, fields: Sequence[Field], pdus: Pdus, pdu: Ints | None = None) -> None:
         self.dataset, self.fields, self.pdus = dataset, {f.name: f for f in fields}, pdus
         self.pdu: Ints = np.arange(len(pdus)) if pdu is None else pdu
+        self.is_whole = pdu is None  # a row per PDU: its columns are the PDUs' own
         n = len(self.pdu)
         self.columns: dict[str, Column] = {}
         self.present = np.zeros(n, np.uint64)
@@ -199,28 +200,28 @@ class Table:
 
     @property
     def frame(self) -> Ints:
-        return self.pdus.frame[self.pdu]
+        return self.pdus.frame if self.is_whole else self.pdus.frame[self.pdu]
 
     @property
     def ts_ns(self) -> Ints:
-        return self.pdus.ts_ns[self.pdu]
+        return self.pdus.ts_ns if self.is_whole else self.pdus.ts_ns[self.pdu]
 
     @property
     def flow(self) -> NDArray[np.int32]:
-        return self.pdus.flow[self.pdu]
+        return self.pdus.flow if self.is_whole else self.pdus.flow[self.pdu]
 
     @property
     def to_server(self) -> Mask:
-        return self.pdus.to_server[self.pdu]
+        return self.pdus.to_server if self.is_whole else self.pdus.to_server[self.pdu]
 
     @property
     def trust(self) -> NDArray[np.uint8]:
-        return self.pdus.trust[self.pdu]
+        return self.pdus.trust if self.is_whole else self.pdus.trust[self.pdu]
 
     @property
     def is_new(self) -> Mask:
         """Rows that are events of this batch, not requests carried over for their answers' sake."""
-        return ~self.pdus.carried[self.pdu]
+        return ~self.pdus.carried if self.is_whole else ~self.pdus.carried[self.pdu]
 
     @property
     def latency_ns(self) -> Ints:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sensor.capture import open_source
+from sensor.capture.files import SIZE
 from sensor.columns import PAD, Problem, Source
 
 START = 1_700_000_000
@@ -33,7 +34,7 @@ def read(path: Path | str, **options: int) -> tuple[list[Row], Source]:
         assert not batch.data[-PAD:].any()
         assert not len(batch) or int((batch.offset + batch.captured).max()) <= len(batch.data) - PAD
         assert len(batch) <= options.get("rows", len(batch))
-        assert len(batch) <= 1 or len(batch.data) - PAD <= options.get("size", 1 << 20)
+        assert len(batch) <= 1 or len(batch.data) - PAD <= options.get("size", SIZE)
         for at, captured, length, ts, frame, link, interface in zip(
             *(c.tolist() for c in (batch.offset, batch.captured, batch.length, batch.ts_ns, batch.frame, batch.link_type, batch.interface)), strict=True
         ):
