@@ -137,8 +137,12 @@ class Renderer:
         if isinstance(column, Lists):
             t.filled(lists(column, rows, field))
         elif isinstance(column, Spans):
-            texts = spans(table, field, rows)
-            t.filled([f'"{text}"' for text in texts] if field.dtype == "bytes" else list(map(quote, texts)))
+            if field.dtype == "bytes":
+                t.fixed('"')
+                t.hexadecimal(table.pdus.data, column.at[rows], np.minimum(column.size[rows], LONGEST))
+                t.fixed('"')
+            else:
+                t.filled(list(map(quote, spans(table, field, rows))))
         elif isinstance(column, dict):
             t.filled([quote(column.get(row)) for row in rows.tolist()])
         elif field.enum is not None:

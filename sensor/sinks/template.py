@@ -18,6 +18,9 @@ FEW = 16  # lines for which a matrix does not pay
 CHUNK = 1 << 20  # bytes of a matrix: it stays in the cache
 
 
+HEX = np.frombuffer(b"".join(b"%02x" % byte for byte in range(256)), np.uint8).reshape(256, 2)
+
+
 @dataclass
 class Piece:
     """A place that differs from line to line: as texts, and as a matrix (None where that would be mostly empty)."""
@@ -58,6 +61,11 @@ class Template:
     def times(self, ts_ns: Ints) -> None:
         """UTC with nanoseconds, as ECS writes times."""
         self.parts.append(Piece(lambda: ecs.times(ts_ns), lambda: clock(ts_ns)))
+
+    def hexadecimal(self, data: Bytes, at: Ints, size: Ints) -> None:
+        """The bytes at..at+size of data (whose padding is as long as the longest of them)."""
+        bounds = zip(at.tolist(), (at + size).tolist(), strict=True)
+        self.parts.append(Piece(lambda: [data[a:b].tobytes().hex() for a, b in bounds], lambda: hexadecimal(data, at, size)))
 
     def lines(self, n: int) -> list[bytes]:
         """One line for each of `n` rows."""
@@ -107,6 +115,17 @@ def gathered(texts: list[str], which: Array) -> Bytes | None:
     if matrix is None or matrix.shape[1] * len(which) > 64 * CHUNK:
         return None
     return matrix[which]
+
+
+def hexadecimal(data: Bytes, at: Ints, size: Ints) -> Bytes | None:
+    """Bytes as rows of hexadecimal digits."""
+    longest = int(size.max())
+    if longest * len(at) > 4 * int(size.sum()) + CHUNK:
+        return None
+    index = np.arange(longest)
+    matrix: Bytes = HEX[data[at[:, None] + index]]
+    matrix[index >= size[:, None]] = 0
+    return matrix.reshape(len(at), -1)
 
 
 def digits(values: Array) -> Bytes | None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sensor.columns import padded
 from sensor.sinks import template
 from sensor.sinks.template import Template, digits
 
@@ -33,6 +34,7 @@ def test_the_same_lines_both_ways(rows: list[tuple[int, int, int, int, str]]) ->
         t.chosen(np.array(codes, np.uint8), TEXTS)
         t.filled(list(texts))
         t.filled([[value, 1] for value in small])
+        t.hexadecimal(padded(bytes(range(256))), np.array(small, np.int64), np.array(codes, np.int64))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(template, "FEW", few)
             patch.setattr(template, "CHUNK", 512)
