@@ -25,6 +25,20 @@ class Identity:
     is_server: bool = True
 
 
+def says(field: str, names: dict[str, str]) -> Callable[[Table], Iterator[Identity]]:
+    """An identity function for protocols that keep what a device says of itself in one object field: its keys, by `names` where assets call them otherwise."""
+
+    def identity(table: Table) -> Iterator[Identity]:
+        column = table.columns.get(field)
+        if isinstance(column, dict):
+            for row, said in column.items():
+                attributes = {names.get(key, key): str(value) for key, value in said.items() if value not in ("", None)}
+                if attributes:
+                    yield Identity(row, attributes, is_server=not table.to_server[row])
+
+    return identity
+
+
 def no_state() -> None:
     """The state of a protocol that needs none."""
 

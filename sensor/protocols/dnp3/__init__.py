@@ -1,11 +1,14 @@
 """DNP3 over TCP and UDP (IEEE 1815-2012)."""
 
-from sensor.events.protocol import Protocol
+from sensor.events.protocol import Protocol, says
 from sensor.protocols.dnp3.decoder import decode
 from sensor.protocols.dnp3.fields import FIELDS
 from sensor.protocols.dnp3.link import HEADER, role, segments, size
 from sensor.protocols.dnp3.points import values
 from sensor.protocols.dnp3.selects import Selects
+
+IDENTITY = {"manufacturer_name": "vendor", "product_name_and_model": "model", "software_version": "firmware", "hardware_version": "hardware"}
+IDENTITY |= {"serial_number": "serial", "device_name": "name"}
 
 DNP3 = Protocol(
     name="dnp3",
@@ -20,5 +23,6 @@ DNP3 = Protocol(
     state=Selects,
     fragments=segments,
     points=values,
+    identity=says("attributes", IDENTITY),
     needs="Fragments of several frames need all of their frames. Data sets and device profiles stay bytes; authentication codes are not verified.",
 )

@@ -1,11 +1,13 @@
 """S7comm, Siemens' protocol of S7-300 and S7-400 controllers, over COTP and TPKT."""
 
-from sensor.events.protocol import Protocol
+from sensor.events.protocol import Protocol, says
 from sensor.protocols.s7comm.decoder import decode
 from sensor.protocols.s7comm.fields import FIELDS
 from sensor.protocols.s7comm.header import HEADER, fragments, role, size
 from sensor.protocols.s7comm.parts import State
 from sensor.protocols.s7comm.points import values
+
+IDENTITY = {"order_number": "model", "firmware_version": "firmware", "hardware_version": "hardware", "serial_number": "serial", "system_name": "name"}
 
 S7COMM = Protocol(
     name="s7comm",
@@ -19,5 +21,6 @@ S7COMM = Protocol(
     state=State,
     fragments=fragments,
     points=values,
+    identity=says("identification", IDENTITY),
     needs="Values of reads need the request, cyclic values the subscription: they have no address without. Others on port 102 are named, not read.",
 )
