@@ -93,7 +93,8 @@ def _table(console: Console, title: str, columns: tuple[str, ...], rows: Sequenc
     if not rows:
         console.print(f"[bold]{translate(title, lang)}[/]: {translate('none', lang)}\n")
         return
-    table = Table(title=f"{translate(title, lang)} ({len(rows)})", title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="dim")
+    console.print(f"[bold]{translate(title, lang)}[/] ({len(rows)})")
+    table = Table(box=None, pad_edge=False, header_style="dim")
     for column in columns:
         table.add_column(translate(column, lang), overflow="fold")
     for row in rows[:ROWS]:
@@ -123,11 +124,22 @@ def _alerts(console: Console, analysis: Analysis, lang: str) -> None:
     _table(console, "Alerts", ("Severity", "What was seen", "Count", "Frames", "Technique", "Id"), rows, lang)
 
 
+FIRST = ("name", "model", "product", "firmware", "serial", "hardware", "vendor")
+
+
+def telling(item: dict[str, Any]) -> int:
+    """What tells most about a device comes first."""
+    return FIRST.index(item["name"]) if item["name"] in FIRST else len(FIRST)
+
+
 def _assets(console: Console, analysis: Analysis, lang: str) -> None:
     rows = []
     for document in analysis.assets.documents(analysis.config.sensor):
         own, device = document["tapsight"]["asset"], document.get("device", {})
-        said = [f"{item['name']} {item['value']} ({item['said_by']}, {translate('frame', lang)} {item['first']['frame']})" for item in own["identity"]]
+        said = [
+            f"{item['name']} {item['value']} ({item['said_by']}, {translate('frame', lang)} {item['first']['frame']})"
+            for item in sorted(own["identity"], key=telling)
+        ]
         roles = ", ".join(translate(role, lang) for role in own["roles"])
         named = " ".join(filter(None, (device.get("manufacturer", ""), device.get("model", {}).get("name", ""))))
         talks = " ".join(own["serves"]) + (" → " + " ".join(own["uses"]) if own["uses"] else "")
