@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from sensor.columns import Array, Ints, read
+from sensor.columns import Ints, read
 from sensor.events.field import label
 from sensor.events.table import Table
 from sensor.protocols.enip.codes import ConnectionType, GeneralStatus, Priority, Trigger
@@ -22,6 +22,7 @@ from sensor.protocols.enip.services import Mark
 
 OPENS = (O.FORWARD_OPEN, O.LARGE_FORWARD_OPEN)
 TRIAD = [("connection_serial_number", "<u2"), ("originator_vendor_id", "<u2"), ("originator_serial_number", "<u4")]
+OWNER = tuple(name for name, _ in TRIAD)
 
 
 def _opening(parameters: str) -> np.dtype[Any]:
@@ -169,19 +170,14 @@ def refused(table: Table, rows: Ints, at: Ints, end: Ints) -> Ints:
 
 
 def owners(context: Context) -> None:
-    """Connected messages name the device that opened their connection."""
-    table = context.table
-    rows = np.flatnonzero((context.connection >= 0) & ~np.isin(context.operation, OPENS))
-    if rows.size:
-        records = context.connections.records[context.connection[rows]]
-        owner(table, rows, records)
-        for name in ("ot_rpi", "to_rpi"):
-            table.set(name, rows, records[name])
-        for name in ("class_id", "instance_id"):
-            table.set(f"connection_{name}", rows[records["is_known"]], records[name][records["is_known"]])
-
-
-def owner(table: Table, rows: Ints, records: Array) -> None:
-    """The originator's fields of these rows."""
-    for name, _ in TRIAD:
-        table.set(name, rows, records[name])
+    """Connected messages name the device that opened their connection, its pace and what it leads to."""
+    table, records = context.table, context.connections.records
+    rows = np.flatnonzero((context.connection >= 0) & (context.operation != O.FORWARD_OPEN) & (context.operation != O.LARGE_FORWARD_OPEN))
+    if not rows.size:
+        return
+    where = context.connection[rows]
+    for name in (*OWNER, "ot_rpi", "to_rpi"):
+        table.set(name, rows, records[name][where])
+    asked = records["is_known"][where]
+    for name in ("class_id", "instance_id"):
+        table.set(f"connection_{name}", rows[asked], records[name][where[asked]])

@@ -128,9 +128,7 @@ def _pair(context: Context, header: Array, carries: Ints, found: Items) -> None:
     by_pdu.is_response = is_reply[top] | (own & (~pdus.to_server | refused))
     pair(by_pdu, key.view(np.int64))
     routed = np.flatnonzero((message.service == UNCONNECTED_SEND) & ~is_reply & message.has(Mark.CARRIES))  # the message inside is what gets answered
-    table.is_request, table.is_response = exists & ~is_reply, is_reply.copy()
-    table.is_request[top[own]], table.is_response[top[own]] = by_pdu.is_request[own], by_pdu.is_response[own]
-    table.is_request[routed] = False
+    table.is_request, table.is_response = by_pdu.is_request[table.pdu] & ~is_reply, by_pdu.is_response[table.pdu] & (is_reply | ~exists)
     table.flag(exists & (table.to_server == is_reply), Anomaly.WRONG_ROLE)
     table.request = _row_by_row(context, by_pdu.request, routed) if len(top) < len(table) else by_pdu.request
 

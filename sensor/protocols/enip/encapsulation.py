@@ -97,8 +97,38 @@ class Items:
         return bool((self.count == self.types.shape[1]).all())
 
 
+# What nearly every PDU has: a null address and an unconnected message, or a connection and its message. Compared as a whole.
+USUAL = np.dtype(
+    {
+        "names": ["count", "address", "length", "unconnected", "unconnected_length", "connection_id", "connected", "connected_length", "sequence_count"],
+        "formats": ["<u2"] * 5 + ["<u4"] + ["<u2"] * 3,
+        "offsets": [0, 2, 4, 6, 8, 6, 10, 12, 14],
+    }
+)
+UNCONNECTED_AT, CONNECTED_AT = 10, 14  # where the data items' contents begin
+
+
 def items(data: Bytes, at: Ints, end: Ints) -> Items:
-    """Walk the items that begin with their count at `at`."""
+    """The items that begin with their count at `at`."""
+    n, usual, room = len(at), read(data, at, USUAL), end - at
+    address, length = usual["address"], usual["length"]
+    unconnected = (address == ItemType.NULL_ADDRESS) & (length == 0) & (usual["unconnected"] == ItemType.UNCONNECTED_DATA)
+    unconnected &= room == usual["unconnected_length"].astype(np.int64) + UNCONNECTED_AT
+    connected = (address == ItemType.CONNECTED_ADDRESS) & (length == 4) & (usual["connected"] == ItemType.CONNECTED_DATA)
+    connected &= (room == usual["connected_length"].astype(np.int64) + CONNECTED_AT) & (room >= USUAL.itemsize)
+    plain = (unconnected | connected) & (usual["count"] == 2)
+    if not plain.all():
+        return _walk(data, at, end)
+    none = np.zeros(n, np.bool_)
+    types = np.empty((n, 2), np.uint16)
+    types[:, 0], types[:, 1] = address, np.where(connected, ItemType.CONNECTED_DATA, ItemType.UNCONNECTED_DATA)
+    begin = at + np.where(connected, USUAL.itemsize, UNCONNECTED_AT)
+    zeros = np.zeros(n, np.int64)
+    return Items(begin, end, np.full(n, 2), types, connected, connected, usual["connection_id"], usual["sequence_count"], zeros, none, none, none)
+
+
+def _walk(data: Bytes, at: Ints, end: Ints) -> Items:
+    """Any items, one after the other."""
     n = len(at)
     fits = at + 2 <= end
     stated = np.where(fits, read(data, at, COUNT)["count"], 0).astype(np.int64)

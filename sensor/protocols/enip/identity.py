@@ -107,7 +107,7 @@ def name(table: Table, rows: Ints, at: Ints, end: Ints) -> Ints:
 def one(table: Table, rows: Ints, attribute: Array, at: Ints, end: Ints) -> Ints:
     """One attribute of each row's identity; where it ends, `at` where the attribute is none of those."""
     used = at.copy()
-    for number in np.unique(attribute).tolist():
+    for number in np.flatnonzero(np.bincount(attribute)).tolist() if attribute.max(initial=0) < 1 << 16 else ():
         mine = np.flatnonzero(attribute == number)
         if number == NAME:
             used[mine] = name(table, rows[mine], at[mine], end[mine])

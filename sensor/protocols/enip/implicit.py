@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from sensor.columns import Array, Ints, read
+from sensor.columns import Array, Ints, Mask, read
 from sensor.events.point import Points, RawType, Space, Verb, points
 from sensor.events.table import Pdus, Spans, Table
 from sensor.events.vocabulary import Action, Anomaly
 from sensor.protocols.enip.codes import ItemType
-from sensor.protocols.enip.connection_manager import owner
+from sensor.protocols.enip.connection_manager import OWNER
 from sensor.protocols.enip.connections import ANY_FLOW, Connections
 from sensor.protocols.enip.fields import IO_FIELDS, Direction
 
@@ -51,46 +51,58 @@ def decode(pdus: Pdus, connections: Connections) -> Table:
         table.set(name, every, header[name])
     place = connections.find(ANY_FLOW, header["connection_id"], pdus.ts_ns)
     known = np.flatnonzero(place >= 0)
-    record = connections.records[place[known]]
-    outward = record["ot_connection_id"] == header["connection_id"][known]
-    direction = np.zeros(len(pdus), np.uint8)
-    direction[known] = np.where(outward, Direction.ORIGINATOR_TO_TARGET, Direction.TARGET_TO_ORIGINATOR)
-    table.set("direction", every, direction)
-    table.action = np.where(direction == Direction.ORIGINATOR_TO_TARGET, Action.WRITE, Action.REPORT).astype(np.uint8)
-    owner(table, known, record)
-    asked = known[record["is_known"]]
-    full, outward = record[record["is_known"]], outward[record["is_known"]]
-    table.set("transport_class", asked, full["transport_class"])
-    table.set("connection_point", asked, np.where(outward, full["consumed_point"], full["produced_point"]))
-    table.set("rpi", known, np.where(direction[known] == Direction.ORIGINATOR_TO_TARGET, record["ot_rpi"], record["to_rpi"]))
-    counted = np.ones(len(pdus), np.bool_)  # class 1 unless known otherwise: nobody uses class 0
-    counted[asked[full["transport_class"] == 0]] = False
+    size, counted = _owned(table, connections.records, place, every if len(known) == len(pdus) else known)
     at = pdus.at + HEADER.itemsize
-    rows = np.flatnonzero(counted)
-    counted[rows] = table.body(SEQUENCE, rows, at[rows], pdus.end[rows])
-    at += SEQUENCE.itemsize * counted
-    at = _run_idle(table, at, asked, np.where(outward, full["ot_size"], full["to_size"]))
+    length = pdus.end - at
+    table.flag((length > size) & (size > 0), Anomaly.LENGTH_MISMATCH)
+    table.flag((length < SEQUENCE.itemsize) & counted & (place >= 0), Anomaly.TRUNCATED)
+    counted &= length >= SEQUENCE.itemsize
+    rows = every if counted.all() else np.flatnonzero(counted)
+    table.set("sequence_count", rows, read(pdus.data, at[rows], SEQUENCE)["sequence_count"])
+    at = _run_idle(table, at + SEQUENCE.itemsize * counted)
     table.span("data", every, at, np.maximum(pdus.end - at, 0))
     return table
 
 
-def _run_idle(table: Table, at: Ints, rows: Ints, stated: Array) -> Ints:
+def _owned(table: Table, records: Array, place: Ints, known: Ints | slice) -> tuple[Ints, Mask]:
+    """What the opening of its connection says of the data in the `known` rows; of every row the size agreed on (0 where unknown), and whether it is counted."""
+    n, where = len(table), place[known]
+    ids = table.number("connection_id")[known]
+    outward = records["ot_connection_id"][where] == ids
+    direction = np.zeros(n, np.uint8)
+    direction[known] = np.where(outward, Direction.ORIGINATOR_TO_TARGET, Direction.TARGET_TO_ORIGINATOR)
+    table.set("direction", slice(None), direction)
+    table.action = np.where(direction == Direction.ORIGINATOR_TO_TARGET, Action.WRITE, Action.REPORT).astype(np.uint8)
+    for name in OWNER:
+        table.set(name, known, records[name][where])
+    table.set("rpi", known, np.where(outward, records["ot_rpi"][where], records["to_rpi"][where]))
+    size, counted = np.zeros(n, np.int64), np.ones(n, np.bool_)  # class 1 unless known otherwise: nobody uses class 0
+    size[known] = np.where(outward, records["ot_size"][where], records["to_size"][where])
+    asked = records["is_known"][where]
+    if not asked.all():
+        known = np.arange(n)[known][asked]
+        where, outward = where[asked], outward[asked]
+    transport = records["transport_class"][where]
+    counted[known] = transport > 0
+    table.set("transport_class", known, transport)
+    table.set("connection_point", known, np.where(outward, records["consumed_point"][where], records["produced_point"][where]))
+    return size, counted
+
+
+def _run_idle(table: Table, at: Ints) -> Ints:
     """3-6.1.4: data from the originator may begin with a 32-bit header; where the data begins.
 
     Nothing on the wire says whether it does; the header's reserved bits, which are zero, tell.
     """
-    outward = rows[table.number("direction")[rows] == Direction.ORIGINATOR_TO_TARGET]
-    fits = outward[table.pdus.end[outward] - at[outward] >= RUN_IDLE.itemsize]
-    longer = (table.pdus.end - table.pdus.at - HEADER.itemsize)[rows] > stated.astype(np.int64)
-    table.flag(rows[longer & (stated > 0)], Anomaly.LENGTH_MISMATCH)
-    header = read(table.pdus.data, at[fits], RUN_IDLE)["header_32bit"]
+    outward = (table.number("direction") == Direction.ORIGINATOR_TO_TARGET) & (table.pdus.end - at >= RUN_IDLE.itemsize)
+    rows = np.flatnonzero(outward)
+    header = read(table.pdus.data, at[rows], RUN_IDLE)["header_32bit"]
     plain = header < 16  # bits 4 to 31 are reserved and zero: anything else is data of a connection without header
-    fits, header = fits[plain], header[plain]
-    table.set("header_32bit", fits, header)
-    table.set("is_run", fits, header & 1)
-    behind = at.copy()
-    behind[fits] += RUN_IDLE.itemsize
-    return behind
+    rows, header = rows[plain], header[plain]
+    table.set("header_32bit", rows, header)
+    table.set("is_run", rows, header & 1)
+    at[rows] += RUN_IDLE.itemsize
+    return at
 
 
 def values(table: Table) -> Points:

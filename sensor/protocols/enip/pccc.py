@@ -172,11 +172,11 @@ def reply(context: Context, rows: Ints, at: Ints, end: Ints) -> Ints:
 def _values(table: Table, rows: Ints, at: Ints, end: Ints) -> Ints:
     """Values of the rows' file types; where they end. Strings and other kinds stay data."""
     used, kind = at.copy(), table.number("file_type")[rows]
-    for code in np.unique(kind).tolist():
+    for code in np.flatnonzero(np.bincount(kind)).tolist():
         mine = np.flatnonzero(kind == code)
-        wire = WIRE.get(code)
-        if wire is None:
+        if code not in WIRE:
             continue
+        wire = WIRE[FileType(code)]
         count = (end[mine] - at[mine]) // wire.itemsize
         table.list("reals" if wire.kind == "f" else "integers", rows[mine], count, at[mine], wire)
         used[mine] += count * wire.itemsize

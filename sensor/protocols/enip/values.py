@@ -64,7 +64,7 @@ def content(table: Table, rows: Ints, at: Ints, end: Ints, *, is_whole: bool) ->
     """The values that fill at..end, as each row's data_type says; where they end. is_whole: element_count says how many there must be."""
     used, data_type = end.copy(), table.number("data_type")[rows]
     stated = table.number("element_count")[rows]
-    for code in np.unique(data_type).tolist():
+    for code in np.flatnonzero(np.bincount(data_type)).tolist():
         mine = np.flatnonzero(data_type == code)
         row, begin, stop = rows[mine], at[mine], end[mine]
         if code in WIRE:
