@@ -117,13 +117,14 @@ class Around:
         before, after = self.times[np.maximum(place - 1, 0)], self.times[np.minimum(place, len(self.times) - 1)]
         near = np.minimum(np.abs(batch.ts_ns - before), np.abs(after - batch.ts_ns)) <= self.within_ns
         client, server = self.ends
-        between = np.ones(len(batch), np.bool_)
+        between: Mask = np.ones(len(batch), np.bool_)
         if client is not None and server is not None:
             between = _is(p, "source", client) & _is(p, "destination", server) & _port(p, "destination", server)
             between |= _is(p, "source", server) & _is(p, "destination", client) & _port(p, "source", server)
         elif one := client or server:
             between = _is(p, "source", one) | _is(p, "destination", one)
-        return near & between
+        found: Mask = near & between
+        return found
 
 
 def _is(p: Packets, side: str, end: End) -> Mask:

@@ -77,7 +77,7 @@ def slice_(
     if output.exists() and not force:
         raise click.UsageError(f"{output} is there already: --force overwrites it")
     try:
-        wanted = Frames(frames) if frames else None
+        wanted = None if frames is None else Frames(frames)
     except ValueError as error:
         raise click.UsageError(f"--frames: {error}") from None
     extra: Callable[[Batch], Mask] | None = None

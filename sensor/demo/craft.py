@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 from sensor.capture.write import Writer, replacing
 from sensor.demo import day, intrusion
 from sensor.demo.plant import Host
-from sensor.demo.tape import Arp, Datagram, Link, Packet, Segment, Tape
+from sensor.demo.tape import ARP_REQUEST, EVERYBODY, SYN, Arp, Datagram, Link, Packet, Segment, Tape
 
 if TYPE_CHECKING:
     from scapy.packet import Packet as Layer
 
 BEGIN_NS = 1_741_165_200_000_000_000  # 2025-03-05 09:00 UTC, a Wednesday
 SMALLEST = 60  # bytes of an Ethernet frame without its check sequence
-ARP_HARDWARE = {"hwtype": 1, "ptype": 0x0800, "hwlen": 6, "plen": 4}
 
 
 class Crafter:
@@ -33,9 +32,9 @@ class Crafter:
             case Segment() | Datagram():
                 frame = Ether(src=packet.sender.mac, dst=packet.receiver.mac) / self._internet(packet)
             case Arp():
-                broadcast = packet.operation == 1
-                body = ARP(**ARP_HARDWARE, op=packet.operation, hwsrc=packet.mac, psrc=packet.address, hwdst=packet.target_mac, pdst=packet.target_address)
-                frame = Ether(src=packet.mac, dst="ff:ff:ff:ff:ff:ff" if broadcast else packet.target_mac) / body
+                broadcast = packet.operation == ARP_REQUEST
+                body = ARP(op=packet.operation, hwsrc=packet.mac, psrc=packet.address, hwdst=packet.target_mac, pdst=packet.target_address)
+                frame = Ether(src=packet.mac, dst=EVERYBODY if broadcast else packet.target_mac) / body
             case Link(vlan=None):
                 frame = Ether(src=packet.source, dst=packet.destination, type=packet.ethertype) / packet.payload
             case Link(vlan=(priority, identifier)):
@@ -53,9 +52,9 @@ class Crafter:
         ports: dict[str, Any] = {"sport": packet.source_port, "dport": packet.destination_port}
         if isinstance(packet, Datagram):
             return header / UDP(**ports) / packet.payload
-        options = [("MSS", 1460)] if packet.flags & 2 else []
-        sequence = {"seq": packet.sequence & 0xFFFFFFFF, "ack": packet.acknowledgment & 0xFFFFFFFF}
-        return header / TCP(**ports, **sequence, flags=packet.flags, window=sender.window, options=options) / packet.payload
+        options = [("MSS", 1460)] if packet.flags & SYN else []
+        rest: dict[str, Any] = {"seq": packet.sequence & 0xFFFFFFFF, "ack": packet.acknowledgment & 0xFFFFFFFF, "flags": packet.flags, "options": options}
+        return header / TCP(**ports, **rest, window=sender.window) / packet.payload
 
 
 def craft(path: Path) -> int:

@@ -83,7 +83,7 @@ def pumps(tape: Tape) -> None:
         holding = [round(level * 1000), round(flow * 10), round(pressure * 100), 3200, 1450, 1447, 0, 0, 25, 60]
         running = [1, 1, 0, 0, 1, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0, int(level > 3.5)]
         exact = list(struct.unpack(">4H", struct.pack(">ff", flow, pressure)))
-        asked = (
+        asked: tuple[tuple[bytes, bytes], ...] = (
             (modbus.read(modbus.READ_HOLDING_REGISTERS, 0, 10), modbus.registers(modbus.READ_HOLDING_REGISTERS, holding)),
             (modbus.read(modbus.READ_COILS, 0, 16), modbus.bits(modbus.READ_COILS, running)),
             (modbus.read(modbus.READ_INPUT_REGISTERS, 100, 4), modbus.registers(modbus.READ_INPUT_REGISTERS, exact)),
@@ -132,12 +132,12 @@ def blowers(tape: Tape) -> None:
     connection = Connection(tape, at, HMI, BLOWERS, 49320, 44818)
     connection.ask(at + 10 * MS, *enip.register(session), quick=True)
     attributes = enip.request(enip.GET_ATTRIBUTES_ALL, enip.instance(enip.IDENTITY)), enip.reply(enip.GET_ATTRIBUTES_ALL, BLOWERS_IDENTITY)
-    connection.ask(at + 30 * MS, *(enip.unconnected(session, 1, message) for message in attributes))
+    connection.ask(at + 30 * MS, *enip.both(session, 1, attributes))
     for context, t in enumerate(range(2, LENGTH_S, 2), 2):
         oxygen, speed = struct.pack("<f", wave(t, 2.1, 0.3, 80)), struct.pack("<f", wave(t, 1490, 25, 40))
         tags = [("Blower1_Speed", enip.REAL, speed), ("Oxygen", enip.REAL, oxygen), ("Blower1_Starts", enip.DINT, struct.pack("<i", 412 + t // 100))]
         ask, answer = enip.read_tags(tags)
-        connection.ask(t * SECOND + 550 * MS, enip.unconnected(session, context, enip.to_slot(0, ask)), enip.unconnected(session, context, answer), 4 * MS)
+        connection.ask(t * SECOND + 550 * MS, *enip.both(session, context, (enip.to_slot(0, ask), answer)), 4 * MS)
     for place, (host, identity) in enumerate(((BLOWERS, BLOWERS_IDENTITY), (BLOWER_IO, BLOWER_IO_IDENTITY))):
         ask, answer = enip.list_identity(host, identity, 0x1700 + place)
         tape.record(14 * SECOND + place * 40 * MS, Datagram(ENGINEERING, host, 50120 + place, 44818, ask))
@@ -150,7 +150,7 @@ def blower_io(tape: Tape) -> None:
     connection = Connection(tape, at, BLOWERS, BLOWER_IO, 50001, 44818)
     connection.ask(at + 10 * MS, *enip.register(session), quick=True)
     opening = enip.forward_open(7, 0xC04D1A57, ids, (14, 8), 1_000_000)
-    connection.ask(at + 30 * MS, *(enip.unconnected(session, 1, message) for message in opening))
+    connection.ask(at + 30 * MS, *enip.both(session, 1, opening))
     for count, t in enumerate(range(1, LENGTH_S), 1):
         output = struct.pack("<IHHI", 1, 0x0003, round(wave(t, 16000, 400, 40)), 0)  # run, and what the blower is to do
         current = struct.pack("<Hhh", 0x0001, round(wave(t, 8200, 300, 40)), round(wave(t, 412, 6, 90)))

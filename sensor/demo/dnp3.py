@@ -55,6 +55,6 @@ def binaries(values: list[int]) -> bytes:
     return bytes((1, 2, 0, 0, len(values) - 1)) + bytes(value << 7 | 1 for value in values)
 
 
-def delay(seconds: int) -> bytes:
-    """Group 52, variation 1: how long a restart will take."""
-    return struct.pack("<BBBBH", 52, 1, 7, 1, seconds)
+def delay(milliseconds: int) -> bytes:
+    """Group 52, variation 2: how long a restart will take."""
+    return struct.pack("<BBBBH", 52, 2, 7, 1, milliseconds)

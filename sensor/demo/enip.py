@@ -43,6 +43,11 @@ def unconnected(session: int, context: int, message: bytes) -> bytes:
     return encapsulate(SEND_RR_DATA, data, session, context)
 
 
+def both(session: int, context: int, messages: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+    """A request and its reply likewise."""
+    return unconnected(session, context, messages[0]), unconnected(session, context, messages[1])
+
+
 def request(service: int, path: bytes, data: bytes = b"") -> bytes:
     return bytes((service, len(path) // 2)) + path + data
 

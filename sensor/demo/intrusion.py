@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import struct
-
 from sensor.demo import dnp3, enip, goose, iec104, modbus, s7comm
 from sensor.demo.day import FEEDERS, GOOSE_VLAN, RESERVOIR_STATION, WELLS_STATION, Telecontrol
 from sensor.demo.plant import BLOWERS, DOSING, FEEDER_2, HMI, LAPTOP, PLANT, PUMPS, RESERVOIR, SERVICES, STRANGER, WELLS, Host
@@ -13,6 +11,11 @@ INDUSTRIAL = (102, 502, 2404, 20000, 44818)
 COMMON = (21, 22, 23, 25, 53, 80, 102, 110, 111, 123, 135, 139, 143, 161, 443, 445, 502, 993, 1089, 1433, 1883, 2222, 2404, 3306, 3389, 4840, 5432, 5900, 8080, 9600,
           20000, 44818)  # fmt: skip
 SUPPORTED = (1, 2, 3, 4, 5, 6, 15, 16, 23, 43)  # functions of the pump controller
+ARGUMENTS = {  # of functions that take others than an address and a quantity, so that each request is a proper one
+    7: b"", 8: bytes(4), 11: b"", 12: b"", 15: b"\xff\xff\x00\x01\x01\x00", 16: b"\xff\xff\x00\x01\x02\x00\x00", 17: b"",
+    20: b"\x07\x06\x00\x01\x00\x00\x00\x01", 21: b"\x09\x06\x00\x01\x00\x00\x00\x01\x00\x00", 22: b"\xff\xff\x00\x00\x00\x00",
+    23: b"\xff\xff\x00\x01\xff\xff\x00\x01\x02\x00\x00", 24: b"\xff\xff", 43: b"\x0d\x00\x00",
+}  # fmt: skip
 BLOCK = "0800001"  # OB1
 PASSWORD = "ww_2019"  # noqa: S105 - it is meant to be read
 FIRST_PORT = 40000
@@ -83,7 +86,7 @@ def explore_pumps(tape: Tape, at: int) -> None:
     tape.say("The laptop tries which Modbus functions the pump controller has")
     for function in range(1, 61):
         code = modbus.ILLEGAL_DATA_ADDRESS if function in SUPPORTED else modbus.ILLEGAL_FUNCTION
-        ask(struct.pack(">BHH", function, 0xFFFF, 1) + (b"\x02\x00\x00" if function in (15, 16) else b""), modbus.exception(function, code))
+        ask(bytes((function,)) + ARGUMENTS.get(function, b"\xff\xff\x00\x01"), modbus.exception(function, code))
     tape.say("The laptop reads the whole memory of the pump controller")
     for address in range(0, 1100, 10):
         values = [0] * 10 if address else [3210, 1840, 462, 3200, 1450, 1447, 0, 0, 25, 60]
@@ -124,10 +127,10 @@ def halt_blowers(tape: Tape, at: int) -> None:
     connection = Connection(tape, at, LAPTOP, BLOWERS, 41020, 44818)
     connection.ask(at + 5 * MS, *enip.register(session), quick=True)
     tape.say("The laptop puts the blower controller into program mode")
-    connection.ask(at + 200 * MS, *(enip.unconnected(session, 1, message) for message in enip.change_mode(0x11, 1)))
+    connection.ask(at + 200 * MS, *enip.both(session, 1, enip.change_mode(0x11, 1)))
     tape.say("The laptop resets the blower controller")
     reset = enip.request(enip.RESET, enip.instance(enip.IDENTITY), b"\x00"), enip.reply(enip.RESET)
-    connection.ask(at + 1500 * MS, *(enip.unconnected(session, 2, message) for message in reset))
+    connection.ask(at + 1500 * MS, *enip.both(session, 2, reset))
     connection.close(at + 2500 * MS)
 
 
@@ -150,18 +153,19 @@ def restart_wells(tape: Tape, at: int) -> None:
     connection = Connection(tape, at, LAPTOP, WELLS, 41040, 20000)
     tape.say("The laptop restarts the outstation at the wells")
     ask = dnp3.frame(dnp3.MASTER, WELLS_STATION, 1, dnp3.request(0, dnp3.COLD_RESTART), 0)
-    answer = dnp3.frame(dnp3.OUTSTATION, 1, WELLS_STATION, dnp3.response(0, dnp3.delay(20)), 0)
+    answer = dnp3.frame(dnp3.OUTSTATION, 1, WELLS_STATION, dnp3.response(0, dnp3.delay(20_000)), 0)
     connection.ask(at + 20 * MS, ask, answer, 15 * MS)
     connection.close(at + 1000 * MS)
 
 
 def replay_feeder(tape: Tape, at: int) -> None:
-    """GOOSE: frames of feeder 2 as they were before its breaker opened, sent again."""
+    """GOOSE: frames of feeder 2 as they were before its breaker opened, sent again; first under the laptop's own address, then under the feeder's."""
     destination, appid, block = FEEDERS[FEEDER_2]
     tape.say("The laptop publishes old frames of feeder 2: its breaker is said to be closed")
-    for number in range(5):
+    for number in range(8):
         pdu = goose.publish(appid, block, tape.begin_ns - 3600 * SECOND, 4, 1210 + number, closed=True, current=84.0)
-        tape.record(at + number * 200 * MS, Link(LAPTOP.mac, destination, goose.ETHERTYPE, pdu, GOOSE_VLAN))
+        mac = LAPTOP.mac if number < 5 else FEEDER_2.mac
+        tape.record(at + number * 200 * MS, Link(mac, destination, goose.ETHERTYPE, pdu, GOOSE_VLAN))
 
 
 def stand_between(tape: Tape, at: int) -> None:
