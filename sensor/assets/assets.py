@@ -9,18 +9,20 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from sensor.columns import heads, order_by
 from sensor.events.address import MAC_HIGH, MAPPED, address_text, mac_text
+from sensor.events.origins import Origins
 from sensor.events.protocol import Protocol
 from sensor.events.seen import Seen
 from sensor.events.table import Table
 from sensor.events.vocabulary import Action
 
 MOST = 65_536  # assets; the one longest silent leaves first and is counted
+MOST_ATTRIBUTES = 256  # values kept of one asset
 MOST_MACS = 16  # MACs kept of one address, addresses of one MAC
 ENGINEERING = (
     Action.DOWNLOAD, Action.UPLOAD, Action.MODIFY_PROGRAM, Action.START, Action.STOP, Action.RESTART, Action.MODE_CHANGE, Action.FIRMWARE_UPDATE, Action.FORCE,
@@ -29,14 +31,29 @@ IS_ENGINEERING = np.isin(np.arange(256), ENGINEERING)
 OUTSTATIONS, DEVICES = ("dnp3", "iec104"), ("goose",)
 
 
+class Where(NamedTuple):
+    """A packet: its source (before which came `place` others), frame and time. They sort as they were read."""
+
+    place: int
+    frame: int
+    ts_ns: int
+    source: str
+
+
 @dataclass
 class Evidence:
     """A value, who said it, and the first and the last frame (of which source) that did."""
 
     value: str
     said_by: str
-    first: tuple[str, int, int]  # source, frame, ts_ns
-    last: tuple[str, int, int]
+    first: Where
+    last: Where
+
+    def add(self, said_by: str, where: Where) -> None:
+        """The same was said once more."""
+        if (where, said_by) < (self.first, self.said_by):
+            self.said_by, self.first = said_by, where
+        self.last = max(self.last, where)
 
 
 @dataclass
@@ -45,13 +62,13 @@ class Asset:
 
     high: int
     low: int
-    first: tuple[str, int, int]
+    first: Where
     last_ns: int = 0
     packets: int = 0
     bytes: int = 0
     macs: OrderedDict[int, bool] = field(default_factory=OrderedDict)  # True where ARP said so
-    serves: dict[str, int] = field(default_factory=dict)  # protocol -> conversations
-    uses: dict[str, int] = field(default_factory=dict)
+    serves: set[str] = field(default_factory=set)  # protocols
+    uses: set[str] = field(default_factory=set)
     engineered: int = 0  # engineering acts that it did
     attributes: dict[tuple[str, str], Evidence] = field(default_factory=dict)  # (attribute, value)
 
@@ -63,11 +80,11 @@ class Asset:
     def roles(self) -> list[str]:
         """What it behaves like."""
         found = set()
-        if self.serves.keys() & set(OUTSTATIONS):
+        if self.serves & set(OUTSTATIONS):
             found.add("outstation")
-        if self.serves.keys() - set(OUTSTATIONS) - set(DEVICES):
+        if self.serves - set(OUTSTATIONS) - set(DEVICES):
             found.add("controller")
-        if self.serves.keys() & set(DEVICES):
+        if self.serves & set(DEVICES):
             found.add("ied")
         if self.engineered:
             found.add("engineering_station")
@@ -84,69 +101,91 @@ class Assets:
         self.known: OrderedDict[tuple[int, int], Asset] = OrderedDict()
         self.shared: dict[int, set[int]] = {}  # MAC -> the addresses that it was seen with
         self.evicted = 0
+        self.origins = Origins()
         self.waiting = np.zeros(0, np.int32)  # flows of which only one side was seen so far
+        self.met = np.zeros(0, np.bool_)  # by flow: whether it has said who its ends are
+        self.spoken = np.zeros(0, np.uint8)  # by flow * 2 + (sent to the server): the protocol that the sender was last found to speak, counted from 1
 
     def learn(self, seen: Seen) -> None:
         """One batch: flows that were answered, flows that are over, ARP, and what devices say."""
-        for mac, ip, frame, ts_ns in zip(
-            *(column.tolist() for column in (seen.arp.sender_mac, seen.arp.sender_ip, seen.arp.frame, seen.arp.ts_ns)), strict=True
-        ):
+        self.origins.add(seen)
+        if len(self.met) < len(seen.flows["key"]):
+            self.met, self.spoken = np.zeros(len(seen.flows["key"]), np.bool_), np.zeros(len(seen.flows["key"]) * 2, np.uint8)
+        arp = seen.arp
+        for mac, ip, frame, ts_ns in zip(*(column.tolist() for column in (arp.sender_mac, arp.sender_ip, arp.frame, arp.ts_ns)), strict=True):
             if ip:
-                self._address(0, MAPPED | ip, (seen.source.name, frame, ts_ns)).macs[mac] = True
+                self._address(0, MAPPED | ip, self._here(seen, frame, ts_ns)).macs[mac] = True
                 self._share(mac, ip)
         waiting = np.concatenate((self.waiting, seen.started))
         packets = seen.flows["packets"]
-        answered = (packets[waiting * 2] > 0) & (packets[waiting * 2 + 1] > 0) & seen.flows["live"][waiting]
+        answered = (packets[waiting * 2] > 0) & (packets[waiting * 2 + 1] > 0)
         for flow in waiting[answered].tolist():
-            self._flow(seen, {name: seen.flows[name][flow] for name in NAMES}, 3)
+            self._flow({name: seen.flows[name][flow] for name in NAMES}, flow, "ab")
+        self.met[waiting[answered]] = True
         self.waiting = waiting[~answered & seen.flows["live"][waiting]][-MOST:]
+        for number, protocol in enumerate(self.protocols, 1):
+            if protocol.name in seen.tables:
+                table = seen.tables[protocol.name]
+                self._speak(seen, table, number)
+                self._identify(seen, table, protocol)
+                self._engineering(seen, table)
         self._over(seen)
-        for table in seen.tables.values():
-            self._identify(seen, table)
-            self._engineering(seen, table)
+
+    def _here(self, seen: Seen, frame: int, ts_ns: int) -> Where:
+        return Where(len(self.origins.sources) - 1, frame, ts_ns, seen.source.name)
 
     def _over(self, seen: Seen) -> None:
-        """Flows that are over: those never answered make an asset of their sender alone; all add to the counts."""
+        """Flows that are over: those that were not answered make an asset of their sender alone; all add to the counts."""
         over = seen.over
         columns = {name: over[name].tolist() for name in (*NAMES, "packets_a", "packets_b", "bytes_a", "bytes_b", "last_ns")}
-        for values in zip(*columns.values(), strict=True):
+        for number, met, values in zip(over["flow"].tolist(), self.met[over["flow"]].tolist(), zip(*columns.values(), strict=True), strict=True):
             flow = dict(zip(columns, values, strict=True))
-            if not (flow["packets_a"] and flow["packets_b"]):
-                self._flow(seen, flow, 1 if flow["packets_a"] else 2)
+            if not met:
+                self._flow(flow, number, "".join(end for end in "ab" if flow[f"packets_{end}"]))
             for end in "ab":
                 asset = self.known.get((flow[f"{end}_high"], flow[f"{end}_low"]))
                 if asset is not None:
                     asset.packets += flow[f"packets_{end}"]
                     asset.bytes += flow[f"bytes_{end}"]
                     asset.last_ns = max(asset.last_ns, flow["last_ns"])
+        self.met[over["flow"]] = False
+        self.spoken[over["flow"] * 2] = self.spoken[over["flow"] * 2 + 1] = 0
 
-    def _flow(self, seen: Seen, flow: dict[str, Any], sides: int) -> None:
-        """What a flow says of its ends; sides: 1 for end a, 2 for end b, 3 for both."""
-        number = int(flow["protocol"])
-        name = self.protocols[number - 1].name if 0 < number <= len(self.protocols) else ""
-        when = (seen.source.name, int(flow["first_frame"]), int(flow["first_ns"]))
-        for bit, end in ((1, "a"), (2, "b")):
-            if sides & bit:
-                asset = self._address(int(flow[f"{end}_high"]), int(flow[f"{end}_low"]), when)
-                mac = int(flow[f"{end}_mac"])
-                if mac and asset.high != MAC_HIGH:
-                    asset.macs.setdefault(mac, False)
-                    if len(asset.macs) > MOST_MACS:
-                        asset.macs.popitem(last=False)
-                    self._share(mac, asset.low)
-                if name:
-                    table = asset.serves if bool(flow["server_is_b"]) == (end == "b") else asset.uses
-                    table[name] = table.get(name, 0) + 1
+    def _flow(self, flow: dict[str, Any], number: int, ends: str) -> None:
+        """Who the ends of a flow are. number: its row of the flow table; ends: of those that sent something."""
+        place = int(self.origins.place(np.array([number]))[0])
+        when = Where(place, int(flow["first_frame"]), int(flow["first_ns"]), self.origins.sources[place].name)
+        for end in ends:
+            asset, mac = self._address(int(flow[f"{end}_high"]), int(flow[f"{end}_low"]), when), int(flow[f"{end}_mac"])
+            if mac and asset.high != MAC_HIGH:
+                asset.macs.setdefault(mac, False)
+                if len(asset.macs) > MOST_MACS:
+                    asset.macs.popitem(last=False)
+                self._share(mac, asset.low)
 
-    def _address(self, high: int, low: int, when: tuple[str, int, int]) -> Asset:
+    def _speak(self, seen: Seen, table: Table, number: int) -> None:
+        """Who serves and who uses a protocol: whoever sent an event of it, once per flow and direction."""
+        new = np.flatnonzero(table.is_new)
+        stream = table.flow[new].astype(np.int64) << 1 | table.to_server[new]
+        told = np.flatnonzero(self.spoken[stream] != number)
+        if told.size:
+            _, first = np.unique(stream[told], return_index=True)
+            for row in new[told[first]].tolist():
+                is_server = not table.pdus.to_server[table.pdu[row]]
+                asset = self._end(seen, table, row, is_server=is_server)
+                (asset.serves if is_server else asset.uses).add(table.dataset)
+            self.spoken[stream[told]] = number
+
+    def _address(self, high: int, low: int, when: Where) -> Asset:
         asset = self.known.get((high, low))
         if asset is None:
             if len(self.known) >= self.most:
                 self.known.popitem(last=False)
                 self.evicted += 1
-            asset = self.known[high, low] = Asset(high, low, when, when[2])
+            asset = self.known[high, low] = Asset(high, low, when, when.ts_ns)
         else:
             self.known.move_to_end((high, low))
+            asset.first, asset.last_ns = min(asset.first, when), max(asset.last_ns, when.ts_ns)
         return asset
 
     def _share(self, mac: int, low: int) -> None:
@@ -156,22 +195,19 @@ class Assets:
         if len(self.shared) > self.most:
             self.shared.pop(next(iter(self.shared)))
 
-    def _identify(self, seen: Seen, table: Table) -> None:
+    def _identify(self, seen: Seen, table: Table, protocol: Protocol) -> None:
         """What devices say of themselves."""
-        protocol = next(protocol for protocol in self.protocols if protocol.name == table.dataset)
         if protocol.identity is None:
             return
         new = table.is_new
         for found in protocol.identity(table):
             if new[found.row]:
-                flow, where = int(table.flow[found.row]), (seen.source.name, int(table.frame[found.row]), int(table.ts_ns[found.row]))
-                end = "b" if bool(seen.flows["server_is_b"][flow]) == found.is_server else "a"
-                asset = self._address(int(seen.flows[f"{end}_high"][flow]), int(seen.flows[f"{end}_low"][flow]), where)
+                where, asset = self._where(seen, table, found.row), self._end(seen, table, found.row, is_server=found.is_server)
                 for name, value in found.attributes.items():
                     entry = asset.attributes.get((name, value))
                     if entry is not None:
-                        entry.last = where
-                    elif len(asset.attributes) < 256:
+                        entry.add(table.dataset, where)
+                    elif len(asset.attributes) < MOST_ATTRIBUTES:
                         asset.attributes[name, value] = Evidence(value, table.dataset, where, where)
 
     def _engineering(self, seen: Seen, table: Table) -> None:
@@ -181,11 +217,19 @@ class Assets:
             flow = table.flow[rows]
             order = order_by(flow)
             start = np.flatnonzero(heads(flow[order]))
-            for one, count in zip(flow[order[start]].tolist(), np.diff(np.append(start, len(rows))).tolist(), strict=True):
-                end = "a" if seen.flows["server_is_b"][one] else "b"
-                first = rows[order[start[0]]]
-                where = (seen.source.name, int(table.frame[first]), int(table.ts_ns[first]))
-                self._address(int(seen.flows[f"{end}_high"][one]), int(seen.flows[f"{end}_low"][one]), where).engineered += count
+            for row, count in zip(rows[order[start]].tolist(), np.diff(np.append(start, len(rows))).tolist(), strict=True):
+                self._end(seen, table, row, is_server=False).engineered += count
+
+    def _where(self, seen: Seen, table: Table, row: int) -> Where:
+        """The packet of an event."""
+        pdu = table.pdu[row]
+        return self._here(seen, int(table.pdus.frame[pdu]), int(table.pdus.ts_ns[pdu]))
+
+    def _end(self, seen: Seen, table: Table, row: int, *, is_server: bool) -> Asset:
+        """The server or the client of an event."""
+        flow, flows = int(table.pdus.flow[table.pdu[row]]), seen.flows
+        end = "b" if bool(flows["server_is_b"][flow]) == is_server else "a"
+        return self._address(int(flows[f"{end}_high"][flow]), int(flows[f"{end}_low"][flow]), self._where(seen, table, row))
 
     def own_macs(self, asset: Asset) -> list[int]:
         """The MACs that are this asset's own."""
@@ -193,32 +237,32 @@ class Assets:
 
     def documents(self, sensor: str) -> Iterator[dict[str, Any]]:
         """One ECS document per asset, in the order of addresses."""
-        joined = {mac for asset in self.known.values() if asset.high != MAC_HIGH for mac in self.own_macs(asset)}
-        for (high, low), asset in sorted(self.known.items()):
-            if high == MAC_HIGH and low in joined and not asset.attributes:
-                owner = next(other for other in self.known.values() if low in other.macs)
-                owner.serves |= asset.serves
-                continue
-            yield self._document(asset, sensor)
+        ordered = sorted(self.known.items())
+        owners = {mac: asset for _, asset in reversed(ordered) if asset.high != MAC_HIGH for mac in self.own_macs(asset)}
+        joined = {key for key, asset in ordered if asset.high == MAC_HIGH and asset.low in owners and not asset.attributes}
+        for _, low in joined:
+            owners[low].serves |= self.known[MAC_HIGH, low].serves
+            owners[low].uses |= self.known[MAC_HIGH, low].uses
+        for key, asset in ordered:
+            if key not in joined:
+                yield self._document(asset, sensor)
 
     def _document(self, asset: Asset, sensor: str) -> dict[str, Any]:
-        macs = [asset.low] if asset.high == MAC_HIGH else self.own_macs(asset)
+        macs = [asset.low] if asset.high == MAC_HIGH else sorted(self.own_macs(asset))
         best: dict[str, Evidence] = {}
-        for (name, _), evidence in asset.attributes.items():
-            if name not in best or evidence.last[2] >= best[name].last[2]:
+        said = sorted(asset.attributes.items(), key=lambda item: (item[1].first, item[0]))
+        for (name, _), evidence in said:
+            if name not in best or evidence.last >= best[name].last:
                 best[name] = evidence
         vendor = best["vendor"].value if "vendor" in best else next(filter(None, map(vendor_of, macs)), "")
-        identity = [
-            {"name": name, "value": e.value, "said_by": e.said_by, "first": _where(e.first), "last": _where(e.last)}
-            for (name, _), e in asset.attributes.items()
-        ]
+        identity = [{"name": name, "value": e.value, "said_by": e.said_by, "first": _place(e.first), "last": _place(e.last)} for (name, _), e in said]
         device: dict[str, Any] = {"manufacturer": vendor} if vendor else {}
         if model := best.get("model") or best.get("product") or best.get("order_number"):
             device["model"] = {"name": model.value}
         host: dict[str, Any] = {} if asset.high == MAC_HIGH else {"ip": [asset.address]}
         host |= {"mac": [mac_text(mac) for mac in macs]} if macs else {}
         own: dict[str, Any] = {"id": asset.address, "address": asset.address, "roles": asset.roles, "serves": sorted(asset.serves), "uses": sorted(asset.uses)}
-        own |= {"packets": asset.packets, "bytes": asset.bytes, "first": _where(asset.first), "last_seen": _time(asset.last_ns), "identity": identity}
+        own |= {"packets": asset.packets, "bytes": asset.bytes, "first": _place(asset.first), "last_seen": _time(asset.last_ns), "identity": identity}
         own |= {name: best[name].value for name in ("firmware", "serial", "name") if name in best}
         return {
             "@timestamp": _time(asset.last_ns),
@@ -238,11 +282,11 @@ class Assets:
         }
 
 
-NAMES = ("a_high", "a_low", "b_high", "b_low", "a_mac", "b_mac", "server_is_b", "protocol", "first_frame", "first_ns")
+NAMES = ("a_high", "a_low", "b_high", "b_low", "a_mac", "b_mac", "first_frame", "first_ns")
 
 
-def _where(evidence: tuple[str, int, int]) -> dict[str, Any]:
-    return {"source": evidence[0], "frame": evidence[1], "time": _time(evidence[2])}
+def _place(where: Where) -> dict[str, Any]:
+    return {"source": where.source, "frame": where.frame, "time": _time(where.ts_ns)}
 
 
 def _time(ts_ns: int) -> str:
