@@ -53,14 +53,14 @@ class Lazy(click.Group):
 @click.option("--debug", is_flag=True, help="Show the whole traceback of an error.")
 @click.pass_context
 def cli(ctx: click.Context, debug: bool) -> None:
-    r"""Tapsight: a passive sensor for plant networks.
+    """Tapsight: a passive sensor for plant networks.
 
     \b
     Examples:
       tapsight demo
       tapsight analyze plant.pcapng
       tapsight analyze --ndjson events.ndjson --only alert,modbus captures/
-    """
+    """  # noqa: D301  # \b is click's mark for text that is not to be wrapped
     ctx.obj = {"debug": debug}
 
 
@@ -68,7 +68,7 @@ def main(args: list[str] | None = None) -> None:
     """The program. Errors are one line and an exit code; --debug shows where they come from."""
     words = sys.argv[1:] if args is None else args
     try:
-        cli.main(words, prog_name="tapsight", standalone_mode=False)
+        code = cli.main(words, prog_name="tapsight", standalone_mode=False)
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
     except click.Abort:
@@ -85,6 +85,7 @@ def main(args: list[str] | None = None) -> None:
         if "--debug" in words:
             raise
         fail(f"{type(error).__name__}: {error} (tapsight --debug shows more)", 1)
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 def fail(message: Any, code: int) -> None:
