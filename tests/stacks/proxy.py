@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Self
 
 from tests.make import ACK, CLIENT, FIN, PSH, SERVER, SYN, tcp, udp
 
@@ -99,13 +101,13 @@ class TcpProxy:
         self.sockets: list[socket.socket] = []
         self.threads = [threading.Thread(target=self._accept, daemon=True)]
 
-    def __enter__(self) -> TcpProxy:
+    def __enter__(self) -> Self:
         self.threads[0].start()
         return self
 
     def __exit__(self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
         for each in (self.listener, *self.sockets):
-            with_shutdown(each)
+            wake(each)
         for thread in self.threads:
             thread.join(WAIT_S)
 
@@ -141,12 +143,10 @@ class TcpProxy:
                 return
 
 
-def with_shutdown(each: socket.socket) -> None:
+def wake(each: socket.socket) -> None:
     """Close a socket, and wake the thread that waits on it."""
-    try:
+    with contextlib.suppress(OSError):  # not connected any more
         each.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass  # not connected any more
     each.close()
 
 
@@ -164,7 +164,7 @@ class UdpProxy:
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self._forward, daemon=True)
 
-    def __enter__(self) -> UdpProxy:
+    def __enter__(self) -> Self:
         self.thread.start()
         return self
 

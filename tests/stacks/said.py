@@ -72,7 +72,7 @@ def _points(p: Points) -> list[Point]:
             Quality(int(p.quality[i])),
             p.name.get(i, ""),
             p.time_ns.get(i),
-        )  # fmt: skip
+        )
         for i in range(len(p))
     ]
 
@@ -99,7 +99,7 @@ def understood(frames: Iterable[tuple[int, bytes]], dataset: str) -> Said:
     kept = list(frames)
     said, cut = analyse(kept), analyse(kept, 1)
     assert said.documents[dataset] == cut.documents[dataset]
-    assert said.points == cut.points
+    assert repr(said.points) == repr(cut.points)  # a value that is no number equals nothing, but reads the same
     assert said.ledger["imbalance"] == []
     assert said.ledger["payload"]["unrecognised"] == 0
     assert said.anomalies == []

@@ -12,15 +12,15 @@ import pytest
 
 from sensor.events.point import Quality
 from tests.stacks.proxy import WAIT_S, Recording, TcpProxy, free_port, wait_for
-from tests.stacks.said import Point, Said, understood
+from tests.stacks.said import Said, understood
 
 pytest.importorskip("pymodbus", minversion="3.16", reason="pymodbus is not installed")
 
-from pymodbus.client import ModbusTcpClient  # noqa: E402
-from pymodbus.pdu.device import ModbusDeviceIdentification  # noqa: E402
-from pymodbus.pdu.file_message import FileRecord  # noqa: E402
-from pymodbus.server import ModbusTcpServer  # noqa: E402
-from pymodbus.simulator import DataType, SimData, SimDevice  # noqa: E402
+from pymodbus.client import ModbusTcpClient
+from pymodbus.pdu.device import ModbusDeviceIdentification
+from pymodbus.pdu.file_message import FileRecord
+from pymodbus.server import ModbusTcpServer
+from pymodbus.simulator import DataType, SimData, SimDevice
 
 UNIT = 7
 COILS = [bool(i % 3 == 0) for i in range(32)]

@@ -173,15 +173,13 @@ def component(content: bytes) -> dict[str, Any]:
 def identification(records: list[dict[str, Any]]) -> dict[str, str]:
     """List 0x11: the module (index 1), its hardware (6) and its firmware (7, a "V" and three numbers)."""
     said: dict[str, str] = {}
-    for each in records:
-        if "release" not in each:
-            continue
-        version, release = each["version"], each["release"]
-        if each["order_number"] and each["index"] in (1, 6):
+    for each in records:  # each as far as the device fills it: not all do to the end
+        version, release = each.get("version", 0), each.get("release")
+        if each.get("order_number") and each["index"] in (1, 6):
             said["order_number"] = each["order_number"]
-        if each["index"] == 7 and version >> 8 == ord("V"):
+        if each.get("index") == 7 and version >> 8 == ord("V") and release is not None:
             said["firmware_version"] = f"V{version & 0xFF}.{release >> 8}.{release & 0xFF}"
-        elif each["index"] == 6:
+        elif each.get("index") == 6 and "version" in each:
             said["hardware_version"] = str(version)
     return said
 

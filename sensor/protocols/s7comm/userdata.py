@@ -10,6 +10,7 @@ from sensor.events.vocabulary import Action, Anomaly
 from sensor.protocols.s7comm import blocks, cyclic, messages, programming, szl, times, variables
 from sensor.protocols.s7comm.codes import SUBFUNCTIONS, USERDATA_ACTION, Cpu, Cyclic, Group, Security, Time
 from sensor.protocols.s7comm.content import Content, Kind
+from sensor.protocols.s7comm.errors import ReturnCode
 from sensor.protocols.s7comm.header import Sections
 from sensor.protocols.s7comm.parts import State
 
@@ -26,6 +27,7 @@ PARAMETERS = np.dtype([
     ("data_unit_reference", "u1"), ("last_data_unit", "u1"), ("error", ">u2"),
 ])  # fmt: skip
 SHORT, LONG = 8, 12  # bytes without and with the last four
+NOT_REFUSED = (ReturnCode.SUCCESS, ReturnCode.OBJECT_DOES_NOT_EXIST, ReturnCode.RESERVED)  # the last two also where an answer has no content
 UNIT = 4  # a data unit begins as a value does: return code, transport size, length
 
 ACTIONS, KNOWN = np.zeros((16, 256), np.uint8), np.zeros((16, 256), np.bool_)
@@ -76,6 +78,8 @@ def _units(table: Table, s: Sections, rows: Ints, state: State) -> None:
     rows, at, end = rows[has], at[has], end[has]
     size = data[at + 2].astype(np.int64) << 8 | data[at + 3]
     table.flag(rows[at + UNIT + size > end], Anomaly.TRUNCATED)
+    answers = table.number("userdata_type")[rows] & 0xC == Kind.RESPONSE
+    table.failed[rows[answers & ~np.isin(data[at], NOT_REFUSED)]] = True
     contents: list[Content] = []
     names = ("function_group", "subfunction", "userdata_type", "sequence_number", "data_unit_reference", "last_data_unit", "error")
     columns = (rows, at, np.minimum(at + UNIT + size, end), *(table.number(name)[rows] for name in names), table.flow[rows], table.to_server[rows])
