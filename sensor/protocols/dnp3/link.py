@@ -86,7 +86,15 @@ def _is_regular(control: int, length: int) -> bool:
     return bool(control & FCV) == counted and (length > OVERHEAD) == (function in USER_DATA)
 
 
-REGULAR = np.array([length >= OVERHEAD and _is_regular(control, length) for control in range(256) for length in range(256)])
+def _regular() -> Mask:
+    """The same for every control octet << 8 | length; beyond OVERHEAD all lengths are alike."""
+    table = np.zeros((256, 256), np.bool_)
+    table[:, OVERHEAD] = [_is_regular(control, OVERHEAD) for control in range(256)]
+    table[:, OVERHEAD + 1 :] = np.array([_is_regular(control, OVERHEAD + 1) for control in range(256)])[:, None]
+    return table.ravel()
+
+
+REGULAR = _regular()
 
 
 def header_holds(header: Array) -> Mask:
