@@ -16,7 +16,7 @@ from sensor.sinks import findings
 from sensor.sinks.changes import Changes
 from sensor.sinks.documents import Renderer
 from sensor.sinks.ecs import quote
-from sensor.sinks.origins import Origins
+from sensor.events.origins import Origins
 from sensor.sinks.points import point_lines
 
 LINES = 512  # written at once

@@ -28,7 +28,7 @@ from sensor.protocols import PROTOCOLS
 from sensor.sinks import findings
 from sensor.sinks.changes import Changes
 from sensor.sinks.ecs import quote
-from sensor.sinks.origins import Origins
+from sensor.events.origins import Origins
 from sensor.store import blocks, parts
 from sensor.store.schema import DATABASE, EVENTS, LOCK, StoreError, connect, schema
 

@@ -1,0 +1,61 @@
+"""What an analysis says of packets, in a form in which two analyses can be compared."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+from sensor.analysis import Analysis
+from sensor.columns import Batch
+from sensor.sinks.ndjson import NdjsonSink
+
+BY_BATCH = ("slow_packets",)  # of the ledger: from the segment on that failed a check, all of a batch that is the flow's
+
+
+class Lines(NdjsonSink):
+    """Keeps the documents of all datasets, instead of writing them."""
+
+    def __init__(self) -> None:
+        super().__init__(os.devnull, frozenset(), "test")
+        self.lines: list[bytes] = []
+
+    def write(self, lines: list[bytes]) -> None:
+        self.lines += lines
+
+
+def results(batches: Iterable[Batch], jobs: int = 1) -> dict[str, list[bytes]]:
+    """Documents by dataset, sorted (a flow that is over takes its place in the order from the batch in which that was noticed), and the page's content."""
+    sink = Lines()
+    analysis = Analysis(None, [sink])
+    analysis.run(batches, jobs)
+    found: dict[str, list[bytes]] = defaultdict(list)
+    for line in sink.lines:
+        if line.find(b'"dataset":"tapsight.ledger"') < 0:
+            found[line.partition(b'"dataset":"tapsight.')[2].partition(b'"')[0].decode()].append(line)
+    ledger = analysis.ledger()
+    for name in BY_BATCH:
+        del ledger["payload"][name]
+    assert ledger["imbalance"] == []
+    found["ledger"] = [json.dumps({name: value}).encode() for name, value in ledger.items()]
+    for name in ("conversations", "others", "acts"):
+        tallies: dict[Any, Any] = getattr(analysis.summary, name)
+        found[name] = [repr(item).encode() for item in tallies.items()]
+    return {name: sorted(lines) for name, lines in found.items()}
+
+
+def differences(one: dict[str, list[bytes]], other: dict[str, list[bytes]]) -> list[str]:
+    """By dataset, how many documents only one has, and where the first of them part."""
+    found = []
+    for name in sorted(one.keys() | other.keys()):
+        a, b = one.get(name, []), other.get(name, [])
+        if a != b:
+            gone, new = sorted(set(a) - set(b)), sorted(set(b) - set(a))
+            found.append(f"{name}: {len(a)} and {len(b)} documents, {len(gone)} and {len(new)} their own")
+            for x, y in list(itertools.zip_longest(gone, new, fillvalue=b""))[:3]:
+                at = max(next((i for i, pair in enumerate(zip(x, y, strict=False)) if pair[0] != pair[1]), 0) - 60, 0)
+                found += [f"  - ...{x[at : at + 200].decode()}", f"  + ...{y[at : at + 200].decode()}"]
+    return found
