@@ -28,7 +28,10 @@ ENGINEERING = (
     Action.DOWNLOAD, Action.UPLOAD, Action.MODIFY_PROGRAM, Action.START, Action.STOP, Action.RESTART, Action.MODE_CHANGE, Action.FIRMWARE_UPDATE, Action.FORCE,
 )  # fmt: skip
 IS_ENGINEERING = np.isin(np.arange(256), ENGINEERING)
-OUTSTATIONS, DEVICES = ("dnp3", "iec104"), ("goose",)
+OUTSTATIONS = {"dnp3", "iec104"}
+PUBLISHED = {"goose"}  # sent to a group: whoever sends it is no client
+ANNOUNCED = {"lldp"}  # anybody may say who he is
+INPUT_OUTPUT = {"cip_io", "enip"}  # by which a controller reaches its own inputs and outputs
 
 
 class Where(NamedTuple):
@@ -79,17 +82,17 @@ class Asset:
     @property
     def roles(self) -> list[str]:
         """What it behaves like."""
-        found = set()
-        if self.serves & set(OUTSTATIONS):
+        found, serves, uses = set(), self.serves - PUBLISHED - ANNOUNCED, self.uses - PUBLISHED - ANNOUNCED
+        if serves & OUTSTATIONS:
             found.add("outstation")
-        if self.serves - set(OUTSTATIONS) - set(DEVICES):
+        if serves - OUTSTATIONS:
             found.add("controller")
-        if self.serves & set(DEVICES):
+        if self.uses & PUBLISHED:
             found.add("ied")
         if self.engineered:
             found.add("engineering_station")
-        elif self.uses:
-            found.add("gateway" if self.serves else "hmi")
+        elif uses - INPUT_OUTPUT if serves and "cip_io" in uses else uses:
+            found.add("gateway" if serves else "hmi")
         return sorted(found)
 
 
@@ -115,7 +118,7 @@ class Assets:
         for mac, ip, frame, ts_ns in zip(*(column.tolist() for column in (arp.sender_mac, arp.sender_ip, arp.frame, arp.ts_ns)), strict=True):
             if ip:
                 self._address(0, MAPPED | ip, self._here(seen, frame, ts_ns)).macs[mac] = True
-                self._share(mac, ip)
+                self._share(mac, MAPPED | ip)
         waiting = np.concatenate((self.waiting, seen.started))
         packets = seen.flows["packets"]
         answered = (packets[waiting * 2] > 0) & (packets[waiting * 2 + 1] > 0)
@@ -238,11 +241,16 @@ class Assets:
     def documents(self, sensor: str) -> Iterator[dict[str, Any]]:
         """One ECS document per asset, in the order of addresses."""
         ordered = sorted(self.known.items())
-        owners = {mac: asset for _, asset in reversed(ordered) if asset.high != MAC_HIGH for mac in self.own_macs(asset)}
-        joined = {key for key, asset in ordered if asset.high == MAC_HIGH and asset.low in owners and not asset.attributes}
-        for _, low in joined:
-            owners[low].serves |= self.known[MAC_HIGH, low].serves
-            owners[low].uses |= self.known[MAC_HIGH, low].uses
+        owners: dict[int, list[Asset]] = {}
+        for (high, _), asset in ordered:
+            for mac in self.own_macs(asset) if high != MAC_HIGH else ():
+                owners.setdefault(mac, []).append(asset)
+        joined = {key for key, _ in ordered if key[0] == MAC_HIGH and len(owners.get(key[1], ())) == 1}  # a MAC that several claim (spoofing) is nobody's
+        for key in joined:
+            owner, part = owners[key[1]][0], self.known[key]
+            owner.serves |= part.serves
+            owner.uses |= part.uses
+            owner.attributes = part.attributes | owner.attributes
         for key, asset in ordered:
             if key not in joined:
                 yield self._document(asset, sensor)
@@ -254,7 +262,8 @@ class Assets:
         for (name, _), evidence in said:
             if name not in best or evidence.last >= best[name].last:
                 best[name] = evidence
-        vendor = best["vendor"].value if "vendor" in best else next(filter(None, map(vendor_of, macs)), "")
+        alone = [mac for mac in macs if len(self.shared.get(mac, ())) <= 1]  # no other address claims it
+        vendor = best["vendor"].value if "vendor" in best else next(filter(None, map(vendor_of, alone or macs)), "")
         identity = [{"name": name, "value": e.value, "said_by": e.said_by, "first": _place(e.first), "last": _place(e.last)} for (name, _), e in said]
         device: dict[str, Any] = {"manufacturer": vendor} if vendor else {}
         if model := best.get("model") or best.get("product") or best.get("order_number"):
