@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sensor.columns import Bytes, Ints, Mask, read
 from sensor.events.protocol import Protocol
 
-WHOLE = 16  # PDUs of one range that recognition looks at
+WHOLE = 4  # PDUs of one range that recognition looks at
 
 
 @dataclass

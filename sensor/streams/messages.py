@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from sensor.columns import PAD, appended, Ints
+from sensor.columns import PAD, Ints, appended
 from sensor.events.table import Fragments, Pdus
 from sensor.events.vocabulary import Anomaly, Trust
 

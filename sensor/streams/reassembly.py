@@ -13,10 +13,11 @@ from typing import TypeAlias
 
 import numpy as np
 
-from sensor.columns import PAD, padded, read
+from sensor.columns import PAD, read
 from sensor.events.protocol import Protocol
 from sensor.events.vocabulary import Kind, Trust
 from sensor.streams.flows import UNDECIDED, UNKNOWN
+from sensor.streams.framing import WHOLE
 
 HELD_BYTES, HELD_SEGMENTS, HELD_NS = 1 << 16, 64, 1_000_000_000
 MOST_PDU = 1 << 17  # bytes of one PDU that are waited for
@@ -259,15 +260,14 @@ class Reassembler:
         if not stream.lost:
             self.troubles.append(Trouble(Kind.GARBAGE, now.row, now.frame, now.ts_ns, from_b, len(stream.buffer)))
             stream.lost = True
-        order = [flow.protocol] if flow.tries else first(flow.protocol, self.numbers)  # whether it is another's is asked once
-        for number in order:
-            at = find(self.protocols[number - 1], stream.buffer, anywhere=number == flow.protocol)
-            if at is not None:
-                flow.protocol = number
-                self._drop(flow, stream, at)
-                stream.trust = Trust.RESYNCED
-                stream.need, stream.lost = 1, False
-                return True
+        at = find(self.protocols[flow.protocol - 1], stream.buffer)
+        if at is None and not flow.tries:  # whether it is another's is asked once
+            another = next((number for number in self.numbers if number != flow.protocol and whole(self.protocols[number - 1], stream.buffer, 0)), None)
+            at, flow.protocol = (0, another) if another else (None, flow.protocol)
+        if at is not None:
+            self._drop(flow, stream, at)
+            stream.need, stream.lost, stream.trust = 1, False, Trust.RESYNCED
+            return True
         self._drop(flow, stream, len(stream.buffer))
         stream.need = 1
         flow.tries += 1
@@ -316,8 +316,8 @@ def first(one: int, numbers: tuple[int, ...]) -> list[int]:
 
 
 def whole(protocol: Protocol, buffer: bytes | bytearray, at: int) -> bool:
-    """Whether the bytes from `at` to the end are nothing but PDUs of this protocol (16 at most are looked at)."""
-    for _ in range(16):
+    """Whether the bytes from `at` to the end are nothing but PDUs of this protocol (WHOLE at most are looked at)."""
+    for _ in range(WHOLE):
         if at + protocol.header.itemsize > len(buffer):
             return False
         size = int(protocol.size(np.frombuffer(bytes(buffer[at : at + protocol.header.itemsize]), protocol.header))[0])
@@ -329,16 +329,17 @@ def whole(protocol: Protocol, buffer: bytes | bytearray, at: int) -> bool:
     return True
 
 
-def find(protocol: Protocol, buffer: bytearray, *, anywhere: bool) -> int | None:
-    """Where in the buffer PDUs begin that reach exactly to its end, or one that another follows; only at its beginning unless `anywhere`. None: nowhere."""
+def find(protocol: Protocol, buffer: bytearray) -> int | None:
+    """Where in the buffer a PDU begins that reaches exactly to its end, or that another follows. None: nowhere."""
     room = len(buffer) - protocol.header.itemsize
     if room < 0:
         return None
-    at = np.arange(room + 1 if anywhere else 1)
-    data = padded(bytes(buffer))
-    size = protocol.size(read(data, at, protocol.header))
-    end = at + size
+    data = np.frombuffer(bytes(buffer) + bytes(PAD), np.uint8)
+    size = protocol.size(read(data, np.arange(room + 1), protocol.header))
+    end = np.arange(room + 1) + size
     plausible = np.flatnonzero((size > 0) & (end <= len(buffer)))
+    if not plausible.size:
+        return None
     follower = protocol.size(read(data, np.minimum(end[plausible], len(buffer) + PAD - protocol.header.itemsize), protocol.header))
     good = plausible[(end[plausible] == len(buffer)) | ((end[plausible] <= room) & (follower > 0))]
-    return next((start for start in good.tolist() if anywhere or whole(protocol, buffer, start)), None)
+    return int(good[0]) if good.size else None
