@@ -67,4 +67,6 @@ def _route(table: Table, request: int) -> str:
     if table.number("operation")[first] != Operation.UNCONNECTED_SEND or not isinstance(column, Spans):
         return ""
     path = table.pdus.data[column.at[first] : column.at[first] + column.size[first]].tobytes()
-    return f"slot_{path[1]}" if len(path) == 2 and path[0] == 1 else f"module_{path.hex()}"
+    if len(path) == 2 and path[0] == 1:
+        return f"slot_{path[1]}"
+    return f"module_{path.hex()}" if path else ""

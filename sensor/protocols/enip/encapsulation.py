@@ -38,15 +38,14 @@ def _limits() -> NDArray[np.int32]:
 
 LIMIT = _limits()  # by command: the longest data, -1 where there is no such command
 LEAST = np.array([SHORTEST_OF.get(code, 0) for code in range(256)], np.int32)  # type: ignore[call-overload]  # keys are commands, which are integers
-STATUSES = np.zeros(256, np.bool_)
-STATUSES[list(EncapsulationStatus)] = True
+LAST_STATUS = max(EncapsulationStatus)  # 2-3.5: what the enumeration leaves out below it is reserved for older products, some of which send it
 
 
 def size(header: Array) -> Ints:
     """Bytes of each PDU from its header, 0 where these bytes are no such PDU. A NOP without session, context and data is 24 zero bytes: not taken for one."""
     command, length, status = header["command"], header["length"], header["encapsulation_status"]
-    plausible = (command < 256) & (header["options"] == 0) & (status < 256)
-    plausible &= (length <= LIMIT[command & 0xFF]) & STATUSES[status & 0xFF] & ((length >= LEAST[command & 0xFF]) | (status != 0))
+    plausible = (command < 256) & (header["options"] == 0)
+    plausible &= (length <= LIMIT[command & 0xFF]) & (status <= LAST_STATUS) & ((length >= LEAST[command & 0xFF]) | (status != 0))
     plausible &= (command != C.NOP) | (header["session_handle"] != 0) | (header["sender_context"] != 0) | (length > 0)
     return np.where(plausible, length.astype(np.int64) + HEADER.itemsize, 0)
 

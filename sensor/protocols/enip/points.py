@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from sensor.columns import Array, Ints, ragged
 from sensor.events.point import Points, Quality, RawType, Space, Verb, join, points
 from sensor.events.table import Lists, Spans, Table, items
 from sensor.events.vocabulary import Action
+from sensor.protocols.enip.codes import DataType
 from sensor.protocols.enip.operations import Operation as O
 from sensor.protocols.enip.pccc_codes import FileType
 from sensor.protocols.enip.values import RAW_TYPE, WIRE
@@ -21,6 +24,7 @@ FILE_TYPE = np.full(256, RawType.INT16, np.uint8)
 FILE_TYPE[[FileType.FLOAT, FileType.LONG]] = RawType.FLOAT32, RawType.INT32
 FILE_TYPE[[FileType.BIT, FileType.OUTPUT, FileType.INPUT]] = RawType.BITS
 UNSIGNED = {1: ("u1", RawType.UINT8), 2: ("<u2", RawType.UINT16), 4: ("<u4", RawType.UINT32), 8: ("<u8", RawType.UINT64)}
+ELEMENT = re.compile(r"\[(\d+)\]$")
 EXACT = 1 << 53  # beyond it a float64 has gaps
 
 
@@ -58,12 +62,14 @@ def _quality(table: Table, rows: Ints) -> Array:
 def _numbers(table: Table, name: str) -> Points:
     column = table.columns[name]
     assert isinstance(column, Lists)
+    data_type = table.number("data_type")
     start, count, content = column.flat()
     rows = np.flatnonzero((count > 0) & _addressed(table))
     item, index = ragged(count[rows])
     row = rows[item]
     value = content[start[row] + index]
-    data_type = table.number("data_type")
+    is_bool = data_type[row] == DataType.BOOL
+    value = np.where(is_bool, value != 0, value)  # controllers send true as 255
     offset = np.where(np.isin(table.number("operation")[rows], FRAGMENTED), table.number("data_offset")[rows].astype(np.int64) // WIDTH[data_type[rows]], 0)
     first = np.where(table.has("tag")[rows], 0, table.number("member_id")[rows].astype(np.int64))
     raw = np.where(table.has("file_type")[row], FILE_TYPE[table.number("file_type")[row]], RAW_TYPE[data_type[row]])
@@ -79,18 +85,21 @@ def _numbers(table: Table, name: str) -> Points:
 
 
 def _name(table: Table, found: Points) -> None:
-    """Names of the points whose rows have a tag, each read once."""
+    """Names of the points whose rows have a tag, each read once. The index that ends a tag counts elements as a point's index does: `A[3]` is element 3 of A."""
     tag = table.columns.get("tag")
     if not isinstance(tag, Spans):
         return
     named = np.flatnonzero(table.has("tag")[found.row])
     rows = found.row[named]
-    texts: dict[int, str] = {}
+    texts: dict[int, tuple[str, int]] = {}
     for i, row in zip(named.tolist(), rows.tolist(), strict=True):
-        text = texts.get(row)
-        if text is None:
-            text = texts[row] = table.pdus.data[tag.at[row] : tag.at[row] + tag.size[row]].tobytes().decode("utf-8", "replace")
-        found.name[i] = text
+        known = texts.get(row)
+        if known is None:
+            text = table.pdus.data[tag.at[row] : tag.at[row] + tag.size[row]].tobytes().decode("utf-8", "replace")
+            element = ELEMENT.search(text)
+            known = texts[row] = (text[: element.start()], int(element[1])) if element else (text, 0)
+        found.name[i] = known[0]
+        found.index[i] += known[1]
 
 
 def _wholes(table: Table, name: str, raw_type: RawType) -> Points:

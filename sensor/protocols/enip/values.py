@@ -76,6 +76,9 @@ def content(table: Table, rows: Ints, at: Ints, end: Ints, *, is_whole: bool) ->
                 table.flag(row[table.has("element_count")[row] & (count != stated[mine])], Anomaly.LENGTH_MISMATCH)
         elif code in STRINGS:
             used[mine] = text(table, row, begin, stop, STRINGS[code])
+            more = mine[(stated[mine] > 1) & (used[mine] < stop)]  # of several strings the first is the value; the rest is there as it is
+            table.span("data", rows[more], used[more], end[more] - used[more])
+            used[more] = end[more]
         elif code == D.STRUCTURE:
             named = table.number("template_handle")[row] == LOGIX_STRING
             text(table, row[named], begin[named], stop[named], LENGTH)

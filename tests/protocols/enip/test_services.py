@@ -196,8 +196,21 @@ def test_unconnected_send_and_the_reply_of_what_it_carries() -> None:
 
 def test_a_module_behind_a_device_is_not_the_device() -> None:
     get = request(0x01, bytes.fromhex("20012401"))
-    table = exchange(unconnected_send(get, b"\1\2"), reply(0x01, IDENTITY), unconnected_send(get, b"\2\5"), reply(0x01, IDENTITY))
-    assert [one.attributes for one in ENIP.identity(table)] == [{name: "1756-L61/B LOGIX5 20.005 (00400f8a)"} for name in ("slot_2", "module_0205")]  # type: ignore[misc]
+    table = exchange(
+        unconnected_send(get, b"\1\2"),
+        reply(0x01, IDENTITY),
+        unconnected_send(get, b"\2\5"),
+        reply(0x01, IDENTITY),
+        unconnected_send(get, b""),
+        reply(0x01, IDENTITY),
+    )
+    *modules, device = (one.attributes for one in ENIP.identity(table))  # type: ignore[misc]
+    assert modules == [{name: "1756-L61/B LOGIX5 20.005 (00400f8a)"} for name in ("slot_2", "module_0205")]
+    assert device["product"] == "1756-L61/B LOGIX5"  # a route that goes nowhere
+
+
+def test_older_statuses_are_still_an_answer() -> None:
+    assert sizes(encapsulation(0x6F, status=8), encapsulation(0x6F, status=0x6B)) == [24, 0]
 
 
 def test_unconnected_send_that_could_not_be_routed() -> None:

@@ -30,7 +30,7 @@ def points(table: Table) -> list[tuple[object, ...]]:
 @pytest.mark.parametrize(
     ("data_type", "content", "values", "raw"),
     [
-        (0xC1, b"\1", [1], RawType.BOOL),
+        (0xC1, b"\1\xff\0", [1, 1, 0], RawType.BOOL),
         (0xC2, b"\xff\2", [-1, 2], RawType.INT8),
         (0xC3, struct.pack("<h", -300), [-300], RawType.INT16),
         (0xC4, struct.pack("<2i", 7, -8), [7, -8], RawType.INT32),
@@ -78,6 +78,17 @@ def test_tags_by_symbol_instance() -> None:
     table = exchange(request(0x4C, bytes.fromhex("206b25003412") + b"\x28\5", b"\1\0"), reply(0x4C, b"\xc3\0\7\0"))
     found = ENIP.points(table)  # type: ignore[misc]
     assert (found.block[0], found.index[0], found.value[0], found.space[0]) == (0x6B << 16 | 0x1234, 5, 7, Space.TAG)
+
+
+def test_an_index_at_the_end_of_a_tag_counts_elements() -> None:
+    path = symbol("Grid") + b"\x28\3" + symbol("Row") + b"\x28\7"
+    table = exchange(request(0x4C, path, b"\2\0"), reply(0x4C, b"\xc2\0\1\2"))
+    assert points(table) == [("Grid[3].Row", 7, 1, RawType.INT8, Verb.READ), ("Grid[3].Row", 8, 2, RawType.INT8, Verb.READ)]
+
+
+def test_of_several_strings_the_first_is_the_value() -> None:
+    found = events(exchange(request(0x4C, symbol("Texts"), b"\2\0"), reply(0x4C, b"\xda\0\2ab\1c")))
+    assert (found[1]["string"], found[1]["data"], found[1]["anomaly"]) == (b"ab", b"\1c", 0)
 
 
 def test_a_refused_write_says_so() -> None:
