@@ -88,9 +88,9 @@ def headers(p: Packets, row: int) -> list[tuple[str, str]]:
     said = [
         ("time", f"{np.datetime_as_string(np.datetime64(int(batch.ts_ns[row]), 'ns'))}Z"),
         ("bytes", f"{int(batch.captured[row])} of {int(batch.length[row])}"),
-        ("macs", f"{mac_text(int(p.mac_source[row]))} > {mac_text(int(p.mac_destination[row]))}"),
-        ("vlan", str(int(p.vlan[row])) if p.vlan[row] else ""),
-        ("ends", " > ".join(f"{end}:{port}" if ports else end for end, port in zip(ends, ports or (0, 0), strict=True)) if p.transport[row] else ""),
+        ("MAC", f"{mac_text(int(p.mac_source[row]))} > {mac_text(int(p.mac_destination[row]))}"),
+        ("VLAN", str(int(p.vlan[row])) if p.vlan[row] else ""),
+        ("addresses", " > ".join(f"{end}:{port}" if ports else end for end, port in zip(ends, ports or (0, 0), strict=True)) if p.transport[row] else ""),
         ("transport", label(Transport(int(p.transport[row])))),
         ("payload", f"{int(p.payload_length[row])} bytes"),
         ("outcome", label(Outcome(int(p.outcome[row])))),
@@ -150,10 +150,10 @@ def view(found: Found, lang: str) -> RichTable:
     for _ in range(3):
         table.add_column(overflow="fold")
     for name, value in found.packet or ():
-        table.add_row(name, Text(value), "")
+        table.add_row(translate(name, lang), Text(value), "")
     if not found.events:
         table.add_row("", "", "")
-        table.add_row(Text("no event", style="bold"), "", Text("nothing that is decoded ends in this frame", style="dim"))
+        table.add_row(Text(translate("no event", lang), style="bold"), "", Text(translate("nothing that is decoded ends in this frame", lang), style="dim"))
     for each in found.events:
         table.add_row("", "", "")
         name, *rest = each.title.split("  ", 1)
@@ -161,5 +161,5 @@ def view(found: Found, lang: str) -> RichTable:
         for name, value, about in each.fields:
             table.add_row("  " + name, Text(value), Text(translate(about, lang), style="dim"))
     for anomaly in found.anomalies:
-        table.add_row(Text("anomaly", style="red"), Text(anomaly), "")
+        table.add_row(Text(translate("anomaly", lang), style="red"), Text(anomaly), "")
     return table

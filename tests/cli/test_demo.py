@@ -9,6 +9,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from sensor.cli.demo import demo
+from tests.cli.readme import README, excerpt, shown
 
 ROOT = Path(__file__).parents[2]
 
@@ -49,3 +50,7 @@ def test_what_cannot_be_written_is_said_in_a_line(tmp_path: Path) -> None:
     assert done.exit_code == 1
     assert len(done.output.splitlines()) == 1
     assert "No such file" in done.output
+
+
+def test_readme_shows_what_it_prints() -> None:
+    assert shown(README.read_text("utf-8"))[1] == excerpt(), "python -m tests.cli.readme writes it anew"

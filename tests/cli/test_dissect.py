@@ -77,7 +77,7 @@ def test_every_field_of_an_event_is_there(demo_capture: Path) -> None:
     assert fields["unit_id"] == "1"
     assert "exception_code" in fields
     assert all(about for _, _, about in found.events[0].fields)
-    assert dict(found.packet or ())["ends"] == "192.168.10.40:502 > 192.168.10.66:41000"
+    assert dict(found.packet or ())["addresses"] == "192.168.10.40:502 > 192.168.10.66:41000"
 
 
 def test_every_frame_of_the_demo_can_be_shown(demo_capture: Path) -> None:
@@ -94,6 +94,13 @@ def test_an_event_that_waits_for_lost_segments_is_found(tmp_path: Path) -> None:
     (tmp_path / "in.pcap").write_bytes(pcap(frames))
     found = [ours.look(str(tmp_path / "in.pcap"), frame).events for frame in (1, 2, 3)]
     assert [len(events) for events in found].count(1) == 1
+
+
+def test_chinese(demo_capture: Path) -> None:
+    frame = frame_of(demo_capture, "credentials-seen")
+    done = CliRunner().invoke(dissect, [str(demo_capture), "--frame", str(frame), "--lang", "zh"])
+    assert "时间" in done.stdout
+    assert "接口" in done.stdout
 
 
 def test_a_packet_without_events(tmp_path: Path) -> None:

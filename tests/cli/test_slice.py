@@ -6,6 +6,7 @@ import gzip
 import shutil
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -101,7 +102,7 @@ def test_an_alerts_evidence(demo_capture: Path, tmp_path: Path) -> None:
     assert {frozenset((row.content[26:30], row.content[30:34])) for row in rows} == {frozenset((ip("192.168.10.66"), ip("192.168.10.42")))}
     assert run(demo_capture, "--alert", "ffffffffffff", "-o", tmp_path / "none.pcapng").exit_code == 1
     ids = sorted(analysis.alerts)
-    twin = next(a[0] for a, b in zip(ids, ids[1:], strict=False) if a[0] == b[0])
+    twin = next(a[0] for a, b in pairwise(ids) if a[0] == b[0])
     done = run(demo_capture, "--alert", twin, "-o", tmp_path / "none.pcapng")
     assert done.exit_code == 2
     assert "several" in done.output
