@@ -143,9 +143,10 @@ class Assets:
         columns = {name: over[name].tolist() for name in (*NAMES, "packets_a", "packets_b", "bytes_a", "bytes_b", "last_ns")}
         for number, met, values in zip(over["flow"].tolist(), self.met[over["flow"]].tolist(), zip(*columns.values(), strict=True), strict=True):
             flow = dict(zip(columns, values, strict=True))
+            senders = "".join(end for end in "ab" if flow[f"packets_{end}"])
             if not met:
-                self._flow(flow, number, "".join(end for end in "ab" if flow[f"packets_{end}"]))
-            for end in "ab":
+                self._flow(flow, number, senders)
+            for end in senders:
                 asset = self.known.get((flow[f"{end}_high"], flow[f"{end}_low"]))
                 if asset is not None:
                     asset.packets += flow[f"packets_{end}"]
