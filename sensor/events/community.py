@@ -16,9 +16,10 @@ ICMPV6_PAIRS = {128: 129, 129: 128, 130: 131, 131: 130, 133: 134, 134: 133, 135:
 def community_id(flows: dict[str, Array], flow: int, seed: int = 0) -> str:
     """The community id of a flow of the flow table; for ICMP, of its first packet's type and code."""
     protocol = int(flows["ip_protocol"][flow])
-    a, b = (_packed(int(flows[f"{end}_high"][flow]), int(flows[f"{end}_low"][flow])) for end in "ab")
-    ports = int(flows["a_port"][flow]), int(flows["b_port"][flow])
-    return calculate(a, b, protocol, ports if protocol in PORTED else None, seed)
+    ends = "ba" if flows["begun_by_b"][flow] else "ab"  # from sender to receiver: an ICMP message that has no answer has a direction
+    first, second = (_packed(int(flows[f"{end}_high"][flow]), int(flows[f"{end}_low"][flow])) for end in ends)
+    ports = int(flows[f"{ends[0]}_port"][flow]), int(flows[f"{ends[1]}_port"][flow])
+    return calculate(first, second, protocol, ports if protocol in PORTED else None, seed)
 
 
 PORTED = (1, 6, 17, 58, 132)  # ICMP, TCP, UDP, ICMPv6, SCTP
