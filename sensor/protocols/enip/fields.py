@@ -43,7 +43,7 @@ FIELDS = (
     Field("device_state", "u1", "State of the device", enum=DeviceState, wireshark="enip.lir.state cip.id.state"),
     Field("connection_id", "u4", "Connection that the message travels on", wireshark="enip.cpf.cai.connid"),
     Field("sequence_count", "u2", "Counts messages of the connection; pairs responses with requests", wireshark="cip.seq"),
-    Field("service", "u1", "CIP service without the reply bit; `operation` names it", wireshark="cip.sc"),
+    Field("service", "u1", "CIP service without the reply bit", wireshark="cip.sc"),
     Field("operation", "u2", "What the service means to this object, where that is known", enum=Operation),
     Field("general_status", "u1", "How the object answered", enum=GeneralStatus, wireshark="cip.genstat"),
     Field("extended_status", "u2", "First word of additional status", enum=ExtendedStatus, wireshark="cip.addstat cip.cm.ext_status"),
