@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from sensor.columns import Mask
 from sensor.decode.packets import Outcome, Packets, Transport
 from sensor.events.seen import Seen
 from sensor.events.vocabulary import Anomaly
@@ -15,8 +16,9 @@ from sensor.events.vocabulary import Anomaly
 
 @dataclass
 class PacketLedger:
-    """Counts of packets, for a whole run."""
+    """Counts of packets, for a whole run. known: bool[65536], the EtherTypes that a protocol of the list reads."""
 
+    known: Mask
     packets: int = 0
     bytes: int = 0
     captured: int = 0
@@ -24,7 +26,7 @@ class PacketLedger:
     outcomes: Counter[str] = field(default_factory=Counter)
     links: Counter[int] = field(default_factory=Counter)  # unread link types, by number
     ip_protocols: Counter[int] = field(default_factory=Counter)  # transports without a decoder, by IP protocol number
-    ethertypes: Counter[int] = field(default_factory=Counter)  # bare Ethernet payloads, by EtherType
+    ethertypes: Counter[int] = field(default_factory=Counter)  # bare Ethernet payloads that no protocol reads, by EtherType
     bad_checksums: int = 0
     cut: int = 0  # packets that the snap length cut
 
@@ -40,7 +42,7 @@ class PacketLedger:
         bare = decoded & (p.transport == Transport.ETHERNET)
         _tally(self.links, p.batch.link_type, p.outcome == Outcome.UNKNOWN_LINK)
         _tally(self.ip_protocols, p.ip_protocol, p.outcome == Outcome.OTHER_TRANSPORT)
-        _tally(self.ethertypes, p.ethertype, bare)
+        _tally(self.ethertypes, p.ethertype, bare & ~self.known[p.ethertype])
         carries = bare | (decoded & ((p.transport == Transport.TCP) | (p.transport == Transport.UDP)))
         self.payload += int(p.payload_length[carries].sum())
         self.bad_checksums += int(np.count_nonzero(p.checksum_bad))

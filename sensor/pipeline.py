@@ -9,6 +9,7 @@ from sensor.beside import beside
 from sensor.columns import Array, Batch
 from sensor.decode.arp import arp
 from sensor.decode.decoder import Decoder
+from sensor.decode.packets import Transport
 from sensor.events.exchange import Exchange
 from sensor.events.protocol import Protocol
 from sensor.events.seen import Seen
@@ -27,12 +28,13 @@ class Pipeline:
     def __init__(self, protocols: tuple[Protocol, ...] = PROTOCOLS, *, deduplicate: bool = True, most_flows: int = 1_000_000) -> None:
         self.protocols = protocols
         self.decoder = Decoder(deduplicate=deduplicate)
-        self.flows = Flows(hints(protocols), most_flows)
+        hint = hints(protocols)
+        self.flows = Flows(hint, most_flows)
         self.streams = Streams(protocols, self.flows)
         self.messages = {protocol.name: Messages(protocol.fragments) for protocol in protocols if protocol.fragments}
         self.exchanges = {protocol.name: Exchange(most_flows) for protocol in protocols}
         self.states: dict[Any, Any] = {protocol.state: protocol.state() for protocol in protocols}  # protocols of one family share theirs
-        self.ledger, self.event_ledger = PacketLedger(), EventLedger()
+        self.ledger, self.event_ledger = PacketLedger(hint[Transport.ETHERNET] > 0), EventLedger()
 
     def run(self, batches: Iterable[Batch], jobs: int = 1) -> Iterator[Seen]:
         """What each batch gives; after the last one, what was still open. jobs: 2 for a second process that tracks while this one interprets."""
