@@ -91,10 +91,13 @@ class Recording:
 
 
 class TcpProxy:
-    """Listens on `port`, forwards every connection to `server_port`, and records. A context: leaving it ends all its threads."""
+    """Listens on `port`, forwards every connection to `server_port`, and records. A context: leaving it ends all its threads.
 
-    def __init__(self, server_port: int) -> None:
-        self.server_port = server_port
+    delay_s: how long answers take, for clients that do not expect them at once.
+    """
+
+    def __init__(self, server_port: int, delay_s: float = 0) -> None:
+        self.server_port, self.delay_s = server_port, delay_s
         self.recording = Recording()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self.listener.getsockname()[1])
@@ -134,6 +137,8 @@ class TcpProxy:
             except OSError:
                 content = b""
             self.recording.add(connection, from_client, content)
+            if self.delay_s and not from_client:
+                time.sleep(self.delay_s)
             try:
                 if not content:
                     destination.shutdown(socket.SHUT_WR)
