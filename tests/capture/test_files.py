@@ -29,8 +29,8 @@ def zstd(content: bytes, **options: bool) -> bytes:
 
 SKIPPABLE = (0x184D2A53).to_bytes(4, "little") + (70_000).to_bytes(4, "little") + bytes(70_000)
 PACKED = {
-    "gzip": gzip.compress(CAPTURE),
-    "gzip members": gzip.compress(CAPTURE[:5000]) + gzip.compress(b"") + gzip.compress(CAPTURE[5000:]),
+    "gzip": gzip.compress(CAPTURE, mtime=0),
+    "gzip members": gzip.compress(CAPTURE[:5000], mtime=0) + gzip.compress(b"", mtime=0) + gzip.compress(CAPTURE[5000:], mtime=0),
     "zstd": zstd(CAPTURE),
     "zstd with checksum": zstd(CAPTURE, write_checksum=True, write_content_size=False),
     "zstd frames": SKIPPABLE + zstd(CAPTURE[:5000]) + SKIPPABLE + zstd(CAPTURE[5000:], write_checksum=True),
@@ -62,7 +62,7 @@ def test_packed_and_cut_off(tmp_path: Path, kind: str, part: float) -> None:
 
 
 def test_packed_garbage(tmp_path: Path) -> None:
-    for content in (gzip.compress(CAPTURE) + b"garbage", zstd(CAPTURE) + b"garbage"):
+    for content in (gzip.compress(CAPTURE, mtime=0) + b"garbage", zstd(CAPTURE) + b"garbage"):
         (tmp_path / "capture").write_bytes(content)
         rows, source = make.read(tmp_path / "capture")
         assert len(rows) == 3000
@@ -89,7 +89,7 @@ def test_decompression_bomb(tmp_path: Path, kind: str) -> None:
     ("content", "said"),
     [
         (b"", "empty"), (b"\xd4", "d4"), (b"hello, world", "68 65 6c 6c"), (b"\xa1\xb2\xcd\x34" + bytes(20), "Kuznetzov"),
-        (b"\xfd7zXZ\0", "xz"), (gzip.compress(b"hello"), "68 65"), (gzip.compress(b""), "empty"), (gzip.compress(gzip.compress(CAPTURE)), "gzip within"),
+        (b"\xfd7zXZ\0", "xz"), (gzip.compress(b"hello", mtime=0), "68 65"), (gzip.compress(b"", mtime=0), "empty"), (gzip.compress(gzip.compress(CAPTURE, mtime=0)), "gzip within"),
     ],
 )  # fmt: skip
 def test_no_capture(tmp_path: Path, content: bytes, said: str) -> None:
@@ -131,8 +131,8 @@ def test_expand(tmp_path: Path) -> None:
     """A directory gives what is a capture, by content and not by name; what is named is taken as it is."""
     (tmp_path / "below").mkdir()
     for name, content in {
-        "b.txt": CAPTURE, "a": gzip.compress(CAPTURE), "below/c.pcap": make.pcapng([]), "fake.pcap": b"no capture", "z": zstd(CAPTURE), "e": b"",
-        "t": gzip.compress(CAPTURE)[:12],
+        "b.txt": CAPTURE, "a": gzip.compress(CAPTURE, mtime=0), "below/c.pcap": make.pcapng([]), "fake.pcap": b"no capture", "z": zstd(CAPTURE), "e": b"",
+        "t": gzip.compress(CAPTURE, mtime=0)[:12],
     }.items():  # fmt: skip
         (tmp_path / name).write_bytes(content)
     os.mkfifo(tmp_path / "pipe.pcap")
@@ -150,7 +150,7 @@ def test_glob_characters_in_a_name(tmp_path: Path) -> None:
     assert list(expand([str(path)])) == [str(path)]
 
 
-@pytest.mark.parametrize("content", [CAPTURE, make.pcapng(PACKETS), gzip.compress(CAPTURE), zstd(CAPTURE)], ids=["pcap", "pcapng", "gzip", "zstd"])
+@pytest.mark.parametrize("content", [CAPTURE, make.pcapng(PACKETS), gzip.compress(CAPTURE, mtime=0), zstd(CAPTURE)], ids=["pcap", "pcapng", "gzip", "zstd"])
 def test_standard_input(content: bytes) -> None:
     """A pipe in a process of its own."""
     code = "from sensor.capture import open_source\nsource, batches = open_source('-')\nn = sum(map(len, batches))\n"
