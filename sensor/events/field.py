@@ -26,7 +26,7 @@ class Field:
 
     @property
     def kind(self) -> str:
-        """ "number", "span", "list" or "object"."""
+        """How a column holds it: number, span, list or object."""
         if self.dtype in ("bytes", "text"):
             return "span"
         if self.dtype == "object":

@@ -9,6 +9,7 @@ from typing import Any
 
 from sensor.columns import Source
 from sensor.events.alert import Alert
+from sensor.events.origins import Origins
 from sensor.events.protocol import Protocol
 from sensor.events.seen import Seen
 from sensor.protocols import PROTOCOLS
@@ -16,7 +17,6 @@ from sensor.sinks import findings
 from sensor.sinks.changes import Changes
 from sensor.sinks.documents import Renderer
 from sensor.sinks.ecs import quote
-from sensor.events.origins import Origins
 from sensor.sinks.points import point_lines
 
 LINES = 512  # written at once
@@ -87,7 +87,7 @@ class NdjsonSink:
 
     def close(self, analysis: Any) -> None:
         """The end: alerts, assets and ledger. analysis: what sensor.analysis.Analysis gives (assets, ledger(), sources)."""
-        for alert in self.alerts.values():
+        for alert in sorted(self.alerts.values(), key=lambda alert: (alert.first_ns, alert.id)):
             self._alert(alert)
         if self.wants("asset"):
             self.write_texts([findings.asset_line(document) for document in analysis.assets.documents(self.sensor)])

@@ -22,13 +22,13 @@ import numpy as np
 
 from sensor.columns import Source
 from sensor.events.alert import Alert
+from sensor.events.origins import Origins
 from sensor.events.protocol import Protocol
 from sensor.events.seen import Seen
 from sensor.protocols import PROTOCOLS
 from sensor.sinks import findings
 from sensor.sinks.changes import Changes
 from sensor.sinks.ecs import quote
-from sensor.events.origins import Origins
 from sensor.store import blocks, parts
 from sensor.store.schema import DATABASE, EVENTS, LOCK, StoreError, connect, schema
 
