@@ -14,17 +14,17 @@ from sensor.events.vocabulary import Action
 
 
 def pick(seen: Seen, choose: Callable[[Table], Ints]) -> list[tuple[Table, int]]:
-    """The rows that `choose` names of each table, in the order of their frames."""
+    """The rows that `choose` names of each table, in the order of the packets that completed them: the one order that no cut into batches changes."""
     found = [(table, choose(table)) for table in seen.tables.values() if len(table)]
     chosen = [(table, row) for table, rows in found for row in rows.tolist()]
     if sum(len(rows) > 0 for _, rows in found) > 1:
-        chosen.sort(key=frame_of)
+        chosen.sort(key=packet_of)
     return chosen
 
 
-def frame_of(chosen: tuple[Table, int]) -> int:
+def packet_of(chosen: tuple[Table, int]) -> int:
     table, row = chosen
-    return frame(table, row)
+    return int(table.pdus.row[table.pdu[row]])
 
 
 # Single cells, for rows already chosen: the table's own columns are gathered for all rows.

@@ -36,8 +36,6 @@ class Watch:
             if heard and hasattr(detector, "hear"):
                 detector.hear(seen, heard)
             found = list(detector.on_batch(seen))
-            if len(found) > 1:
-                found.sort(key=decided)
             heard += found
             for finding in found:
                 if finding.kind.name not in self.disabled:
@@ -50,8 +48,3 @@ class Watch:
         """What had to be forgotten, by detector; `alerts`: alerts that were closed to make room."""
         counts = {detector.name: detector.evicted for detector in self.detectors if getattr(detector, "evicted", 0)}
         return counts | ({"alerts": self.alerts.evicted} if self.alerts.evicted else {})
-
-
-def decided(finding: Finding) -> int:
-    """The frame that decided it."""
-    return finding.frames[-1]

@@ -83,7 +83,7 @@ class Pipeline:
             self.messages[protocol.name].assemble(pdus)
         exchange = self.exchanges[protocol.name]
         table = protocol.decode(exchange.with_carried(pdus), self.states[protocol.state])
-        exchange.settle(table, clock_ns, self.flows.c["pdus"])
+        exchange.settle(table, clock_ns, self.flows.c["pdus"], self.flows.c["slow"])
         return table
 
     def forget(self, flows: Array) -> None:

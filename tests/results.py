@@ -12,8 +12,20 @@ from typing import Any
 from sensor.analysis import Analysis
 from sensor.columns import Batch
 from sensor.sinks.ndjson import NdjsonSink
+from sensor.streams.streams import Parts, Streams
 
+OF_ORDER = ("alert", "point", "ledger", "asset")  # say which of several came first
 BY_BATCH = ("slow_packets",)  # of the ledger: from the segment on that failed a check, all of a batch that is the flow's
+
+
+class Watched(Streams):
+    """Notes whether flows that were over still held PDUs before the capture ended: their place in the order is the one thing that the cut decides."""
+
+    flushed = False
+
+    def _flush(self, parts: Parts) -> None:
+        super()._flush(parts)
+        self.flushed |= bool(parts.columns or self.troubles) and parts.base > 0
 
 
 class Lines(NdjsonSink):
@@ -31,6 +43,7 @@ def results(batches: Iterable[Batch], jobs: int = 1) -> dict[str, list[bytes]]:
     """Documents by dataset, sorted (a flow that is over takes its place in the order from the batch in which that was noticed), and the page's content."""
     sink = Lines()
     analysis = Analysis(None, [sink])
+    analysis.pipeline.streams.__class__ = Watched
     analysis.run(batches, jobs)
     found: dict[str, list[bytes]] = defaultdict(list)
     for line in sink.lines:
@@ -44,13 +57,16 @@ def results(batches: Iterable[Batch], jobs: int = 1) -> dict[str, list[bytes]]:
     for name in ("conversations", "others", "acts"):
         tallies: dict[Any, Any] = getattr(analysis.summary, name)
         found[name] = [repr(item).encode() for item in tallies.items()]
+    if jobs == 1 and analysis.pipeline.streams.flushed:  # type: ignore[attr-defined]  # it is Watched now
+        found["flushed"] = [b""]
     return {name: sorted(lines) for name, lines in found.items()}
 
 
 def differences(one: dict[str, list[bytes]], other: dict[str, list[bytes]]) -> list[str]:
     """By dataset, how many documents only one has, and where the first of them part."""
     found = []
-    for name in sorted(one.keys() | other.keys()):
+    order_differs = bool(one.get("flushed") or other.get("flushed"))
+    for name in sorted((one.keys() | other.keys()) - {"flushed"} - set(OF_ORDER if order_differs else ())):
         a, b = one.get(name, []), other.get(name, [])
         if a != b:
             gone, new = sorted(set(a) - set(b)), sorted(set(b) - set(a))

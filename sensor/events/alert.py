@@ -183,7 +183,7 @@ class Alerts:
     changed: dict[str, Open] = field(default_factory=dict)
 
     def add(self, seen: Seen, finding: Finding) -> None:
-        """One finding; findings of one kind come in the order of their frames."""
+        """One finding; findings of one kind and key come in the order of the packets that completed them."""
         mine = self.open.setdefault(finding.kind.name, OrderedDict())
         key = seen.source.id, finding.key
         entry = mine.get(key)

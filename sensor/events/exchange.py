@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sensor.columns import PAD, Ints, appended, ragged
+from sensor.columns import PAD, Ints, Mask, appended, ragged
 from sensor.events.table import PATIENCE_NS, WINDOW, Pdus, Table
 from sensor.events.vocabulary import Anomaly, Trust
 
@@ -31,10 +31,10 @@ class Exchange:
         """These PDUs, behind the requests that still wait for an answer."""
         return pdus if self.carried is None else concatenate(self.carried, pdus)
 
-    def settle(self, table: Table, clock: int, positions: Ints) -> None:
+    def settle(self, table: Table, clock: int, positions: Ints, held: Mask) -> None:
         """Note responses that nothing asked for, and carry the requests that are still open into the next batch.
 
-        clock: capture time, ns. positions: PDUs seen so far, by flow.
+        clock: capture time, ns. positions, held: by flow, PDUs seen so far, and whether segments wait in it: an answer may be among them, whatever the time.
         """
         pdus, flow, asked = table.pdus, table.flow, self.asked
         alone = np.flatnonzero(table.is_response & (table.request < 0) & table.is_new & (table.trust == Trust.COMPLETE))
@@ -53,7 +53,8 @@ class Exchange:
         waiting[table.pdu[table.is_request]] = True
         waiting[table.pdu[table.request[table.request >= 0]]] = False
         rows = np.flatnonzero(waiting)
-        keep = (positions[pdus.flow[rows]] - pdus.position[rows] <= WINDOW) & (clock - pdus.ts_ns[rows] <= PATIENCE_NS)
+        flow = pdus.flow[rows]
+        keep = (positions[flow] - pdus.position[rows] <= WINDOW) & ((clock - pdus.released_ns[rows] <= PATIENCE_NS) | held[flow])
         self.unanswered += int(np.count_nonzero(~keep))
         rows = rows[keep]
         self.dropped += max(0, len(rows) - MOST_CARRIED)
@@ -81,7 +82,7 @@ def pack(pdus: Pdus, rows: Ints) -> Pdus:
     body = pdus.data[pdus.at[rows][item] + index]
     data = np.concatenate((body, pdus.data[pdus.message_at[rows][part] + place], np.zeros(PAD, np.uint8)))
     at, begin = np.cumsum(whole) - whole, len(body) + np.cumsum(message) - message
-    kept = {name: getattr(pdus, name)[rows] for name in ("frame", "ts_ns", "flow", "to_server", "trust", "position", "notes")}
+    kept = {name: getattr(pdus, name)[rows] for name in ("frame", "ts_ns", "flow", "to_server", "trust", "position", "notes", "released_ns")}
     none = np.zeros(len(rows), np.int64)
     return Pdus(data, at=at, end=at + whole, row=none, carried=np.ones(len(rows), np.bool_), message_at=begin, message_end=begin + message, **kept)
 

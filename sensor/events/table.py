@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,11 @@ class Pdus:
     notes: NDArray[np.uint32]  # Anomaly bits that framing found
     message_at: Ints  # where the message lies that the PDU completes: its own bytes, or those of several PDUs put together
     message_end: Ints  # equal to message_at where it completes none
+    released_ns: Ints = field(default_factory=lambda: np.zeros(0, np.int64))  # capture time, never going back, when it was complete; ts_ns where not given
+
+    def __post_init__(self) -> None:
+        if len(self.released_ns) != len(self.ts_ns):
+            self.released_ns = self.ts_ns
 
     def __len__(self) -> int:
         return len(self.at)
@@ -241,7 +246,7 @@ def pair(table: Table, key: Array) -> None:
     sorted by (flow, key).
     """
     flow, is_request, is_response = table.flow, table.is_request, table.is_response
-    position, ts_ns = table.pdus.position[table.pdu], table.ts_ns
+    position, released_ns = table.pdus.position[table.pdu], table.pdus.released_ns[table.pdu]
     request = np.full(len(flow), -1, np.int64)
     order = order_by(flow)
     asked, follower = order[:-1], order[1:]
@@ -260,7 +265,7 @@ def pair(table: Table, key: Array) -> None:
             request[follower[match]] = asked[match]
             left = left[~(np.append(match, False) | np.append(False, match))]
     rows = np.flatnonzero(request >= 0)
-    late = (position[rows] - position[request[rows]] > WINDOW) | (ts_ns[rows] - ts_ns[request[rows]] > PATIENCE_NS)
+    late = (position[rows] - position[request[rows]] > WINDOW) | (released_ns[rows] - released_ns[request[rows]] > PATIENCE_NS)
     request[rows[late]] = -1
     table.request = request
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,8 +65,9 @@ class Numbered:
     hash: NDArray[np.uint64]
     now: Ints  # capture time that never goes back, int64 ns
 
-    @property
+    @cached_property
     def stream(self) -> Ints:
+        """flow * 2 + from_b; asked for only when the flows are settled."""
         return self.flow.astype(np.int64) * 2 + self.from_b
 
 
@@ -87,6 +89,7 @@ class Flows:
         self.c: dict[str, Array] = {name: np.zeros(most, dtype) for name, dtype in (COLUMNS | COUNTS).items()}  # pages that nothing touches cost nothing
         self.c |= {name: np.zeros(most * 2, dtype) for name, dtype in STREAM.items()}
         self.slots = Slots()
+        self.first = np.zeros(most, np.int64)  # scratch, by flow
         self.salt = [np.uint64(secrets.randbits(64) | 1) for _ in range(6)]
         self.used = 0  # rows of the table ever used
         self.free = np.zeros(0, np.int32)
@@ -214,9 +217,9 @@ class Flows:
         seen, marks, isn = int(c["seen_ns"][flow]), int(c["letters"][flow]), int(c["isn"][flow])
         transport = int(c["transport"][flow])
         for row, now, letter, sequence in zip(mine.tolist(), n.now[mine].tolist(), n.letters[mine].tolist(), p.sequence[n.rows[mine]].tolist(), strict=True):
-            another = letter & BOTH * SYN and sequence != isn and marks
-            if now - seen > _patience(transport, marks) or another:
-                self.closing.append((flow, End.REUSED if another else End.TIMEOUT))
+            silent = now - seen > _patience(transport, marks)
+            if silent or (letter & BOTH * SYN and sequence != isn and marks):
+                self.closing.append((flow, End.TIMEOUT if silent else End.REUSED))
                 self.slots.remove(n.hash[row : row + 1])
                 flow = int(self._enter(p, n, np.array([row]))[0])
                 marks, isn = 0, sequence
@@ -242,10 +245,12 @@ class Flows:
     def _note(self, flow: NDArray[np.int32], marks: NDArray[np.uint16]) -> None:
         """Append letters that are new to their flow to its history: four bits each, the first seen highest. At most twelve times in a flow's life."""
         found = []
-        for bit in range(12):
-            rows = np.flatnonzero(marks >> np.uint16(bit) & ~(self.c["letters"][flow] >> np.uint16(bit)) & np.uint16(1))
-            which, first = np.unique(flow[rows], return_index=True)
-            found.append((which, rows[first], np.full(len(which), bit + 1)))
+        new = marks & ~self.c["letters"][flow]
+        for bit in np.flatnonzero(np.bitwise_or.reduce(new) >> np.arange(12) & 1).tolist():
+            rows = np.flatnonzero(new & np.uint16(1 << bit))
+            self.first[flow[rows[::-1]]] = rows[::-1]  # of several the first wins
+            rows = rows[self.first[flow[rows]] == rows]
+            found.append((flow[rows], rows, np.full(len(rows), bit + 1)))
         which, row, letter = (np.concatenate(part) for part in zip(*found, strict=True))
         order = np.lexsort((letter, row, which))
         which, letter = which[order], letter[order].astype(np.uint64)

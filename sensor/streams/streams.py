@@ -79,7 +79,8 @@ class Streams:
         self.tries: dict[int, int] = {}  # datagrams of undecided flows that were no PDU
         self.memory = Memory()
         self.troubles: list[FlowTrouble] = []
-        self.first_failure = np.full(flows.most, NEVER)
+        self.first_failure = np.full(flows.most, NEVER)  # scratch, by flow
+        self.first_row = np.full(flows.most * 2, NEVER)  # scratch, by stream
 
     def pdus(self, p: Packets, n: Numbered) -> list[tuple[int, Pdus]]:
         """The PDUs that these packets complete, by protocol number."""
@@ -105,9 +106,9 @@ class Streams:
         self._fail(flow, rows, ~in_order | c["slow"][flow] | (length < wire))
         self._decide(p, n.from_b[speaks], flow, rows, at, length)
         fast = np.flatnonzero((rows < self.first_failure[flow]) & (length > 0))
-        found = []
-        for number in np.unique(c["protocol"][flow[fast]]).tolist():
-            mine = fast[c["protocol"][flow[fast]] == number]
+        spoken, found = c["protocol"][flow[fast]], []
+        for number in np.flatnonzero(np.bincount(spoken)).tolist():
+            mine = fast[spoken == number]
             frames = frame(self.protocols[number - 1], p.data, at[mine], at[mine] + length[mine])
             broken = mine[frames.filled < at[mine] + length[mine]]
             self._fail(flow[broken], rows[broken], np.ones(len(broken), np.bool_))
@@ -238,8 +239,9 @@ class Streams:
             del self.slow[flow]
 
     def _flush(self, parts: Parts) -> None:
-        """Flows that are over: deliver what is still held of them."""
-        for flow in (flow for flows, _ in self.flows.dying for flow in flows.tolist() if flow in self.slow or flow in self.tries):
+        """Flows that are over: deliver what is still held of them, in the order in which they began."""
+        over = [flow for flows, _ in self.flows.dying for flow in flows.tolist() if flow in self.slow or flow in self.tries]
+        for flow in sorted(over, key=lambda flow: int(self.flows.c["first_frame"][flow])):
             self.tries.pop(flow, None)
             if (state := self.slow.pop(flow, None)) is None:
                 continue
@@ -322,13 +324,17 @@ class Streams:
         position = self._positions(flow)
         trust = np.maximum(trust[order], self._one_sided(n, row, flow, from_b)).astype(np.uint8)
         to_server = from_b ^ self.flows.c["server_is_b"][flow]
+        now = np.zeros(len(p.batch), np.int64)
+        now[n.rows] = n.now
+        flushed = ~self.flows.c["live"][flow]  # complete with the flow's last packet, however much later it is noticed that no other comes
+        released = np.where(flushed, self.flows.c["seen_ns"][flow], now[row] if len(now) else 0)
         result = []
-        for one in np.unique(number).tolist():
+        for one in np.flatnonzero(np.bincount(number)).tolist():
             mine = np.flatnonzero(number == one)
             pick = order[mine]
             columns = (at[pick], end[pick], row[mine], frame_[pick], ts_ns[pick], flow[mine].astype(np.int32), to_server[mine], trust[mine], position[mine])
             none = np.zeros(len(mine), np.bool_)
-            pdus = Pdus(data, *columns, carried=none, notes=notes[pick].astype(np.uint32), message_at=at[pick], message_end=end[pick])
+            pdus = Pdus(data, *columns, carried=none, notes=notes[pick].astype(np.uint32), message_at=at[pick], message_end=end[pick], released_ns=released[mine])
             result.append((one, pdus))
         return result
 
@@ -349,6 +355,10 @@ class Streams:
         stream = flow.astype(np.int64) * 2 + from_b
         result = np.zeros(len(row), np.uint8)
         lonely = np.flatnonzero(packets[stream ^ 1] == 0)
+        if lonely.size:  # mostly flows that begin in this batch, and are answered before long
+            self.first_row[n.stream[::-1]] = n.rows[::-1]
+            lonely = lonely[self.first_row[stream[lonely] ^ 1] > row[lonely]]
+            self.first_row[n.stream] = NEVER
         if lonely.size:
             here = np.flatnonzero((packets[n.stream] == 0) | (packets[n.stream ^ 1] == 0))
             here = here[order_by(n.stream[here])]

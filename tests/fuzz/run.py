@@ -82,8 +82,8 @@ def compare(batches: list[Batch]) -> None:
     except Exception as error:
         raise Failure("".join(traceback.format_exception(error)), batches) from error
     for rows, other in zip(CUTS[1:], said[1:], strict=True):
-        if said[0] != other:
-            raise Failure(f"batches of {rows} packets say something else:\n" + "\n".join(differences(said[0], other)), batches)
+        if found := differences(said[0], other):
+            raise Failure(f"batches of {rows} packets say something else:\n" + "\n".join(found), batches)
 
 
 def cuts(batches: list[Batch], rows: int) -> Iterator[Batch]:

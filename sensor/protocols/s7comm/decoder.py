@@ -147,8 +147,9 @@ def _function(table: Table, s: Sections, rows: Ints, function: int, *, is_job: b
             if rows.size:
                 _variables(table, s, rows, is_write=function == Function.WRITE_VAR, is_job=is_job)
         case Function.SETUP_COMMUNICATION:
-            if not table.failed[rows].all():
-                table.body(SETUP, rows, at, end)
+            accepted = ~table.failed[rows]
+            if accepted.any():
+                table.body(SETUP, rows[accepted], at[accepted], end[accepted])
             if is_job:
                 table.flag(rows[~table.to_server[rows]], Anomaly.WRONG_ROLE)
         case _:

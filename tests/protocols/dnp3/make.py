@@ -66,7 +66,7 @@ def decode(said: Sequence[Said], cuts: Sequence[int] = ()) -> list[Table]:
         batch = pdus(said[begin:end], begin)
         messages.assemble(batch)
         table = DNP3.decode(exchange.with_carried(batch), state)
-        exchange.settle(table, (end - 1) * 1_000_000, np.array([end]))
+        exchange.settle(table, (end - 1) * 1_000_000, np.array([end]), np.zeros(1, np.bool_))
         tables.append(table)
     return tables
 

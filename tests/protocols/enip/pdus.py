@@ -94,7 +94,7 @@ class Decoder:
         if protocol is CIP_IO:
             return protocol.decode(made, self.connections)
         table = protocol.decode(self.exchange.with_carried(made), self.connections)
-        self.exchange.settle(table, int(made.ts_ns.max(initial=0)), self.positions)
+        self.exchange.settle(table, int(made.ts_ns.max(initial=0)), self.positions, np.zeros(len(self.positions), np.bool_))
         return table
 
     def make(self, pdus: list[Pdu]) -> Pdus:

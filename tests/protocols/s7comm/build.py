@@ -89,7 +89,7 @@ class Engine:
         pdus = self._pdus(items)
         self.messages.assemble(pdus)
         table = S7COMM.decode(self.exchange.with_carried(pdus), self.state)
-        self.exchange.settle(table, self.frames * 1_000_000, self.positions)
+        self.exchange.settle(table, self.frames * 1_000_000, self.positions, np.zeros(len(self.positions), np.bool_))
         return table
 
     def _pdus(self, items: list[Sent]) -> Pdus:
