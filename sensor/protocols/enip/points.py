@@ -25,13 +25,13 @@ FILE_TYPE[[FileType.FLOAT, FileType.LONG]] = RawType.FLOAT32, RawType.INT32
 FILE_TYPE[[FileType.BIT, FileType.OUTPUT, FileType.INPUT]] = RawType.BITS
 UNSIGNED = {1: ("u1", RawType.UINT8), 2: ("<u2", RawType.UINT16), 4: ("<u4", RawType.UINT32), 8: ("<u8", RawType.UINT64)}
 ELEMENT = re.compile(r"\[(\d+)\]$")
-EXACT = 1 << 53  # beyond it a float64 has gaps
+EXACT = 1 << 53  # from it on a float64 has gaps: its neighbour becomes it
 
 
 def values(table: Table) -> Points:
     """One point per element of tags and data tables, per attribute, per string or structure. A reply whose request was not seen has no address: no point."""
     parts = [_numbers(table, name) for name in ("integers", "reals") if name in table]
-    parts += [_wholes(table, "string", RawType.STRING), _wholes(table, "data", RawType.BYTES), _attributes(table)]
+    parts += [_wholes(table, "string", RawType.STRING), _wholes(table, "data", RawType.BYTES), _attributes(table), _refused(table)]
     return join([part for part in parts if len(part)])
 
 
@@ -51,12 +51,18 @@ def _place(table: Table, rows: Ints) -> tuple[Array, Array]:
     return space, block
 
 
-def _quality(table: Table, rows: Ints) -> Array:
-    """A write that was refused says so in its response; what the device did not carry out is known there."""
-    refused = np.zeros(len(table), np.bool_)
-    answers = np.flatnonzero((table.request >= 0) & table.failed)
-    refused[table.request[answers]] = True
-    return np.where(refused[rows], Quality.REFUSED, Quality.GOOD)
+def _refused(table: Table) -> Points:
+    """What a response says was not written: one point of its request's address, without the values, which were points of the request already."""
+    rows = np.flatnonzero(_addressed(table) & table.is_response & (table.request >= 0) & table.failed & (table.action == Action.WRITE))
+    space, block = _place(table, rows)
+    attribute, asked = np.isin(table.number("operation")[rows], ATTRIBUTES), table.request[rows]
+    raw = np.where(table.has("file_type")[asked], FILE_TYPE[table.number("file_type")[asked]], RAW_TYPE[table.number("data_type")[asked]])
+    found = points(
+        rows, np.full(len(rows), np.nan), raw, space=np.where(attribute, Space.ATTRIBUTE, space),
+        verb=Verb.WRITE, block=block, address=np.where(attribute, table.number("attribute_id")[rows], 0), quality=Quality.REFUSED,
+    )  # fmt: skip
+    _name(table, found)
+    return found
 
 
 def _numbers(table: Table, name: str) -> Points:
@@ -74,11 +80,11 @@ def _numbers(table: Table, name: str) -> Points:
     first = np.where(table.has("tag")[rows], 0, table.number("member_id")[rows].astype(np.int64))
     raw = np.where(table.has("file_type")[row], FILE_TYPE[table.number("file_type")[row]], RAW_TYPE[data_type[row]])
     space, block = _place(table, row)
-    found = points(row, value, raw, space=space, verb=_verb(table, row), block=block, index=index + (offset + first)[item], quality=_quality(table, row))
+    found = points(row, value, raw, space=space, verb=_verb(table, row), block=block, index=index + (offset + first)[item])
     if name == "integers":
         unsigned = (raw == RawType.UINT64) | (raw == RawType.BITS)
         found.value[unsigned & (value < 0)] += 2.0**64
-        for i in np.flatnonzero(np.abs(found.value) > EXACT).tolist():
+        for i in np.flatnonzero(np.abs(found.value) >= EXACT).tolist():
             found.exact[i] = int(value[i]) & 0xFFFFFFFFFFFFFFFF if unsigned[i] else int(value[i])
     _name(table, found)
     return found
@@ -112,7 +118,7 @@ def _wholes(table: Table, name: str, raw_type: RawType) -> Points:
         mine &= typed if raw_type == RawType.STRING else typed & ~table.has("string")
         rows = np.flatnonzero(mine & ~(table.has("pccc_function") & table.failed))
     space, block = _place(table, rows)
-    found = points(rows, np.full(len(rows), np.nan), raw_type, space=space, verb=_verb(table, rows), block=block, quality=_quality(table, rows))
+    found = points(rows, np.full(len(rows), np.nan), raw_type, space=space, verb=_verb(table, rows), block=block)
     for i, row in enumerate(rows.tolist()):
         assert isinstance(column, Spans)
         content = table.pdus.data[column.at[row] : column.at[row] + column.size[row]].tobytes()
@@ -138,10 +144,10 @@ def _sized(table: Table, rows: Ints, column: Spans, size: int) -> Points:
     wire, raw_type = UNSIGNED.get(size, ("", RawType.BYTES))
     numbers = items(table.pdus.data, column.at[rows], np.ones(len(rows), np.int64), np.dtype(wire)) if wire else np.full(len(rows), np.nan)
     found = points(
-        rows, numbers, raw_type, space=Space.ATTRIBUTE, verb=verb, block=block, address=table.number("attribute_id")[rows], quality=_quality(table, rows)
+        rows, numbers, raw_type, space=Space.ATTRIBUTE, verb=verb, block=block, address=table.number("attribute_id")[rows]
     )  # fmt: skip
     if not wire:
         found.exact = {i: table.pdus.data[at : at + size].tobytes() for i, at in enumerate(column.at[rows].tolist())}
-    for i in np.flatnonzero(found.value > EXACT).tolist():
+    for i in np.flatnonzero(found.value >= EXACT).tolist():
         found.exact[i] = int(numbers[i])
     return found

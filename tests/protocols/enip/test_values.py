@@ -93,7 +93,7 @@ def test_of_several_strings_the_first_is_the_value() -> None:
 
 def test_a_refused_write_says_so() -> None:
     table = exchange(request(0x4D, symbol("A"), b"\xc4\0\1\0" + bytes(4)), reply(0x4D, status=0xFF, more=(0x2107,)))
-    assert ENIP.points(table).quality.tolist() == [Quality.REFUSED]  # type: ignore[misc]
+    assert ENIP.points(table).quality.tolist() == [Quality.GOOD, Quality.REFUSED]  # type: ignore[misc]
     assert events(table)[1]["extended_status"] == 0x2107
 
 
@@ -148,11 +148,12 @@ def test_pccc_reads_and_writes_data_tables() -> None:
     write = REQUESTER + bytes.fromhex("0f00 0200 aa 04 08 8a ff2c01 00".replace(" ", "")) + struct.pack("<f", 2.5)
     refused = REQUESTER + bytes.fromhex("4ff0 0200 0b".replace(" ", ""))
     table = exchange(request(0x4B, PCCC, read), reply(0x4B, values), request(0x4B, PCCC, write), reply(0x4B, refused))
-    assert points(table) == [
+    assert points(table)[:3] == [
         ("N7:10", 0, -2, RawType.INT16, Verb.READ),
         ("N7:10", 1, 500, RawType.INT16, Verb.READ),
         ("F8:300", 0, 2.5, RawType.FLOAT32, Verb.WRITE),
     ]
+    assert ENIP.points(table).quality.tolist() == [Quality.GOOD] * 3 + [Quality.REFUSED]  # type: ignore[misc]
     found = events(table)
     assert [one["action"] for one in found] == [Action.READ, Action.READ, Action.WRITE, Action.WRITE]
     assert found[1]["pccc_transaction"] == 1
