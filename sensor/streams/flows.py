@@ -67,7 +67,7 @@ class Numbered:
 
     @cached_property
     def stream(self) -> Ints:
-        """flow * 2 + from_b; asked for only when the flows are settled."""
+        """By packet: flow * 2 + from_b. Asked for only when the flows are settled."""
         return self.flow.astype(np.int64) * 2 + self.from_b
 
 
