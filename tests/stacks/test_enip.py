@@ -1,4 +1,4 @@
-"""cpppo on both ends, and pycomm3 as a client of it: tags of every type, several services in a packet, identity."""
+"""cpppo on both ends: tags of every type, several services in a packet, identity."""
 
 from __future__ import annotations
 
@@ -111,7 +111,9 @@ def test_every_type_as_it_was_written_and_read(said: Said, session: tuple[Record
         expected = [(index, value, raw_type) for index, value in enumerate(values)]
         assert points(said, "write", name)[: len(values)] == expected
         assert points(said, "read", name)[: len(values)] == expected
-    assert {event["data_type"] for event in said.events("enip", operation="write_tag", outcome="unknown")} == {kind.lower() for kind, _, _ in TAGS.values()} | {"short_string"}
+    assert {event["data_type"] for event in said.events("enip", operation="write_tag", outcome="unknown")} == {kind.lower() for kind, _, _ in TAGS.values()} | {
+        "short_string"
+    }
 
 
 def test_elements_and_strings(said: Said, session: tuple[Recording, Answers]) -> None:
