@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from detectors.watch import Watch
@@ -41,7 +41,7 @@ class Analysis:
 
     def run(self, batches: Iterable[Batch], jobs: int = 1, each: Callable[[Seen], None] = lambda _seen: None) -> None:
         """Everything, to the end. `each` is called after every batch."""
-        for seen in self.pipeline.run(self._sources(batches), jobs):
+        for seen in self.pipeline.run(batches, jobs):
             self.take(seen)
             each(seen)
         for sink in self.sinks:
@@ -49,6 +49,8 @@ class Analysis:
 
     def take(self, seen: Seen) -> None:
         """What one batch gave."""
+        if not self.sources or self.sources[-1] is not seen.source:
+            self.sources.append(seen.source)
         self.assets.learn(seen)
         self.summary.add(seen)
         changed = self.watch.on_batch(seen)
@@ -59,12 +61,6 @@ class Analysis:
                 self.alerts_dropped += 1
         for sink in self.sinks:
             sink.add(seen, changed)
-
-    def _sources(self, batches: Iterable[Batch]) -> Iterator[Batch]:
-        for batch in batches:
-            if not self.sources or self.sources[-1] is not batch.source:
-                self.sources.append(batch.source)
-            yield batch
 
     def ledger(self) -> dict[str, Any]:
         """The whole ledger, with what every room had to forget."""

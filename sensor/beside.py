@@ -82,7 +82,7 @@ def beside(pipeline: Pipeline, tracked: Iterator[Tracked]) -> Iterator[Tracked]:
             except EOFError as error:
                 raise RuntimeError("the tracking process ended before its work") from error
             if kind == "end":
-                _take_counts(pipeline, content)
+                _take_counts(pipeline, Unpack(io.BytesIO(content), slabs[0], sources).load())
                 return
             if kind == "error":
                 raise content
@@ -115,11 +115,13 @@ def _child(pipeline: Pipeline, tracked: Iterator[Tracked], slabs: list[memoryvie
             Pack(file, slabs[turn % SLABS], sources).dump((each, touched, columns))
             sender.send_bytes(pickle.dumps(("batch", file.getvalue())))
         counts = (pipeline.ledger, pipeline.streams.bytes, pipeline.streams.slow_segments, pipeline.flows.begun, pipeline.flows.evicted)
-        sender.send_bytes(pickle.dumps(("end", counts)))
+        file = io.BytesIO()
+        Pack(file, slabs[0][:0], sources).dump((counts, list(sources.values())))  # what their ends had to report, too
+        sender.send_bytes(pickle.dumps(("end", file.getvalue())))
     except BaseException as error:  # noqa: BLE001  # handed over whole, whatever it is
         sender.send_bytes(pickle.dumps(("error", error)))
     sender.close()
 
 
 def _take_counts(pipeline: Pipeline, counts: Any) -> None:
-    pipeline.ledger, pipeline.streams.bytes, pipeline.streams.slow_segments, pipeline.flows.begun, pipeline.flows.evicted = counts
+    (pipeline.ledger, pipeline.streams.bytes, pipeline.streams.slow_segments, pipeline.flows.begun, pipeline.flows.evicted), _ = counts
