@@ -36,15 +36,18 @@ class ScannerWrite:
     scanners: dict[tuple[int, int], list[int | str]] = field(default_factory=dict)
 
     def hear(self, seen: Seen, findings: Iterable[Finding]) -> None:
-        """Remember the hosts behind scans."""
-        for finding in findings:
+        """Remember the hosts behind scans, each by the first of them."""
+        for finding in sorted(findings, key=lambda each: each.frames[-1]):
             if finding.kind.name in SCANS:
-                host = self._host(seen, finding)
-                if host not in self.scanners:
+                host, last = self._host(seen, finding), finding.frames[-1]
+                known = self.scanners.get(host)
+                if known and known[0] == seen.source.id:
+                    known[1] = min(int(known[1]), last)  # several detectors look at a batch, one after the other
+                elif not known:
                     if len(self.scanners) >= self.most:
                         del self.scanners[next(iter(self.scanners))]
                         self.evicted += 1
-                    self.scanners[host] = [seen.source.id, finding.frames[-1]]
+                    self.scanners[host] = [seen.source.id, last]
 
     @staticmethod
     def _host(seen: Seen, finding: Finding) -> tuple[int, int]:

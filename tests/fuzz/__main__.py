@@ -28,7 +28,7 @@ def main() -> int:
         contents = [path.read_bytes() for path in paths if path.stat().st_size <= MOST_FILE]
         fuzzer = Fuzzer(pool, options.seed, options.out)
         try:
-            fuzzer.read(contents, FILES * options.packets // 1_000_000)
+            fuzzer.read(contents, FILES * options.packets // 2_000_000)
             fuzzer.run(options.packets)
         except Failure as failure:
             print(failure)
