@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from detectors.memory import SECOND, Burst
+from detectors.memory import SECOND, Burst, Gathering
 from detectors.rows import flow, frame, pair, pick, ts_ns
 from detectors.state import setting
 from sensor.columns import Ints
-from sensor.events.alert import Finding, Kind, Severity
+from sensor.events.alert import Finding, Key, Kind, Severity
 from sensor.events.seen import Seen
 from sensor.events.table import Table
 
@@ -36,16 +36,22 @@ class ExceptionBurst:
 
     @property
     def evicted(self) -> int:
-        return self.burst.recent.evicted
+        return self.burst.evicted
 
     def on_batch(self, seen: Seen) -> Iterator[Finding]:
+        more = Gathering(self._finding)
         for table, row in pick(seen, refused):
             number, now = flow(table, row), ts_ns(table, row)
             key = pair(seen, number, table.dataset)
             frames = self.burst.add(key, now, frame(table, row), self.limit, self.window_s * SECOND)
             if frames:
-                parameters = {"limit": self.limit, "window_s": self.window_s}
-                yield Finding(EXCEPTIONS, key, frames, now, number, protocol=table.dataset, parameters=parameters, count=len(frames))
+                yield from more.add(key, frames, now, (key, number, table.dataset))
+        yield from more.end()
+
+    def _finding(self, context: tuple[Key, int, str], frames: tuple[int, ...], ts_ns: int, count: int) -> Finding:
+        key, number, dataset = context
+        parameters = {"limit": self.limit, "window_s": self.window_s}
+        return Finding(EXCEPTIONS, key, frames, ts_ns, number, protocol=dataset, parameters=parameters, count=count)
 
 
 def refused(table: Table) -> Ints:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from detectors.state import TRANSIENT
+from sensor.events.alert import FRAMES, Finding
 
 SECOND = 1_000_000_000
 
@@ -41,14 +43,28 @@ class Recent:
 
 @dataclass
 class Burst:
-    """Tells when something happened `limit` times within a window. Per key the times and frames of its latest, at most limit - 1."""
+    """Tells when something happened `limit` times within a window, and from then on each time it happens again, until a pause (`rest`) ends it.
+
+    recent: per key the times and frames of its latest, at most limit - 1. lasting: per key that reached its limit, when it happened last.
+    """
 
     recent: Recent = field(default_factory=lambda: Recent(4_000))
+    lasting: Recent = field(default_factory=lambda: Recent(4_000))
+
+    @property
+    def evicted(self) -> int:
+        return self.recent.evicted + self.lasting.evicted
 
     def add(self, key: Any, ts_ns: int, frame: int, limit: int, window_ns: int) -> tuple[int, ...]:
-        """One more; the frames of all of them when it makes the limit full (then counting begins anew), else none."""
+        """One more; the frames of all of them when it makes the limit full, its own where it goes on, else none."""
         if limit <= 1:
             return (frame,)
+        last = self.lasting.get(key)
+        if last is not None:
+            if ts_ns - last <= rest(window_ns):
+                self.lasting.put(key, max(ts_ns, last))
+                return (frame,)
+            self.lasting.drop(key)
         entry = self.recent.get(key)
         if entry is None:
             self.recent.put(key, [(ts_ns, frame)])
@@ -60,17 +76,39 @@ class Burst:
             del entry[0]
             return ()
         self.recent.drop(key)
+        self.lasting.put(key, ts_ns)
         return tuple(number for _, number in entry)
 
 
 @dataclass
 class Fanout:
-    """Tells when a key met `limit` different targets within a window. A key's first target is kept as a tuple: most keys never have a second."""
+    """Tells when a key met `limit` different targets within a window, and from then on each further one, until a pause (`rest`) ends it.
 
+    recent: a key's first target as a tuple (most keys never have a second), then target -> when and frame. scans: keys that reached their limit: when the
+    last target was met, and all of them; the scan entered first is forgotten where together they have more than `most`.
+    """
+
+    most: int = field(default=1 << 18, metadata=TRANSIENT)
     recent: Recent = field(default_factory=lambda: Recent(2_000))
+    scans: dict[Any, list[Any]] = field(default_factory=dict)
+    targets: int = 0
+    forgotten: int = 0
+
+    @property
+    def evicted(self) -> int:
+        return self.recent.evicted + self.forgotten
 
     def add(self, key: Any, target: int, ts_ns: int, frame: int, limit: int, window_ns: int) -> tuple[int, ...]:
-        """One more; one frame per target when they are `limit` (then counting begins anew), else none."""
+        """One more; one frame per target when they are `limit`, its own where it is a further one, else none."""
+        if self.scans and (scan := self.scans.get(key)) is not None:
+            if target in scan[1]:
+                return ()
+            if ts_ns - scan[0] <= rest(window_ns):
+                scan[0] = max(ts_ns, scan[0])
+                scan[1][target] = True
+                self._room(1)
+                return (frame,)
+            self.targets -= len(self.scans.pop(key)[1])
         recent = self.recent
         entry = recent.young.get(key)
         if entry is None:
@@ -91,4 +129,57 @@ class Fanout:
         if len(entry) < limit:
             return ()
         recent.drop(key)
+        self.scans[key] = [ts_ns, dict.fromkeys(entry, True)]
+        self._room(limit)
         return tuple(number for _, number in entry.values())
+
+    def _room(self, new: int) -> None:
+        self.targets += new
+        while self.targets > self.most:
+            self.targets -= len(self.scans.pop(next(iter(self.scans)))[1])
+            self.forgotten += 1
+
+
+def rest(window_ns: int) -> int:
+    """After how long a pause (ns) what goes on is over, and counting begins anew."""
+    return min(window_ns, 300 * SECOND)
+
+
+Make: TypeAlias = Callable[[Any, tuple[int, ...], int, int], Finding]
+
+
+@dataclass
+class Gathering:
+    """Puts the facts of a batch that add to the same alert together: a finding per alert instead of one per fact.
+
+    make: (context, frames, ts_ns, count) -> finding. Facts more than a second apart are not put together: whatever the alerts' quiet time (a second at least),
+    none ends between them, and the first fact behind a pause stands alone, so that an alert that begins with it begins with its frame and time.
+    """
+
+    make: Make
+    held: dict[Any, list[Any]] = field(default_factory=dict)  # by alert: time of the latest, how many, their first frames, the latest, context of the first
+
+    def add(self, key: Any, frames: tuple[int, ...], ts_ns: int, context: Any) -> tuple[Finding, ...]:
+        """Some facts of one alert (their frames); findings that are due before the end of the batch."""
+        held = self.held.get(key)
+        if held is not None and ts_ns - held[0] <= SECOND and len(frames) == 1:
+            held[0] = max(ts_ns, held[0])
+            held[1] += 1
+            if len(held[2]) < FRAMES and frames[0] not in held[2]:
+                held[2].append(frames[0])
+            held[3] = frames[0]
+            return ()
+        self.held[key] = [ts_ns, 0, [], 0, context]
+        now = self.make(context, frames, ts_ns, len(frames))
+        return (now,) if held is None or not held[1] else (self._gathered(held), now)
+
+    def end(self) -> Iterator[Finding]:
+        """What the batch left."""
+        for held in self.held.values():
+            if held[1]:
+                yield self._gathered(held)
+        self.held.clear()
+
+    def _gathered(self, held: list[Any]) -> Finding:
+        ts_ns, count, frames, latest, context = held
+        return self.make(context, (*(frame for frame in frames if frame != latest), latest), ts_ns, count)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.memory import SECOND, Fanout, Recent
+from detectors.memory import SECOND, Fanout, Gathering, Recent
 from detectors.state import setting
 from sensor.columns import Array, Ints, Mask
 from sensor.decode.packets import Transport
@@ -98,13 +100,14 @@ class Scan:
 
     @property
     def evicted(self) -> int:
-        return self.sources.evicted + sum(fanout.recent.evicted for fanout in (self.addresses, self.ports, self.controllers))
+        return self.sources.evicted + sum(fanout.evicted for fanout in (self.addresses, self.ports, self.controllers))
 
     def on_batch(self, seen: Seen) -> Iterator[Finding]:
         if not len(seen.started):
             return
         some = begun(seen)
         c, sources = seen.flows, self.sources
+        more = Gathering(partial(self._finding, seen))
         columns = (some.source, some.target, some.network, some.port, c["first_ns"][some.flow], c["first_frame"][some.flow])
         for row, conversation in enumerate(zip(*(column.tolist() for column in columns), strict=True)):
             source = conversation[0]
@@ -114,26 +117,28 @@ class Scan:
                 continue
             if before is not True:
                 sources.put(source, True)
-                for _ in self._count(before):
-                    pass  # the first alone fills no limit
-            for kind, limit, frames in self._count(conversation):
-                yield self._finding(seen, (int(some.flow[row]), bool(some.from_b[row])), kind, limit, frames)
+                self._count(before)  # the first alone fills no limit
+            for key, kind, frames in self._count(conversation):
+                yield from more.add(key, frames, conversation[4], (kind, int(some.flow[row]), bool(some.from_b[row])))
+        yield from more.end()
 
-    def _count(self, conversation: tuple[int, int, int, int, int, int]) -> Iterator[tuple[Kind, int, tuple[int, ...]]]:
-        """Add a conversation to what its source did: limits that it makes full, each with a frame per target."""
+    def _count(self, conversation: tuple[int, int, int, int, int, int]) -> list[tuple[Any, Kind, tuple[int, ...]]]:
+        """Add a conversation to what its source did: what is a scan by now, with a frame per target that is new to it."""
         source, target, network, port, ts_ns, frame = conversation
         window = self.window_s * SECOND
+        found: list[tuple[Any, Kind, tuple[int, ...]]] = []
         if frames := self.addresses.add((source, network), target, ts_ns, frame, self.address_limit, window):
-            yield ADDRESS, self.address_limit, frames
+            found.append(((ADDRESS.name, source, network), ADDRESS, frames))
         if port and (frames := self.ports.add((source, target), port, ts_ns, frame, self.port_limit, window)):
-            yield PORT, self.port_limit, frames
+            found.append(((PORT.name, source, target), PORT, frames))
         if port & INDUSTRIAL and (frames := self.controllers.add(source, target, ts_ns, frame, self.controller_limit, window)):
-            yield CONTROLLER, self.controller_limit, frames
+            found.append(((CONTROLLER.name, source), CONTROLLER, frames))
+        return found
 
-    def _finding(self, seen: Seen, stream: tuple[int, bool], kind: Kind, limit: int, frames: tuple[int, ...]) -> Finding:
-        c, (flow, from_b) = seen.flows, stream
+    def _finding(self, seen: Seen, context: tuple[Kind, int, bool], frames: tuple[int, ...], ts_ns: int, count: int) -> Finding:
+        c, (kind, flow, from_b) = seen.flows, context
         one, other = ((int(c[f"{end}_high"][flow]), int(c[f"{end}_low"][flow])) for end in ("ba" if from_b else "ab"))
         more: tuple[int, ...] = other if kind is PORT else (other[0], other[1] >> 16) if kind is ADDRESS else ()
+        limit = {ADDRESS.name: self.address_limit, PORT.name: self.port_limit, CONTROLLER.name: self.controller_limit}[kind.name]
         parameters = {"limit": limit, "window_s": self.window_s}
-        is_reversed = bool(c["server_is_b"][flow]) == from_b
-        return Finding(kind, (*one, *more), frames, int(c["first_ns"][flow]), flow, is_reversed=is_reversed, parameters=parameters, count=len(frames))
+        return Finding(kind, (*one, *more), frames, ts_ns, flow, is_reversed=bool(c["server_is_b"][flow]) == from_b, parameters=parameters, count=count)

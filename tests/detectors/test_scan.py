@@ -26,9 +26,18 @@ def test_no_address_scan(frames: list[tuple[int, bytes]]) -> None:
     assert not alerts(frames)
 
 
+def test_a_scan_goes_on_until_it_pauses() -> None:
+    """What comes behind a pause longer than the window is few again; the same targets again are no more."""
+    frames = every(0.01, [*knocks(70), *knocks(70)])
+    late = [(ts_ns + 400_000_000_000, frame) for ts_ns, frame in every(1, knocks(90)[80:])]
+    alert = alerts([*frames, *late])["address-scan"]
+    assert (alert.count, len(alert.frames), alert.frames[-1]) == (70, 21, 70)
+    assert "70 addresses" in alert.sentence()
+
+
 def test_port_scan() -> None:
     alert = alerts(every(1, knocks(60, hosts=False, port=100)))["port-scan"]
-    assert (alert.count, alert.server.address, alert.kind.techniques) == (50, make.SERVER, ("T0846.001",))
+    assert (alert.count, alert.server.address, alert.kind.techniques) == (60, make.SERVER, ("T0846.001",))
 
 
 def test_few_ports_are_no_scan() -> None:
@@ -47,8 +56,9 @@ def test_udp_and_the_other_direction() -> None:
 
 
 def test_controller_scan() -> None:
-    found = alerts(every(1, knocks(10, port=PORT)))
-    assert found.pop("controller-scan").count == 10
+    found = alerts(every(1, knocks(14, port=PORT)))
+    alert = found.pop("controller-scan")
+    assert (alert.count, alert.frames) == (14, tuple(range(1, 15)))
     assert not found
     assert not alerts(every(1, knocks(9, port=PORT)))
 
