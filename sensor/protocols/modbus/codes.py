@@ -90,6 +90,10 @@ class Diagnostic(IntEnum):  # 6.8.1
     CLEAR_OVERRUN_COUNTER_AND_FLAG = 20
 
 
+# 6.8.1: the two diagnostics that change what the device does
+DIAGNOSTIC_ACTION = {Diagnostic.RESTART_COMMUNICATIONS_OPTION: Action.RESTART, Diagnostic.FORCE_LISTEN_ONLY_MODE: Action.MODE_CHANGE}
+
+
 class Category(IntEnum):  # 5
     PUBLIC = 0
     USER_DEFINED = 1  # 65-72 and 100-110

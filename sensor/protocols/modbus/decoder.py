@@ -10,7 +10,20 @@ import numpy as np
 from sensor.columns import Array, Ints
 from sensor.events.table import Pdus, Table, pair
 from sensor.events.vocabulary import Anomaly
-from sensor.protocols.modbus.codes import ACTIONS, CATEGORY, HEADER, LONGEST, READ_BITS, READ_REGISTERS, Category, F, Function, IdentificationObject, MeiType
+from sensor.protocols.modbus.codes import (
+    ACTIONS,
+    CATEGORY,
+    DIAGNOSTIC_ACTION,
+    HEADER,
+    LONGEST,
+    READ_BITS,
+    READ_REGISTERS,
+    Category,
+    F,
+    Function,
+    IdentificationObject,
+    MeiType,
+)
 from sensor.protocols.modbus.fields import BODIES, BODY, EXCEPTION, FIELDS, REGISTER
 
 
@@ -70,8 +83,7 @@ def _behind_request(table: Table, function: Function, rows: Ints, at: Ints) -> A
             _values(table, "bits" if bits else "registers", rows, at, held, asked)
             return count
         case F.DIAGNOSTICS:
-            table.span("data", rows, at, end - at)
-            return end - at
+            return _diagnostics(table, rows, at)
         case F.READ_FILE_RECORD | F.WRITE_FILE_RECORD:
             return _records(table, rows, at)
         case F.ENCAPSULATED_INTERFACE_TRANSPORT:
@@ -108,13 +120,21 @@ def _behind_response(table: Table, function: Function, rows: Ints, at: Ints) -> 
             table.span("server_id", rows, at, np.minimum(count, end - at))
             return count
         case F.DIAGNOSTICS:
-            table.span("data", rows, at, end - at)
-            return end - at
+            return _diagnostics(table, rows, at)
         case F.READ_FILE_RECORD | F.WRITE_FILE_RECORD:  # the echo of a write reads like its request
             return _records(table, rows, at)
         case F.ENCAPSULATED_INTERFACE_TRANSPORT:
             return _mei(table, rows, at, IDENTIFICATION)
     return np.zeros(len(rows), np.int64)
+
+
+def _diagnostics(table: Table, rows: Ints, at: Ints) -> Array:
+    """6.8: what lies behind the sub-function; two of them change what the device does."""
+    size = table.pdus.end[rows] - at
+    table.span("data", rows, at, size)
+    for code, action in DIAGNOSTIC_ACTION.items():
+        table.action[rows[table.number("sub_function")[rows] == code]] = action
+    return size
 
 
 # 6.1 to 6.17: the most that one request may ask for

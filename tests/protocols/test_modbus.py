@@ -1,0 +1,88 @@
+"""PDUs as the Modbus application protocol specification builds them (section 6 and 7)."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sensor.events.vocabulary import Action, Anomaly
+from sensor.protocols.modbus import MODBUS
+from tests.make import CLIENT, SERVER, Run, run, tcp
+
+A, B = (CLIENT, 40000), (SERVER, 502)
+
+
+def mbap(number: int, body: bytes, unit: int = 1) -> bytes:
+    return struct.pack("!HHHB", number, 0, len(body) + 1, unit) + body
+
+
+def exchange(*bodies: tuple[str, str]) -> Run:
+    """Requests and responses (hexadecimal, from the function code on), one segment each."""
+    frames, sent = [], [1, 1]
+    for number, pair in enumerate(bodies):
+        for side, body in enumerate(pair):
+            if body:
+                content = mbap(number, bytes.fromhex(body))
+                frames.append(tcp(*((A, B) if side == 0 else (B, A)), sent[side], content, identification=len(frames)))
+                sent[side] += len(content)
+    return run(frames)
+
+
+def test_values_have_their_requests_addresses() -> None:
+    """6.3: three registers from 107 on; 6.1: 19 coils from 19 on; 6.12: two registers written from 1 on."""
+    result = exchange(("03006B0003", "0306022B00000064"), ("0100130013", "0103CD6B05"), ("100001000204000A0102", "1000010002"))
+    table = result.seen[0].tables["modbus"]
+    points = MODBUS.points(table)
+    assert points.address.tolist() == [107, 108, 109, *range(19, 38), 1, 2]
+    assert points.value.tolist() == [0x22B, 0, 100, *map(int, "1011001111010110101"), 10, 258]
+    assert table.request.tolist() == [-1, 0, -1, 2, -1, 4]
+    assert not table.anomaly.any()
+
+
+@pytest.mark.parametrize(
+    ("request_", "response", "request_anomaly", "response_anomaly"),
+    [
+        ("0300000002", "0304000100", 0, Anomaly.TRUNCATED),
+        ("03000000", "8303", Anomaly.TRUNCATED, 0),
+        ("0300000000", "8303", Anomaly.BAD_VALUE, 0),
+        ("030000000200", "030400010002", Anomaly.TRAILING, 0),
+        ("0300000003", "030400010002", 0, Anomaly.LENGTH_MISMATCH),
+        ("1A", "9A01", Anomaly.UNKNOWN_FUNCTION, Anomaly.UNKNOWN_FUNCTION),
+        ("0300000002", "0402000100", 0, Anomaly.WRONG_RESPONSE | Anomaly.TRAILING | Anomaly.LENGTH_MISMATCH),
+        ("8302", "", Anomaly.WRONG_ROLE, 0),
+    ],
+)
+def test_what_is_wrong_is_named(request_: str, response: str, request_anomaly: int, response_anomaly: int) -> None:
+    anomalies = exchange((request_, response)).seen[0].tables["modbus"].anomaly.tolist()
+    assert anomalies[0] == request_anomaly
+    assert anomalies[1:] in ([], [response_anomaly])
+
+
+def test_an_answer_that_nobody_asked_for() -> None:
+    result = exchange(("0300000001", "03020001"), ("", "03020001"))
+    assert result.seen[0].tables["modbus"].anomaly.tolist() == [0, 0, Anomaly.NO_REQUEST]
+
+
+def test_diagnostics_that_change_the_device() -> None:
+    """6.8.1: restart communications option, force listen only mode, and one that only returns data."""
+    table = exchange(("08000100FF", ""), ("0800040000", ""), ("080000A537", "")).seen[0].tables["modbus"]
+    assert table.action.tolist() == [Action.RESTART, Action.MODE_CHANGE, Action.DIAGNOSTICS]
+
+
+def test_identification() -> None:
+    """6.21: basic device identification."""
+    objects = "".join(f"{i:02X}{len(text):02X}{text.encode().hex()}" for i, text in enumerate(("Maker", "PLC-7", "V2.11")))
+    table = exchange(("2B0E0100", f"2B0E01010000 03{objects}".replace(" ", ""))).seen[0].tables["modbus"]
+    assert [found.attributes for found in MODBUS.identity(table)] == [{"vendor": "Maker", "model": "PLC-7", "firmware": "V2.11"}]
+
+
+@given(st.lists(st.tuples(st.binary(min_size=1, max_size=60), st.binary(min_size=1, max_size=60)), min_size=1, max_size=4))
+def test_any_bytes_are_survived(bodies: list[tuple[bytes, bytes]]) -> None:
+    result = exchange(*((request.hex(), response.hex()) for request, response in bodies))
+    for seen in result.seen:
+        if "modbus" in seen.tables:
+            MODBUS.points(seen.tables["modbus"])
+    assert result.pipeline.report()["imbalance"] == []
