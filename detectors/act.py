@@ -80,7 +80,10 @@ class Act:
     name: str = "act"
     kinds: tuple[Kind, ...] = tuple(ACTS.values())
     needs: tuple[str, ...] = ("tables",)
-    limits: str = "Sees requests, not who is entitled to make them; where only answers are captured it sees nothing, and encrypted sessions hide what they do."
+    limits: str = (
+        "Sees requests, not who is entitled to make them; where only answers are captured it sees nothing, and encrypted sessions hide what they do. "
+        "What is usual is not learned: a write or operate from a host that never did before raises no alert."
+    )
 
     def on_batch(self, seen: Seen) -> Iterator[Finding]:
         for table in seen.tables.values():

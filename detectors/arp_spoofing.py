@@ -36,10 +36,11 @@ class ArpSpoofing:
     window_s: int = setting(600, "Seconds within which an address that goes back to its former owner is a conflict", least=1)
     owners: Recent = field(default_factory=Recent)  # address -> MAC, the MAC before it, when that was last seen
     asked: Recent = field(default_factory=Recent)  # (who, for whom) -> when
+    spoofed: Recent = field(default_factory=Recent)  # address -> when it was last spoofed: that its owner claims it back is the same story
 
     @property
     def evicted(self) -> int:
-        return self.owners.evicted + self.asked.evicted
+        return self.owners.evicted + self.asked.evicted + self.spoofed.evicted
 
     def on_batch(self, seen: Seen) -> Iterator[Finding]:
         arp = seen.arp
@@ -57,6 +58,10 @@ class ArpSpoofing:
         when = self.asked.get((who, whom))
         return when is not None and abs(ts_ns - when) <= self.patience_s * SECOND
 
+    def _was_spoofed(self, address: int, ts_ns: int) -> bool:
+        when = self.spoofed.get(address)
+        return when is not None and abs(ts_ns - when) <= self.window_s * SECOND
+
     def _claim(self, address: int, mac: int, victim: tuple[int, int] | None, ts_ns: int, frame: int) -> Iterator[Finding]:
         """`mac` says that it has `address`; `victim` is whom it told without being asked."""
         known = self.owners.get(address)
@@ -72,8 +77,9 @@ class ArpSpoofing:
         if victim is not None:
             ends = End(mac_text(mac), 0, mac_text(mac)), End(address_text(0, MAPPED | victim[0]), 0, mac_text(victim[1]))
             yield Finding(SPOOFING, (address, mac), (frame,), ts_ns, ends=ends, protocol="arp", parameters=parameters)
+            self.spoofed.put(address, ts_ns)
             accused = mac
-        elif mac == former and ts_ns - left_ns <= self.window_s * SECOND:
+        elif mac == former and ts_ns - left_ns <= self.window_s * SECOND and not self._was_spoofed(address, ts_ns):
             yield Finding(CONFLICT, (address, *sorted((mac, owner))), (frame,), ts_ns, ends=(claimer, None), protocol="arp", parameters=parameters)
         if mac != owner:
             self.owners.put(address, (mac, owner, ts_ns, accused))

@@ -17,7 +17,7 @@ from sensor.events.table import Table
 
 EXCEPTIONS = Kind(
     "exception-burst", "Function or address scan",
-    "{server} refused {count} requests of {client} ({protocol}); within {window_s} s fewer than {limit} refusals are expected.",
+    "{server} refused requests of {client} ({protocol}, refusals: {count}); within {window_s} s fewer than {limit} refusals are expected.",
     Severity.MEDIUM, ("T0861", "T0888"), "02001",
 )  # fmt: skip
 

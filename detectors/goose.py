@@ -20,7 +20,7 @@ from sensor.events.vocabulary import Anomaly
 
 REPLAY = Kind(
     "goose-replay", "GOOSE replay",
-    "The state or sequence number of {block} from {client} goes back ({count} times); they are expected only to grow.",
+    "The state or sequence number of {block} from {client} goes back (times: {count}); they are expected only to grow.",
     Severity.CRITICAL, ("T1692.002",), "03002",
 )  # fmt: skip
 PUBLISHERS = Kind(

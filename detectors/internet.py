@@ -18,7 +18,7 @@ from sensor.events.table import Table
 
 INTERNET = Kind(
     "internet-address", "Industrial protocol with an internet address",
-    "{client} and {server} speak {protocol}, and {public} is an internet address ({count} conversations); industrial protocols are expected within the plant only.",
+    "{client} and {server} speak {protocol}, and {public} is an internet address (conversations: {count}); industrial protocols are expected within the plant only.",
     Severity.HIGH, ("T0883",), "08001",
 )  # fmt: skip
 

@@ -149,37 +149,49 @@ Make: TypeAlias = Callable[[Any, tuple[int, ...], int, int], Finding]
 
 
 @dataclass
-class Gathering:
-    """Puts the facts of a batch that add to the same alert together: a finding per alert instead of one per fact.
+class Gathered:
+    """Facts that add to one alert: context and time of the one before them; the latest time, how many, the first of their frames, the latest frame."""
 
-    make: (context, frames, ts_ns, count) -> finding. Facts more than a second apart are not put together: whatever the alerts' quiet time (a second at least),
-    none ends between them, and the first fact behind a pause stands alone, so that an alert that begins with it begins with its frame and time.
+    context: Any
+    begun_ns: int
+    ts_ns: int
+    count: int = 0
+    frames: list[int] = field(default_factory=list)
+    latest: int = 0
+
+
+@dataclass
+class Gathering:
+    """Puts the facts of a batch that add to the same alert together: two findings per alert and second of capture time instead of one per fact.
+
+    make: (context, frames, ts_ns, count) -> finding. The first fact of each second stands alone, and those within a second behind it are put together: whatever
+    the alerts' quiet time (a second at least), none ends between them, so that no cut into batches changes an alert.
     """
 
     make: Make
-    held: dict[Any, list[Any]] = field(default_factory=dict)  # by alert: time of the latest, how many, their first frames, the latest, context of the first
+    held: dict[Any, Gathered] = field(default_factory=dict)
 
-    def add(self, key: Any, frames: tuple[int, ...], ts_ns: int, context: Any) -> tuple[Finding, ...]:
-        """Some facts of one alert (their frames); findings that are due before the end of the batch."""
+    def add(self, key: Any, frames: tuple[int, ...], ts_ns: int, context: Any, count: int = 0) -> tuple[Finding, ...]:
+        """Facts of one alert: their frames, how many (as many as frames unless said). Returns the findings that are due before the end of the batch."""
+        count = count or len(frames)
         held = self.held.get(key)
-        if held is not None and ts_ns - held[0] <= SECOND and len(frames) == 1:
-            held[0] = max(ts_ns, held[0])
-            held[1] += 1
-            if len(held[2]) < FRAMES and frames[0] not in held[2]:
-                held[2].append(frames[0])
-            held[3] = frames[0]
+        if held is not None and ts_ns - held.begun_ns <= SECOND and count == 1:
+            held.count += 1
+            held.ts_ns = max(ts_ns, held.ts_ns)
+            held.latest = frames[0]
+            if len(held.frames) < FRAMES and frames[0] not in held.frames:
+                held.frames.append(frames[0])
             return ()
-        self.held[key] = [ts_ns, 0, [], 0, context]
-        now = self.make(context, frames, ts_ns, len(frames))
-        return (now,) if held is None or not held[1] else (self._gathered(held), now)
+        self.held[key] = Gathered(context, ts_ns, ts_ns)
+        now = self.make(context, frames, ts_ns, count)
+        return (now,) if held is None or not held.count else (self._gathered(held), now)
 
     def end(self) -> Iterator[Finding]:
         """What the batch left."""
         for held in self.held.values():
-            if held[1]:
+            if held.count:
                 yield self._gathered(held)
         self.held.clear()
 
-    def _gathered(self, held: list[Any]) -> Finding:
-        ts_ns, count, frames, latest, context = held
-        return self.make(context, (*(frame for frame in frames if frame != latest), latest), ts_ns, count)
+    def _gathered(self, held: Gathered) -> Finding:
+        return self.make(held.context, (*(frame for frame in held.frames if frame != held.latest), held.latest), held.ts_ns, held.count)

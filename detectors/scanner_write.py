@@ -17,7 +17,7 @@ from sensor.events.vocabulary import Action
 
 SCANNER_WRITE = Kind(
     "scanner-write", "Write from a host that scanned",
-    "{client}, which scanned before (frame {scan}), sent {count} changing commands to {server} ({protocol}); hosts that control are expected not to scan.",
+    "{client}, which scanned before (frame {scan}), sent commands that change something to {server} ({protocol}, commands: {count}); hosts that control are expected not to scan.",
     Severity.CRITICAL, ("T1692.001", "T0846"), "02018",
 )  # fmt: skip
 SCANS = ("address-scan", "port-scan", "controller-scan", "arp-scan", "exception-burst", "point-sweep")
@@ -40,10 +40,7 @@ class ScannerWrite:
         for finding in sorted(findings, key=lambda each: each.frames[-1]):
             if finding.kind.name in SCANS:
                 host, last = self._host(seen, finding), finding.frames[-1]
-                known = self.scanners.get(host)
-                if known and known[0] == seen.source.id:
-                    known[1] = min(int(known[1]), last)  # several detectors look at a batch, one after the other
-                elif not known:
+                if host not in self.scanners:
                     if len(self.scanners) >= self.most:
                         del self.scanners[next(iter(self.scanners))]
                         self.evicted += 1

@@ -18,17 +18,17 @@ from sensor.events.vocabulary import Anomaly
 
 MALFORMED = Kind(
     "malformed-burst", "Malformed messages",
-    "{count} messages between {client} and {server} contradict themselves or end too early ({protocol}); within {window_s} s fewer than {limit} are expected.",
+    "What {client} and {server} say contradicts itself or ends too early ({protocol}, messages: {count}); within {window_s} s fewer than {limit} are expected.",
     Severity.MEDIUM, ("T0814",), "02003",
 )  # fmt: skip
 UNASKED = Kind(
     "unasked-answer", "Answers without request",
-    "{count} answers of {server} to {client} answer nothing that was asked ({protocol}); every answer is expected to have its request.",
+    "{server} answered {client} what it had not asked ({protocol}, answers: {count}); every answer is expected to have its request.",
     Severity.MEDIUM, ("T1692.002",), "08003",
 )  # fmt: skip
 WRONG_ROLE = Kind(
     "wrong-role", "Answer or exception from a client",
-    "In the conversation of {client} with {server} one sent {count} messages that only the other may send ({protocol}); each is expected to keep its role.",
+    "In the conversation of {client} with {server} one sent what only the other may send ({protocol}, messages: {count}); each is expected to keep its role.",
     Severity.HIGH, ("T0848",), "08003",
 )  # fmt: skip
 

@@ -53,7 +53,11 @@ class PacketLedger:
         return {
             "packets": {"total": self.packets, "bytes": self.bytes, "bytes_captured": self.captured, "cut_short": self.cut}
             | {"bad_checksum": self.bad_checksums, "outcome": outcome},
-            "not_read": {"link_types": _numbered(self.links), "ip_protocols": _numbered(self.ip_protocols), "ethertypes": _numbered(self.ethertypes)},
+            "not_read": {
+                "link_types": _numbered(self.links),
+                "ip_protocols": _numbered(self.ip_protocols),
+                "ethertypes": _numbered(self.ethertypes, "0x{:04X}"),
+            },
         }
 
     def imbalance(self, payload: Counter[tuple[int, str]]) -> list[str]:
@@ -98,5 +102,5 @@ def _tally(counter: Counter[int], column: np.ndarray[Any, Any], mask: np.ndarray
         counter.update({code: int(codes[code]) for code in np.flatnonzero(codes).tolist()})
 
 
-def _numbered(counter: Counter[int]) -> dict[str, int]:
-    return {str(number): count for number, count in sorted(counter.items())}
+def _numbered(counter: Counter[int], form: str = "{}") -> dict[str, int]:
+    return {form.format(number): count for number, count in sorted(counter.items())}

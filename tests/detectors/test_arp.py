@@ -49,5 +49,10 @@ def test_conflict() -> None:
     assert not found
 
 
+def test_an_owner_who_claims_a_spoofed_address_back_is_the_same_story() -> None:
+    poison, back = arp(TELL, EVIL, "10.0.0.2", "10.0.0.1", A), asked_and_told(B, "10.0.0.2")
+    assert set(alerts(every(6, [*back, poison, *back, poison, *back]))) == {"arp-spoofing"}
+
+
 def test_an_address_that_goes_back_a_day_later_is_no_conflict() -> None:
     assert not alerts(every(40_000, [arp(ASK, mac, "10.0.0.2", "10.0.0.2") for mac in (B, EVIL, B)]))

@@ -72,7 +72,7 @@ def _owned(table: Table, records: Array, place: Ints, known: Ints | slice) -> tu
     direction = np.zeros(n, np.uint8)
     direction[known] = np.where(outward, Direction.ORIGINATOR_TO_TARGET, Direction.TARGET_TO_ORIGINATOR)
     table.set("direction", slice(None), direction)
-    table.action = np.where(direction == Direction.ORIGINATOR_TO_TARGET, Action.WRITE, Action.REPORT).astype(np.uint8)
+    table.action[:] = Action.REPORT  # in both directions: sent cyclically without being asked, outputs as well; the opening of the connection is the act
     for name in OWNER:
         table.set(name, known, records[name][where])
     table.set("rpi", known, np.where(outward, records["ot_rpi"][where], records["to_rpi"][where]))
@@ -110,7 +110,7 @@ def values(table: Table) -> Points:
     data = table.columns.get("data")
     assert isinstance(data, Spans)
     rows = np.flatnonzero(table.is_new & (data.size > 0))
-    verb = np.where(table.action[rows] == Action.WRITE, Verb.WRITE, Verb.REPORT)
+    verb = np.where(table.number("direction")[rows] == Direction.ORIGINATOR_TO_TARGET, Verb.WRITE, Verb.REPORT)
     block, address = table.number("connection_point")[rows], table.number("connection_id")[rows]
     found = points(rows, np.full(len(rows), np.nan), RawType.BYTES, space=Space.ASSEMBLY, verb=verb, block=block, address=address)
     spans = zip(data.at[rows].tolist(), data.size[rows].tolist(), strict=True)

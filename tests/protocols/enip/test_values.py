@@ -214,10 +214,7 @@ def test_io_data_finds_its_connection(*, large: bool) -> None:
     known = {"connection_serial_number": 0x77, "originator_vendor_id": 1, "originator_serial_number": 0xABCD, "transport_class": 1, "sequence_count": 1}
     assert out | known | {"connection_point": 100, "is_run": 1, "data": b"out", "rpi": 10_000, "direction": Direction.ORIGINATOR_TO_TARGET} == out
     assert back | known | {"connection_point": 101, "data": b"input", "rpi": 20_000} == back
-    assert (out["action"], back["action"]) == (
-        Action.WRITE,
-        Action.REPORT,
-    )
+    assert (out["action"], back["action"]) == (Action.REPORT, Action.REPORT)
     assert other["direction"] == Direction.UNKNOWN
     assert "connection_point" not in other
     assert other["data"] == b"other"
