@@ -1,55 +1,96 @@
-"""Assets of the demo's plant: roles by behaviour, and nobody's identity taken over by who claims his address."""
+"""Who is on the network: the same whatever the cut, by evidence only."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import struct
 from typing import Any
 
 import pytest
 
-from sensor.analysis import Analysis
-from sensor.capture import open_source
+from sensor.assets.assets import Assets
+from sensor.pipeline import Pipeline
+from sensor.protocols import PROTOCOLS
+from tests.make import CLIENT, SERVER, SYN, batches, ethernet, run, tcp
+from tests.sinks.traffic import Talk, frames, read
 
-LAPTOP = "54-E1-AD-66-06-66"
-
-
-@pytest.fixture(scope="module")
-def assets(demo_capture: Path) -> dict[str, Any]:
-    analysis = Analysis()
-    analysis.run(open_source(str(demo_capture))[1])
-    first, again = (list(analysis.assets.documents("s")) for _ in range(2))
-    assert first == again
-    return {document["tapsight"]["asset"]["address"]: document for document in first}
+CUTS = (1, 2, 5, 1 << 20)
+SECOND, BEGIN = 1_000_000_000, 1_700_000_000_000_000_000
+GOOSE = bytes.fromhex("0001000c00000000") + b"\x61\x02\x80\x00"
 
 
-@pytest.mark.parametrize(
-    ("address", "roles"),
-    [
-        ("192.168.10.20", ["hmi"]),
-        ("192.168.10.25", ["hmi"]),
-        ("192.168.10.40", ["controller"]),
-        ("192.168.10.41", ["controller"]),
-        ("192.168.10.43", ["controller"]),  # it uses EtherNet/IP too, but only to reach its own inputs and outputs
-        ("192.168.10.50", ["outstation"]),
-        ("192.168.10.51", ["outstation"]),
-        ("192.168.10.60", ["ied"]),  # publishing is no client's work
-        ("192.168.10.66", ["engineering_station"]),
-        ("192.168.10.2", []),  # a switch only says who it is
-    ],
-)
-def test_roles(assets: dict[str, Any], address: str, roles: list[str]) -> None:
-    assert assets[address]["tapsight"]["asset"]["roles"] == roles
+def known(some: list[Any], rows: int = 1 << 20) -> dict[str, dict[str, Any]]:
+    """The asset documents of these frames, by address."""
+    assets = Assets(PROTOCOLS)
+    for seen in run(some, rows).seen:
+        assets.learn(seen)
+    return {document["tapsight"]["asset"]["address"]: document for document in assets.documents("test")}
 
 
-def test_what_a_mac_says_is_its_addresss(assets: dict[str, Any]) -> None:
-    """LLDP has no IP: ARP says whose MAC it is."""
-    assert assets["192.168.10.2"]["tapsight"]["asset"]["name"] == "sw-process-1"
-    assert "00-80-63-4A-10-02" not in assets
+def own(document: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = document["tapsight"]["asset"]
+    return found
 
 
-def test_a_spoofed_address_keeps_its_owners_vendor(assets: dict[str, Any]) -> None:
-    """The laptop claims the HMI's address by ARP: what the laptop published stays its own, and the HMI stays a Dell."""
-    assert set(assets["192.168.10.20"]["host"]["mac"]) == {LAPTOP, "F8-B1-56-C2-20-14"}
-    assert assets["192.168.10.20"]["device"]["manufacturer"] == "Dell Inc."
-    assert "goose" not in assets["192.168.10.20"]["tapsight"]["asset"]["uses"]
-    assert assets[LAPTOP]["tapsight"]["asset"]["uses"] == ["goose"]
+@pytest.mark.parametrize("rows", CUTS)
+def test_whoever_asks_uses_and_whoever_answers_serves(rows: int) -> None:
+    """A role is told by what was said, so it is known of conversations that go on, too, and of those whose protocol came long after they began."""
+    found = known(frames(), rows)
+    assert (own(found[CLIENT])["uses"], own(found[SERVER])["serves"]) == (["modbus"], ["modbus"])
+    assert own(found[SERVER])["roles"] == ["controller"]
+
+
+@pytest.mark.parametrize("rows", CUTS)
+def test_requests_alone_make_no_server(rows: int) -> None:
+    found = known([tcp((CLIENT, 40_000), (SERVER, 502), 1, read(1, [1])[0])], rows)
+    assert list(found) == [CLIENT]
+    assert own(found[CLIENT])["uses"] == ["modbus"]
+
+
+@pytest.mark.parametrize("rows", CUTS)
+def test_an_asset_is_first_where_its_first_conversation_began(rows: int) -> None:
+    """However many conversations it had, and whichever of them ended first."""
+    short, long = [Talk(source=port) for port in (40_000, 40_001)]
+    some = [*long.frames, *short.frames]
+    timed = [(BEGIN + i * SECOND, frame) for i, frame in enumerate(some)]
+    timed += [(BEGIN + (i + 20) * SECOND, frame) for i, frame in enumerate(short.end()[3:])] + [
+        (BEGIN + 900 * SECOND, tcp((CLIENT, 40_001), (SERVER, 502), 1000))
+    ]
+    found = known(timed, rows)
+    assert own(found[CLIENT])["first"]["frame"] == 1
+    assert own(found[SERVER])["first"]["frame"] == 1  # whoever answers was there when it was asked
+    assert found[CLIENT]["@timestamp"] == "2023-11-14T22:28:20.000000000Z"
+
+
+def test_a_conversation_that_begins_and_ends_in_one_batch_still_names_its_ends() -> None:
+    """Another connection of the same ports follows at once."""
+    again = [tcp((CLIENT, 40_000), (SERVER, 502), 77_000, flags=SYN)]
+    found = known([*Talk().frames, *again])
+    assert own(found[SERVER])["packets"] == 1
+    assert len(found[SERVER]["host"]["ip"]) == 1
+
+
+def test_what_a_mac_publishes_is_said_of_the_address_that_has_it() -> None:
+    device = "02000000000a"
+    goose = ethernet(GOOSE, 0x88B8, source=device, destination="010ccd010001")
+    arp = ethernet(
+        struct.pack("!HHBBH6s4s6s4s", 1, 0x0800, 6, 4, 2, bytes.fromhex(device), bytes((10, 0, 0, 9)), bytes(6), bytes((10, 0, 0, 9))), 0x0806, source=device
+    )
+    alone, joined = known([goose]), known([goose, arp])
+    assert [document["tapsight"]["asset"]["address"] for document in alone.values()] == ["02-00-00-00-00-0A"]
+    assert list(joined) == ["10.0.0.9"]
+    assert own(joined["10.0.0.9"])["uses"] + own(joined["10.0.0.9"])["serves"] == ["goose"]
+
+
+def test_the_source_is_that_in_which_the_conversation_began() -> None:
+    assets = Assets(PROTOCOLS)
+    talk = Talk()
+    talk.exchange(*read(1, [5]))
+
+    def both() -> Any:
+        yield from batches(talk.frames[:2], name="one.pcap")
+        yield from batches(talk.frames[2:], name="two.pcap")
+
+    for seen in Pipeline().run(both()):
+        assets.learn(seen)
+    firsts = {own(document)["first"]["source"] for document in assets.documents("test")}
+    assert firsts == {"one.pcap"}

@@ -14,7 +14,7 @@ from sensor.events.vocabulary import Trust
 from sensor.pipeline import Pipeline
 from sensor.protocols.s7comm import S7COMM
 from sensor.protocols.s7comm.codes import Function
-from tests.protocols.s7comm.build import Engine, Sent, address, answer, connection, data, job, s7, said, userdata, value, values
+from tests.protocols.s7comm.build import Engine, Sent, address, answer, connection, data, decode, job, s7, said, server, userdata, value, values
 
 CAPTURES = Path(__file__).parents[3] / "../shared/captures/s7comm"
 
@@ -96,3 +96,12 @@ def test_captures_have_no_anomaly_of_their_own(rows: int) -> None:
                 assert not table.anomaly[table.is_new].any(), path.name
                 read_whole = table.is_response & (table.request >= 0) & (table.number("function") == Function.READ_VAR) & table.is_new
                 assert {each[0] for each in values(table)} >= set(read_whole.nonzero()[0].tolist())
+
+
+def test_a_refused_setup_says_no_lengths_whatever_stands_beside_it() -> None:
+    """What is read of one answer must not depend on another one in the batch."""
+    accepted, refused = (answer(number, b"\xf0\0\0\1\0\1\0\xf0", error=error) for number, error in ((1, b"\0\0"), (2, b"\x85\0")))
+    table = decode(server(accepted), server(refused, flow=1))
+    assert said(table, 0)["pdu_length"] == 240
+    assert "pdu_length" not in said(table, 1)
+    assert "pdu_length" not in said(decode(server(refused)), 0)
