@@ -26,6 +26,8 @@ class Pipeline:
     """From batches to what they say. State is kept from batch to batch, and bounded; the same packets give the same results however they are cut into batches."""
 
     def __init__(self, protocols: tuple[Protocol, ...] = PROTOCOLS, *, deduplicate: bool = True, most_flows: int = 1_000_000) -> None:
+        if len({protocol.name for protocol in protocols}) < len(protocols):
+            raise ValueError("two protocols have one name")
         self.protocols = protocols
         self.decoder = Decoder(deduplicate=deduplicate)
         hint = hints(protocols)
@@ -44,8 +46,11 @@ class Pipeline:
 
     def tracked(self, batches: Iterable[Batch]) -> Iterator[Tracked]:
         """Every batch tracked, and after the last one an empty one: every flow is over then."""
-        batch = None
-        for batch in batches:
+        batch: Batch | None = None
+        for following in batches:
+            if batch is not None and batch.source is not following.source:
+                yield self.track(batch.none())  # what is still held of the one source must not be taken for the next one's
+            batch = following
             batch.source.identify(batch)
             yield self.track(batch)
         if batch is not None:

@@ -13,7 +13,7 @@ class Field:
     """One column: from this line come its dtype, document key and mapping, rule keyword, table column, documentation row and comparison with Wireshark.
 
     dtype: a NumPy number ("u2", "f4"); "bytes" or "text" (bytes that lie in the packets); a number and "[]" (a list per row, "u2[]"); or "object" (rare,
-    irregular: str, list or dict). `wireshark` names the field that says the same; `wireshark_scale` what its number is multiplied by to get ours.
+    irregular: str, list or dict). `wireshark` names the field that says the same, or several that do in turn.
     """
 
     name: str
@@ -42,3 +42,16 @@ class Field:
 def label(code: IntEnum) -> str:
     """A code's name as documents and pages show it: `READ_COILS` becomes `read_coils`."""
     return code.name.lower()
+
+
+def spoken(code: IntEnum) -> str:
+    """A code's name as an identity's value: `PROGRAMMABLE_LOGIC_CONTROLLER` becomes `programmable logic controller`."""
+    return code.name.lower().replace("_", " ")
+
+
+CAPITALS = frozenset({"ASCO", "IDEC", "KEBA", "KUKA", "WAGO"})  # companies that write themselves so, besides every name of up to three letters
+
+
+def proper(code: IntEnum) -> str:
+    """A code's name as a company's: `ROCKWELL_AUTOMATION` becomes `Rockwell Automation`."""
+    return " ".join("&" if word == "AND" else word if len(word) <= 3 or word in CAPITALS else word.capitalize() for word in code.name.split("_"))

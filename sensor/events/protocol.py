@@ -56,7 +56,8 @@ class Protocol:
     size: bytes of each PDU from its header (int64), 0 where these bytes are no such PDU: the protocol is recognised by structure, its ports are a hint.
     role: +1 where the header was surely sent to a server, -1 where surely to a client, 0 where it does not tell (int8).
     is_datagram: a datagram or frame is one PDU to its end (then a size above 0 only says that it is one).
-    decode: the PDUs' events; its second argument is what `state` made, kept from batch to batch and bounded by the protocol itself.
+    decode: the PDUs' events; its second argument is what `state` made, kept from batch to batch and bounded by the protocol itself. Protocols
+        that name the same function share what it made: give yours a class of its own.
     fragments: for protocols whose messages may span PDUs; `pdus.message_at` and `message_end` then say where each message lies.
     points: every value that a table's events carry, derived when somebody asks. identity: what devices say of themselves.
     needs: what it cannot do, or needs to see, in one sentence.
@@ -78,3 +79,9 @@ class Protocol:
     points: Callable[[Table], Points] | None = None
     identity: Callable[[Table], Iterator[Identity]] | None = None
     needs: str = ""
+
+    def __post_init__(self) -> None:
+        if self.is_datagram and self.tcp_ports:
+            raise ValueError(f"{self.name}: TCP has no datagrams whose end could be a PDU's")
+        if len(self.fields) > 64:
+            raise ValueError(f"{self.name}: {len(self.fields)} fields, but a table has bits for 64")

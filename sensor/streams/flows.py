@@ -30,7 +30,7 @@ class End(IntEnum):
 
 
 class Role(IntEnum):
-    """How it is known which end is the server; higher overrides lower."""
+    """How it is known which end is the server: by the handshake; else by the port; else by what the first PDU says of its sender; else by the lower port."""
 
     LOWER_PORT = 0
     PORT = 1

@@ -136,12 +136,17 @@ class Reassembler:
             self._advance(flow, from_b, segment, earlier)
             self._release(flow, from_b, segment, earlier)
 
-    def finish(self, flow: Flow, from_b: bool) -> None:
-        """Nothing more comes: deliver what is held, and count what remains as unfinished."""
+    def give_up_holes(self, flow: Flow, from_b: bool) -> None:
+        """Deliver what is held behind holes."""
         stream = flow.streams[from_b]
         while stream.held:
             head = stream.held[0][2]
             self._gap(flow, from_b, Segment(0, b"", 0, 0, head.frame, head.ts_ns))
+
+    def finish(self, flow: Flow, from_b: bool) -> None:
+        """Nothing more comes: deliver what is held, and count what remains as unfinished."""
+        self.give_up_holes(flow, from_b)
+        stream = flow.streams[from_b]
         self.count(flow.protocol, "unfinished", len(stream.buffer))
         stream.buffer.clear()
         stream.marks.clear()

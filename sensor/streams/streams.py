@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,7 +26,7 @@ ONE_SIDED = 8  # packets of one direction without any of the other, after which 
 
 def hints(protocols: tuple[Protocol, ...]) -> NDArray[np.uint8]:
     """uint8[9, 65536]: by Transport and port or EtherType, the protocol's place in the list counted from 1. Who is first in the list has the port."""
-    table = np.zeros((9, 1 << 16), np.uint8)
+    table = np.zeros((len(Transport), 1 << 16), np.uint8)
     for number, protocol in reversed(list(enumerate(protocols, 1))):
         for transport, ports in ((Transport.TCP, protocol.tcp_ports), (Transport.UDP, protocol.udp_ports), (Transport.ETHERNET, protocol.ethertypes)):
             table[transport, list(ports)] = number
@@ -83,9 +84,13 @@ class Streams:
         self.first_row = np.full(flows.most * 2, NEVER)  # scratch, by stream
 
     def pdus(self, p: Packets, n: Numbered) -> list[tuple[int, Pdus]]:
-        """The PDUs that these packets complete, by protocol number."""
+        """The PDUs that these packets complete, by protocol number. No packets: those that are still held, too, because their source is at its end."""
         parts = Parts(len(p.data) - PAD)
         self._flush(parts)
+        if not len(p.batch):
+            for flow, state in list(self.slow.items()):
+                self._over(flow, state, parts, Reassembler.give_up_holes)
+                self._settle(flow)
         self._segments(p, n, parts)
         self._datagrams(p, n, parts)
         return self._by_protocol(p, n, parts)
@@ -245,10 +250,14 @@ class Streams:
             self.tries.pop(flow, None)
             if (state := self.slow.pop(flow, None)) is None:
                 continue
-            for from_b in (False, True):
-                work = Reassembler(self.protocols, self.over_tcp, self.count)
-                work.finish(state, from_b)
-                self._collect(work, flow, state, parts)
+            self._over(flow, state, parts, Reassembler.finish)
+
+    def _over(self, flow: int, state: Flow, parts: Parts, end: Callable[[Reassembler, Flow, bool], None]) -> None:
+        """What waits in both directions comes out now."""
+        for from_b in (False, True):
+            work = Reassembler(self.protocols, self.over_tcp, self.count)
+            end(work, state, from_b)
+            self._collect(work, flow, state, parts)
 
     # Datagrams
 
@@ -260,29 +269,37 @@ class Streams:
             return
         rows, flow = n.rows[some], n.flow[some]
         at, end = p.payload_at[rows], p.payload_at[rows] + p.payload_length[rows]
-        number = self._decide_datagrams(p.data, flow, n.from_b[some], transport[some], at, end)
+        number = self._decide_datagrams(p, n, some, at, end)
         self.count(UNKNOWN, "unrecognised", int((end - at)[number == 0].sum()))
+        cut = p.wire_length[rows] > p.payload_length[rows]  # by the snap length: no fault of the sender
         for one in np.unique(number[number > 0]).tolist():
             mine = np.flatnonzero(number == one)
             frames = frame(self.protocols[one - 1], p.data, at[mine], end[mine])
-            row = rows[mine[frames.which]]
-            parts.add(
-                one, frames.at, frames.end, row, p.batch.frame[row], p.batch.ts_ns[row], flow[mine[frames.which]], n.from_b[some[mine[frames.which]]], 0, 0
-            )
+            which = mine[frames.which]
+            row, trust = rows[which], np.where(cut[which] & (frames.end == end[which]), Trust.AFTER_GAP, Trust.COMPLETE)
+            parts.add(one, frames.at, frames.end, row, p.batch.frame[row], p.batch.ts_ns[row], flow[which], n.from_b[some[which]], trust, 0)
             rest = end[mine] - frames.filled
             self.count(one, "decoded", int((end - at)[mine].sum() - rest.sum()))
             self.count(one, "skipped", int(rest.sum()))
             # What is left of an Ethernet frame behind a PDU is its padding.
-            wrong = (rest > 0) & ((transport[some[mine]] == Transport.UDP) | (frames.filled == at[mine]))
+            wrong = (rest > 0) & ~cut[mine] & ((transport[some[mine]] == Transport.UDP) | (frames.filled == at[mine]))
             for i in mine[wrong].tolist():
-                where = int(rows[i]), int(p.batch.frame[rows[i]]), int(p.batch.ts_ns[rows[i]])
-                self.troubles.append(FlowTrouble(Trouble(Kind.GARBAGE, *where, bool(n.from_b[some[i]]), int(end[i] - at[i])), int(flow[i]), one))
+                self._trouble(Kind.GARBAGE, p, n, int(some[i]), one, int(end[i] - at[i]))
 
-    def _decide_datagrams(self, data: Bytes, flow: Array, from_b: Mask, transport: Array, at: Ints, end: Ints) -> Array:
-        """The protocol number of each datagram's flow as it was known then: the first that is a PDU decides; after TRIES others nobody looks again."""
-        c = self.flows.c
+    def _trouble(self, kind: Kind, p: Packets, n: Numbered, i: int, number: int, size: int) -> None:
+        """Something wrong with a datagram, packet i of those numbered."""
+        row = int(n.rows[i])
+        trouble = Trouble(kind, row, int(p.batch.frame[row]), int(p.batch.ts_ns[row]), bool(n.from_b[i]), size)
+        self.troubles.append(FlowTrouble(trouble, int(n.flow[i]), number))
+
+    def _decide_datagrams(self, p: Packets, n: Numbered, some: Ints, at: Ints, end: Ints) -> Array:
+        """The protocol number of each datagram: the first of its flow that is a PDU decides, and after TRIES others the flow is given up.
+
+        In a flow that was given up, datagrams that are PDUs of the port's own protocol still are taken for that: nobody silences a port by sending junk first.
+        """
+        c, data, flow, from_b = self.flows.c, p.data, n.flow[some], n.from_b[some]
         number = c["protocol"][flow].copy()
-        ethernet = (transport == Transport.ETHERNET) & (number == UNDECIDED)
+        ethernet = (p.transport[n.rows[some]] == Transport.ETHERNET) & (number == UNDECIDED)
         if ethernet.any():
             c["protocol"][flow[ethernet]] = number[ethernet] = np.where(c["hint"][flow[ethernet]] > 0, c["hint"][flow[ethernet]], UNKNOWN)
         open_ = np.flatnonzero(number == UNDECIDED)
@@ -299,7 +316,13 @@ class Streams:
                         if self.tries[one] >= TRIES:
                             c["protocol"][one] = UNKNOWN
                             del self.tries[one]
+                            if c["hint"][one]:
+                                self._trouble(Kind.UNEXPECTED_PROTOCOL, p, n, int(some[i]), int(c["hint"][one]), int(end[i] - at[i]))
                 number[i] = c["protocol"][one]
+        known = np.flatnonzero((number == UNKNOWN) & (c["hint"][flow] > 0) & (p.transport[n.rows[some]] == Transport.UDP))
+        if known.size:
+            found = recognise(self.protocols, (), c["hint"][flow[known]], data, at[known], end[known])
+            number[known[found > 0]] = found[found > 0]
         return np.where(number == UNKNOWN, 0, number)
 
     def take_anomalies(self, p: Packets) -> list[AnomalyEvent]:
@@ -334,7 +357,9 @@ class Streams:
             pick = order[mine]
             columns = (at[pick], end[pick], row[mine], frame_[pick], ts_ns[pick], flow[mine].astype(np.int32), to_server[mine], trust[mine], position[mine])
             none = np.zeros(len(mine), np.bool_)
-            pdus = Pdus(data, *columns, carried=none, notes=notes[pick].astype(np.uint32), message_at=at[pick], message_end=end[pick], released_ns=released[mine])
+            pdus = Pdus(
+                data, *columns, carried=none, notes=notes[pick].astype(np.uint32), message_at=at[pick], message_end=end[pick], released_ns=released[mine]
+            )
             result.append((one, pdus))
         return result
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sensor.events.vocabulary import Trust
 from sensor.pipeline import Pipeline
 from sensor.streams.streams import Streams
-from tests.make import ACK, CLIENT, FIN, RST, SERVER, SYN, Run, run, tcp
+from tests.make import ACK, CLIENT, FIN, RST, SERVER, SYN, Run, run, tcp, udp
 
 A, B = (CLIENT, 40000), (SERVER, 502)
 
@@ -192,3 +192,28 @@ def test_one_sided_conversations_are_labelled() -> None:
     trusts = [row[2] for row in run(talk.frames).rows("modbus")]
     assert trusts == [Trust.COMPLETE] * 7 + [Trust.ONE_SIDED] * 5
     assert [row[2] for row in run(talk.frames, 1).rows("modbus")] == trusts
+
+
+def dnp3_frame() -> bytes:
+    """A request link status frame with its checksum (IEEE 1815, 9.2)."""
+    return bytes.fromhex("056405c903000400") + crc(bytes.fromhex("056405c903000400"))
+
+
+def crc(block: bytes) -> bytes:
+    value = 0
+    for byte in block:
+        value ^= byte
+        for _ in range(8):
+            value = value >> 1 ^ 0xA6BC if value & 1 else value >> 1
+    return (~value & 0xFFFF).to_bytes(2, "little")
+
+
+@pytest.mark.parametrize("rows", [1, 3, 100])
+def test_junk_does_not_silence_a_port(rows: int) -> None:
+    """A flow of datagrams that was given up is said to be, and still decoded where it speaks what its port is for."""
+    junk = [udp((CLIENT, 5000), (SERVER, 20000), bytes([number]) * 30, number) for number in range(1, 10)]
+    frames = [*junk, udp((CLIENT, 5000), (SERVER, 20000), dnp3_frame(), 99)]
+    result = run(frames, rows)
+    assert ("UNEXPECTED_PROTOCOL", 8) in result.anomalies
+    assert [row[0] for row in result.rows("dnp3")] == [10]
+    assert result.pipeline.report()["imbalance"] == []
