@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from detectors.memory import Recent
 from detectors.rows import flow, frame, ts_ns
 from detectors.state import TRANSIENT
-from sensor.columns import read
+from sensor.columns import Ints, digest, heads, read
 from sensor.events.address import mac_text
 from sensor.events.alert import Finding, Kind, Severity
 from sensor.events.seen import Seen
@@ -29,6 +29,8 @@ PUBLISHERS = Kind(
     Severity.CRITICAL, ("T1692.002", "T0830"), "03002",
 )  # fmt: skip
 MOST = 65_536  # (flow, block) that are known to be in order
+SALT = np.uint64(0x9E3779B97F4A7C15)  # the same in every run: what was reached goes on in the next
+NONE = np.zeros(0, np.int64)
 ENDS = np.dtype([("word", "<u8")])
 
 
@@ -38,28 +40,58 @@ def nothing() -> NDArray[np.uint64]:
 
 @dataclass
 class Goose:
-    """publishers: control block -> the MAC that publishes it. familiar: sorted hashes of (sender, block) that were looked at in this run."""
+    """publishers: control block -> the MAC that publishes it. reached: digest of a control block -> its first publisher's MAC, its latest stNum and sqNum.
+    familiar: sorted hashes of (sender, block) that were looked at in this run."""
 
     name: str = "goose"
     kinds: tuple[Kind, ...] = (REPLAY, PUBLISHERS)
     needs: tuple[str, ...] = ("goose",)
     limits: str = "A device that was exchanged or counts anew after a restart looks the same; a replay in step with its original is not seen."
     publishers: Recent = field(default_factory=Recent)
+    reached: Recent = field(default_factory=Recent)
     familiar: NDArray[np.uint64] = field(default_factory=nothing, metadata=TRANSIENT)
 
     @property
     def evicted(self) -> int:
-        return self.publishers.evicted
+        return self.publishers.evicted + self.reached.evicted
 
     def on_batch(self, seen: Seen) -> Iterator[Finding]:
         table = seen.tables.get("goose")
         if table is None or not len(table):
             return
-        for row in np.flatnonzero(table.anomaly & np.uint32(Anomaly.BAD_SEQUENCE)).tolist():
+        back = np.union1d(np.flatnonzero(table.anomaly & np.uint32(Anomaly.BAD_SEQUENCE)), self._behind(seen, table))
+        for row in back.tolist():
             block, mac = name_of(table, row), sender(seen, table, row)
             yield Finding(REPLAY, (block, mac), (frame(table, row),), ts_ns(table, row), flow(table, row), protocol="goose", parameters={"block": block})
         for row in self._unfamiliar(seen, table):
             yield from self._published(seen, table, row)
+
+    def _behind(self, seen: Seen, table: Table) -> Ints:
+        """Rows of other publishers whose numbers are not beyond those of the first publisher of their control block (APPID and reference)."""
+        spans = table.columns.get("gocb_ref")
+        if not isinstance(spans, Spans) or not {"appid", "st_num", "sq_num"} <= set(table.columns):
+            return NONE
+        rows = np.flatnonzero(table.has("gocb_ref") & table.has("st_num") & table.has("sq_num") & table.is_new)
+        if not rows.size:
+            return NONE
+        key = digest(table.pdus.data, spans.at[rows], spans.size[rows], table.number("appid")[rows].astype(np.uint64), SALT)
+        order = np.argsort(key, kind="stable")
+        rows, key = rows[order], key[order]
+        mac = senders(seen, table, rows)
+        value = table.number("st_num")[rows].astype(np.uint64) << np.uint64(32) | table.number("sq_num")[rows].astype(np.uint64)
+        start = np.flatnonzero(heads(key))
+        length = np.diff(np.append(start, len(key)))
+        known = [self.reached.get(each) or (first, 0) for each, first in zip(key[start].tolist(), mac[start].tolist(), strict=True)]
+        owner, before = (np.repeat(np.array(column, np.uint64), length) for column in zip(*known, strict=True))
+        is_owner = mac == owner
+        latest = np.maximum.accumulate(np.where(is_owner, np.arange(len(key)), -1))  # the owner's row before each
+        here = latest >= np.repeat(start, length)
+        reached = np.where(here, value[latest], before)
+        last = start + length - 1
+        for each, first, number in zip(key[start].tolist(), owner[last].tolist(), reached[last].tolist(), strict=True):
+            self.reached.put(each, (first, number))
+        behind: Ints = rows[~is_owner & (value <= reached)]
+        return behind
 
     def _unfamiliar(self, seen: Seen, table: Table) -> list[int]:
         """The first row of each sender and control block that this run has not looked at."""
@@ -69,8 +101,7 @@ class Goose:
         rows = np.flatnonzero(spans.size >= ENDS.itemsize)
         at, size = spans.at[rows], spans.size[rows]
         head, tail = read(table.pdus.data, at, ENDS)["word"], read(table.pdus.data, at + size - ENDS.itemsize, ENDS)["word"]
-        number = table.flow[rows]
-        mac = np.where(table.to_server[rows] ^ seen.flows["server_is_b"][number], seen.flows["b_mac"][number], seen.flows["a_mac"][number])
+        mac = senders(seen, table, rows)
         code = ((head ^ size.astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15) ^ tail) * np.uint64(0xC2B2AE3D27D4EB4F) ^ mac
         place = np.minimum(np.searchsorted(self.familiar, code), max(len(self.familiar) - 1, 0))
         new = np.flatnonzero(self.familiar[place] != code) if len(self.familiar) else np.arange(len(code))
@@ -100,6 +131,11 @@ def name_of(table: Table, row: int) -> str:
 
 
 def sender(seen: Seen, table: Table, row: int) -> int:
-    number = flow(table, row)
-    from_b = bool(table.to_server[row]) ^ bool(seen.flows["server_is_b"][number])
-    return int(seen.flows["b_mac" if from_b else "a_mac"][number])
+    return int(senders(seen, table, np.array([row]))[0])
+
+
+def senders(seen: Seen, table: Table, rows: Ints) -> NDArray[np.uint64]:
+    """The MAC that sent each row."""
+    number = table.flow[rows]
+    macs: NDArray[np.uint64] = np.where(table.to_server[rows] ^ seen.flows["server_is_b"][number], seen.flows["b_mac"][number], seen.flows["a_mac"][number])
+    return macs

@@ -189,3 +189,20 @@ class Cursor:
             self.short |= ~fits
         self.at += np.where(fits, size, 0)
         return fits
+
+
+WORD = np.dtype([("word", ">u8")])
+
+
+def digest(data: Array, at: Ints, size: Ints, more: Array, salt: np.uint64) -> Array:
+    """A number (uint64) for each of these texts together with `more`, that only equal ones share but for chance."""
+    key: Array = (more ^ salt) * salt
+    at, size = at.copy(), size.copy()
+    while (left := np.flatnonzero(size > 0)).size:
+        held = np.minimum(size[left], 8)
+        part = read(data, at[left], WORD)["word"] >> (64 - 8 * held).astype(np.uint64)
+        mixed = (key[left] ^ part ^ held.astype(np.uint64) << np.uint64(57)) * salt
+        key[left] = mixed ^ mixed >> np.uint64(29)
+        at[left] += 8
+        size[left] -= 8
+    return key

@@ -31,6 +31,7 @@ IS_ENGINEERING = np.isin(np.arange(256), ENGINEERING)
 OUTSTATIONS = {"dnp3", "iec104"}
 PUBLISHED = {"goose"}  # sent to a group: whoever sends it is no client
 ANNOUNCED = {"lldp"}  # anybody may say who he is
+IO_DEVICES = {"communications adapter", "general purpose discrete io", "safety discrete io", "safety analog io", "cip motion io"}  # CIP device types
 INPUT_OUTPUT = {"cip_io", "enip"}  # by which a controller reaches its own inputs and outputs
 
 
@@ -80,13 +81,19 @@ class Asset:
         return address_text(self.high, self.low)
 
     @property
+    def is_io_device(self) -> bool:
+        """Its identity says so, and it has no inputs and outputs of its own elsewhere, as a controller behind a communications adapter has."""
+        types = {value for name, value in self.attributes if name == "device_type"}
+        return bool(types) and types <= IO_DEVICES and "cip_io" not in self.uses
+
+    @property
     def roles(self) -> list[str]:
         """What it behaves like."""
         found, serves, uses = set(), self.serves - PUBLISHED - ANNOUNCED, self.uses - PUBLISHED - ANNOUNCED
         if serves & OUTSTATIONS:
             found.add("outstation")
         if serves - OUTSTATIONS:
-            found.add("controller")
+            found.add("io_device" if self.is_io_device else "controller")
         if self.uses & PUBLISHED:
             found.add("ied")
         if self.engineered:
@@ -310,6 +317,6 @@ def vendor_of(mac: int) -> str:
     if mac >> 40 & 3:  # locally administered, or a group
         return ""
     try:
-        return str(EUI(mac).oui.registration()["org"])
+        return str(EUI(mac).oui.registration()["org"]).strip(" ,.")
     except NotRegisteredError:
         return ""

@@ -44,6 +44,6 @@ PAGE: tuple[str, ...] = (
     "unrecognised", "cut short", "bad checksum", "link types", "ip protocols", "ethertypes", "events", "bytes decoded", "bytes skipped", "bytes gap",
     "bytes retransmitted", "bytes unfinished", "bytes unrecognised", "requests paired", "requests unanswered", "responses unasked", "requests dropped",
     "messages incomplete", "field", "protocol", "dtype", "unit", "description", "ecs", "wireshark", "title", "tcp", "udp", "fields", "limits", "alert",
-    "severity", "techniques", "gbt_20986", "needs", "key", "default", "meaning", "controller", "outstation", "ied", "engineering_station", "gateway", "hmi",
+    "severity", "techniques", "gbt_20986", "needs", "key", "default", "meaning", "controller", "io_device", "outstation", "ied", "engineering_station", "gateway", "hmi",
     "time", "addresses", "transport", "payload", "outcome", "interface", "no event", "nothing that is decoded ends in this frame", "anomaly", "VLAN",
 )  # fmt: skip

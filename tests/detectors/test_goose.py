@@ -1,8 +1,16 @@
 from __future__ import annotations
 
+import struct
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detectors.goose import REPLAY, Goose
 from sensor.events.vocabulary import Action, Anomaly
+from sensor.pipeline import Pipeline
 from tests import make
 from tests.detectors.toy import ETHERTYPE, alerts, message
+from tests.protocols.test_goose import frame, pdu, tlv
 
 ONE, OTHER = "020000000011", "020000000022"
 BLOCK = b"IED1LD0/LLN0$GO$gcb01"
@@ -28,3 +36,37 @@ def test_two_publishers_of_one_block() -> None:
 
 def test_each_with_its_own_block() -> None:
     assert not alerts([publish(), publish(OTHER, BLOCK[:-1] + b"2"), publish(ONE, BLOCK[:-1] + b"3"), publish(), publish(ONE, group=5)])
+
+
+def replays(frames: list[bytes], rows: int) -> list[int]:
+    """The frames that are found to be replays, by real GOOSE."""
+    detector = Goose()
+    found = [finding for seen in Pipeline().run(make.batches(frames, rows)) for finding in detector.on_batch(seen)]
+    return sorted(finding.frames[0] for finding in found if finding.kind is REPLAY)
+
+
+def numbered(mac: str, state: int, number: int, appid: int = 0x3001, seconds: int = 0) -> bytes:
+    return make.ethernet(frame(pdu(st=state, sq=number, t=tlv(0x84, struct.pack(">II", seconds, 0))), appid=appid), ETHERTYPE, mac, "010ccd010001")
+
+
+def test_a_replay_from_another_address() -> None:
+    """Numbers that its publisher has left behind; what goes beyond them, or is of another APPID, is no replay."""
+    own = [numbered(ONE, 5, number) for number in range(4)]
+    assert replays([*own, numbered(OTHER, 5, 2)], 100) == [5]
+    assert replays([*own, numbered(OTHER, 5, 9)], 100) == []
+    assert replays([*own, numbered(OTHER, 5, 2, appid=0x3002)], 100) == []
+
+
+@given(st.lists(st.tuples(st.sampled_from([ONE, OTHER]), st.integers(1, 3), st.integers(0, 3)), min_size=1, max_size=30), st.sampled_from([1, 7, 100]))
+def test_other_publishers_are_held_against_the_first(said: list[tuple[str, int, int]], rows: int) -> None:
+    frames = [numbered(*each, seconds=place) for place, each in enumerate(said)]  # no two are alike, as copies of a mirror are
+    expected, reached, last = [], (0, 0), {}
+    for place, (mac, state, number) in enumerate(said, 1):
+        before = last.get(mac)
+        due = before is None or (state, number) in ((before[0], before[1] + 1), (before[0] + 1, 0))
+        last[mac] = state, number
+        if mac == said[0][0]:
+            reached = state, number
+        if not due or (mac != said[0][0] and (state, number) <= reached):
+            expected.append(place)
+    assert replays(frames, rows) == expected

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from sensor.events.field import label
+from sensor.events.field import proper, spoken
 from sensor.events.protocol import Identity
 from sensor.events.table import Spans, Table
 from sensor.protocols.enip.codes import Command
@@ -41,8 +41,8 @@ def _attributes(table: Table, row: int) -> dict[str, str]:
 
     vendor, kind, code, major, serial = (number(name) for name in ("vendor_id", "device_type", "product_code", "major_revision", "serial_number"))
     found = {
-        "vendor": None if vendor is None else label(Vendor(vendor)) if vendor in set(Vendor) else f"vendor {vendor}",
-        "device_type": None if kind is None else label(DeviceType(kind)) if kind in set(DeviceType) else f"device type {kind}",
+        "vendor": None if vendor is None else proper(Vendor(vendor)) if vendor in set(Vendor) else f"vendor {vendor}",
+        "device_type": None if kind is None else spoken(DeviceType(kind)) if kind in set(DeviceType) else f"device type {kind}",
         "product_code": None if code is None else str(code),
         "firmware": None if major is None else f"{major}.{number('minor_revision') or 0:03d}",
         "serial": None if serial is None else f"{serial:08x}",

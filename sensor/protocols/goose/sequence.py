@@ -6,10 +6,9 @@ import secrets
 
 import numpy as np
 
-from sensor.columns import Array, Ints, heads, order_by, read
+from sensor.columns import Array, Ints, digest, heads, order_by
 from sensor.events.table import Spans, Table
 from sensor.events.vocabulary import Anomaly
-from sensor.protocols.goose.ber import WORD
 
 MOST = 4096  # control blocks; the one entered first leaves first and is counted
 UNKNOWN = (-1, -1, 0, 0)
@@ -29,16 +28,7 @@ class ControlBlocks:
         column = table.columns["gocb_ref"]
         assert isinstance(column, Spans)
         stream = table.flow[rows].astype(np.uint64) << np.uint64(17) | table.to_server[rows].astype(np.uint64) << np.uint64(16) | table.number("appid")[rows]
-        key: Array = (stream ^ self.salt) * self.salt
-        at, size = column.at[rows].copy(), column.size[rows].copy()
-        while (left := np.flatnonzero(size > 0)).size:
-            held = np.minimum(size[left], 8)
-            part = read(table.pdus.data, at[left], WORD) >> (64 - 8 * held).astype(np.uint64)
-            mixed = (key[left] ^ part ^ held.astype(np.uint64) << np.uint64(57)) * self.salt
-            key[left] = mixed ^ mixed >> np.uint64(29)
-            at[left] += 8
-            size[left] -= 8
-        return key
+        return digest(table.pdus.data, column.at[rows], column.size[rows], stream, self.salt)
 
     def number(self, keys: Array) -> tuple[Ints, list[int], Ints]:
         """A number from 0 for each row's control block; by number the keys, and what was known of it (int64, four columns).
