@@ -50,9 +50,11 @@ def analyze(
     with Progress(show=not quiet and ndjson != "-") as progress:
         analysis = Analysis(settings, sinks(ndjson, store, only, settings.sensor, settings.lang))
         analysis.run(open_captures(captures), jobs, progress.advance)
+    if not analysis.sources:
+        raise click.ClickException(f"no captures found in {', '.join(captures)}")
     if summary == "json":
         click.echo(as_json(analysis))
-    elif not quiet and ndjson != "-":
+    elif not quiet and ndjson != "-" and any(source.id for source in analysis.sources):
         print_page(analysis, settings.lang)
     problems = [problem for source in analysis.sources for problem in source.problems]
     if problems:

@@ -81,10 +81,14 @@ def main(args: list[str] | None = None) -> None:
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has gone: nobody to tell
         sys.exit(0)
+    except OSError as error:
+        if "--debug" in words:
+            raise
+        fail(f"{error.filename}: {error.strerror}" if error.filename else error.strerror or error, 1)
     except Exception as error:
         if "--debug" in words:
             raise
-        fail(f"{type(error).__name__}: {error} (tapsight --debug shows more)", 1)
+        fail(f"{error or type(error).__name__} (tapsight --debug shows more)", 1)
     sys.exit(code if isinstance(code, int) else 0)
 
 

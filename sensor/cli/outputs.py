@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import click
+
 from sensor.analysis import Sink
 
 
 def sinks(ndjson: str | None, store: Path | None, only: str | None, sensor: str, lang: str) -> list[Sink]:
     """NDJSON and store sinks, restricted to the datasets of `only`."""
-    datasets = frozenset(filter(None, (name.strip() for name in only.split(",")))) if only else frozenset()
+    datasets = frozenset(filter(None, (name.strip() for name in only.split(",")))) if only is not None else frozenset()
+    if only is not None:
+        from sensor.cli.datasets import near
+        from sensor.store.schema import datasets as known
+
+        if ndjson is None and store is None:
+            raise click.UsageError("--only restricts --ndjson and --store: one of them is needed")
+        for name in sorted(datasets - set(known())) or ([] if datasets else [""]):
+            raise click.UsageError(f"no dataset {name!r}{near(name, known())}")
     found: list[Sink] = []
     if ndjson is not None:
         from sensor.sinks.ndjson import NdjsonSink

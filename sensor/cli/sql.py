@@ -9,6 +9,19 @@ import click
 
 from sensor.cli.datasets import opened, report, show
 
+QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/", re.DOTALL)  # texts, quoted names and comments
+
+
+def refuse(query: str) -> None:
+    """Only SELECT, and only what the store holds: polars' SQL would also change its tables and read any file of the machine. Raises UsageError."""
+    bare = QUOTED.sub(" ", query)
+    if not re.match(r"\s*\(*\s*(select|with)\b", bare, re.IGNORECASE):
+        raise click.UsageError("a query begins with SELECT or WITH")
+    if reading := re.search(r"\b(?:read|scan)_\w+(?=\s*\()", bare, re.IGNORECASE):
+        raise click.UsageError(f"{reading.group()} reads files; a query reads datasets only")
+    if re.search(r";\s*\S", bare):
+        raise click.UsageError("one query at a time")
+
 
 @click.command(
     epilog="""\b
@@ -25,6 +38,7 @@ def sql(source: Path, query: str, form: str) -> None:
 
     from sensor.store.schema import datasets
 
+    refuse(query)
     words = set(re.findall(r"\w+", query.lower()))
     wanted = frozenset(name for name in datasets() if name in words)
     if not wanted:

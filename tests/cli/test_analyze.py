@@ -1,0 +1,59 @@
+"""`tapsight analyze` and `sql` as a shell sees them: what is printed, and the exit code."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def tapsight(*words: str | Path, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run([sys.executable, "-m", "sensor.cli.main", *map(str, words)], input=stdin, capture_output=True, timeout=120, check=False)
+
+
+def test_one_page_and_one_document(demo_capture: Path) -> None:
+    page = tapsight("analyze", demo_capture)
+    assert page.returncode == 0
+    assert b"Controller stopped" in page.stdout
+    summary = json.loads(tapsight("analyze", "--summary", "json", demo_capture).stdout)
+    assert {"sources", "assets", "conversations", "acts", "alerts", "ledger"} <= summary.keys()
+    assert summary["ledger"]["imbalance"] == []
+
+
+def test_standard_input_and_two_processes_say_the_same(demo_capture: Path) -> None:
+    words = ("analyze", "--summary", "json")
+    whole = json.loads(tapsight(*words, demo_capture).stdout)
+    for said in (tapsight(*words, "-", stdin=demo_capture.read_bytes()), tapsight(*words, "--jobs", "2", demo_capture)):
+        other = json.loads(said.stdout)
+        assert [source["id"] for source in other["sources"]] == [source["id"] for source in whole["sources"]]
+        for part in ("acts", "ledger"):
+            assert [item | {"source": ""} for item in other[part]] == [item | {"source": ""} for item in whole[part]] if part == "acts" else other[part] == whole[part]
+        assert [alert["id"] for alert in other["alerts"]] == [alert["id"] for alert in whole["alerts"]]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("analyze", "{none}"), 1, "No such file"),
+        (("analyze", "{text}"), 1, "a pcap or pcapng file was expected"),
+        (("analyze", "{empty}"), 1, "no captures found"),
+        (("analyze",), 2, "Missing argument"),
+        (("analyze", "--ndjson", "-", "--only", "modbas", "{demo}"), 2, "did you mean modbus"),
+        (("analyze", "--only", "modbus", "{demo}"), 2, "one of them is needed"),
+        (("analyze", "--ndjson", "{none}/x", "{demo}"), 1, "No such file"),
+        (("sql", "{demo}", "DROP TABLE modbus"), 2, "SELECT"),
+        (("sql", "{demo}", "SELECT * FROM read_csv('/etc/hostname') AS modbus"), 2, "reads files"),
+        (("sql", "{demo}", "SELECT 1 FROM modbus; SELECT 2 FROM modbus"), 2, "one query"),
+    ],
+)
+def test_errors_are_told_and_have_their_code(words: tuple[str, ...], code: int, said: str, demo_capture: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("hello")
+    (tmp_path / "empty").mkdir()
+    places = {"none": tmp_path / "none", "text": tmp_path / "text.txt", "empty": tmp_path / "empty", "demo": demo_capture}
+    done = tapsight(*(word.format(**places) for word in words))
+    assert done.returncode == code
+    assert said in done.stderr.decode()
+    assert "Traceback" not in done.stderr.decode()
