@@ -38,10 +38,13 @@ class Pdus:
     message_at: Ints  # where the message lies that the PDU completes: its own bytes, or those of several PDUs put together
     message_end: Ints  # equal to message_at where it completes none
     released_ns: Ints = field(default_factory=lambda: np.zeros(0, np.int64))  # capture time, never going back, when it was complete; ts_ns where not given
+    serial: Ints = field(default_factory=lambda: np.zeros(0, np.int64))  # packets of the run before the one that completed it; released_ns where not given
 
     def __post_init__(self) -> None:
         if len(self.released_ns) != len(self.ts_ns):
             self.released_ns = self.ts_ns
+        if len(self.serial) != len(self.ts_ns):
+            self.serial = self.released_ns
 
     def __len__(self) -> int:
         return len(self.at)
@@ -130,6 +133,7 @@ class Table:
         self.action = np.zeros(n, np.uint8)
         self.anomaly = np.zeros(n, np.uint32) if pdu is not None else pdus.notes.copy()
         self.failed = np.zeros(n, np.bool_)
+        self.foreign = np.zeros(n, np.bool_)  # what only shares the protocol's framing: others' content, and the transport's own messages
         self.is_request, self.is_response = np.zeros(n, np.bool_), np.zeros(n, np.bool_)
         self.request = np.full(n, -1, np.int64)
 

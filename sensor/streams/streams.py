@@ -67,7 +67,7 @@ class Streams:
     """Keeps what streams need from batch to batch.
 
     bytes: counts payload bytes by (protocol number, what): decoded, skipped, retransmitted, unfinished and unrecognised sum up to all TCP, UDP and Ethernet
-    payload that was captured; gap is what was never seen. slow_segments: packets that went down the slow path. troubles: what was wrong, for whoever takes it.
+    payload that was captured; gap is what was never seen. slow_segments, packets: that went down the slow path, and all. troubles: what was wrong, for whoever takes it.
     """
 
     def __init__(self, protocols: tuple[Protocol, ...], flows: Flows) -> None:
@@ -76,7 +76,7 @@ class Streams:
         self.over_udp = tuple(number for number, protocol in enumerate(protocols, 1) if protocol.udp_ports)
         self.bytes: Counter[tuple[int, str]] = Counter()
         self.slow: dict[int, Flow] = {}
-        self.slow_segments = 0
+        self.slow_segments = self.packets = 0
         self.tries: dict[int, int] = {}  # datagrams of undecided flows that were no PDU
         self.memory = Memory()
         self.troubles: list[FlowTrouble] = []
@@ -88,12 +88,14 @@ class Streams:
         parts = Parts(len(p.data) - PAD)
         self._flush(parts)
         if not len(p.batch):
-            for flow, state in list(self.slow.items()):
+            for flow, state in sorted(self.slow.items(), key=lambda item: int(self.flows.c["first_frame"][item[0]])):
                 self._over(flow, state, parts, Reassembler.give_up_holes)
                 self._settle(flow)
         self._segments(p, n, parts)
         self._datagrams(p, n, parts)
-        return self._by_protocol(p, n, parts)
+        found = self._by_protocol(p, n, parts)
+        self.packets += len(p.batch)
+        return found
 
     def _segments(self, p: Packets, n: Numbered, parts: Parts) -> None:
         """TCP. A flow's rows are fast until the first that fails a check; from there on the flow goes down the slow path."""
@@ -185,18 +187,8 @@ class Streams:
         sequence = p.sequence[rows] + (flags >> 1 & 1)
         acknowledged = np.where(flags & 0x10 != 0, p.acknowledgment[rows].astype(np.int64), -1)
         columns = (
-            rows,
-            n.flow[some],
-            n.from_b[some],
-            sequence,
-            p.payload_at[rows],
-            size,
-            cut,
-            acknowledged,
-            p.batch.frame[rows],
-            p.batch.ts_ns[rows],
-            flags & 0x02 != 0,
-        )
+            rows, n.flow[some], n.from_b[some], sequence, p.payload_at[rows], size, cut, acknowledged, p.batch.frame[rows], p.batch.ts_ns[rows], flags & 0x02 != 0,
+        )  # fmt: skip
         touched: set[int] = set()
         for row, flow, from_b, seq, at, length, missing, ack, frame_, ts_ns, syn in zip(*(column.tolist() for column in columns), strict=True):
             touched.add(flow)
@@ -350,7 +342,7 @@ class Streams:
         now = np.zeros(len(p.batch), np.int64)
         now[n.rows] = n.now
         flushed = ~self.flows.c["live"][flow]  # complete with the flow's last packet, however much later it is noticed that no other comes
-        released = np.where(flushed, self.flows.c["seen_ns"][flow], now[row] if len(now) else 0)
+        released = np.where(flushed, self.flows.c["seen_ns"][flow], now[row]) if len(now) else self.flows.c["seen_ns"][flow]
         result = []
         for one in np.flatnonzero(np.bincount(number)).tolist():
             mine = np.flatnonzero(number == one)
@@ -358,7 +350,14 @@ class Streams:
             columns = (at[pick], end[pick], row[mine], frame_[pick], ts_ns[pick], flow[mine].astype(np.int32), to_server[mine], trust[mine], position[mine])
             none = np.zeros(len(mine), np.bool_)
             pdus = Pdus(
-                data, *columns, carried=none, notes=notes[pick].astype(np.uint32), message_at=at[pick], message_end=end[pick], released_ns=released[mine]
+                data,
+                *columns,
+                carried=none,
+                notes=notes[pick].astype(np.uint32),
+                message_at=at[pick],
+                message_end=end[pick],
+                released_ns=released[mine],
+                serial=self.packets + row[mine],
             )
             result.append((one, pdus))
         return result

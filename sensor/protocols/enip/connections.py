@@ -17,7 +17,7 @@ CONNECTION = np.dtype(
         ("connection_serial_number", "u2"),
         ("originator_vendor_id", "u2"),
         ("originator_serial_number", "u4"),
-        ("since_ns", "i8"),
+        ("since", "i8"),  # the serial number of the packet that completed the opening
         ("flow", "i8"),
         ("is_known", "?"),  # the request was seen too: what follows is known
         ("transport_class", "u1"),
@@ -54,19 +54,19 @@ class Connections:
         self._index = None
         return places
 
-    def find(self, flow: Array | int, connection_id: Array, ts_ns: Ints) -> Ints:
-        """The place of each row's connection in `records`, -1 where none is known: either id names it, in this flow (or ANY_FLOW), opened before ts_ns."""
+    def find(self, flow: Array | int, connection_id: Array, serial: Ints) -> Ints:
+        """The place of each row's connection in `records`, -1 where none is known: either id names it, in this flow (or ANY_FLOW), opened before the packet `serial`."""
         if not self.opened:
             return np.full(len(connection_id), -1, np.int64)
         keys, places = self._sorted()
         key = _key(flow, connection_id)
         at = np.searchsorted(keys, key, side="right") - 1
         for _ in range(MOST_REOPENED):
-            late = np.flatnonzero((at >= 0) & (keys[at] == key) & (self.records["since_ns"][places[at]] > ts_ns))
+            late = np.flatnonzero((at >= 0) & (keys[at] == key) & (self.records["since"][places[at]] > serial))
             if not late.size:
                 break
             at[late] -= 1
-        found = (at >= 0) & (keys[at] == key) & (self.records["since_ns"][places[at]] <= ts_ns)
+        found = (at >= 0) & (keys[at] == key) & (self.records["since"][places[at]] <= serial)
         return np.where(found, places[at], -1)
 
     def _sorted(self) -> tuple[Array, Array]:

@@ -49,7 +49,7 @@ def decode(pdus: Pdus, connections: Connections) -> Table:
     table, header, every = Table("cip_io", IO_FIELDS, pdus), pdus.header(HEADER), slice(None)
     for name in ("connection_id", "sequence_number"):
         table.set(name, every, header[name])
-    place = connections.find(ANY_FLOW, header["connection_id"], pdus.ts_ns)
+    place = connections.find(ANY_FLOW, header["connection_id"], pdus.serial)
     known = np.flatnonzero(place >= 0)
     size, counted = _owned(table, connections.records, place, every if len(known) == len(pdus) else known)
     at = pdus.at + HEADER.itemsize
