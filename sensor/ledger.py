@@ -76,6 +76,7 @@ class EventLedger:
     """Counts of events and anomalies, for a whole run."""
 
     events: Counter[str] = field(default_factory=Counter)
+    foreign: Counter[str] = field(default_factory=Counter)  # events of a protocol's framing that carry something else
     malformed: Counter[tuple[str, str]] = field(default_factory=Counter)  # by dataset and Anomaly
     anomalies: Counter[str] = field(default_factory=Counter)  # by Kind
 
@@ -84,6 +85,7 @@ class EventLedger:
         for name, table in seen.tables.items():
             new = table.is_new
             self.events[name] += int(np.count_nonzero(new))
+            self.foreign[name] += int(np.count_nonzero(new & table.foreign))
             wrong = table.anomaly[new]
             if wrong.any():
                 for bit in Anomaly:
@@ -93,7 +95,7 @@ class EventLedger:
 
     def report(self, name: str) -> dict[str, Any]:
         """One protocol's."""
-        return {"events": self.events[name], "anomalies": {what: count for (which, what), count in sorted(self.malformed.items()) if which == name}}
+        return {"events": self.events[name], "events_foreign": self.foreign[name], "anomalies": {what: count for (which, what), count in sorted(self.malformed.items()) if which == name}}
 
 
 def _tally(counter: Counter[int], column: np.ndarray[Any, Any], mask: np.ndarray[Any, Any]) -> None:

@@ -176,7 +176,7 @@ class Assets:
 
     def _speak(self, seen: Seen, table: Table, number: int) -> None:
         """Who serves and who uses a protocol: whoever sent an event of it, once per flow and direction."""
-        new = np.flatnonzero(table.is_new)
+        new = np.flatnonzero(table.is_new & ~table.foreign)
         stream = table.flow[new].astype(np.int64) << 1 | table.to_server[new]
         told = np.flatnonzero(self.spoken[stream] != number)
         if told.size:

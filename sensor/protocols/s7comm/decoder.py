@@ -45,6 +45,7 @@ def decode(pdus: Pdus, state: State) -> Table:
     else:
         _payloads(table, s, is_data)
     every = np.flatnonzero(s.is_s7)
+    table.foreign = ~s.is_s7
     if every.size:
         _header(table, s, every if every.size < len(table) else slice(None), key)
     pair(table, key)
