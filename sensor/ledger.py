@@ -95,7 +95,11 @@ class EventLedger:
 
     def report(self, name: str) -> dict[str, Any]:
         """One protocol's."""
-        return {"events": self.events[name], "events_foreign": self.foreign[name], "anomalies": {what: count for (which, what), count in sorted(self.malformed.items()) if which == name}}
+        return {
+            "events": self.events[name],
+            "events_foreign": self.foreign[name],
+            "anomalies": {what: count for (which, what), count in sorted(self.malformed.items()) if which == name},
+        }
 
 
 def _tally(counter: Counter[int], column: np.ndarray[Any, Any], mask: np.ndarray[Any, Any]) -> None:

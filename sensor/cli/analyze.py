@@ -25,7 +25,9 @@ Examples:
 @click.option("--ndjson", metavar="FILE|-", help="Write every document as a line of JSON.")
 @click.option("--only", metavar="DATASETS", help="Restrict --ndjson and --store to these datasets, separated by commas: alert,flow,asset,modbus,...")
 @click.option("--store", type=click.Path(path_type=Path), metavar="DIR", help="Keep the run in an embedded store.")
-@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="2: track packets in a process of their own beside everything else (more is the same).")
+@click.option(
+    "--jobs", type=click.IntRange(1), default=1, show_default=True, help="2: track packets in a process of their own beside everything else (more is the same)."
+)
 @click.option("--quiet", is_flag=True, help="No progress, and no page.")
 @config_option
 @lang_option

@@ -41,7 +41,7 @@ PAGE: tuple[str, ...] = (
     "Protocol", "Address", "MAC", "Role", "Vendor and model", "Serves → uses", "What it said of itself", "Flows", "Packets", "Bytes", "Transport", "Action",
     "Refused", "Other traffic, by server port or EtherType", "Acts on controllers", "none", "{count} more", "frame", "bytes", "problems", "packets",
     "flows", "not read", "marked", "payload bytes", "anomalies", "forgotten", "does not balance", "low", "medium", "high", "critical", "all",
-    "unrecognised", "cut short", "bad checksum", "link types", "ip protocols", "ethertypes", "events", "bytes decoded", "bytes skipped", "bytes gap",
+    "unrecognised", "cut short", "bad checksum", "link types", "ip protocols", "ethertypes", "events", "events foreign", "bytes decoded", "bytes skipped", "bytes gap",
     "bytes retransmitted", "bytes unfinished", "bytes unrecognised", "requests paired", "requests unanswered", "responses unasked", "requests dropped",
     "messages incomplete", "field", "protocol", "dtype", "unit", "description", "ecs", "wireshark", "title", "tcp", "udp", "fields", "limits", "alert",
     "severity", "techniques", "gbt_20986", "needs", "key", "default", "meaning", "controller", "io_device", "outstation", "ied", "engineering_station", "gateway", "hmi",

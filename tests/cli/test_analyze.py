@@ -30,7 +30,11 @@ def test_standard_input_and_two_processes_say_the_same(demo_capture: Path) -> No
         other = json.loads(said.stdout)
         assert [source["id"] for source in other["sources"]] == [source["id"] for source in whole["sources"]]
         for part in ("acts", "ledger"):
-            assert [item | {"source": ""} for item in other[part]] == [item | {"source": ""} for item in whole[part]] if part == "acts" else other[part] == whole[part]
+            assert (
+                [item | {"source": ""} for item in other[part]] == [item | {"source": ""} for item in whole[part]]
+                if part == "acts"
+                else other[part] == whole[part]
+            )
         assert [alert["id"] for alert in other["alerts"]] == [alert["id"] for alert in whole["alerts"]]
 
 

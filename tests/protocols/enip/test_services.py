@@ -134,7 +134,7 @@ def test_identity_object_by_every_get() -> None:
     assert [one.row for one in says] == [1, 3, 5, 7]
     assert says[1].attributes == {"serial": "0000004d"}
     assert says[0].attributes == {
-        "vendor": "rockwell_automation", "device_type": "programmable_logic_controller", "product_code": "54", "firmware": "20.005", "serial": "00400f8a",
+        "vendor": "Rockwell Automation", "device_type": "programmable logic controller", "product_code": "54", "firmware": "20.005", "serial": "00400f8a",
         "product": "1756-L61/B LOGIX5",
     }  # fmt: skip
     assert found[3]["serial_number"] == 77
