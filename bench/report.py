@@ -12,6 +12,10 @@ import numpy as np
 from bench.compare import Ran
 
 GOALS = {"analyze": "40", "analyze --store": "25", "analyze --ndjson": "10", "analyze --jobs 2": "1.7 of one"}  # times tshark
+HOSTILE = (
+    "Not part of this run: `python -m tests.fuzz --packets 10000000` mutates ten million packets of the captures at hand through the whole analysis, "
+    "and some of them at several cuts; what fails is kept as a small capture, with its seed. Tests do the same with a million."
+)
 BUSY = 1.3  # a process that only computes takes this much longer than its CPU time only where others compete for the CPU
 
 
@@ -72,6 +76,7 @@ def page(r: Results) -> str:
             f"| {name} | {ran.packets:,} | {ran.failed or f'{1e6 * (ran.cpu_seconds - r.start) / ran.packets:,.2f}'} | {ran.memory:,.0f} |"
             for name, ran in rows
         ]
+    lines += ["", "## Hostile packets", "", HOSTILE]
     return "\n".join(lines) + "\n"
 
 

@@ -197,6 +197,7 @@ def anomaly_block(seen: Seen) -> Block:
     ports = np.zeros((2, n), np.int64)
     ports[:, mine] = np.array([[client.port for client, _ in ends], [server.port for _, server in ends]], np.int64)
     from_b = np.array([anomaly.from_b for anomaly in anomalies], np.bool_)
+    named = [(i, name) for i in mine.tolist() if (name := of_flow(seen.flows, int(flow[i]))[2]) is not None]  # bare Ethernet has none
     columns: dict[str, Part] = {
         "id": Words(row, anomaly_ids(seen)),
         "time": Numbers(np.array([anomaly.ts_ns for anomaly in anomalies], np.int64)),
@@ -210,6 +211,6 @@ def anomaly_block(seen: Seen) -> Block:
         "client_port": Numbers(ports[0], flow >= 0),
         "server_port": Numbers(ports[1], flow >= 0),
         "from_client": Numbers(seen.flows["server_is_b"][np.maximum(flow, 0)] != from_b, flow >= 0),
-        "community_id": Few(mine, [of_flow(seen.flows, one)[2] for one in flow[mine].tolist()]),
+        "community_id": Few(np.array([i for i, _ in named], np.int64), [name for _, name in named]),
     }
     return Block(n, columns)

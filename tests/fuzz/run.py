@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from sensor.capture import read_capture
 from sensor.capture.write import Writer, replacing
 from sensor.columns import Batch, Ints
 from sensor.sinks.ndjson import NdjsonSink
+from sensor.store.writer import StoreSink
 from tests.fuzz import mutate
 from tests.fuzz.pool import Pool
 from tests.results import differences, results
@@ -68,9 +70,10 @@ def analyse(batches: Iterator[Batch] | list[Batch]) -> None:
             if took > PER_BATCH_S + PER_PACKET_S * len(batch):
                 raise TimeoutError(f"a batch of {len(batch)} packets took {took:.1f} s of CPU time")
 
-    analysis = Analysis(None, [Checked()])
     try:
-        analysis.run(timed())
+        with tempfile.TemporaryDirectory() as directory:
+            analysis = Analysis(None, [Checked(), StoreSink(Path(directory), frozenset(), "fuzz")])
+            analysis.run(timed())
     except Exception as error:
         raise Failure("".join(traceback.format_exception(error)), kept) from error
     if imbalance := analysis.ledger()["imbalance"]:

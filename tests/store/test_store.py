@@ -24,6 +24,7 @@ from sensor.store import writer
 from sensor.store.reader import Store
 from sensor.store.schema import DATABASE, EVENTS, MIGRATIONS, VERSION, StoreError, common, connect, datasets, schema
 from sensor.store.writer import StoreSink
+from tests.make import ethernet
 from tests.sinks.traffic import analysis, frames
 
 
@@ -240,3 +241,12 @@ def test_a_source_that_comes_twice_is_stored_once(tmp_path: Path) -> None:
     assert stored["modbus"]["source"].unique().to_list() == ["a.pcap"]
     assert not stored["modbus"].select("frame", "position", "part").is_duplicated().any()
     assert np.array_equal(stored["modbus"]["frame"].to_numpy(), np.sort(stored["modbus"]["frame"].to_numpy()))
+
+
+def test_an_anomaly_without_ip_has_no_community_id(tmp_path: Path) -> None:
+    """Junk under GOOSE's EtherType: a flow between MACs."""
+    analysis(sink(tmp_path / "store"), content=[*frames(), ethernet(b"\xff" * 60, 0x88B8)])
+    found = everything(tmp_path / "store")["anomaly"]
+    mine = found.filter(pl.col("client_ip") == "02-00-00-00-00-01")
+    assert mine["community_id"].to_list() == [None]
+    assert found["community_id"].null_count() < len(found)
