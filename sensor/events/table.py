@@ -39,12 +39,15 @@ class Pdus:
     message_end: Ints  # equal to message_at where it completes none
     released_ns: Ints = field(default_factory=lambda: np.zeros(0, np.int64))  # capture time, never going back, when it was complete; ts_ns where not given
     serial: Ints = field(default_factory=lambda: np.zeros(0, np.int64))  # packets of the run before the one that completed it; released_ns where not given
+    conversation: Ints = field(default_factory=lambda: np.zeros(0, np.int64))  # which flow of the whole run: flow numbers are given again; flow where not given
 
     def __post_init__(self) -> None:
         if len(self.released_ns) != len(self.ts_ns):
             self.released_ns = self.ts_ns
         if len(self.serial) != len(self.ts_ns):
             self.serial = self.released_ns
+        if len(self.conversation) != len(self.ts_ns):
+            self.conversation = self.flow.astype(np.int64)
 
     def __len__(self) -> int:
         return len(self.at)

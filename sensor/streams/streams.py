@@ -358,6 +358,7 @@ class Streams:
                 message_end=end[pick],
                 released_ns=released[mine],
                 serial=self.packets + row[mine],
+                conversation=self.flows.c["conversation"][flow[mine]],
             )
             result.append((one, pdus))
         return result

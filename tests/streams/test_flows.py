@@ -260,6 +260,8 @@ def test_a_flood_stays_within_the_bound_and_loses_no_packet() -> None:
     assert int(over["packets_a"].sum() + over["packets_b"].sum()) == count
     assert flows.evicted == int(np.count_nonzero(over["end"] == End.EVICTED)) > 0
     assert len(np.unique(over["first_frame"])) == count
+    assert len(np.unique(over["flow"])) < count  # numbers are given again, what state is kept by is not
+    assert len(np.unique(over["conversation"])) == count
 
 
 def test_the_longest_silent_flow_leaves_first() -> None:

@@ -39,7 +39,7 @@ class Selects:
             return
         pdus, pdu, is_select = table.pdus, table.pdu[rows], function[rows] == Function.SELECT
         numbers = [table.number(name)[rows] for name in ("source", "destination", "sequence")]
-        columns = [is_select, table.flow[rows], *numbers, pdus.frame[pdu], pdus.ts_ns[pdu], pdus.message_at[pdu] + 2, pdus.message_end[pdu]]
+        columns = [is_select, pdus.conversation[pdu], *numbers, pdus.frame[pdu], pdus.ts_ns[pdu], pdus.message_at[pdu] + 2, pdus.message_end[pdu]]
         lines = zip(rows.tolist(), *(column.tolist() for column in columns), strict=True)
         for row, selects, flow, source, destination, sequence, frame, ts_ns, begin, end in lines:
             now = Select(sequence, pdus.data[begin:end].tobytes(), frame, ts_ns)

@@ -66,7 +66,7 @@ def remember(context: Context) -> None:
     for name in OPENED.names or ():
         if name in (CONNECTION.names or ()):
             records[name] = reply[name]
-    records["flow"], records["since"] = table.flow[rows], table.pdus.serial[table.pdu[rows]]
+    records["flow"], records["since"] = table.pdus.conversation[table.pdu[rows]], table.pdus.serial[table.pdu[rows]]
     kept = rows[-len(context.connections.records) :]
     context.connection[kept] = context.connections.open(records)
 

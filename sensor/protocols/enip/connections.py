@@ -18,7 +18,7 @@ CONNECTION = np.dtype(
         ("originator_vendor_id", "u2"),
         ("originator_serial_number", "u4"),
         ("since", "i8"),  # the serial number of the packet that completed the opening
-        ("flow", "i8"),
+        ("flow", "i8"),  # which of the whole run (Pdus.conversation)
         ("is_known", "?"),  # the request was seen too: what follows is known
         ("transport_class", "u1"),
         ("class_id", "u4"),

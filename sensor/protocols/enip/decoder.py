@@ -117,7 +117,7 @@ def _pair(context: Context, header: Array, carries: Ints, found: Items) -> None:
     connected = np.flatnonzero(found.is_connected)
     if connected.size:
         mine = carries[connected]
-        place = context.connections.find(pdus.flow[mine], found.connection_id[connected], pdus.serial[mine])
+        place = context.connections.find(pdus.conversation[mine], found.connection_id[connected], pdus.serial[mine])
         context.connection[top[mine]] = place
         outward = np.where(place >= 0, context.connections.records["ot_connection_id"][place], 0).astype(np.uint64)
         key[mine] = (outward << np.uint64(16) | found.sequence_count[connected]) * MULTIPLIER + np.uint64(1)

@@ -27,7 +27,11 @@ class ControlBlocks:
         """Publisher (flow and direction: source and destination address), APPID and gocbRef as a number."""
         column = table.columns["gocb_ref"]
         assert isinstance(column, Spans)
-        stream = table.flow[rows].astype(np.uint64) << np.uint64(17) | table.to_server[rows].astype(np.uint64) << np.uint64(16) | table.number("appid")[rows]
+        stream = (
+            table.pdus.conversation[table.pdu[rows]].astype(np.uint64) << np.uint64(17)
+            | table.to_server[rows].astype(np.uint64) << np.uint64(16)
+            | table.number("appid")[rows]
+        )
         return digest(table.pdus.data, column.at[rows], column.size[rows], stream, self.salt)
 
     def number(self, keys: Array) -> tuple[Ints, list[int], Ints]:

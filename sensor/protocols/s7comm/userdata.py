@@ -82,7 +82,10 @@ def _units(table: Table, s: Sections, rows: Ints, state: State) -> None:
     table.failed[rows[answers & ~np.isin(data[at], NOT_REFUSED)]] = True
     contents: list[Content] = []
     names = ("function_group", "subfunction", "userdata_type", "sequence_number", "data_unit_reference", "last_data_unit", "error")
-    columns = (rows, at, np.minimum(at + UNIT + size, end), *(table.number(name)[rows] for name in names), table.flow[rows], table.to_server[rows])
+    columns = (
+        rows, at, np.minimum(at + UNIT + size, end), *(table.number(name)[rows] for name in names),
+        table.pdus.conversation[table.pdu[rows]], table.to_server[rows],
+    )  # fmt: skip
     for row, begin, stop, group, subfunction, kind, sequence, reference, more, error, flow, to_server in zip(*(c.tolist() for c in columns), strict=True):
         position = int(table.pdus.position[row])
         content = Content(data[begin + UNIT : stop].tobytes(), begin + UNIT, Kind(kind & 0xC), subfunction, sequence, flow, position)
