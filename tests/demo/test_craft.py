@@ -22,7 +22,7 @@ from sensor.demo.tape import ACK, FIN, SECOND, SYN, Segment, Tape, jitter
 ROOT = Path(__file__).parents[2]
 EXPECTED = {  # what the intruder does, by the alerts that it must raise
     "arp-scan", "controller-scan", "port-scan", "exception-burst", "point-sweep", "scanner-write", "credentials-seen", "program-downloaded", "program-modified",
-    "controller-stopped", "mode-changed", "controller-restarted", "goose-replay", "goose-publishers", "arp-spoofing", "address-conflict", "internet-address",
+    "controller-stopped", "mode-changed", "controller-restarted", "goose-replay", "goose-publishers", "arp-spoofing", "internet-address",
 }  # fmt: skip
 
 
