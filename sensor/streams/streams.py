@@ -187,7 +187,7 @@ class Streams:
         sequence = p.sequence[rows] + (flags >> 1 & 1)
         acknowledged = np.where(flags & 0x10 != 0, p.acknowledgment[rows].astype(np.int64), -1)
         columns = (
-            rows, n.flow[some], n.from_b[some], sequence, p.payload_at[rows], size, cut, acknowledged, p.batch.frame[rows], p.batch.ts_ns[rows], flags & 0x02 != 0,
+            rows, n.flow[some], n.from_b[some], sequence, p.payload_at[rows], size, cut, acknowledged, p.batch.frame[rows], p.batch.ts_ns[rows], flags & 0x06 == 0x02,
         )  # fmt: skip
         touched: set[int] = set()
         for row, flow, from_b, seq, at, length, missing, ack, frame_, ts_ns, syn in zip(*(column.tolist() for column in columns), strict=True):

@@ -217,3 +217,17 @@ def test_junk_does_not_silence_a_port(rows: int) -> None:
     assert ("UNEXPECTED_PROTOCOL", 8) in result.anomalies
     assert [row[0] for row in result.rows("dnp3")] == [10]
     assert result.pipeline.report()["imbalance"] == []
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 4, 5])
+def test_a_reset_begins_nothing_on_either_path(rows: int) -> None:
+    """A segment with all flags set, a SYN's among them, before the client's first data: found by the fuzzer."""
+    frames = [
+        tcp(B, A, 500, read_response(1)[:5]),  # half a PDU: the flow goes down the slow path, and is back with the next segment
+        tcp(B, A, 505, read_response(1)[5:], identification=2),
+        tcp(A, B, 90_000, flags=0xFF, identification=3),
+        tcp(A, B, 100, read_request(2), identification=4),
+        tcp(A, B, 112, read_request(3), identification=5),
+    ]
+    assert everything(run(frames, rows)) == everything(run(frames, pipeline=slow_pipeline())) == everything(run(frames))
+    assert len(run(frames, rows).rows("modbus")) == 3
