@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -25,6 +25,7 @@ ACTS = (
     Action.FORCE, Action.CONFIGURE_WRITE, Action.FIRMWARE_UPDATE, Action.TIME_SET, Action.AUTHENTICATE, Action.ALARM_MANAGEMENT, Action.FILE_ACCESS,
 )  # fmt: skip
 IS_ACT = np.isin(np.arange(256), ACTS)
+Key = TypeVar("Key", bound=tuple[str | int, ...])
 
 
 @dataclass
@@ -48,6 +49,11 @@ class Tally:
     @property
     def last_frame(self) -> int:
         return self.last[1]
+
+
+def as_met(table: dict[Key, Tally]) -> list[tuple[Key, Tally]]:
+    """What was counted, in the order in which it was first seen: the same however the packets were cut into batches."""
+    return sorted(table.items(), key=lambda item: (item[1].place, item[1].first_frame, item[0]))
 
 
 @dataclass

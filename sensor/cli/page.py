@@ -13,6 +13,7 @@ from sensor.analysis import Analysis
 from sensor.columns import Source
 from sensor.events.alert import Alert, Severity
 from sensor.lang import translate
+from sensor.summary import as_met
 
 ROWS = 25  # of each table; the rest is said to be there
 COLOURS = {Severity.CRITICAL: "bold red", Severity.HIGH: "red", Severity.MEDIUM: "yellow", Severity.LOW: "cyan"}
@@ -27,15 +28,15 @@ def as_json(analysis: Analysis) -> str:
             "assets": list(analysis.assets.documents(analysis.config.sensor)),
             "conversations": [
                 {"client": client, "server": server, "port": port, "protocol": protocol, "flows": t.count, "packets": t.packets, "bytes": t.bytes, "first_frame": t.first_frame}
-                for (client, server, port, protocol), t in summary.conversations.items()
+                for (client, server, port, protocol), t in as_met(summary.conversations)
             ],
             "other_traffic": [
-                {"transport": transport, "port": port, "flows": t.count, "packets": t.packets, "bytes": t.bytes} for (transport, port), t in summary.others.items()
+                {"transport": transport, "port": port, "flows": t.count, "packets": t.packets, "bytes": t.bytes} for (transport, port), t in as_met(summary.others)
             ],
             "acts": [
                 {"client": client, "server": server, "protocol": protocol, "action": action, "count": t.count, "refused": t.refused, "first_frame": t.first_frame,
                  "last_frame": t.last_frame, "source": t.source}
-                for (client, server, protocol, action), t in summary.acts.items()
+                for (client, server, protocol, action), t in as_met(summary.acts)
             ],
             "alerts": [alert_document(alert, analysis.config.lang) for alert in worst_first(analysis)],
             "ledger": analysis.ledger(),
@@ -149,13 +150,13 @@ def _assets(console: Console, analysis: Analysis, lang: str) -> None:
 
 
 def _conversations(console: Console, analysis: Analysis, lang: str) -> None:
-    found = sorted(analysis.summary.conversations.items(), key=lambda item: -item[1].bytes)
+    found = sorted(as_met(analysis.summary.conversations), key=lambda item: -item[1].bytes)
     rows = [
         (client, f"{server}:{port}" if port else server, protocol, f"{t.count:,}", f"{t.packets:,}", f"{t.bytes:,}")
         for (client, server, port, protocol), t in found
     ]  # fmt: skip
     _table(console, "Conversations", ("Client", "Server", "Protocol", "Flows", "Packets", "Bytes"), rows, lang)
-    others = sorted(analysis.summary.others.items(), key=lambda item: -item[1].bytes)
+    others = sorted(as_met(analysis.summary.others), key=lambda item: -item[1].bytes)
     unclaimed = [
         (f"{transport}/{port}" if transport != "ethernet" else f"0x{port:04X}", f"{t.count:,}", f"{t.packets:,}", f"{t.bytes:,}")
         for (transport, port), t in others
@@ -166,7 +167,7 @@ def _conversations(console: Console, analysis: Analysis, lang: str) -> None:
 def _acts(console: Console, analysis: Analysis, lang: str) -> None:
     rows = [
         (client, server, protocol, translate(action, lang), f"{t.count:,}", f"{t.refused:,}" if t.refused else "", f"{t.first_frame}–{t.last_frame}")
-        for (client, server, protocol, action), t in analysis.summary.acts.items()
+        for (client, server, protocol, action), t in as_met(analysis.summary.acts)
     ]
     _table(console, "Acts on controllers", ("Client", "Server", "Protocol", "Action", "Count", "Refused", "Frames"), rows, lang)
 
