@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.state import TRANSIENT
+from sensor.columns import firsts
 from sensor.events.address import address_text, is_public
 from sensor.events.alert import Finding, Kind, Severity
 from sensor.events.seen import Seen
@@ -45,7 +46,7 @@ class Internet:
         for table in seen.tables.values():
             rows = np.flatnonzero(~self.done[table.flow])
             if rows.size:
-                flows, first = np.unique(table.flow[rows], return_index=True)
+                flows, first = firsts(table.flow[rows])
                 self.done[flows] = True
                 for row in np.sort(rows[first]).tolist():
                     yield from self._look(seen, table, row)

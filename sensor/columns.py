@@ -145,6 +145,18 @@ def heads(ordered: Array) -> Mask:
     return first
 
 
+def firsts(ids: Array) -> tuple[Array, Ints]:
+    """The distinct ones of non-negative integers below 2**32, ascending, and the row where each first stands."""
+    order = order_by(ids)
+    first = order[heads(ids[order])]
+    return ids[first], first
+
+
+def distinct(codes: Array) -> list[int]:
+    """The distinct ones of small non-negative integers, ascending: counted, not sorted."""
+    return np.flatnonzero(np.bincount(codes)).tolist()
+
+
 def ragged(counts: Array) -> tuple[Ints, Ints]:
     """For rows that each expand to `counts` items: the row of every item, and its index in its row. int64[sum(counts)] both."""
     row = np.repeat(np.arange(len(counts)), counts)

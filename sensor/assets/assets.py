@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sensor.columns import heads, order_by
+from sensor.columns import firsts, heads, order_by
 from sensor.events.address import MAC_HIGH, MAPPED, address_text, mac_text
 from sensor.events.origins import Origins
 from sensor.events.protocol import Protocol
@@ -180,7 +180,7 @@ class Assets:
         stream = table.flow[new].astype(np.int64) << 1 | table.to_server[new]
         told = np.flatnonzero(self.spoken[stream] != number)
         if told.size:
-            _, first = np.unique(stream[told], return_index=True)
+            _, first = firsts(stream[told])
             for row in new[told[first]].tolist():
                 is_server = not table.pdus.to_server[table.pdu[row]]
                 asset = self._end(seen, table, row, is_server=is_server)

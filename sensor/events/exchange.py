@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sensor.columns import PAD, Ints, Mask, appended, ragged
+from sensor.columns import PAD, Ints, Mask, appended, firsts, ragged
 from sensor.events.table import PATIENCE_NS, WINDOW, Pdus, Table
 from sensor.events.vocabulary import Anomaly, Trust
 
@@ -42,7 +42,7 @@ class Exchange:
         if alone.size:
             earlier = asked[flow[alone]]
             if first_ask.size:
-                which, first = np.unique(flow[first_ask], return_index=True)
+                which, first = firsts(flow[first_ask])
                 place = np.minimum(np.searchsorted(which, flow[alone]), len(which) - 1)
                 earlier |= (which[place] == flow[alone]) & (first_ask[first[place]] < alone)
             table.flag(alone[earlier], Anomaly.NO_REQUEST)

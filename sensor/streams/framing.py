@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sensor.columns import Bytes, Ints, Mask, read
+from sensor.columns import Bytes, Ints, Mask, distinct, read
 from sensor.events.protocol import Protocol
 
 WHOLE = 4  # PDUs of one range that recognition looks at
@@ -50,10 +50,10 @@ def recognise(protocols: tuple[Protocol, ...], numbers: tuple[int, ...], hint: N
     The protocol that the port hints at needs one whole PDU; any other must fill the range exactly (or its first WHOLE PDUs).
     """
     result = np.zeros(len(at), np.uint8)
-    for number in np.unique(hint[hint > 0]).tolist():
+    for number in distinct(hint[hint > 0]):
         mine = np.flatnonzero(hint == number)
         frames = frame(protocols[number - 1], data, at[mine], end[mine])
-        result[mine[np.unique(frames.which)]] = number
+        result[mine[frames.which]] = number
     for number in numbers:
         left = np.flatnonzero((result == 0) & (hint != number))
         if left.size:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from sensor.columns import PAD, Array, Bytes, Ints, Mask, appended, heads, order_by, ragged
+from sensor.columns import PAD, Array, Bytes, Ints, Mask, appended, distinct, firsts, heads, order_by, ragged
 from sensor.decode.packets import Packets, Transport
 from sensor.events.protocol import Protocol
 from sensor.events.seen import AnomalyEvent
@@ -114,7 +114,7 @@ class Streams:
         self._decide(p, n.from_b[speaks], flow, rows, at, length)
         fast = np.flatnonzero((rows < self.first_failure[flow]) & (length > 0))
         spoken, found = c["protocol"][flow[fast]], []
-        for number in np.flatnonzero(np.bincount(spoken)).tolist():
+        for number in distinct(spoken):
             mine = fast[spoken == number]
             frames = frame(self.protocols[number - 1], p.data, at[mine], at[mine] + length[mine])
             broken = mine[frames.filled < at[mine] + length[mine]]
@@ -156,7 +156,7 @@ class Streams:
         open_ = np.flatnonzero((c["protocol"][flow] == UNDECIDED) & (length > 0) & (rows < self.first_failure[flow]))
         if not open_.size:
             return
-        _, first = np.unique(flow[open_], return_index=True)
+        _, first = firsts(flow[open_])
         first = open_[first]
         number = recognise(self.protocols, self.over_tcp, c["hint"][flow[first]], p.data, at[first], at[first] + length[first])
         c["protocol"][flow[first]] = number
@@ -166,7 +166,7 @@ class Streams:
     def _assign_roles(self, data: Bytes, number: Array, flow: Array, from_b: Mask, at: Ints) -> None:
         """Where neither a handshake nor a port told who is the server, the first PDU may."""
         c = self.flows.c
-        for one in np.unique(number[(number > 0) & (c["role"][flow] == Role.LOWER_PORT)]).tolist():
+        for one in distinct(number[(number > 0) & (c["role"][flow] == Role.LOWER_PORT)]):
             protocol = self.protocols[one - 1]
             mine = np.flatnonzero((number == one) & (c["role"][flow] == Role.LOWER_PORT))
             role = protocol.role(np.ascontiguousarray(data[at[mine][:, None] + np.arange(protocol.header.itemsize)]).view(protocol.header)[:, 0])
@@ -264,7 +264,7 @@ class Streams:
         number = self._decide_datagrams(p, n, some, at, end)
         self.count(UNKNOWN, "unrecognised", int((end - at)[number == 0].sum()))
         cut = p.wire_length[rows] > p.payload_length[rows]  # by the snap length: no fault of the sender
-        for one in np.unique(number[number > 0]).tolist():
+        for one in distinct(number[number > 0]):
             mine = np.flatnonzero(number == one)
             frames = frame(self.protocols[one - 1], p.data, at[mine], end[mine])
             which = mine[frames.which]
@@ -344,7 +344,7 @@ class Streams:
         flushed = ~self.flows.c["live"][flow]  # complete with the flow's last packet, however much later it is noticed that no other comes
         released = np.where(flushed, self.flows.c["seen_ns"][flow], now[row]) if len(now) else self.flows.c["seen_ns"][flow]
         result = []
-        for one in np.flatnonzero(np.bincount(number)).tolist():
+        for one in distinct(number):
             mine = np.flatnonzero(number == one)
             pick = order[mine]
             columns = (at[pick], end[pick], row[mine], frame_[pick], ts_ns[pick], flow[mine].astype(np.int32), to_server[mine], trust[mine], position[mine])
