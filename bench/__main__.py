@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import compileall
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 from bench import compare, report, stages, worst
 from bench.amplify import WORK, amplify, sources
+from bench.compare import ROOT
 from bench.craft import write
 from sensor.columns import Bytes
 
@@ -38,6 +40,8 @@ def main() -> None:
 
 def results(packets: int, few: int, long: int, for_tshark: int) -> report.Results:
     """Everything, one after the other: the machine is needed for each."""
+    for package in ("sensor", "detectors", "rules"):
+        compileall.compile_dir(ROOT / package, quiet=1)  # as the installation of a package does
     whole, some = amplify(WORK / "whole.pcap", packets), amplify(WORK / "some.pcap", for_tshark)
     r = report.Results(packets, real=bool(sources()))
     _, start = one("", 1, partial(amplify, n=1))
