@@ -65,7 +65,7 @@ class Analysis:
     def ledger(self) -> dict[str, Any]:
         """The whole ledger, with what every room had to forget."""
         report = self.pipeline.report()
-        forgotten = {f"detector {name}": count for name, count in self.watch.evicted.items()}
+        forgotten = report["forgotten"] | {f"detector {name}": count for name, count in self.watch.evicted.items()}
         forgotten |= {"assets": self.assets.evicted, "conversations": self.summary.uncounted, "alerts on the page": self.alerts_dropped}
         report["forgotten"] = {name: count for name, count in forgotten.items() if count}
         return report

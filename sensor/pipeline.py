@@ -102,6 +102,7 @@ class Pipeline:
     def report(self) -> dict[str, Any]:
         """The whole ledger as one document."""
         payload, protocols = self.streams.bytes, {}
+        owners = {protocol.state: protocol.name for protocol in reversed(self.protocols)}  # of several that share a state the first one
         for number, protocol in enumerate(self.protocols, 1):
             sizes = {f"bytes_{what}": size for (which, what), size in sorted(payload.items()) if which == number}
             entry = self.event_ledger.report(protocol.name) | sizes | self.exchanges[protocol.name].report()
@@ -114,5 +115,6 @@ class Pipeline:
             "payload": {"bytes": self.ledger.payload, "unrecognised": unrecognised, "slow_packets": self.streams.slow_segments},
             "protocols": protocols,
             "anomalies": dict(sorted(self.event_ledger.anomalies.items())),
+            "forgotten": {f"state of {name}": getattr(self.states[state], "evicted", 0) for state, name in owners.items()},
             "imbalance": self.ledger.imbalance(payload),
         }

@@ -57,7 +57,7 @@ class Protocol:
     role: +1 where the header was surely sent to a server, -1 where surely to a client, 0 where it does not tell (int8).
     is_datagram: a datagram or frame is one PDU to its end (then a size above 0 only says that it is one).
     decode: the PDUs' events; its second argument is what `state` made, kept from batch to batch and bounded by the protocol itself. Protocols
-        that name the same function share what it made: give yours a class of its own.
+        that name the same function share what it made: give yours a class of its own. What it had to forget it counts in `evicted`.
     fragments: for protocols whose messages may span PDUs; `pdus.message_at` and `message_end` then say where each message lies.
     points: every value that a table's events carry, derived when somebody asks. identity: what devices say of themselves.
     needs: what it cannot do, or needs to see, in one sentence.

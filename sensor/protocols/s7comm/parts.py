@@ -69,3 +69,8 @@ class State:
 
     parts: Parts = field(default_factory=Parts)
     jobs: Bounded[tuple[int, int, int], Job] = field(default_factory=lambda: Bounded(MOST_JOBS))
+
+    @property
+    def evicted(self) -> int:
+        """How much of what was kept had to go before its end."""
+        return self.parts.dropped + self.parts.open.dropped + self.jobs.dropped
