@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from detectors import DETECTORS
 from detectors.state import settings
+from sensor.lang import near
 
 LARGEST = 1 << 18  # bytes of a configuration file
 DEEPEST = 16  # nested collections
@@ -107,8 +108,20 @@ def load(path: str | Path) -> Config:
     try:
         return Config.model_validate(values if values is not None else {})
     except ValidationError as error:
-        problems = [(line_of(each["loc"], lines), ".".join(map(str, each["loc"])) or "(file)", each["msg"]) for each in error.errors()]
-        raise ConfigError([f"{path}:{line}: {key}: {message}" for line, key, message in problems]) from error
+        problems = [(line_of(each["loc"], lines), ".".join(map(str, each["loc"])) or "(file)", expected(each)) for each in error.errors()]
+        raise ConfigError([f"{path}:{line}: {key}: {message}" for line, key, message in sorted(problems)]) from error
+
+
+def expected(error: Any) -> str:
+    """What a value should have been, and what it is; for a key that there is not, the nearest one."""
+    if error["type"] == "extra_forbidden":
+        *parents, wrong = map(str, error["loc"])
+        prefix = "".join(f"{parent}." for parent in parents)
+        keys = {key.removeprefix(prefix).partition(".")[0] for key, _, _ in described() if key.startswith(prefix)}
+        return "no such setting" + near(wrong, keys)
+    message = error["msg"].removeprefix("Value error, ")
+    shown = f"{error['input']!r:.80}"
+    return f"{message.removeprefix('Input should be ')} was expected, here is {shown}" if message.startswith("Input should be ") else f"{message}: {shown}"
 
 
 def check(path: str | Path) -> list[str]:

@@ -55,6 +55,8 @@ def test_what_is_set_reaches_the_detectors(tmp_path: Path) -> None:
         ("site: a\n\ndetectors:\n  scan:\n    port_limit: 1\n", "5: detectors.scan.port_limit: "),
         ("detectors:\n  scan:\n    speed: 1\n", "3: detectors.scan.speed: "),
         ("detectors:\n  nonsense: {}\n", "2: detectors.nonsense: "),
+        ("detectors:\n  scan:\n    port_limits: 9\n", "3: detectors.scan.port_limits: no such setting; did you mean port_limit"),
+        ("deduplicate: maybe\n", "1: deduplicate: a valid boolean was expected, here is 'maybe'"),
         ("lang: fr\n", "1: lang: "),
         ("networks:\n  - 10.0.0.1/8\n", "1: networks: "),
         ("sensor: a\nsensor: b\n", "2: 'sensor' stands here twice"),

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,13 +61,6 @@ def report(problems: list[str]) -> None:
         click.echo(f"tapsight: {problem}", err=True)
     if problems:
         raise click.ClickException(problems[-1])
-
-
-def near(word: str, known: Iterable[str]) -> str:
-    """The names that somebody may have meant."""
-    names = list(known)
-    close = difflib.get_close_matches(word, names, 3, 0.5) or sorted(name for name in names if word and (word in name or name in word))[:3]
-    return f"; did you mean {', '.join(close)}?" if close else f"; there are {', '.join(sorted(names))}"
 
 
 def show(frame: pl.LazyFrame, form: str, output: Path | None, *, force: bool = False) -> None:

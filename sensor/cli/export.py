@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sensor.cli.datasets import near, opened, report, show
+from sensor.cli.datasets import opened, report, show
+from sensor.lang import near
 
 if TYPE_CHECKING:
     import polars as pl

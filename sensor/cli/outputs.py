@@ -13,7 +13,7 @@ def sinks(ndjson: str | None, store: Path | None, only: str | None, sensor: str,
     """NDJSON and store sinks, restricted to the datasets of `only`."""
     datasets = frozenset(filter(None, (name.strip() for name in only.split(",")))) if only is not None else frozenset()
     if only is not None:
-        from sensor.cli.datasets import near
+        from sensor.lang import near
         from sensor.store.schema import datasets as known
 
         if ndjson is None and store is None:

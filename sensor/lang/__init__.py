@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import os
+from collections.abc import Iterable
 from functools import cache
 from importlib import resources
 
@@ -33,6 +35,13 @@ def default_language(environment: dict[str, str] | None = None) -> str:
     locale = next((variables[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if variables.get(name)), "")
     lang = locale.partition(".")[0].partition("_")[0].lower()
     return lang if lang in LANGUAGES else "en"
+
+
+def near(word: str, known: Iterable[str]) -> str:
+    """The names that somebody may have meant."""
+    names = list(known)
+    close = difflib.get_close_matches(word, names, 3, 0.5) or sorted(name for name in names if word and (word in name or name in word))[:3]
+    return f"; did you mean {', '.join(close)}?" if close else f"; there are {', '.join(sorted(names))}"
 
 
 # What the command line's pages say, besides what fields and detectors say of themselves.
