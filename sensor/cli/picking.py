@@ -15,7 +15,7 @@ from sensor.columns import Batch, Ints, Mask, Source
 from sensor.decode.decoder import Decoder
 from sensor.decode.packets import Outcome, Packets, Transport
 from sensor.events.address import MAC_HIGH, MAPPED, End
-from sensor.events.community import PORTED, calculate
+from sensor.events.community import PORTED, calculate, packed
 
 SECOND = 1_000_000_000
 TUPLE = ("source_high", "source_low", "destination_high", "destination_low", "ip_protocol", "source_port", "destination_port")
@@ -60,12 +60,8 @@ class Frames:
 def community(found: Tuple) -> str:
     """The community id of a packet's addresses, protocol and ports."""
     source_high, source_low, destination_high, destination_low, protocol, *ports = found
-    ends = (_packed(source_high, source_low), _packed(destination_high, destination_low))
+    ends = (packed(source_high, source_low), packed(destination_high, destination_low))
     return calculate(*ends, protocol, (ports[0], ports[1]) if protocol in PORTED else None)
-
-
-def _packed(high: int, low: int) -> bytes:
-    return (low & 0xFFFFFFFF).to_bytes(4) if high == 0 and low >> 32 == 0xFFFF else high.to_bytes(8) + low.to_bytes(8)
 
 
 @dataclass

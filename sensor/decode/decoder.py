@@ -63,6 +63,7 @@ class Decoder:
                 break
             frames = link.joined(inner)
         packets.outcome[duplicate] = Outcome.DUPLICATE
+        packets.anomalies += transport.errors(packets)
         self.settle(packets, duplicate)
         return packets
 

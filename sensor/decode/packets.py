@@ -75,12 +75,13 @@ ANOMALY_KINDS = (
     "FRAGMENT_NO_ROOM",  # a datagram was given up to make room; the row is the fragment that needed it
     "BAD_LENGTH",  # a length that contradicts the packet's own, or that no datagram can have
     "LAND",  # source and destination are the same
+    "ICMP_ERROR",  # a host or router says that another packet did not arrive
 )
 
 
 @dataclass(frozen=True)
 class PacketAnomaly:
-    """A packet that breaks a rule of its network layer, seen while decoding."""
+    """A packet that breaks a rule of its network layer, or says that another one failed, seen while decoding."""
 
     row: int
     kind: str  # one of ANOMALY_KINDS, and a member name of events.anomaly.Kind

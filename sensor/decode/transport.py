@@ -11,6 +11,8 @@ from sensor.columns import Array, Ints, Mask, read
 from sensor.decode.network import IPV4_HEADER, IPV6_HEADER, MAPPED, Datagrams
 from sensor.decode.packets import Outcome, PacketAnomaly, Packets, Transport
 from sensor.decode.rows import Rows, numbers, where, within
+from sensor.events.address import address_text
+from sensor.events.community import calculate, packed
 
 TCP_HEADER = np.dtype(
     [("source", ">u2"), ("destination", ">u2"), ("sequence", ">u4"), ("acknowledgment", ">u4"), ("offset", "u1"), ("flags", "u1"),
@@ -187,3 +189,21 @@ def quoted(packets: Packets, rows: Ints) -> Quoted:
     ports = read(packets.data, np.where(ported, at + size, 0), PORTS)
     source_port, destination_port = (np.where(ported, ports[name], 0).astype(np.uint16) for name in ("source", "destination"))
     return Quoted(is_four | is_six, protocol, **addresses, source_port=source_port, destination_port=destination_port)
+
+
+def errors(packets: Packets) -> list[PacketAnomaly]:
+    """What ICMP and ICMPv6 errors say: type and code, and the packet that they are about; where that has ports, with its flow's community id."""
+    rows = np.flatnonzero((packets.transport == Transport.ICMP) | (packets.transport == Transport.ICMPV6))
+    about = quoted(packets, rows)
+    found = []
+    for i in np.flatnonzero(about.known).tolist():
+        protocol, row = int(about.ip_protocol[i]), int(rows[i])
+        source = int(about.source_high[i]), int(about.source_low[i])
+        destination = int(about.destination_high[i]), int(about.destination_low[i])
+        said = f"type {packets.source_port[row]}, code {packets.destination_port[row]}"
+        ends = f"{address_text(*source)} to {address_text(*destination)}, IP protocol {protocol}"
+        if protocol in (TCP, UDP, SCTP):
+            ports = int(about.source_port[i]), int(about.destination_port[i])
+            ends += f", ports {ports[0]} to {ports[1]}, {calculate(packed(*source), packed(*destination), protocol, ports)}"
+        found.append(PacketAnomaly(row, "ICMP_ERROR", f"{said}: {ends}"))
+    return found

@@ -17,7 +17,7 @@ def community_id(flows: dict[str, Array], flow: int, seed: int = 0) -> str:
     """The community id of a flow of the flow table; for ICMP, of its first packet's type and code."""
     protocol = int(flows["ip_protocol"][flow])
     ends = "ba" if flows["begun_by_b"][flow] else "ab"  # from sender to receiver: an ICMP message that has no answer has a direction
-    first, second = (_packed(int(flows[f"{end}_high"][flow]), int(flows[f"{end}_low"][flow])) for end in ends)
+    first, second = (packed(int(flows[f"{end}_high"][flow]), int(flows[f"{end}_low"][flow])) for end in ends)
     ports = int(flows[f"{ends[0]}_port"][flow]), int(flows[f"{ends[1]}_port"][flow])
     return calculate(first, second, protocol, ports if protocol in PORTED else None, seed)
 
@@ -40,5 +40,6 @@ def calculate(a: bytes, b: bytes, protocol: int, ports: tuple[int, int] | None, 
     return "1:" + base64.b64encode(digest).decode()
 
 
-def _packed(high: int, low: int) -> bytes:
+def packed(high: int, low: int) -> bytes:
+    """An address as the 4 or 16 bytes that it has on the wire."""
     return (low & 0xFFFFFFFF).to_bytes(4) if high == 0 and low >> 32 == 0xFFFF else high.to_bytes(8) + low.to_bytes(8)

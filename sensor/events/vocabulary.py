@@ -71,6 +71,7 @@ class Kind(IntEnum):
     FRAGMENT_NO_ROOM = auto()
     BAD_LENGTH = auto()
     LAND = auto()
+    ICMP_ERROR = auto()  # a host or router says that a packet did not arrive
     OVERLAP_DIFFERENT = auto()  # TCP: the same sequence numbers with other content
     STREAM_GAP = auto()  # TCP: bytes that were never seen
     STREAM_NO_ROOM = auto()  # TCP: out-of-order bytes beyond the bound

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
+import communityid
 import numpy as np
 import pytest
 from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_Router_Alert
@@ -67,6 +68,9 @@ def test_control_messages_and_what_they_quote() -> None:
     assert flow.destination_port.tolist() == [5, 4, 0, 0, 0]
     assert flow.ip_protocol.tolist() == [17, 6, 0, 0, 17]
     assert flow.source_low.tolist() == [0xFFFF0A000009, 9, 0, 0, 0xFFFF0A000009]
+    assert [(anomaly.row, anomaly.kind) for anomaly in packets.anomalies] == [(row, "ICMP_ERROR") for row in (0, 1, 4)]
+    flow_id = communityid.CommunityID().calc(communityid.FlowTuple.make_udp(inner.src, inner.dst, 47808, 5))
+    assert packets.anomalies[0].detail == f"type 3, code 3: {inner.src} to {inner.dst}, IP protocol 17, ports 47808 to 5, {flow_id}"
     assert not checksum.transport(packets).any()
 
 
