@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from sensor.store.reader import Store
 
+STANDARD_INPUT = Path("-")
 MOST_ROWS = 1_000  # that a table shows
 FORMULA = r"^[=+\-@\t\r]"  # what a spreadsheet would take for a formula (OWASP, CSV Injection)
 TIME = "%Y-%m-%dT%H:%M:%S%.9fZ"
@@ -29,7 +30,7 @@ def opened(path: Path, wanted: frozenset[str]) -> Iterator[tuple[Store, list[str
     from sensor.store.schema import StoreError, is_store
 
     try:
-        if is_store(path):
+        if path != STANDARD_INPUT and is_store(path):
             yield Store(path), []
             return
     except StoreError as error:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sensor.cli.datasets import opened, report, show
+from sensor.cli.datasets import STANDARD_INPUT, opened, report, show
 from sensor.lang import near
 
 if TYPE_CHECKING:
@@ -20,16 +20,17 @@ Examples:
   tapsight export plant.pcap alert
   tapsight export plant.pcap modbus --fields time,client_ip,server_ip,function_code_name,address
   tapsight export night.store point --format parquet -o points.parquet
-  tapsight export night.store flow --format csv -o flows.csv"""
+  tapsight export night.store flow --format csv -o flows.csv
+  zcat old.pcap.gz | tapsight export - point"""
 )
-@click.argument("source", metavar="CAPTURE|STORE", type=click.Path(exists=True, path_type=Path))
+@click.argument("source", metavar="CAPTURE|STORE", type=click.Path(exists=True, allow_dash=True, path_type=Path))
 @click.argument("dataset")
 @click.option("--format", "form", type=click.Choice(["table", "ndjson", "csv", "parquet"]), default="table", show_default=True, help="How to write it.")
 @click.option("--fields", metavar="A,B,...", help="Only these columns, in this order.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write to a file instead of standard output.")
 @click.option("--force", is_flag=True, help="Overwrite FILE if it exists. The input is never overwritten.")
 def export(source: Path, dataset: str, form: str, fields: str | None, output: Path | None, force: bool) -> None:
-    """Write one dataset: alert, flow, asset, point, ledger, anomaly or a protocol (tapsight protocols lists them).
+    """Write one dataset: alert, flow, asset, point, ledger, anomaly or a protocol (tapsight protocols lists them). - is a capture on standard input.
 
     In CSV, lists are JSON in one cell, and a text that a spreadsheet would take for a formula (it begins with = + - @, tab or carriage return) has an apostrophe
     before it: what devices send is not to be trusted. The other formats carry every text as it was.
@@ -52,7 +53,7 @@ def export(source: Path, dataset: str, form: str, fields: str | None, output: Pa
 
 def inside(output: Path, source: Path) -> bool:
     """Whether a file is the input, or lies in a store that is."""
-    return output.samefile(source) or (source.is_dir() and source.resolve() in output.resolve().parents)
+    return source != STANDARD_INPUT and (output.samefile(source) or (source.is_dir() and source.resolve() in output.resolve().parents))
 
 
 def selected(frame: pl.LazyFrame, fields: str) -> pl.LazyFrame:

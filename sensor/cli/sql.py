@@ -29,7 +29,7 @@ Examples:
   tapsight sql plant.pcap "SELECT client_ip, count(*) AS n FROM modbus GROUP BY client_ip ORDER BY n DESC"
   tapsight sql night.store "SELECT time, server_ip, address, value FROM point WHERE reason = 'written'" --format csv"""
 )
-@click.argument("source", metavar="CAPTURE|STORE", type=click.Path(exists=True, path_type=Path))
+@click.argument("source", metavar="CAPTURE|STORE", type=click.Path(exists=True, allow_dash=True, path_type=Path))
 @click.argument("query", metavar="SELECT")
 @click.option("--format", "form", type=click.Choice(["table", "ndjson", "csv"]), default="table", show_default=True, help="How to write the answer.")
 def sql(source: Path, query: str, form: str) -> None:

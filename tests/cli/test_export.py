@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import polars as pl
@@ -37,6 +39,13 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(command: object, *words: object) -> Result:
     return CliRunner().invoke(command, [str(word) for word in words])  # type: ignore[arg-type]
+
+
+def test_standard_input_is_a_capture_like_any(capture: Path) -> None:
+    """In a process of its own: standard input is that of the program, not of the test runner."""
+    words = (sys.executable, "-m", "sensor.cli.main", "export", "-", "modbus", "--format", "ndjson", "--fields", "frame,client_ip,function_code")
+    piped = subprocess.run(words, input=capture.read_bytes(), capture_output=True, check=True).stdout.decode()
+    assert piped == run(export, capture, *words[5:]).stdout != ""
 
 
 @pytest.mark.parametrize("dataset", ["alert", "flow", "asset", "point", "ledger", "anomaly", "modbus"])
