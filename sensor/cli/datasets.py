@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sensor.cli.terminal import printable
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -158,5 +160,4 @@ def cell(value: Any) -> str:
     """A value for people."""
     if value is None:
         return ""
-    text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
-    return "".join(character if character.isprintable() else character.encode("unicode_escape").decode("ascii", "replace") for character in text)
+    return printable(",".join(map(str, value)) if isinstance(value, list) else str(value))

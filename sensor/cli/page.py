@@ -8,13 +8,16 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from sensor.analysis import Analysis
+from sensor.cli.terminal import printable
 from sensor.columns import Source
 from sensor.events.alert import Alert, Severity
 from sensor.lang import translate
 from sensor.summary import as_met
 
+WIDTH = 160  # of a page that no terminal shows
 ROWS = 25  # of each table; the rest is said to be there
 COLOURS = {Severity.CRITICAL: "bold red", Severity.HIGH: "red", Severity.MEDIUM: "yellow", Severity.LOW: "cyan"}
 
@@ -69,18 +72,17 @@ def worst_first(analysis: Analysis) -> list[Alert]:
 
 def print_page(analysis: Analysis, lang: str) -> None:
     """The page, on standard output."""
-    console = Console(highlight=False)
-    width = None if console.is_terminal else 160
-    console = Console(highlight=False, width=width)
+    console = Console(highlight=False, markup=False)  # names and texts are others': none of them is markup
+    if not console.is_terminal:
+        console.width = WIDTH
 
     def say(text: str) -> str:
         return translate(text, lang)
 
     ledger = analysis.ledger()
     for source in analysis.sources:
-        console.print(
-            f"[bold]{source.name}[/]  {source.bytes_read:,} {say('bytes')}" + (f", {len(source.problems)} {say('problems')}" if source.problems else "")
-        )
+        problems = f", {len(source.problems)} {say('problems')}" if source.problems else ""
+        console.print(Text.assemble((printable(source.name), "bold"), f"  {source.bytes_read:,} {say('bytes')}{problems}"))
     console.print(f"{ledger['packets']['total']:,} {say('packets')}, {ledger['flows']['total']:,} {say('flows')}\n")
     _alerts(console, analysis, lang)
     _assets(console, analysis, lang)
@@ -89,12 +91,12 @@ def print_page(analysis: Analysis, lang: str) -> None:
     _ledger(console, ledger, lang)
 
 
-def _table(console: Console, title: str, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], lang: str) -> None:
+def _table(console: Console, title: str, columns: tuple[str, ...], rows: Sequence[tuple[str | Text, ...]], lang: str) -> None:
     """One part of the page; nothing but a sentence where there is nothing to show."""
     if not rows:
-        console.print(f"[bold]{translate(title, lang)}[/]: {translate('none', lang)}\n")
+        console.print(Text.assemble((translate(title, lang), "bold"), f": {translate('none', lang)}\n"))
         return
-    console.print(f"[bold]{translate(title, lang)}[/] ({len(rows)})")
+    console.print(Text.assemble((translate(title, lang), "bold"), f" ({len(rows)})"))
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in columns:
         table.add_column(translate(column, lang), overflow="fold")
@@ -109,20 +111,16 @@ def _table(console: Console, title: str, columns: tuple[str, ...], rows: Sequenc
 def _alerts(console: Console, analysis: Analysis, lang: str) -> None:
     rows = []
     for alert in worst_first(analysis):
-        colour = COLOURS[alert.severity]
-        severity = translate(alert.severity.name.lower(), lang)
         frames = ",".join(map(str, alert.frames[:4])) + ("…" if len(alert.frames) > 4 else "")
-        rows.append(
-            (
-                f"[{colour}]{severity}[/]",
-                f"{alert.title(lang)}\n[dim]{alert.sentence(lang)}[/]",
-                str(alert.count),
-                frames,
-                " ".join(alert.kind.techniques),
-                alert.id[:12],
-            )
+        facts = (
+            f"{alert.count:,}×",
+            f"{translate('Frames', lang).lower()} {frames}",
+            " ".join(alert.kind.techniques),
+            f"{translate('Id', lang).lower()} {alert.id[:12]}",
         )
-    _table(console, "Alerts", ("Severity", "What was seen", "Count", "Frames", "Technique", "Id"), rows, lang)
+        text = Text.assemble((alert.title(lang), "bold"), "\n", printable(alert.sentence(lang)), "\n", ("  ".join(filter(None, facts)), "dim"))
+        rows.append((Text(translate(alert.severity.name.lower(), lang), COLOURS[alert.severity]), text))
+    _table(console, "Alerts", ("Severity", "What was seen"), rows, lang)
 
 
 FIRST = ("name", "model", "product", "firmware", "serial", "hardware", "vendor")
@@ -138,11 +136,11 @@ def _assets(console: Console, analysis: Analysis, lang: str) -> None:
     for document in analysis.assets.documents(analysis.config.sensor):
         own, device = document["tapsight"]["asset"], document.get("device", {})
         said = [
-            f"{item['name']} {item['value']} ({item['said_by']}, {translate('frame', lang)} {item['first']['frame']})"
+            f"{item['name']} {printable(item['value'])} ({item['said_by']}, {translate('frame', lang)} {item['first']['frame']})"
             for item in sorted(own["identity"], key=telling)
         ]
         roles = ", ".join(translate(role, lang) for role in own["roles"])
-        named = " ".join(filter(None, (device.get("manufacturer", ""), device.get("model", {}).get("name", ""))))
+        named = printable(" ".join(filter(None, (device.get("manufacturer", ""), device.get("model", {}).get("name", "")))))
         talks = " ".join(own["serves"]) + (" → " + " ".join(own["uses"]) if own["uses"] else "")
         rows.append((own["address"], " ".join(document["host"].get("mac", [])), roles, named, talks, "\n".join(said[:6])))
     rows.sort(key=lambda row: (not row[2], not row[5]))
@@ -174,7 +172,7 @@ def _acts(console: Console, analysis: Analysis, lang: str) -> None:
 
 def _ledger(console: Console, ledger: dict[str, Any], lang: str) -> None:
     """What was understood and what was not."""
-    console.print(f"[bold]{translate('Ledger', lang)}[/]")
+    console.print(translate("Ledger", lang), style="bold")
     packets, payload = ledger["packets"], ledger["payload"]
     _line(console, "packets", packets["outcome"], lang)
     _line(console, "not read", {kind: ", ".join(f"{n}×{c}" for n, c in counts.items()) for kind, counts in ledger["not_read"].items() if counts}, lang)
@@ -187,7 +185,7 @@ def _ledger(console: Console, ledger: dict[str, Any], lang: str) -> None:
     _line(console, "anomalies", ledger["anomalies"], lang)
     _line(console, "forgotten", ledger["forgotten"], lang)
     for wrong in ledger["imbalance"]:
-        console.print(f"  [red]{translate('does not balance', lang)}: {wrong}[/]")
+        console.print(f"  {translate('does not balance', lang)}: {wrong}", style="red")
 
 
 def _line(console: Console, name: str, counts: dict[str, Any], lang: str) -> None:

@@ -46,7 +46,7 @@ def near(word: str, known: Iterable[str]) -> str:
 
 # What the command line's pages say, besides what fields and detectors say of themselves.
 PAGE: tuple[str, ...] = (
-    "Alerts", "Assets", "Conversations", "Ledger", "Protocols", "Severity", "Count", "Frames", "Technique", "Id", "What was seen", "Client", "Server",
+    "Alerts", "Assets", "Conversations", "Ledger", "Protocols", "Severity", "Count", "Frames", "Id", "What was seen", "Client", "Server",
     "Protocol", "Address", "MAC", "Role", "Vendor and model", "Serves → uses", "What it said of itself", "Flows", "Packets", "Bytes", "Transport", "Action",
     "Refused", "Other traffic, by server port or EtherType", "Acts on controllers", "none", "{count} more", "frame", "bytes", "problems", "packets",
     "flows", "not read", "marked", "payload bytes", "anomalies", "forgotten", "does not balance", "low", "medium", "high", "critical", "all",

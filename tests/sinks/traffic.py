@@ -43,7 +43,7 @@ def read(transaction: int, values: list[int], address: int = 10) -> tuple[bytes,
     return request, modbus(transaction, bytes((3, len(registers))) + registers)
 
 
-HOSTILE = b'"\\\x00\x1b[31m\xff\xfe%s</script>\r\n=cmd()'
+HOSTILE = b'"\\\x00\x1b[31m\xff\xfe%s</script>[/][red]\r\n=cmd()'
 
 
 def frames() -> list[bytes]:
