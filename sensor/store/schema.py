@@ -56,17 +56,23 @@ def is_store(path: Path) -> bool:
 
 def connect(directory: Path, *, write: bool = False) -> sqlite3.Connection:
     """The store's database. A writer makes it, or brings it to this version; a reader needs it to be of this version or older ones it can read (all of them)."""
+    place = directory / DATABASE if write else f"{(directory / DATABASE).absolute().as_uri()}?mode=ro"
     try:
-        if not write:
-            database = sqlite3.connect(f"{(directory / DATABASE).absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_MS / 1000)
-            version(database, directory)
-            return database
-        database = sqlite3.connect(directory / DATABASE, timeout=BUSY_MS / 1000, isolation_level=None)
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = FULL")
-        migrate(database, directory)
+        database = sqlite3.connect(place, timeout=BUSY_MS / 1000, isolation_level=None, uri=not write)
     except sqlite3.Error as error:
         raise StoreError(f"{directory / DATABASE}: {error}") from error
+    try:
+        if write:
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute("PRAGMA synchronous = FULL")
+            migrate(database, directory)
+        else:
+            version(database, directory)
+    except BaseException as error:
+        database.close()
+        if isinstance(error, sqlite3.Error):
+            raise StoreError(f"{directory / DATABASE}: {error}") from error
+        raise
     return database
 
 

@@ -103,6 +103,7 @@ def test_readers_see_the_last_finished_run_until_the_next_is(tmp_path: Path) -> 
     with pytest.raises(StoreError, match="another analysis"):
         sink(tmp_path)
     unfinished.lock.close()
+    unfinished.database.close()
 
 
 KILLED = """
