@@ -143,7 +143,7 @@ class Renderer:
                 t.hexadecimal(table.pdus.data, column.at[rows], np.minimum(column.size[rows], LONGEST))
                 t.fixed('"')
             else:
-                t.filled(list(map(quote, spans(table, field, rows))))
+                t.filled(list(map(quote, texts(table, field, rows))))
         elif isinstance(column, dict):
             t.filled([quote(column.get(row)) for row in rows.tolist()])
         elif field.enum is not None:
@@ -172,12 +172,16 @@ def lists(column: Lists, rows: Ints, field: Field) -> list[Any]:
     return [f"[{','.join(texts[a:b])}]" for a, b in bounds]
 
 
-def spans(table: Table, field: Field, rows: Ints) -> list[str]:
-    """The bytes of each row, at most LONGEST: text as it reads (without the zeros that pad it), other bytes in hexadecimal."""
+def contents(table: Table, field: Field, rows: Ints) -> list[bytes]:
+    """The bytes of each row, at most LONGEST."""
     column = table.columns[field.name]
     assert isinstance(column, Spans)
-    at = column.at[rows]
-    contents = (table.pdus.data[a:b].tobytes() for a, b in zip(at.tolist(), (at + np.minimum(column.size[rows], LONGEST)).tolist(), strict=True))
-    if field.dtype == "text":
-        return [content.decode("utf-8", "replace").rstrip("\0") for content in contents]
-    return [content.hex() for content in contents]
+    begin, end = column.at[rows], column.at[rows] + np.minimum(column.size[rows], LONGEST)
+    low = int(begin.min()) if len(begin) else 0
+    whole = table.pdus.data[low : int(end.max()) if len(end) else 0].tobytes()  # bytes are cut from bytes five times as fast as from an array
+    return [whole[a:b] for a, b in zip((begin - low).tolist(), (end - low).tolist(), strict=True)]
+
+
+def texts(table: Table, field: Field, rows: Ints) -> list[str]:
+    """The text of each row, as it reads (without the zeros that pad it)."""
+    return [content.decode("utf-8", "replace").rstrip("\0") for content in contents(table, field, rows)]

@@ -19,7 +19,7 @@ from sensor.events.table import Lists, Spans, Table
 from sensor.events.vocabulary import Action
 from sensor.sinks import ecs
 from sensor.sinks.changes import Kept
-from sensor.sinks.documents import OUTCOMES, TRUSTS, outcome, parts, spans
+from sensor.sinks.documents import OUTCOMES, TRUSTS, contents, outcome, parts, texts
 from sensor.sinks.findings import ENDS, anomaly_ids, histories, protocol_names
 from sensor.sinks.points import RAW_TYPES, REASONS, SPACES, VERBS, place_in_row, qualities, text_of
 from sensor.store.parts import Block, Few, Listed, Numbers, Part, Words
@@ -119,8 +119,7 @@ def field_columns(table: Table, field: Field, rows: Ints, present: Mask) -> dict
     if isinstance(column, dict):
         return {name: Few(mine, [ecs.quote(column.get(row)) for row in rows[mine].tolist()])}
     if isinstance(column, Spans):
-        texts = spans(table, field, rows[mine])
-        return {name: Few(mine, [bytes.fromhex(text) for text in texts] if field.dtype == "bytes" else texts)}
+        return {name: Few(mine, (contents if field.dtype == "bytes" else texts)(table, field, rows[mine]))}
 
     def of(values: Array) -> dict[str, Numbers]:
         words = (
