@@ -38,48 +38,54 @@ REPLIES = (
 )  # fmt: skip
 
 
-def _numbers(operations: tuple[O, ...]) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
-    array = np.zeros(1 << 16, np.uint8)
-    array[list(operations)] = np.arange(len(operations)) + 1
+def _kinds(operations: tuple[O, ...], first: int) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
+    array = np.full(1 << 16, first, np.uint8)
+    array[list(operations)] = first + 1 + np.arange(len(operations))
     return array
 
 
 ANSWERED = np.zeros(256, np.bool_)  # statuses of replies that carry what was asked for
 ANSWERED[[GeneralStatus.SUCCESS, GeneralStatus.PARTIAL_TRANSFER, GeneralStatus.EMBEDDED_SERVICE_ERROR]] = True
-REQUEST, REPLY = _numbers(REQUESTS), _numbers(REPLIES)  # by operation, its place in the tuple counted from 1
+# The kinds of service data, in the order in which they are read: replies look at their requests. Of both, those of operations not in the tuple come first.
+NOTHING, REQUEST, REPLY, REFUSED = 0, 1, 2 + len(REQUESTS), 255
+REQUEST_KIND, REPLY_KIND = _kinds(REQUESTS, REQUEST), _kinds(REPLIES, REPLY)  # by operation
 
 
 def fill(context: Context) -> None:
-    """Every row's service data into fields: requests first, since replies look at theirs."""
+    """Every row's service data into fields."""
     table, message = context.table, context.message
-    answered = ANSWERED[message.status]
-    for is_reply, numbers, operations in ((False, REQUEST, REQUESTS), (True, REPLY, REPLIES)):
-        rows = np.flatnonzero(message.has(Mark.EXISTS) & (message.has(Mark.REPLY) == is_reply))
-        if not rows.size:
+    operation = context.operation.astype(np.intp)  # which indexes without a conversion
+    kind = np.where(message.has(Mark.REPLY), REPLY_KIND[operation], REQUEST_KIND[operation])
+    kind *= message.has(Mark.EXISTS)
+    failed = np.flatnonzero(message.status)
+    kind[failed[~ANSWERED[message.status[failed]]]] = REFUSED
+    for each in np.flatnonzero(np.bincount(kind)).tolist():
+        if each == NOTHING:
             continue
-        which = numbers[context.operation[rows]]
-        if is_reply:
-            which[~answered[rows]] = 255
-        for each in np.flatnonzero(np.bincount(which, minlength=256)).tolist():
-            mine = rows[which == each]
-            at, end = message.body[mine], message.end[mine]
-            if each == 255:
-                used = _refused(context, mine, at, end)
-            elif each:
-                used = _reply(context, operations[each - 1], mine, at, end) if is_reply else _request(context, operations[each - 1], mine, at, end)
-            else:
-                used = at
-            _rest(table, mine, used, end, is_data=each in (0, 255))
+        rows = np.flatnonzero(kind == each)
+        at, end = message.body[rows], message.end[rows]
+        if each == REFUSED:
+            used = _refused(context, rows, at, end)
+        elif each in (REQUEST, REPLY):
+            used = at
+        elif each < REPLY:
+            used = _request(context, REQUESTS[each - REQUEST - 1], rows, at, end)
+        else:
+            used = _reply(context, REPLIES[each - REPLY - 1], rows, at, end)
+        _rest(table, rows, used, end, is_data=each in (REQUEST, REPLY, REFUSED))
 
 
 def _rest(table: Table, rows: Ints, used: Ints, end: Ints, *, is_data: bool) -> None:
     """What is left of the service data: data where nothing says what it is, a surplus otherwise."""
-    left = used < end
-    table.flag(rows[used > end], Anomaly.TRUNCATED)
+    left = end - used
+    table.flag(rows[np.flatnonzero(left < 0)], Anomaly.TRUNCATED)
+    some = np.flatnonzero(left > 0)
+    if len(some) < len(rows):
+        rows, used, left = rows[some], used[some], left[some]
     if not is_data:
-        table.flag(rows[left], Anomaly.TRAILING)
-    if left.any():
-        table.span("data", rows[left], used[left], (end - used)[left])
+        table.flag(rows, Anomaly.TRAILING)
+    if rows.size:
+        table.span("data", rows, used, left)
 
 
 def _request(context: Context, operation: O, rows: Ints, at: Ints, end: Ints) -> Ints:

@@ -172,7 +172,8 @@ def refused(table: Table, rows: Ints, at: Ints, end: Ints) -> Ints:
 def owners(context: Context) -> None:
     """Connected messages name the device that opened their connection, its pace and what it leads to."""
     table, records = context.table, context.connections.records
-    rows = np.flatnonzero((context.connection >= 0) & (context.operation != O.FORWARD_OPEN) & (context.operation != O.LARGE_FORWARD_OPEN))
+    rows = np.flatnonzero(context.connection >= 0)
+    rows = rows[(context.operation[rows] != O.FORWARD_OPEN) & (context.operation[rows] != O.LARGE_FORWARD_OPEN)]
     if not rows.size:
         return
     where = context.connection[rows]

@@ -11,7 +11,7 @@ from sensor.protocols.enip import connection_manager, identity
 from sensor.protocols.enip.bodies import fill
 from sensor.protocols.enip.codes import Command, GeneralStatus, ObjectClass
 from sensor.protocols.enip.connections import Connections
-from sensor.protocols.enip.context import Context
+from sensor.protocols.enip.context import Context, put
 from sensor.protocols.enip.encapsulation import HEADER, Items, items
 from sensor.protocols.enip.fields import FIELDS
 from sensor.protocols.enip.operations import ACTIONS, OPERATIONS, RESERVED_SERVICES
@@ -136,18 +136,15 @@ def _pair(context: Context, header: Array, carries: Ints, found: Items) -> None:
 def _row_by_row(context: Context, request: Ints, routed: Ints) -> Ints:
     """The request of every row, from the request of every PDU: the n-th row behind the one that is answered."""
     message, top = context.message, context.top
-    count = np.diff(np.append(top, len(message)))
+    behind = np.append(top[1:], len(message))  # where each PDU's rows end
     answered = top.copy()  # behind the Unconnected Sends that lie around the whole message
     outer = routed[routed - top[message.pdu[routed]] == message.depth[routed]]
     np.add.at(answered, message.pdu[outer], 1)
-    asked = request[message.pdu]
-    rows = np.flatnonzero(message.has(Mark.REPLY) & (asked >= 0))
-    asked, pdu = asked[rows], message.pdu[rows]
-    partner = answered[asked] + rows - top[pdu]
-    fits = partner < top[asked] + count[asked]
-    result = np.full(len(message), -1, np.int64)
-    result[rows[fits]] = partner[fits]
-    plain = np.flatnonzero((request >= 0) & ~message.has(Mark.REPLY)[top])
+    is_reply, is_asked = message.has(Mark.REPLY), request >= 0
+    further = np.where(is_asked, answered[request] - top, 0)
+    partner = np.arange(len(message)) + further[message.pdu]
+    result = np.where(is_reply & (partner < np.where(is_asked, behind[request], 0)[message.pdu]), partner, -1)
+    plain = np.flatnonzero(is_asked & ~is_reply[top])
     result[top[plain]] = top[request[plain]]
     return result
 
@@ -159,23 +156,25 @@ def _objects(context: Context, tag_at: Ints, tag_size: Ints) -> None:
     asked = table.request[answers]
     service = message.service[answers]
     other = service != message.service[asked]
-    symbols = (tag_at, tag_size) if "symbol_at" in paths.columns and paths["symbol_at"].any() else ()
-    for column in (paths.has, *(column for name, column in paths.columns.items() if not name.startswith("symbol")), *symbols):
-        column[answers] = column[asked]
+    paths.has[answers] = paths.has[asked]
+    for part, column in paths.columns.items():
+        if not part.startswith("symbol"):
+            column[answers] = column[asked]
     if other.any():
         routing = answers[other & (service == UNCONNECTED_SEND)]
         paths["class_id"][routing], paths["instance_id"][routing], paths.has[routing] = ObjectClass.CONNECTION_MANAGER, 1, Has.CLASS | Has.INSTANCE
         table.flag(answers[other & (service != UNCONNECTED_SEND)], Anomaly.WRONG_RESPONSE)
     for name, part, bit in PLACES:
         if part in paths.columns:
-            rows = np.flatnonzero(paths.has & np.uint16(bit))
-            table.set(name, rows, paths[part][rows])
-    if symbols:
-        rows = np.flatnonzero(paths.has & np.uint16(Has.SYMBOL))
-        table.span("tag", rows, tag_at[rows], tag_size[rows])
-    table.flag(paths.has & np.uint16(Has.BAD) != 0, Anomaly.BAD_VALUE)
-    for mark, anomaly in MARKED:
-        table.flag(message.has(mark), anomaly)
+            put(table, name, (paths.has & np.uint16(bit)) != 0, paths[part])
+    rows = np.flatnonzero(paths.has & np.uint16(Has.SYMBOL))
+    if rows.size:
+        named = np.where(message.has(Mark.REPLY)[rows], table.request[rows], rows)  # where a reply has a symbol, it has a request
+        table.span("tag", rows, tag_at[named], tag_size[named])
+    table.flag(np.flatnonzero(paths.has & np.uint16(Has.BAD)), Anomaly.BAD_VALUE)
+    wrong = np.flatnonzero(message.marks & np.uint8(Mark.TRUNCATED | Mark.UNEVEN | Mark.DEEP))
+    for mark, anomaly in MARKED if wrong.size else ():
+        table.flag(wrong[message.marks[wrong] & np.uint8(mark) != 0], anomaly)
     _operations(context)
 
 
@@ -194,31 +193,25 @@ PLACES = (  # field, part of the path, and the bit that says it is there
 def _operations(context: Context) -> None:
     """What each service means to its object, and does."""
     table, message, paths = context.table, context.message, context.paths
-    exists = message.has(Mark.EXISTS)
-    rows: Ints | slice = slice(None) if exists.all() else np.flatnonzero(exists)
-    service, has = message.service[rows], paths.has[rows]
-    table.set("service", rows, service)
-    class_id = np.where(has & np.uint16(Has.CLASS) != 0, np.minimum(paths["class_id"][rows], 256), 256).astype(np.int32)
-    class_id[has & np.uint16(Has.SYMBOL) != 0] = ObjectClass.SYMBOL  # 1756-PM020: a symbol names a tag, whatever class it lies in
+    exists, service = message.has(Mark.EXISTS), message.service
+    put(table, "service", exists, service)
+    class_id = np.where(paths.has & np.uint16(Has.CLASS), np.minimum(paths["class_id"], 256), 256).astype(np.int64)
+    class_id[paths.has & np.uint16(Has.SYMBOL) != 0] = ObjectClass.SYMBOL  # 1756-PM020: a symbol names a tag, whatever class it lies in
     by_class = class_id << 8 | service
-    table.action[rows] = ACTIONS[by_class]
-    operation = OPERATIONS[by_class]
-    context.operation[rows] = operation
-    known = np.flatnonzero(operation) if isinstance(rows, slice) else rows[operation > 0]
-    table.set("operation", known, context.operation[known])
-    table.flag(RESERVED_SERVICES[message.service] & exists, Anomaly.UNKNOWN_FUNCTION)
+    np.copyto(table.action, ACTIONS[by_class], where=exists)
+    context.operation = OPERATIONS[by_class] * exists
+    put(table, "operation", context.operation > 0, context.operation)
+    table.flag(np.flatnonzero(RESERVED_SERVICES[service] & exists), Anomaly.UNKNOWN_FUNCTION)
 
 
 def _status(context: Context, header: Array) -> None:
     """General and extended status of replies."""
-    table, message = context.table, context.message
-    rows = np.flatnonzero(message.has(Mark.REPLY))
-    status = message.status[rows]
-    table.set("general_status", rows, status)
+    table, message, status = context.table, context.message, context.message.status
+    put(table, "general_status", message.has(Mark.REPLY), status)
     table.failed[context.top] = header["encapsulation_status"] != 0
     table.failed &= table.is_response
-    bad = np.flatnonzero((status != GeneralStatus.SUCCESS) & (status != GeneralStatus.PARTIAL_TRANSFER))
-    table.failed[rows[bad]] = True
-    more = rows[(message.body[rows] >= message.at[rows] + STATUS + WORD.itemsize) & (status != GeneralStatus.SUCCESS)]
+    rows = np.flatnonzero(status)  # zero is success, and what requests have
+    table.failed[rows[status[rows] != GeneralStatus.PARTIAL_TRANSFER]] = True
+    more = rows[message.body[rows] >= message.at[rows] + STATUS + WORD.itemsize]
     if more.size:
         table.set("extended_status", more, read(table.pdus.data, message.at[more] + STATUS, WORD)["word"])

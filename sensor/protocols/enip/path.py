@@ -124,13 +124,6 @@ class Paths:
         return np.asarray((self.has[rows] & np.uint16(bit)) == 0, np.bool_)
 
 
-def joined(parts: list[tuple[Paths, int]], order: Ints) -> Paths:
-    """Several (each with its number of rows), one after the other, then in this order."""
-    has = np.concatenate([paths.has for paths, _ in parts])[order]
-    names = {name for paths, _ in parts for name in paths.columns}
-    return Paths(has, {name: np.concatenate([paths.columns.get(name, np.zeros(n, np.uint32)) for paths, n in parts])[order] for name in names})
-
-
 # The forms that nearly every path has, compared as a whole: class and instance in bytes; the same with an attribute; an instance of two bytes; one symbol.
 FRONT = np.dtype([("long", "<u4"), ("word", "<u2")])
 CLASS_INSTANCE, CLASS_LONG_INSTANCE = 0x00240020, 0x00250020
@@ -140,22 +133,21 @@ def walk(data: Bytes, at: Ints, end: Ints) -> Paths:
     """The parts of the paths that fill the bytes at..end (int64, one path per row)."""
     paths = Paths(np.zeros(len(at), np.uint16))
     front, size = read(data, at, FRONT), end - at
-    long, word = front["long"], front["word"]
-    short = (long & 0x00FF00FF) == CLASS_INSTANCE
-    attribute = short & (size == 6) & ((word & 0xFF) == 0x30)
+    long, word = front["long"].astype(np.uint32), front["word"].astype(np.uint32)  # aligned from here on
+    short = (long & np.uint32(0x00FF00FF)) == CLASS_INSTANCE
+    attribute = short & (size == 6) & ((word & np.uint32(0xFF)) == 0x30)
     wide = (size == 6) & ((long & np.uint32(0xFFFF00FF)) == CLASS_LONG_INSTANCE)
-    plain = (short & (size == 4)) | attribute
-    rows = np.flatnonzero(plain | wide)
-    if rows.size:
-        paths["class_id"][rows] = long[rows] >> 8 & 0xFF
-        paths["instance_id"][rows] = np.where(wide[rows], word[rows], long[rows] >> 24)
-        paths.has[rows] = Has.CLASS | Has.INSTANCE
+    plain = (short & (size == 4)) | attribute | wide
+    if plain.any():
+        paths.columns["class_id"] = (long >> np.uint32(8) & np.uint32(0xFF)) * plain
+        paths.columns["instance_id"] = np.where(wide, word, long >> np.uint32(24)) * plain
+        paths.has = plain * np.uint16(Has.CLASS | Has.INSTANCE)
         mine = np.flatnonzero(attribute)
         if mine.size:
             paths.put("attribute_id", mine, word[mine] >> 8, Has.ATTRIBUTE)
-    if len(rows) == len(at):
-        return paths
-    rows = np.flatnonzero(~(plain | wide) & (size > 0))
+        if plain.all():
+            return paths
+    rows = np.flatnonzero(~plain & (size > 0))
     length = long[rows] >> 8 & 0xFF
     lone = ((long[rows] & 0xFF) == EXTENDED_SYMBOL) & (size[rows] == 2 + length + (length & 1))
     mine = rows[lone]

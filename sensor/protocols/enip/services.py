@@ -11,9 +11,9 @@ from enum import IntFlag, auto
 import numpy as np
 from numpy.typing import NDArray
 
-from sensor.columns import Array, Bytes, Ints, Mask, order_by, ragged, read
+from sensor.columns import Array, Bytes, Ints, Mask, read
 from sensor.protocols.enip.codes import GeneralStatus, ObjectClass, Service
-from sensor.protocols.enip.path import Paths, joined, walk
+from sensor.protocols.enip.path import Paths, walk
 
 DEEPEST = 4  # messages inside messages; Logix uses two
 UNCONNECTED_SEND = 0x52
@@ -68,38 +68,75 @@ class Messages:
         self.marks[rows] |= np.uint8(mark)
 
 
+@dataclass
+class Level:
+    """Messages that have equally many around them, in the order of PDUs, and the paths of those among them that are requests (rows of `messages`, ascending)."""
+
+    messages: Messages
+    requests: Ints
+    paths: Paths
+
+
 def messages(data: Bytes, at: Ints, end: Ints) -> tuple[Messages, Paths]:
     """Every message in the bytes at..end (int64, one row per PDU; empty where it carries none), with its path."""
-    levels = [_parse(data, np.arange(len(at)), at, end, 0)]
+    last = [_parse(data, np.arange(len(at)), at, end, 0)]
+    levels = list(last)
     for depth in range(1, DEEPEST + 1):
-        level, paths = levels[-1]
-        inside = [part for part in (_multiple(data, level), _unconnected(data, level, paths)) if len(part[0])]
-        if not inside:
+        parts = [find(data, level) for find in (_multiple, _unconnected) for level in last]
+        parts = [part for part in parts if len(part[0])]
+        if not parts:
             break
         if depth == DEEPEST:
-            level.mark(level.has(Mark.CARRIES), Mark.DEEP)
+            for level in last:
+                level.messages.mark(level.messages.has(Mark.CARRIES), Mark.DEEP)
             break
-        pdu, at, end = inside[0] if len(inside) == 1 else (np.concatenate(pair) for pair in zip(*inside, strict=True))
-        if len(inside) > 1:
-            order = order_by(pdu)
-            pdu, at, end = pdu[order], at[order], end[order]
-        levels.append(_parse(data, pdu, at, end, depth))
-    if len(levels) == 1:
-        return levels[0]
-    order = order_by(np.concatenate([level.pdu for level, _ in levels]))
-    every = Messages(*(np.concatenate([getattr(level, one.name) for level, _ in levels])[order] for one in fields(Messages)))
-    return every, joined([(paths, len(level)) for level, paths in levels], order)
+        last = [_parse(data, *part, depth) for part in parts]
+        levels += last
+    return _joined(levels, len(at))
 
 
-def _parse(data: Bytes, pdu: Ints, at: Ints, end: Ints, depth: int) -> tuple[Messages, Paths]:
+def _joined(levels: list[Level], pdus: int) -> tuple[Messages, Paths]:
+    """All levels in the order of PDUs, and each message's path: none of a reply's or an empty place's."""
+    if len(levels) == 1 and len(levels[0].requests) == pdus:
+        return levels[0].messages, levels[0].paths
+    places = _places([level.messages for level in levels], pdus)
+    n = sum(len(level.messages) for level in levels)
+    every, paths = levels[0].messages, Paths(np.zeros(n, np.uint16))
+    if len(levels) > 1:
+        every = Messages(*(np.empty(n, getattr(every, one.name).dtype) for one in fields(Messages)))
+        for level, place in zip(levels, places, strict=True):
+            for one in fields(Messages):
+                getattr(every, one.name)[place] = getattr(level.messages, one.name)
+    for level, place in zip(levels, places, strict=True):
+        asked = place[level.requests]
+        paths.has[asked] = level.paths.has
+        for name, column in level.paths.columns.items():
+            paths[name][asked] = column
+    return every, paths
+
+
+def _places(levels: list[Messages], pdus: int) -> list[Ints]:
+    """Which row each message of each level becomes: PDU by PDU, in one of which the levels stand one behind the other."""
+    counts = [np.bincount(level.pdu, minlength=pdus) for level in levels]
+    total = np.sum(counts, axis=0)
+    begin, places = np.cumsum(total) - total, []
+    for level, count in zip(levels, counts, strict=True):
+        earlier = np.cumsum(count) - count  # messages of this level in the PDUs before
+        places.append(np.arange(len(level)) + (begin - earlier)[level.pdu])
+        begin += count
+    return places
+
+
+def _parse(data: Bytes, pdu: Ints, at: Ints, end: Ints, depth: int) -> Level:
     """One level's messages: service, path or status, and where the data begins."""
     n, room, head = len(at), end - at, read(data, at, MESSAGE)
     service = head["service"]
     exists = room >= PATH
     is_reply = exists & (service >= REPLY)
-    front = np.where(is_reply, STATUS + 2 * head["status_words"].astype(np.int16), PATH + 2 * head["path_words"].astype(np.int16))
+    words = np.where(is_reply, head["status_words"], head["path_words"]).astype(np.int16)
+    front = 2 * words + np.where(is_reply, np.int16(STATUS), np.int16(PATH))
     marks = exists * np.uint8(Mark.EXISTS) | is_reply * np.uint8(Mark.REPLY)
-    level = Messages(pdu, at, end, at + front, np.full(n, depth, np.uint8), (service & 0x7F).astype(np.uint8), head["status"] * is_reply, marks)
+    level = Messages(pdu, at, end, at + front, np.full(n, depth, np.uint8), service & np.uint8(0x7F), head["status"] * is_reply, marks)
     short = front > room
     if short.any():
         level.mark(short & (room > 0), Mark.TRUNCATED)
@@ -107,52 +144,48 @@ def _parse(data: Bytes, pdu: Ints, at: Ints, end: Ints, depth: int) -> tuple[Mes
         level.service[~exists] = 0
         level.status[is_reply & (room < 3)] = 0
     requests = np.flatnonzero(exists & ~is_reply)
-    walked = walk(data, at[requests] + PATH, level.body[requests])
-    if len(requests) == n:
-        return level, walked
-    paths = Paths(np.zeros(n, np.uint16))
-    paths.has[requests] = walked.has
-    for name, column in walked.columns.items():
-        paths[name][requests] = column
-    return level, paths
+    return Level(level, requests, walk(data, at[requests] + PATH, level.body[requests]))
 
 
 Inside = tuple[Ints, Ints, Ints]  # pdu, at, end
 
 
-def _multiple(data: Bytes, level: Messages) -> Inside:
+def _multiple(data: Bytes, outer: Level) -> Inside:
     """Messages inside Multiple Service Packets: a count, offsets from that count on, and the messages, which must stand one behind the other."""
+    level = outer.messages
     rows = np.flatnonzero(level.service == Service.MULTIPLE_SERVICE_PACKET)
+    if not rows.size:
+        return rows, rows, rows
     answered = (level.status[rows] == GeneralStatus.SUCCESS) | (level.status[rows] == GeneralStatus.EMBEDDED_SERVICE_ERROR)
     rows = rows[answered & (level.body[rows] + 2 <= level.end[rows])]
+    stated = read(data, level.body[rows], WORD)["word"].astype(np.int64)
+    count = np.minimum(stated, (level.end[rows] - level.body[rows] - 2) >> 1)
+    level.mark(rows[stated != count], Mark.UNEVEN)
+    some = count > 0
+    rows, count = rows[some], count[some]
     body, end = level.body[rows], level.end[rows]
-    stated = read(data, body, WORD)["word"].astype(np.int64)
-    count = np.minimum(stated, (end - body - 2) >> 1)
-    which, index = ragged(count)
-    begin = body[which]
-    at = begin + read(data, begin + 2 + 2 * index, WORD)["word"]
+    behind = np.cumsum(count)
+    first, last = behind - count, behind - 1
+    offset_at = np.repeat(body + 2 - 2 * first, count) + 2 * np.arange(int(count.sum()))
+    at = np.repeat(body, count) + read(data, offset_at, WORD)["word"]
     stop = np.append(at[1:], 0)
-    behind, some = np.cumsum(count), count > 0
-    first, last = (behind - count)[some], (behind - 1)[some]
-    stop[last] = end[some]
+    stop[last] = end
     wrong = stop < at + 2
-    wrong[first] |= at[first] < (body + 2 + 2 * count)[some]
-    if wrong.any() or (stated != count).any():
-        wrong |= stop > end[which]
+    wrong[first] |= at[first] < body + 2 + 2 * count
+    if wrong.any():
+        wrong |= stop > np.repeat(end, count)
         before = np.cumsum(wrong)
-        before -= np.append(0, before)[behind - count][which]  # in the same packet: behind a wrong one nothing is believed, or bytes would be read many times
+        before -= np.repeat(np.append(0, before)[first], count)  # in the same packet: behind a wrong one nothing is believed, or bytes would be read many times
         good = before == 0
-        level.mark(rows[which[~good]], Mark.UNEVEN)
-        level.mark(rows[stated != count], Mark.UNEVEN)
-        which, at, stop = which[good], at[good], stop[good]
-    level.mark(rows[which], Mark.CARRIES)
-    return level.pdu[rows[which]], at, stop
+        level.mark(np.repeat(rows, count)[~good], Mark.UNEVEN)
+        at, stop, count = at[good], stop[good], np.add.reduceat(good, first, dtype=np.int64)
+    level.mark(rows[count > 0], Mark.CARRIES)
+    return np.repeat(level.pdu[rows], count), at, stop
 
 
-def _unconnected(data: Bytes, level: Messages, paths: Paths) -> Inside:
+def _unconnected(data: Bytes, outer: Level) -> Inside:
     """The message inside each Unconnected Send."""
-    rows = np.flatnonzero(level.service == UNCONNECTED_SEND)
-    rows = rows[is_send(level, paths, rows)]
+    level, rows = outer.messages, _sends(outer)
     size = read(data, level.body[rows], SEND)["message_size"].astype(np.int64)
     at, end = level.body[rows] + SEND.itemsize, level.end[rows]
     level.mark(rows[at + size > end], Mark.TRUNCATED)
@@ -162,10 +195,13 @@ def _unconnected(data: Bytes, level: Messages, paths: Paths) -> Inside:
     return level.pdu[rows[whole]], at[whole], stop[whole]
 
 
-def is_send(level: Messages, paths: Paths, rows: Ints) -> Mask:
-    """Which of these rows of service 0x52 are Unconnected Sends: requests to the Connection Manager with room for a message."""
-    asks = (level.marks[rows] & np.uint8(Mark.REPLY) == 0) & (level.body[rows] + SEND.itemsize <= level.end[rows])
-    return np.asarray(asks & (paths["class_id"][rows] == ObjectClass.CONNECTION_MANAGER), np.bool_)
+def _sends(level: Level) -> Ints:
+    """Which of the messages of service 0x52 are Unconnected Sends: requests to the Connection Manager with room for a message."""
+    mine = np.flatnonzero(level.messages.service[level.requests] == UNCONNECTED_SEND)
+    mine = mine[level.paths["class_id"][mine] == ObjectClass.CONNECTION_MANAGER]
+    rows = level.requests[mine]
+    sends: Ints = rows[level.messages.body[rows] + SEND.itemsize <= level.messages.end[rows]]
+    return sends
 
 
 def route(data: Bytes, body: Ints, end: Ints) -> tuple[Ints, Ints]:

@@ -277,3 +277,12 @@ def test_batches_of_one_and_of_all_give_the_same() -> None:
     alone = [event for pdu in pdus for event in events(one_by_one.batch([pdu]))]
     assert whole == alone
     assert whole[4 + 3 + 1]["tag"] == b"Program:Main.x[3]"
+
+
+def test_a_request_cut_short_keeps_the_part_of_its_path_that_is_there() -> None:
+    whole = request(0x0E, bytes.fromhex("200124013007"))
+    table = decode(Pdu(unconnected(whole[:6])))
+    assert table.number("class_id").tolist() == [1]
+    assert table.has("instance_id").tolist() == [True]
+    assert not table.has("attribute_id").any()
+    assert table.anomaly[0] & Anomaly.TRUNCATED
