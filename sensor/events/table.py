@@ -203,7 +203,8 @@ class Table:
             bits = np.uint64(0)
             for name in layout.names or ():
                 if name in self.fields:
-                    self.number(name)[rows] = record[name]
+                    column = self.number(name)
+                    column[rows] = record[name].astype(column.dtype)  # aligned and in this machine's order first: a third of the time
                     bits |= self.bit[name]
             self.present[rows] |= bits
         return fits

@@ -118,13 +118,22 @@ def _numbers(run: Run, dtype: pl.DataType) -> pl.Series:
     return masked(series(values, sample.text, dtype), run.present())
 
 
+def coded(values: Array) -> tuple[list[Any], Array]:
+    """The distinct values, and which of them each one is; small ones are counted, not sorted."""
+    if values.dtype.kind in "ub" and values.dtype.itemsize <= 2:
+        counts = np.bincount(values)
+        return np.flatnonzero(counts).tolist(), (np.cumsum(counts > 0) - 1)[values]
+    each, which = np.unique(values, return_inverse=True)
+    return each.tolist(), which
+
+
 def series(values: Array, text: Text | None, dtype: pl.DataType) -> pl.Series:
     """A NumPy column as Polars has it."""
     import polars as pl
 
     if text is not None:
-        each, which = np.unique(values, return_inverse=True)
-        return pl.Series([text(code) for code in each.tolist()], dtype=pl.String).gather(which.astype(np.uint32))
+        each, which = coded(values)
+        return pl.Series([text(code) for code in each], dtype=pl.String).gather(which.astype(np.uint32))
     if values.dtype.kind == "M":
         return masked(pl.Series(values.astype("M8[ns]").astype(np.int64)).cast(dtype), ~np.isnat(values))
     return pl.Series(values).cast(dtype)
