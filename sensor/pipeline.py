@@ -42,7 +42,7 @@ class Pipeline:
         """What each batch gives; after the last one, what was still open. jobs: 2 for a second process that tracks while this one interprets."""
         tracked = self.tracked(batches)
         for each in beside(self, tracked) if jobs > 1 else tracked:
-            yield self.interpret(each)
+            yield from self.interpret(each).slices()
 
     def tracked(self, batches: Iterable[Batch]) -> Iterator[Tracked]:
         """Every batch tracked, and after the last one an empty one: every flow is over then."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 from sensor.columns import Array, Ints, Source
 from sensor.events.table import Table
 from sensor.events.vocabulary import Kind
+
+MOST_OVER = 8192  # flows that are over in one of a batch's results
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,10 @@ class Arp:
     def __len__(self) -> int:
         return len(self.frame)
 
+    def none(self) -> Arp:
+        """No packets."""
+        return Arp(*(getattr(self, column.name)[:0] for column in fields(Arp)))
+
 
 @dataclass
 class Seen:
@@ -60,3 +67,11 @@ class Seen:
     over: dict[str, Array]
     arp: Arp
     anomalies: list[AnomalyEvent] = field(default_factory=list)
+
+    def slices(self) -> Iterator[Seen]:
+        """The same, but of the flows that are over at most MOST_OVER at once: a million may end together, and each becomes text somewhere."""
+        over, n = self.over, len(self.over["flow"])
+        yield replace(self, over={name: column[:MOST_OVER] for name, column in over.items()})
+        nothing = replace(self, packets=0, bytes=0, tables={}, started=self.started[:0], arp=self.arp.none(), anomalies=[])
+        for begin in range(MOST_OVER, n, MOST_OVER):
+            yield replace(nothing, over={name: column[begin : begin + MOST_OVER] for name, column in over.items()})
