@@ -28,9 +28,9 @@ class Sink(Protocol):
 class Analysis:
     """Runs batches through the pipeline and hands what they give to assets, detectors, summary and sinks."""
 
-    def __init__(self, config: Config | None = None, sinks: Iterable[Sink] = ()) -> None:
+    def __init__(self, config: Config | None = None, sinks: Iterable[Sink] = (), *, inspect: bool = False) -> None:
         self.config = config or Config()
-        self.pipeline = Pipeline(deduplicate=self.config.deduplicate, most_flows=self.config.flows)
+        self.pipeline = Pipeline(deduplicate=self.config.deduplicate, most_flows=self.config.flows, inspect=inspect)
         protocols = self.pipeline.protocols
         self.assets, self.summary = Assets(protocols), Summary(protocols)
         self.watch = Watch(self.config.sensor, self.config.detector_settings(), disabled=self.config.disabled(), quiet_s=self.config.alerts.quiet_s)

@@ -26,11 +26,12 @@ SMALL = 256  # bytes of an array that is not worth a place of its own
 
 
 class Pack(pickle.Pickler):
-    """Pickles everything but arrays, which it lays into a slab, and sources, of which the reader keeps its own."""
+    """Pickles everything but arrays, each of which it lays into a slab once, and sources, of which the reader keeps its own."""
 
     def __init__(self, file: io.BytesIO, slab: memoryview, sources: dict[int, Source]) -> None:
         super().__init__(file, protocol=5)
         self.slab, self.sources, self.used = slab, sources, 0
+        self.laid: dict[int, tuple[int, np.ndarray[Any, Any]]] = {}  # by id, which nobody else gets as long as it is here
 
     def persistent_id(self, obj: Any) -> Any:
         if isinstance(obj, Source):
@@ -38,11 +39,14 @@ class Pack(pickle.Pickler):
             if key not in self.sources:
                 self.sources[key] = obj  # and so it lives on, and nobody else gets its id
             return ("source", key, {name: value for name, value in vars(obj).items() if not name.startswith("_")})
+        if id(obj) in self.laid:
+            return ("array", self.laid[id(obj)][0], obj.dtype, obj.shape)
         if isinstance(obj, np.ndarray) and obj.nbytes > SMALL and self.used + obj.nbytes <= len(self.slab) and obj.dtype.hasobject is False:
             begin = self.used
             there = np.frombuffer(self.slab, obj.dtype, obj.size, begin).reshape(obj.shape)
             there[...] = obj
             self.used = begin + obj.nbytes + 63 & ~63
+            self.laid[id(obj)] = begin, obj
             return ("array", begin, obj.dtype, obj.shape)
         return None
 
@@ -53,6 +57,7 @@ class Unpack(pickle.Unpickler):
     def __init__(self, file: io.BytesIO, slab: memoryview, sources: dict[int, Source]) -> None:
         super().__init__(file)
         self.slab, self.sources = slab, sources
+        self.taken: dict[int, np.ndarray[Any, Any]] = {}
 
     def persistent_load(self, pid: Any) -> Any:
         if pid[0] == "source":
@@ -61,8 +66,9 @@ class Unpack(pickle.Unpickler):
             vars(source).update(values)
             return source
         _, begin, dtype, shape = pid
-        size = int(np.prod(shape))
-        return np.frombuffer(self.slab, dtype, size, begin).reshape(shape).copy()
+        if begin not in self.taken:
+            self.taken[begin] = np.frombuffer(self.slab, dtype, int(np.prod(shape)), begin).reshape(shape).copy()
+        return self.taken[begin]
 
 
 def beside(pipeline: Pipeline, tracked: Iterator[Tracked]) -> Iterator[Tracked]:

@@ -9,26 +9,30 @@ from sensor.beside import beside
 from sensor.columns import Array, Batch
 from sensor.decode.arp import arp
 from sensor.decode.decoder import Decoder
-from sensor.decode.packets import Transport
+from sensor.decode.packets import Packets, Transport
 from sensor.events.exchange import Exchange
 from sensor.events.protocol import Protocol
-from sensor.events.seen import Seen
+from sensor.events.seen import Inspected, Seen
 from sensor.events.table import Pdus, Table
 from sensor.ledger import EventLedger, PacketLedger
 from sensor.protocols import PROTOCOLS
-from sensor.streams.flows import UNKNOWN, Flows, flow_rows
+from sensor.streams.flows import UNKNOWN, Flows, Numbered, flow_rows
+from sensor.streams.inspected import columns
 from sensor.streams.messages import Messages
 from sensor.streams.streams import Streams, hints
 from sensor.tracked import Tracked
 
 
 class Pipeline:
-    """From batches to what they say. State is kept from batch to batch, and bounded; the same packets give the same results however they are cut into batches."""
+    """From batches to what they say. State is kept from batch to batch, and bounded; the same packets give the same results however they are cut into batches.
 
-    def __init__(self, protocols: tuple[Protocol, ...] = PROTOCOLS, *, deduplicate: bool = True, most_flows: int = 1_000_000) -> None:
+    inspect: results carry what rules look at besides events, too.
+    """
+
+    def __init__(self, protocols: tuple[Protocol, ...] = PROTOCOLS, *, deduplicate: bool = True, most_flows: int = 1_000_000, inspect: bool = False) -> None:
         if len({protocol.name for protocol in protocols}) < len(protocols):
             raise ValueError("two protocols have one name")
-        self.protocols = protocols
+        self.protocols, self.inspect = protocols, inspect
         self.decoder = Decoder(deduplicate=deduplicate)
         hint = hints(protocols)
         self.flows = Flows(hint, most_flows)
@@ -62,10 +66,19 @@ class Pipeline:
         packets = self.decoder.decode(batch)
         numbered = self.flows.number(packets, flow_rows(packets))
         found = self.streams.pdus(packets, numbered)
+        inspected = self.inspected(packets, numbered, found) if self.inspect else None
         self.flows.account(packets, numbered)
         self.ledger.add(packets)
         started, anomalies, clock = self.flows.take_started(), self.streams.take_anomalies(packets), self.flows.clock
-        return Tracked(batch.source, clock, len(batch), int(batch.length.sum()), found, numbered.flow, started, self.flows.close(), arp(packets), anomalies)
+        size, over = int(batch.length.sum()), self.flows.close()
+        return Tracked(batch.source, clock, len(batch), size, found, numbered.flow, started, over, arp(packets), anomalies, inspected)
+
+    def inspected(self, packets: Packets, numbered: Numbered, found: list[tuple[int, Pdus]]) -> Inspected:
+        """What rules look at, before the flow table counts this batch."""
+        data = found[0][1].data if found else packets.data
+        return Inspected(
+            data, columns(packets, numbered, self.flows, self.streams.assembly.to_server(numbered.flow, numbered.from_b, numbered.rows)), Pdus.none(data)
+        )
 
     def interpret(self, tracked: Tracked) -> Seen:
         """PDUs -> events."""
@@ -77,7 +90,9 @@ class Pipeline:
                 pdus.data = table.pdus.data  # one buffer for all: each protocol appends behind what the one before has appended
             table = tables[protocol.name] = self.decode(protocol, pdus, tracked.clock_ns)
         t = tracked
-        seen = Seen(t.source, t.clock_ns, t.packets, t.bytes, tables, self.flows.c, t.started, t.over, t.arp, t.anomalies)
+        seen = Seen(t.source, t.clock_ns, t.packets, t.bytes, tables, self.flows.c, t.started, t.over, t.arp, t.anomalies, t.inspected)
+        if t.inspected is not None and table is not None:
+            t.inspected.data = t.inspected.pieces.data = table.pdus.data
         self.event_ledger.add(seen)
         self.forget(t.over["flow"])
         return seen

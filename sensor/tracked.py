@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensor.columns import Array, Source
-from sensor.events.seen import AnomalyEvent, Arp
+from sensor.events.seen import AnomalyEvent, Arp, Inspected
 from sensor.events.table import Pdus
 
 
 @dataclass
 class Tracked:
-    """PDUs by protocol number, the flow of each packet that has one (int32), flows that began, columns of those that are over, ARP and anomalies."""
+    """PDUs by protocol number, the flow of each packet that has one (int32), flows that began, columns of those that are over, ARP, anomalies, and what rules ask for."""
 
     source: Source
     clock_ns: int
@@ -26,3 +26,4 @@ class Tracked:
     over: dict[str, Array]
     arp: Arp
     anomalies: list[AnomalyEvent]
+    inspected: Inspected | None = None

@@ -12,7 +12,8 @@ from typing import Any
 from sensor.analysis import Analysis
 from sensor.columns import Batch
 from sensor.sinks.ndjson import NdjsonSink
-from sensor.streams.streams import Parts, Streams
+from sensor.streams.parts import Parts
+from sensor.streams.streams import Streams
 
 OF_ORDER = ("alert", "point", "ledger", "asset")  # say which of several came first
 BY_BATCH = ("slow_packets",)  # of the ledger: from the segment on that failed a check, all of a batch that is the flow's

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sensor.columns import Array, Ints, Source
-from sensor.events.table import Table
+from sensor.columns import Array, Bytes, Ints, Source
+from sensor.events.table import Pdus, Table
 from sensor.events.vocabulary import Kind
 
 MOST_OVER = 8192  # flows that are over in one of a batch's results
@@ -50,11 +50,28 @@ class Arp:
 
 
 @dataclass
+class Inspected:
+    """What rules look at besides events, where `Pipeline(inspect=True)` asks for it.
+
+    data: the buffer in which everything lies, the same one as the tables' pdus.data. packets: columns, one row per packet of the batch: those of
+    decode.packets.Packets under their names (decode.decoder.DTYPES), frame and ts_ns of the batch, and flow (int32, -1 where there is none: a packet that
+    belongs to no flow, or a mirror's copy), to_server (bool, by role), established (bool) and handshake (bool).
+    established: TCP: no SYN, and no RST of a flow that has shown neither a pure ACK nor data before; UDP: both directions were seen, this packet among them.
+    handshake: the same, and of TCP flows a SYN and the other end's SYN+ACK were seen before.
+    pieces: bytes of TCP streams that are part of no PDU of a known protocol.
+    """
+
+    data: Bytes
+    packets: dict[str, Array]
+    pieces: Pdus
+
+
+@dataclass
 class Seen:
     """One batch's results.
 
     flows: the flow table's columns by flow number (see streams.flows.COLUMNS): valid until the next batch. started: flows that began in this batch (int32).
-    over: columns of the flows that are over, `flow` among them. packets, bytes: of the batch.
+    over: columns of the flows that are over, `flow` among them. packets, bytes: of the batch. inspected: None unless the pipeline was asked for it.
     """
 
     source: Source
@@ -67,11 +84,12 @@ class Seen:
     over: dict[str, Array]
     arp: Arp
     anomalies: list[AnomalyEvent] = field(default_factory=list)
+    inspected: Inspected | None = None
 
     def slices(self) -> Iterator[Seen]:
         """The same, but of the flows that are over at most MOST_OVER at once: a million may end together, and each becomes text somewhere."""
         over, n = self.over, len(self.over["flow"])
         yield replace(self, over={name: column[:MOST_OVER] for name, column in over.items()})
-        nothing = replace(self, packets=0, bytes=0, tables={}, started=self.started[:0], arp=self.arp.none(), anomalies=[])
+        nothing = replace(self, packets=0, bytes=0, tables={}, started=self.started[:0], arp=self.arp.none(), anomalies=[], inspected=None)
         for begin in range(MOST_OVER, n, MOST_OVER):
             yield replace(nothing, over={name: column[begin : begin + MOST_OVER] for name, column in over.items()})

@@ -52,6 +52,12 @@ class Pdus:
     def __len__(self) -> int:
         return len(self.at)
 
+    @staticmethod
+    def none(data: Bytes) -> Pdus:
+        """No PDUs, over this buffer."""
+        none, no = np.zeros(0, np.int64), np.zeros(0, np.bool_)
+        return Pdus(data, none, none, none, none, none, none.astype(np.int32), no, no.astype(np.uint8), none, no, none.astype(np.uint32), none, none)
+
     def header(self, layout: np.dtype[Any]) -> Array:
         """The record at each PDU's beginning."""
         return read(self.data, self.at, layout)

@@ -39,7 +39,7 @@ class Role(IntEnum):
 
 
 LETTERS = "SHADFR"  # of a TCP history: SYN, SYN+ACK, pure ACK, data, FIN, RST. Bit of `letters`: place here, plus 6 when sent by end b
-SYN, DATA, FIN, RST = 1 << 0, 1 << 3, 1 << 4, 1 << 5
+SYN, ANSWERED, ACKED, DATA, FIN, RST = (1 << place for place in range(6))
 BOTH = 1 | 1 << 6
 TCP_NS, UDP_NS, OTHER_NS = 3600 * SECOND, 120 * SECOND, 300 * SECOND  # a flow silent for longer is over
 CLOSED_NS = 30 * SECOND  # and so is a TCP flow that was closed, or whose SYN was never answered

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sensor.columns import PAD, Array, Bytes, Ints, Mask, appended, distinct, firsts, heads, order_by, ragged
+from sensor.columns import PAD, Array, Bytes, Ints, Mask, distinct, firsts, heads, order_by
 from sensor.decode.packets import Packets, Transport
 from sensor.events.protocol import Protocol
 from sensor.events.seen import AnomalyEvent
@@ -18,10 +18,8 @@ from sensor.events.vocabulary import Kind, Trust
 from sensor.streams.flows import UNDECIDED, UNKNOWN, Flows, Numbered, Role
 from sensor.streams.framing import frame, recognise
 from sensor.streams.memory import Memory
-from sensor.streams.reassembly import TRIES, Flow, Found, Reassembler, Segment, Trouble
-
-NEVER = np.iinfo(np.int64).max
-ONE_SIDED = 8  # packets of one direction without any of the other, after which what it says is labelled so
+from sensor.streams.parts import NEVER, Assembly, Parts
+from sensor.streams.reassembly import TRIES, Flow, Reassembler, Segment, Trouble
 
 
 def hints(protocols: tuple[Protocol, ...]) -> NDArray[np.uint8]:
@@ -42,27 +40,6 @@ class FlowTrouble:
     protocol: int
 
 
-@dataclass
-class Parts:
-    """PDUs found so far in one batch, as parts of columns; `annex` is what the slow path put together, to stand behind the batch's bytes."""
-
-    base: int
-    annex: bytearray = field(default_factory=bytearray)
-    columns: list[tuple[Array, ...]] = field(default_factory=list)  # protocol, at, end, row, frame, ts_ns, flow, from_b, trust, notes
-
-    def add(self, *columns: Array | int) -> None:
-        n = max(len(column) for column in columns if isinstance(column, np.ndarray))
-        self.columns.append(tuple(np.broadcast_to(np.asarray(column), n) for column in columns))
-
-    def put(self, found: list[Found], flow: int, protocol: int) -> None:
-        """What the slow path found in one flow."""
-        for pdu in found:
-            at = self.base + len(self.annex)
-            self.annex += pdu.content
-            values = (protocol, at, at + len(pdu.content), pdu.row, pdu.frame, pdu.ts_ns, flow, pdu.from_b, pdu.trust, 0)
-            self.columns.append(tuple(np.array([value]) for value in values))
-
-
 class Streams:
     """Keeps what streams need from batch to batch.
 
@@ -81,11 +58,12 @@ class Streams:
         self.memory = Memory()
         self.troubles: list[FlowTrouble] = []
         self.first_failure = np.full(flows.most, NEVER)  # scratch, by flow
-        self.first_row = np.full(flows.most * 2, NEVER)  # scratch, by stream
+        self.assembly = Assembly(flows)
 
     def pdus(self, p: Packets, n: Numbered) -> list[tuple[int, Pdus]]:
         """The PDUs that these packets complete, by protocol number. No packets: those that are still held, too, because their source is at its end."""
         parts = Parts(len(p.data) - PAD)
+        self.assembly.turned.clear()
         self._flush(parts)
         if not len(p.batch):
             for flow, state in sorted(self.slow.items(), key=lambda item: int(self.flows.c["first_frame"][item[0]])):
@@ -93,7 +71,7 @@ class Streams:
                 self._settle(flow)
         self._segments(p, n, parts)
         self._datagrams(p, n, parts)
-        found = self._by_protocol(p, n, parts)
+        found = self.assembly.by_protocol(p, n, parts, self.packets)
         self.packets += len(p.batch)
         return found
 
@@ -161,9 +139,9 @@ class Streams:
         number = recognise(self.protocols, self.over_tcp, c["hint"][flow[first]], p.data, at[first], at[first] + length[first])
         c["protocol"][flow[first]] = number
         self._fail(flow[first], rows[first], number == 0)
-        self._assign_roles(p.data, number, flow[first], from_b[first], at[first])
+        self._assign_roles(p.data, number, flow[first], from_b[first], at[first], rows[first])
 
-    def _assign_roles(self, data: Bytes, number: Array, flow: Array, from_b: Mask, at: Ints) -> None:
+    def _assign_roles(self, data: Bytes, number: Array, flow: Array, from_b: Mask, at: Ints, row: Ints) -> None:
         """Where neither a handshake nor a port told who is the server, the first PDU may."""
         c = self.flows.c
         for one in distinct(number[(number > 0) & (c["role"][flow] == Role.LOWER_PORT)]):
@@ -171,7 +149,11 @@ class Streams:
             mine = np.flatnonzero((number == one) & (c["role"][flow] == Role.LOWER_PORT))
             role = protocol.role(np.ascontiguousarray(data[at[mine][:, None] + np.arange(protocol.header.itemsize)]).view(protocol.header)[:, 0])
             told = mine[role != 0]
-            c["server_is_b"][flow[told]] = (role[role != 0] > 0) ^ from_b[told]
+            server_is_b = (role[role != 0] > 0) ^ from_b[told]
+            other = told[server_is_b != c["server_is_b"][flow[told]]]
+            if other.size:
+                self.assembly.turned.append((flow[other], row[other]))
+            c["server_is_b"][flow[told]] = server_is_b
             c["role"][flow[told]] = Role.STRUCTURE
 
     # The slow path
@@ -220,7 +202,7 @@ class Streams:
             if c["protocol"][flow] == UNDECIDED:
                 head = work.found[0]
                 data = np.frombuffer(head.content + bytes(PAD), np.uint8)
-                self._assign_roles(data, np.array([state.protocol]), np.array([flow]), np.array([head.from_b]), np.zeros(1, np.int64))
+                self._assign_roles(data, np.array([state.protocol]), np.array([flow]), np.array([head.from_b]), np.zeros(1, np.int64), np.array([head.row]))
             parts.put(work.found, flow, state.protocol)
         c["protocol"][flow] = state.protocol
         self.troubles.extend(FlowTrouble(trouble, flow, state.protocol) for trouble in work.troubles)
@@ -302,7 +284,7 @@ class Streams:
                     if what:
                         c["protocol"][one] = what
                         self.tries.pop(one, None)
-                        self._assign_roles(data, np.array([what]), np.array([one]), from_b[i : i + 1], at[i : i + 1])
+                        self._assign_roles(data, np.array([what]), np.array([one]), from_b[i : i + 1], at[i : i + 1], n.rows[some[i : i + 1]])
                     else:
                         self.tries[one] = self.tries.get(one, 0) + 1
                         if self.tries[one] >= TRIES:
@@ -326,72 +308,6 @@ class Streams:
             event = AnomalyEvent(trouble.kind, trouble.frame, trouble.ts_ns, each.flow, trouble.from_b, name, trouble.size)
             found.append((trouble.row, event))
         return [event for _, event in sorted(found, key=lambda pair: pair[0])]
-
-    # Putting together
-
-    def _by_protocol(self, p: Packets, n: Numbered, parts: Parts) -> list[tuple[int, Pdus]]:
-        if not parts.columns:
-            return []
-        number, at, end, row, frame_, ts_ns, flow, from_b, trust, notes = (np.concatenate(part) for part in zip(*parts.columns, strict=True))
-        data = appended(p.data, parts.annex) if parts.annex else p.data
-        order = order_by(row)
-        number, row, flow, from_b = number[order], row[order], flow[order], from_b[order].astype(np.bool_)
-        position = self._positions(flow)
-        trust = np.maximum(trust[order], self._one_sided(n, row, flow, from_b)).astype(np.uint8)
-        to_server = from_b ^ self.flows.c["server_is_b"][flow]
-        now = np.zeros(len(p.batch), np.int64)
-        now[n.rows] = n.now
-        flushed = ~self.flows.c["live"][flow]  # complete with the flow's last packet, however much later it is noticed that no other comes
-        released = np.where(flushed, self.flows.c["seen_ns"][flow], now[row]) if len(now) else self.flows.c["seen_ns"][flow]
-        result = []
-        for one in distinct(number):
-            mine = np.flatnonzero(number == one)
-            pick = order[mine]
-            columns = (at[pick], end[pick], row[mine], frame_[pick], ts_ns[pick], flow[mine].astype(np.int32), to_server[mine], trust[mine], position[mine])
-            none = np.zeros(len(mine), np.bool_)
-            pdus = Pdus(
-                data,
-                *columns,
-                carried=none,
-                notes=notes[pick].astype(np.uint32),
-                message_at=at[pick],
-                message_end=end[pick],
-                released_ns=released[mine],
-                serial=self.packets + row[mine],
-                conversation=self.flows.c["conversation"][flow[mine]],
-            )
-            result.append((one, pdus))
-        return result
-
-    def _positions(self, flow: Array) -> Ints:
-        """Each PDU's number in its flow; moves the flows' counts on."""
-        order = order_by(flow)
-        start = np.flatnonzero(heads(flow[order]))
-        counts = np.diff(np.append(start, len(flow)))
-        which = flow[order[start]]
-        position = np.empty(len(flow), np.int64)
-        position[order] = np.repeat(self.flows.c["pdus"][which], counts) + ragged(counts)[1]
-        self.flows.c["pdus"][which] += counts
-        return position
-
-    def _one_sided(self, n: Numbered, row: Ints, flow: Array, from_b: Mask) -> Array:
-        """Trust.ONE_SIDED for PDUs of a direction that had sent ONE_SIDED packets while the other had sent none, else COMPLETE. Runs before `Flows.account`."""
-        packets = self.flows.c["packets"]
-        stream = flow.astype(np.int64) * 2 + from_b
-        result = np.zeros(len(row), np.uint8)
-        lonely = np.flatnonzero(packets[stream ^ 1] == 0)
-        if lonely.size:  # mostly flows that begin in this batch, and are answered before long
-            self.first_row[n.stream[::-1]] = n.rows[::-1]
-            lonely = lonely[self.first_row[stream[lonely] ^ 1] > row[lonely]]
-            self.first_row[n.stream] = NEVER
-        if lonely.size:
-            here = np.flatnonzero((packets[n.stream] == 0) | (packets[n.stream ^ 1] == 0))
-            here = here[order_by(n.stream[here])]
-            place = n.stream[here] << 20 | n.rows[here]  # packets by stream, then as captured
-            mine, until = stream[lonely], row[lonely]
-            own, other = (np.searchsorted(place, s << 20 | until, "right") - np.searchsorted(place, s << 20, "left") for s in (mine, mine ^ 1))
-            result[lonely[(own + packets[mine] >= ONE_SIDED) & (other == 0)]] = Trust.ONE_SIDED
-        return result
 
     def count(self, protocol: int, what: str, size: int) -> None:
         if size:

@@ -1,0 +1,160 @@
+"""What rules see of packets: the same however they are cut into batches, and the same as a plain reading of the words says."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sensor.analysis import Analysis
+from sensor.beside import Pack, Unpack
+from sensor.columns import Array
+from sensor.decode.decoder import DTYPES
+from sensor.decode.packets import Outcome
+from sensor.events.seen import Inspected
+from sensor.pipeline import Pipeline
+from tests.make import ACK, CLIENT, FIN, RST, SERVER, SYN, batches, ethernet, ipv4, tcp, udp
+from tests.streams.test_streams import dnp3_frame, read_request, read_response
+
+TOLD = ("frame", "ts_ns", "to_server", "established", "handshake", "transport", "flags", "sequence", "source_port", "destination_port", "payload_length")
+A, B = (CLIENT, 40_000), (SERVER, 502)
+
+
+def inspected(frames: Sequence[bytes], rows: int = 1 << 30, jobs: int = 1) -> list[Inspected]:
+    return [seen.inspected for seen in Pipeline(inspect=True).run(batches(frames, rows), jobs) if seen.inspected]
+
+
+def told(frames: Sequence[bytes], rows: int = 1 << 30, jobs: int = 1) -> list[tuple[object, ...]]:
+    """Per packet, what does not depend on where it lies; and its payload."""
+    result: list[tuple[object, ...]] = []
+    for each in inspected(frames, rows, jobs):
+        columns = each.packets
+        payloads = [each.data[at : at + size].tobytes() for at, size in zip(columns["payload_at"].tolist(), columns["payload_length"].tolist(), strict=True)]
+        result += zip(*(columns[name].tolist() for name in TOLD), payloads, strict=True)
+    return result
+
+
+def marks(frames: Sequence[bytes], rows: int = 1 << 30, jobs: int = 1) -> list[tuple[bool, bool]]:
+    """Established and handshake of each packet."""
+    names = ("established", "handshake")
+    return [pair for each in inspected(frames, rows, jobs) for pair in zip(*(each.packets[name].tolist() for name in names), strict=True)]
+
+
+@st.composite
+def packets(draw: st.DrawFn) -> list[tuple[int, bool, bool, int, bytes]]:
+    """Packets of two TCP and two UDP conversations: which, whether TCP, whether the server sends it, flags, payload."""
+    flags = st.sampled_from([SYN, SYN | ACK, ACK, ACK, RST, RST | ACK, FIN | ACK, SYN | RST, 0])
+    one = st.tuples(st.integers(0, 1), st.booleans(), st.booleans(), flags, st.sampled_from([b"", b"", b"x" * 40]))
+    return draw(st.lists(one, min_size=1, max_size=30))
+
+
+def frame(number: int, which: int, is_tcp: bool, back: bool, flags: int, payload: bytes) -> bytes:
+    ends = [(CLIENT, 40_000 + which), (SERVER, 80)]
+    source, destination = reversed(ends) if back else ends
+    return tcp(source, destination, 100, payload, flags, 0, number) if is_tcp else udp(source, destination, payload, number)
+
+
+def expected(talk: list[tuple[int, bool, bool, int, bytes]]) -> list[tuple[bool, bool]]:
+    """One packet after the other, in the words of Inspected."""
+    seen: dict[tuple[int, bool], set[object]] = {}
+    result = []
+    for which, is_tcp, back, flags, payload in talk:
+        before = seen.setdefault((which, is_tcp), set())
+        if is_tcp:
+            established = not flags & SYN and not (flags & RST and "conversing" not in before)
+            handshake = established and any({("SYN", one), ("SYN+ACK", not one)} <= before for one in (False, True))
+            if payload or (flags & ACK and not flags & (SYN | FIN | RST)):
+                before.add("conversing")
+            if flags & SYN:
+                before.add(("SYN+ACK" if flags & ACK else "SYN", back))
+        else:
+            before.add(back)
+            established = handshake = before == {False, True}
+        result.append((established, handshake))
+    return result
+
+
+@settings(max_examples=100, deadline=None)
+@given(packets())
+def test_established_is_what_it_is_said_to_be(talk: list[tuple[int, bool, bool, int, bytes]]) -> None:
+    frames = [frame(number, *packet) for number, packet in enumerate(talk)]
+    for rows in (1, 2, 5, 64):
+        assert marks(frames, rows) == expected(talk)
+
+
+def conversation() -> list[bytes]:
+    return [
+        tcp(A, B, 99, flags=SYN),
+        tcp(B, A, 499, flags=SYN | ACK, acknowledgment=100),
+        tcp(A, B, 100, acknowledgment=500, identification=2),
+        tcp(A, B, 100, read_request(1), acknowledgment=500, identification=3),
+        tcp(B, A, 500, read_response(1), acknowledgment=112, identification=2),
+        ethernet(ipv4(CLIENT, SERVER, 1, bytes(8))),
+        udp((CLIENT, 5000), (SERVER, 20_000), dnp3_frame(), 7),
+        ethernet(bytes(46), 0x9999),
+    ]
+
+
+def test_a_row_a_packet_whatever_it_is() -> None:
+    frames = [*conversation(), conversation()[-2]]  # the last one is a mirror's copy
+    each, end = inspected(frames)
+    assert set(each.packets) == {*DTYPES, "frame", "ts_ns", "flow", "to_server", "established", "handshake"}
+    assert all(len(column) == len(frames) for column in each.packets.values())
+    assert all(len(column) == 0 for column in end.packets.values())
+    assert each.packets["flow"].dtype == np.int32
+    assert (each.packets["flow"] >= 0).tolist() == [True] * 7 + [True, False]
+    assert each.packets["outcome"][-1] == Outcome.DUPLICATE
+    assert each.packets["to_server"].tolist() == [True, False, True, True, False, True, True, True, False]
+    assert each.packets["handshake"].tolist() == [False, False, True, True, True, False, False, False, False]
+
+
+@pytest.mark.parametrize(("rows", "jobs"), [(1, 1), (3, 1), (4, 2)])
+def test_no_cut_and_no_second_process_changes_it(rows: int, jobs: int) -> None:
+    assert told(conversation(), rows, jobs) == told(conversation())
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3])
+def test_who_the_server_is_counts_from_when_it_was_known(rows: int) -> None:
+    """On ports that say nothing, what came before the first PDU has the sides that were guessed then, in every cut."""
+    client, server = (CLIENT, 3000), (SERVER, 4000)
+    frames = [
+        tcp(server, client, 500, identification=1),
+        tcp(client, server, 100, dnp3_frame(), identification=1),
+        tcp(server, client, 500, identification=2),
+    ]
+    sides = [row[2] for row in told(frames)]
+    assert sides == [row[2] for row in told(frames, rows)] == [True, True, False]
+
+
+def test_the_buffer_is_the_one_that_tables_end_with() -> None:
+    frames = [*conversation(), udp((CLIENT, 5000), (SERVER, 20_000), dnp3_frame(), 8)]
+    for jobs in (1, 2):
+        for seen in Pipeline(inspect=True).run(batches(frames), jobs):
+            assert seen.inspected
+            assert seen.inspected.pieces.data is seen.inspected.data
+            if seen.tables:
+                assert list(seen.tables.values())[-1].pdus.data is seen.inspected.data
+
+
+def test_only_who_asks_is_given_it() -> None:
+    assert all(seen.inspected is None for seen in Pipeline().run(batches(conversation())))
+    given_: list[object] = []
+    Analysis(inspect=True).run(batches(conversation()), each=lambda seen: given_.append(seen.inspected))
+    assert all(given_)
+
+
+def test_an_array_crosses_once_however_often_it_is_named() -> None:
+    slab, file = memoryview(bytearray(1 << 16)), io.BytesIO()
+    data: Array = np.arange(1000)
+    pack = Pack(file, slab, {})
+    pack.dump([data, {"again": data}, data.copy()])
+    assert pack.used < 3 * data.nbytes
+    file.seek(0)
+    one, named, other = Unpack(file, slab, {}).load()
+    assert one is named["again"] is not other
+    assert np.array_equal(one, data)
+    assert np.array_equal(other, data)
