@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from detectors.state import TRANSIENT
 from sensor.columns import firsts
-from sensor.events.address import address_text, is_public
+from sensor.events.address import address_text, are_public, is_public
 from sensor.events.alert import Finding, Kind, Severity
 from sensor.events.seen import Seen
 from sensor.events.table import Table
@@ -48,7 +48,8 @@ class Internet:
             if rows.size:
                 flows, first = firsts(table.flow[rows])
                 self.done[flows] = True
-                for row in np.sort(rows[first]).tolist():
+                public = np.logical_or(*(are_public(seen.flows[f"{end}_high"][flows], seen.flows[f"{end}_low"][flows]) for end in "ab"))
+                for row in np.sort(rows[first[public]]).tolist():
                     yield from self._look(seen, table, row)
 
     def _look(self, seen: Seen, table: Table, row: int) -> Iterator[Finding]:

@@ -109,7 +109,7 @@ class Assets:
     def __init__(self, protocols: tuple[Protocol, ...], most: int = MOST) -> None:
         self.protocols, self.most = protocols, most
         self.known: OrderedDict[tuple[int, int], Asset] = OrderedDict()
-        self.shared: dict[int, set[int]] = {}  # MAC -> the addresses that it was seen with
+        self.shared: OrderedDict[int, set[int]] = OrderedDict()  # MAC -> the addresses that it was seen with
         self.evicted = 0
         self.origins = Origins()
         self.waiting = np.zeros(0, np.int32)  # flows of which only one side was seen so far
@@ -204,7 +204,7 @@ class Assets:
         if len(addresses) < MOST_MACS:
             addresses.add(low)
         if len(self.shared) > self.most:
-            self.shared.pop(next(iter(self.shared)))
+            self.shared.popitem(last=False)
 
     def _identify(self, seen: Seen, table: Table, protocol: Protocol) -> None:
         """What devices say of themselves."""

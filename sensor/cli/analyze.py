@@ -46,7 +46,7 @@ def analyze(
 ) -> None:
     """Read captures (files, directories, globs, - for standard input) and say who is on the network, what they did to each other, and what is wrong."""
     from sensor.capture import open_captures
-    from sensor.cli.page import as_json, print_page
+    from sensor.cli.page import json_parts, print_page
 
     settings = load_config(config, lang)
     with Progress(show=not quiet and ndjson != "-") as progress:
@@ -55,7 +55,9 @@ def analyze(
     if not analysis.sources:
         raise click.ClickException(f"no captures found in {', '.join(captures)}")
     if summary == "json":
-        click.echo(as_json(analysis))
+        for part in json_parts(analysis):
+            click.echo(part, nl=False)
+        click.echo()
     elif not quiet and ndjson != "-" and any(source.id for source in analysis.sources):
         print_page(analysis, settings.lang)
     problems = [problem for source in analysis.sources for problem in source.problems]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -22,31 +22,40 @@ ROWS = 25  # of each table; the rest is said to be there
 COLOURS = {Severity.CRITICAL: "bold red", Severity.HIGH: "red", Severity.MEDIUM: "yellow", Severity.LOW: "cyan"}
 
 
-def as_json(analysis: Analysis) -> str:
-    """The whole summary as one JSON document."""
-    summary = analysis.summary
-    return json.dumps(
-        {
-            "sources": [source_document(source) for source in analysis.sources],
-            "assets": list(analysis.assets.documents(analysis.config.sensor)),
-            "conversations": [
-                {"client": client, "server": server, "port": port, "protocol": protocol, "flows": t.count, "packets": t.packets, "bytes": t.bytes, "first_frame": t.first_frame}
-                for (client, server, port, protocol), t in as_met(summary.conversations)
-            ],
-            "other_traffic": [
-                {"transport": transport, "port": port, "flows": t.count, "packets": t.packets, "bytes": t.bytes} for (transport, port), t in as_met(summary.others)
-            ],
-            "acts": [
-                {"client": client, "server": server, "protocol": protocol, "action": action, "count": t.count, "refused": t.refused, "first_frame": t.first_frame,
-                 "last_frame": t.last_frame, "source": t.source}
-                for (client, server, protocol, action), t in as_met(summary.acts)
-            ],
-            "alerts": [alert_document(alert, analysis.config.lang) for alert in worst_first(analysis)],
-            "ledger": analysis.ledger(),
-        },
-        ensure_ascii=False,
-        indent=2,
-    )  # fmt: skip
+def json_parts(analysis: Analysis) -> Iterator[str]:
+    """The whole summary as one JSON document, text by text: of its lists, which may have a hundred thousand items, one item is held at a time."""
+    summary, opening = analysis.summary, "{"
+    lists: dict[str, Iterable[dict[str, Any]]] = {
+        "sources": map(source_document, analysis.sources),
+        "assets": analysis.assets.documents(analysis.config.sensor),
+        "conversations": (
+            {"client": client, "server": server, "port": port, "protocol": protocol, "flows": t.count, "packets": t.packets, "bytes": t.bytes, "first_frame": t.first_frame}
+            for (client, server, port, protocol), t in as_met(summary.conversations)
+        ),
+        "other_traffic": (
+            {"transport": transport, "port": port, "flows": t.count, "packets": t.packets, "bytes": t.bytes} for (transport, port), t in as_met(summary.others)
+        ),
+        "acts": (
+            {"client": client, "server": server, "protocol": protocol, "action": action, "count": t.count, "refused": t.refused, "first_frame": t.first_frame,
+             "last_frame": t.last_frame, "source": t.source}
+            for (client, server, protocol, action), t in as_met(summary.acts)
+        ),
+        "alerts": (alert_document(alert, analysis.config.lang) for alert in worst_first(analysis)),
+    }  # fmt: skip
+    for name, items in lists.items():
+        yield f'{opening}\n  "{name}": ['
+        before = "\n    "
+        for item in items:
+            yield before + _json(item, 4)
+            before = ",\n    "
+        yield "\n  ]" if before[0] == "," else "]"
+        opening = ","
+    yield f',\n  "ledger": {_json(analysis.ledger(), 2)}\n}}'
+
+
+def _json(document: dict[str, Any], indent: int) -> str:
+    """A part of a document that stands so far to the right: no string of JSON has a line break of its own."""
+    return json.dumps(document, ensure_ascii=False, indent=2).replace("\n", "\n" + " " * indent)
 
 
 def source_document(source: Source) -> dict[str, Any]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
-from sensor.columns import Array
+import numpy as np
+
+from sensor.columns import Array, Mask
 
 MAPPED = 0xFFFF << 32  # ::ffff:0:0/96, where IPv4 addresses stand (RFC 4291 2.5.5.2)
 MAC_HIGH = 1  # the high half of an address column that holds a MAC
@@ -33,6 +35,36 @@ def is_public(high: int, low: int) -> bool:
         return False
     ip = ipaddress.ip_address(address_text(high, low))
     return ip.is_global and not ip.is_multicast
+
+
+# Networks that the IANA special-purpose registries name: at their borders, and nowhere else, may the answer of `is_public` change.
+SPECIAL = (
+    "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.0.0/29", "192.0.0.8/32",
+    "192.0.0.9/32", "192.0.0.10/32", "192.0.0.170/31", "192.0.2.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4",
+    "240.0.0.0/4", "255.255.255.255/32",
+    "::/128", "::1/128", "::ffff:0:0/96", "64:ff9b:1::/48", "100::/64", "100:0:0:1::/64", "2001::/23", "2001:1::1/128", "2001:1::2/128", "2001:1::3/128",
+    "2001:2::/48", "2001:3::/32", "2001:4:112::/48", "2001:10::/28", "2001:20::/28", "2001:30::/28", "2001:db8::/32", "2002::/16", "3fff::/20", "5f00::/16",
+    "fc00::/7", "fe80::/10", "ff00::/8",
+)  # fmt: skip
+
+
+@cache
+def _borders() -> tuple[Array, Array, Array]:
+    """Where ranges of addresses begin whose addresses are all public or all not: high and low halves (uint64), and which it is (bool)."""
+    places = {0, MAC_HIGH << 64, MAC_HIGH << 64 | 1 << 48}
+    for network in map(ipaddress.ip_network, SPECIAL):
+        first = int(network.network_address) + (MAPPED if network.version == 4 else 0)
+        places |= {first, first + network.num_addresses}
+    halves = [(place >> 64, place & (1 << 64) - 1) for place in sorted(places - {1 << 128})]
+    high, low = np.array(halves, np.uint64).T
+    return high, low, np.array([is_public(*each) for each in halves])
+
+
+def are_public(high: Array, low: Array) -> Mask:
+    """`is_public` of columns."""
+    border_high, border_low, public = _borders()
+    beyond = (high[:, None] > border_high) | (high[:, None] == border_high) & (low[:, None] >= border_low)
+    return public[np.count_nonzero(beyond, axis=1) - 1]  # type: ignore[no-any-return]
 
 
 class End(NamedTuple):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from sensor.cli.page import print_page
+from sensor.analysis import Analysis
+from sensor.cli.page import json_parts, print_page
 from tests.sinks.traffic import analysis
 
 
@@ -15,3 +18,12 @@ def test_no_text_of_a_device_or_file_writes_to_the_terminal(capsys: pytest.Captu
     assert "\x1b" not in page
     assert "plant[/]\\x1b[2J.pcap" in page
     assert "</script>[/][red]\\r\\n=cmd()" in "".join(page.split())  # shown as it is, over as many lines as its column needs
+
+
+@pytest.mark.parametrize("of", [analysis(name="a\nb\u2028.pcap"), Analysis()])
+def test_the_summary_in_parts_is_one_indented_document(of: Analysis) -> None:
+    parts = list(json_parts(of))
+    document = json.loads("".join(parts))
+    assert "".join(parts) == json.dumps(document, ensure_ascii=False, indent=2)
+    assert list(document) == ["sources", "assets", "conversations", "other_traffic", "acts", "alerts", "ledger"]
+    assert len(parts) == 2 * 6 + 1 + sum(len(document[name]) for name in list(document)[:-1])  # each item by itself
