@@ -1,0 +1,166 @@
+"""What rules remember from one match to the next: bits, integers and counts. Every table is bounded, and what it forgets is counted."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from detectors.signature.rule import Bit, FlowInt, Threshold
+
+MOST = 65_536  # entries of each table
+SECOND = 1_000_000_000
+V = TypeVar("V")
+
+
+@dataclass
+class Bounded(Generic[V]):
+    """A table that forgets what was not touched longest."""
+
+    most: int = MOST
+    evicted: int = 0
+    entries: OrderedDict[Hashable, V] = field(default_factory=OrderedDict)
+
+    def get(self, key: Hashable) -> V | None:
+        if (value := self.entries.get(key)) is not None:
+            self.entries.move_to_end(key)
+        return value
+
+    def put(self, key: Hashable, value: V) -> V:
+        self.entries[key] = value
+        self.entries.move_to_end(key)
+        if len(self.entries) > self.most:
+            self.entries.popitem(last=False)
+            self.evicted += 1
+        return value
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a rule matched, as far as state depends on it: the conversation (-1: none), both addresses and ports, and the capture time."""
+
+    conversation: int
+    source: int
+    destination: int
+    source_port: int
+    destination_port: int
+    ts_ns: int
+
+    def key(self, track: str) -> Hashable:
+        match track:
+            case "src" | "by_src":
+                return ("src", self.source)
+            case "dst" | "by_dst":
+                return ("dst", self.destination)
+            case "pair" | "by_both":
+                return ("pair", *sorted((self.source, self.destination))) if track == "pair" else ("both", self.source, self.destination)
+            case "by_rule":
+                return ("rule",)
+        return ("flow", self.conversation)
+
+
+@dataclass
+class Count:
+    """A threshold's window: since when, how many, and for backoff the next count that alerts."""
+
+    since_ns: int
+    count: int = 0
+    following: int = 0
+    values: set[int] = field(default_factory=set)
+
+
+@dataclass
+class State:
+    """All of a rule set's memory."""
+
+    bits: Bounded[int] = field(default_factory=Bounded)  # (track's key, name) -> the time until which it is set
+    integers: Bounded[dict[str, int]] = field(default_factory=Bounded)  # by conversation
+    counts: Bounded[Count] = field(default_factory=Bounded)
+
+    @property
+    def evicted(self) -> int:
+        return self.bits.evicted + self.integers.evicted + self.counts.evicted
+
+    def has(self, bit: Bit, place: Place) -> bool:
+        """Whether any of the names is set."""
+        key = place.key(bit.track)
+        return any((until := self.bits.get((key, name))) is not None and until > place.ts_ns for name in bit.names)
+
+    def allows(self, bits: tuple[Bit, ...], integers: tuple[FlowInt, ...], place: Place) -> bool:
+        """Whether what a rule asks of bits and integers holds."""
+        for bit in bits:
+            if bit.command in ("isset", "isnotset") and self.has(bit, place) != (bit.command == "isset"):
+                return False
+        if not integers:
+            return True
+        known: dict[str, int] = self.integers.get(place.conversation) or {}
+        return all(self._asks(each, known) for each in integers)
+
+    def _asks(self, each: FlowInt, known: dict[str, int]) -> bool:
+        here, other = known.get(each.name), known.get(each.value) if isinstance(each.value, str) else each.value
+        match each.operator:
+            case "isset":
+                return here is not None
+            case "isnotset" | "notset":
+                return here is None
+            case "=" | "+" | "-":
+                return True
+        if here is None or other is None:
+            return False
+        answers = {"<": here < other, "<=": here <= other, ">": here > other, ">=": here >= other, "==": here == other, "!=": here != other}
+        return answers[each.operator]
+
+    def apply(self, bits: tuple[Bit, ...], integers: tuple[FlowInt, ...], place: Place) -> None:
+        """What a rule changes, now that it has matched."""
+        for bit in bits:
+            key = place.key(bit.track)
+            until = place.ts_ns + bit.expire * SECOND if bit.expire else 1 << 62
+            for name in bit.names:
+                if bit.command == "set" or (bit.command == "toggle" and not self.has(Bit("isset", (name,), bit.track), place)):
+                    self.bits.put((key, name), until)
+                elif bit.command in ("unset", "toggle"):
+                    self.bits.entries.pop((key, name), None)
+        for each in integers:
+            if each.operator in ("=", "+", "-"):
+                known = self.integers.get(place.conversation)
+                known = self.integers.put(place.conversation, {}) if known is None else known
+                value = known.get(each.value, 0) if isinstance(each.value, str) else each.value
+                known[each.name] = {"=": value, "+": known.get(each.name, 0) + value, "-": max(known.get(each.name, 0) - value, 0)}[each.operator]
+
+    def passes(self, threshold: Threshold, rule: Hashable, place: Place) -> bool:
+        """Whether a match of this rule is an alert. Windows begin with their first hit and end `seconds` later, by capture time."""
+        key = (rule, threshold.kind, place.key(threshold.track))
+        count = self.counts.get(key)
+        window = threshold.seconds * SECOND
+        if count is None or (threshold.kind != "backoff" and place.ts_ns > count.since_ns + window):
+            count = self.counts.put(key, Count(place.ts_ns, following=threshold.count))
+        if threshold.unique_on:
+            value = place.source_port if threshold.unique_on == "src_port" else place.destination_port
+            if value in count.values:
+                return False
+            count.values.add(value)
+        count.count += 1
+        match threshold.kind:
+            case "limit":
+                return count.count <= threshold.count
+            case "threshold":
+                if count.count >= threshold.count:
+                    count.count = 0
+                    count.values.clear()
+                    return True
+                return False
+            case "both":
+                return count.count == threshold.count
+            case "backoff":
+                if count.count == count.following:
+                    count.following *= max(threshold.multiplier, 1)
+                    return True
+                return False
+        return count.count > threshold.count  # detection_filter
+
+    def forget(self, conversations: Any) -> None:
+        """Flows that are over."""
+        if self.integers.entries:
+            for conversation in conversations.tolist():
+                self.integers.entries.pop(conversation, None)

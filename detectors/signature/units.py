@@ -1,0 +1,167 @@
+"""What rules look at in one batch: packets, PDUs and stretches of streams, each kind as columns."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from detectors.signature.rule import Ranges
+from sensor.columns import PAD, Array, Bytes, Ints, Mask, order_by, padded
+from sensor.decode.packets import Outcome
+from sensor.events.seen import Seen
+from sensor.events.table import Pdus, Table
+
+PACKET, PIECE = "packet", "stream"  # kinds of units; any other is a dataset's name: its PDUs
+WINDOW = 2_560  # bytes of a stream that are looked at again together with what follows them
+MOST_TAILS = 16_384  # streams whose last bytes are kept
+LOW = (1 << 64) - 1
+ENDS = ("source_high", "source_low", "destination_high", "destination_low", "source_port", "destination_port", "transport", "ip_version", "ip_protocol")
+
+
+@dataclass
+class Units:
+    """Rows of one kind. data: uint8 with PAD; at, size: int64, where each lies; fresh: int64, bytes of it that were looked at before.
+
+    row: the packet that completed it, in the batch; index: its place in the packets' columns or the table's PDUs; columns: ENDS, frame, ts_ns, flow, to_server,
+    established, handshake. Units are in the order of `at`, and none ends before one that begins earlier.
+    """
+
+    kind: str
+    data: Bytes
+    at: Ints
+    size: Ints
+    fresh: Ints
+    row: Ints
+    index: Ints
+    columns: dict[str, Array]
+    table: Table | None = None
+    masks: dict[Any, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.at)
+
+    def once(self, key: Any, make: Callable[[], Any]) -> Any:
+        """What `make` gives, computed once for all rules that ask."""
+        if key not in self.masks:
+            self.masks[key] = make()
+        return self.masks[key]
+
+    def within(self, side: str, ranges: Ranges, *, ports: bool) -> Mask | None:
+        """Rows whose source or destination address or port is in these ranges; None: all."""
+        most = (1 << 16 if ports else 1 << 128) - 1
+        if ranges.ranges == ((0, most),):
+            return None
+        make = self._ports if ports else self._addresses
+        mask: Mask = self.once((side, ports, ranges), lambda: make(side, ranges))
+        return mask
+
+    def _ports(self, side: str, ranges: Ranges) -> Mask:
+        port = self.columns[f"{side}_port"]
+        return np.logical_or.reduce([(port >= low) & (port <= high) for low, high in ranges.ranges])
+
+    def _addresses(self, side: str, ranges: Ranges) -> Mask:
+        high, low = self.columns[f"{side}_high"], self.columns[f"{side}_low"]
+        result = np.zeros(len(self), np.bool_)
+        for first, last in ranges.ranges:
+            above = (high > first >> 64) | ((high == first >> 64) & (low >= first & LOW))
+            below = (high < last >> 64) | ((high == last >> 64) & (low <= last & LOW))
+            result |= above & below
+        return result
+
+    def content(self, unit: int) -> bytes:
+        return self.data[self.at[unit] : self.at[unit] + self.size[unit]].tobytes()
+
+
+@dataclass
+class Tails:
+    """The last bytes of streams that no protocol of ours frames, so that what crosses a segment's border is found. Bounded; evicted: streams forgotten."""
+
+    tails: OrderedDict[int, bytes] = field(default_factory=OrderedDict)
+    evicted: int = 0
+
+    def units(self, seen: Seen) -> Units | None:
+        """This batch's pieces, each behind the WINDOW bytes before it."""
+        assert seen.inspected is not None
+        pieces = seen.inspected.pieces
+        if not len(pieces):
+            return None
+        stream = seen.flows["conversation"][pieces.flow].astype(np.int64) * 2 + pieces.to_server
+        _, small = np.unique(stream, return_inverse=True)
+        order = order_by(small)
+        text, at, size, fresh, last = bytearray(), [], [], [], None
+        for i in order.tolist():
+            key = int(stream[i])
+            if key != last:
+                self._keep(last, text[begin:] if last is not None else b"")
+                begin, last = len(text), key
+                text += self.tails.pop(key, b"")
+            here = len(text)
+            text += pieces.data[pieces.at[i] : pieces.end[i]].tobytes()
+            low = max(begin, here - WINDOW)
+            at.append(low)
+            size.append(len(text) - low)
+            fresh.append(here - low)
+        self._keep(last, text[begin:])
+        columns = {name: column[order] for name, column in sides(seen, pieces).items()}
+        lists = (np.array(values, np.int64) for values in (at, size, fresh))
+        return Units(PIECE, padded(text), *lists, pieces.row[order], order, columns)
+
+    def _keep(self, key: int | None, text: bytes | bytearray) -> None:
+        if key is None:
+            return
+        self.tails[key] = bytes(text[-WINDOW:])
+        if len(self.tails) > MOST_TAILS:
+            self.tails.popitem(last=False)
+            self.evicted += 1
+
+    def forget(self, conversations: Array) -> None:
+        """Flows that are over."""
+        if self.tails:
+            for conversation in conversations.tolist():
+                self.tails.pop(conversation * 2, None)
+                self.tails.pop(conversation * 2 + 1, None)
+
+
+def sides(seen: Seen, pdus: Pdus) -> dict[str, Array]:
+    """The columns of PDUs' senders and receivers, from the flow table."""
+    c, flow = seen.flows, pdus.flow
+    from_b = pdus.to_server ^ c["server_is_b"][flow]
+    columns: dict[str, Array] = {name: c[name][flow] for name in ("transport", "ip_version", "ip_protocol")}
+    for name in ("high", "low", "port"):
+        a, b = c[f"a_{name}"][flow], c[f"b_{name}"][flow]
+        columns[f"source_{name}"], columns[f"destination_{name}"] = np.where(from_b, b, a), np.where(from_b, a, b)
+    yes = np.ones(len(flow), np.bool_)
+    return columns | {"frame": pdus.frame, "ts_ns": pdus.ts_ns, "flow": flow, "to_server": pdus.to_server, "established": yes, "handshake": yes}
+
+
+def units(seen: Seen, tails: Tails) -> Iterator[Units]:
+    """Everything of this batch that rules look at: PDUs first, so that a packet that carries one need not be told of twice."""
+    assert seen.inspected is not None
+    data = seen.inspected.data
+    for name, table in seen.tables.items():
+        pdus = table.pdus
+        index = np.flatnonzero(~pdus.carried)
+        if index.size:
+            index = index[np.argsort(pdus.at[index], kind="stable")]
+            at, end = pdus.at[index], np.maximum.accumulate(pdus.end[index])
+            columns = {key: column[index] for key, column in sides(seen, pdus).items()}
+            yield Units(name, table.pdus.data if len(table.pdus.data) >= len(data) else data, at, end - at, np.zeros(len(at), np.int64), pdus.row[index], index, columns, table)
+    if (pieces := tails.units(seen)) is not None:
+        yield pieces
+    packets = seen.inspected.packets
+    index = np.flatnonzero((packets["ip_version"] > 0) & ((packets["outcome"] == Outcome.DECODED) | (packets["outcome"] == Outcome.OTHER_TRANSPORT)))
+    if index.size:
+        index = index[np.argsort(packets["payload_at"][index], kind="stable")]
+        columns = {name: column[index] for name, column in packets.items()}
+        at, size = columns["payload_at"], columns["payload_length"]
+        ends = np.maximum.accumulate(at + size)
+        yield Units(PACKET, data, at, np.where(size > 0, size, 0), np.zeros(len(at), np.int64), index, index, columns | {"ends": ends})
+
+
+def bounded(data: Bytes, at: Ints) -> Ints:
+    """Offsets that a word can be read from."""
+    return np.minimum(at, len(data) - PAD + 8)
