@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -102,23 +103,23 @@ def on_packets(condition: Condition, units: Units) -> Mask:
         mask = (c["source_low"] == c["destination_low"]) & (c["source_high"] == c["destination_high"])
     else:
         raise ValueError(f"{keyword} is not looked at yet")
-    return mask != condition.negated
+    return np.asarray(mask != condition.negated, np.bool_)
 
 
 def bits(text: str, column: Ints, letters: Mapping[str, int]) -> Mask:
-    """flags and fragbits: exactly these; + these and others; * any of them; ! none of them. Behind a comma: bits that do not matter."""
+    """For flags and fragbits: exactly these; + these and others; * any of them; ! none of them. Behind a comma: bits that do not matter."""
     operator = text[0] if text[0] in "+*!" else ""
     wanted, _, ignored = text.removeprefix(operator).partition(",")
     value, mask = (sum(letters.get(letter, 0) for letter in part) for part in (wanted, ignored))
     there = column & ~mask
     match operator:
         case "+":
-            return there & value == value
+            return np.asarray(there & value == value, np.bool_)
         case "*":
-            return there & value != 0
+            return np.asarray(there & value != 0, np.bool_)
         case "!":
-            return there & value != value
-    return there == value
+            return np.asarray(there & value != value, np.bool_)
+    return np.asarray(there == value, np.bool_)
 
 
 # Decoded fields. Suricata's names for some of ours.
@@ -162,7 +163,7 @@ def on_rows(condition: Condition, table: Table) -> Mask:
         mask = field(table, key, value)
     else:
         raise ValueError(f"{condition.keyword} is not looked at yet")
-    return mask != condition.negated
+    return np.asarray(mask != condition.negated, np.bool_)
 
 
 READ = {1: "coils", 2: "discretes", 3: "holding", 4: "input", 23: "holding"}
@@ -174,9 +175,9 @@ def overlaps(condition: Number, first: Ints, last: Ints) -> Mask:
     """Whether any of first..last meets the condition."""
     match condition.operator:
         case "=":
-            return (first <= condition.value) & (condition.value <= last)
+            return np.asarray((first <= condition.value) & (condition.value <= last), np.bool_)
         case "<>":
-            return (last > condition.value) & (first < condition.high)
+            return np.asarray((last > condition.value) & (first < condition.high), np.bool_)
         case ">" | ">=":
             return np.asarray(holds(condition, last), np.bool_)
     return np.asarray(holds(condition, first), np.bool_)
@@ -195,13 +196,8 @@ def field(table: Table, key: str, value: Any) -> Mask:
             return np.asarray(good[start + count] > good[start], np.bool_) & table.has(key)
         return mask
     if not isinstance(column, np.ndarray):
-        raise ValueError(f"{key} is no number")
+        raise ValueError(f"{key} is no number")  # noqa: TRY004  # what the caller handles
     return table.has(key) & any_of(value, column)
-
-
-def mask(condition: Condition, units: Units) -> Mask:
-    """Units that meet a condition (only one: see `rows_mask` for several of one event)."""
-    return rows_mask((condition,), units)
 
 
 def rows_mask(conditions: tuple[Condition, ...], units: Units) -> Mask:
@@ -212,7 +208,7 @@ def rows_mask(conditions: tuple[Condition, ...], units: Units) -> Mask:
         if each.keyword in PACKET_KEYWORDS:
             if units.kind != PACKET and each.keyword != "dsize":
                 return np.zeros(len(units), np.bool_)
-            result &= units.once(each, lambda each=each: on_packets(each, units))
+            result &= units.once(each, partial(on_packets, each, units))
         elif units.table is None or units.kind in (PACKET, PIECE):
             return np.zeros(len(units), np.bool_)
         else:
@@ -223,7 +219,7 @@ def rows_mask(conditions: tuple[Condition, ...], units: Units) -> Mask:
             name = dataset(each.keyword)
             if name not in (units.kind, *ANY_TABLE):
                 return np.zeros(len(units), np.bool_)
-            rows &= units.once(("row", each), lambda each=each: on_rows(each, table))
+            rows &= units.once(("row", each), partial(on_rows, each, table))
         some = np.zeros(len(table.pdus), np.bool_)
         some[table.pdu[rows]] = True
         result &= some[units.index]

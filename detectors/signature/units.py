@@ -84,7 +84,7 @@ class Tails:
     evicted: int = 0
 
     def units(self, seen: Seen) -> Units | None:
-        """This batch's pieces, each behind the WINDOW bytes before it."""
+        """Pieces of this batch, each behind the WINDOW bytes before it."""
         assert seen.inspected is not None
         pieces = seen.inspected.pieces
         if not len(pieces):
@@ -92,11 +92,15 @@ class Tails:
         stream = seen.flows["conversation"][pieces.flow].astype(np.int64) * 2 + pieces.to_server
         _, small = np.unique(stream, return_inverse=True)
         order = order_by(small)
-        text, at, size, fresh, last = bytearray(), [], [], [], None
+        text, begin = bytearray(), 0
+        at: list[int] = []
+        size: list[int] = []
+        fresh: list[int] = []
+        last: int | None = None
         for i in order.tolist():
             key = int(stream[i])
             if key != last:
-                self._keep(last, text[begin:] if last is not None else b"")
+                self._keep(last, text[begin:])
                 begin, last = len(text), key
                 text += self.tails.pop(key, b"")
             here = len(text)
@@ -149,7 +153,7 @@ def units(seen: Seen, tails: Tails) -> Iterator[Units]:
             index = index[np.argsort(pdus.at[index], kind="stable")]
             at, end = pdus.at[index], np.maximum.accumulate(pdus.end[index])
             columns = {key: column[index] for key, column in sides(seen, pdus).items()}
-            yield Units(name, table.pdus.data if len(table.pdus.data) >= len(data) else data, at, end - at, np.zeros(len(at), np.int64), pdus.row[index], index, columns, table)
+            yield Units(name, data, at, end - at, np.zeros(len(at), np.int64), pdus.row[index], index, columns, table)
     if (pieces := tails.units(seen)) is not None:
         yield pieces
     packets = seen.inspected.packets

@@ -1,0 +1,80 @@
+"""Signatures as a detector: what rules found, as findings that become alerts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from detectors.signature.engine import Engine, Fired
+from detectors.signature.rule import Rule
+from rules import incident_classes, techniques
+from sensor.decode.packets import Transport
+from sensor.events.address import End, address_text, conversation
+from sensor.events.alert import Finding, Kind, Severity
+from sensor.events.field import label
+from sensor.events.seen import Seen
+
+SENTENCE = "{message} (rule {rule}), {client} to {server}."
+SEVERITIES = {1: Severity.HIGH, 2: Severity.MEDIUM}
+STATED = {"informational": Severity.LOW, "minor": Severity.LOW, "major": Severity.HIGH, "critical": Severity.CRITICAL}
+CLASSES = {  # classtype -> GB/T 20986-2023
+    "recon": "02001", "dos": "02008", "trojan": "01003", "denial": "02008", "exploit": "02003", "admin": "02003", "user": "02003", "shellcode": "02003",
+    "web-application": "02003", "policy": "06008", "credential": "02006", "login": "02006",
+}  # fmt: skip
+ANOMALOUS = "08003"
+
+
+def kind_of(rule: Rule) -> Kind:
+    """The kind of alert that a rule raises: its metadata say more than its priority does."""
+    stated = [STATED[value.lower()] for name, value in rule.metadata if name == "signature_severity" and value.lower() in STATED]
+    severity = stated[0] if stated else SEVERITIES.get(rule.priority, Severity.LOW)
+    known = techniques()
+    found = tuple(value.upper() for name, value in rule.metadata if name == "mitre_technique_id" and value.upper() in known)
+    given = [value for name, value in rule.metadata if name == "gbt_20986" and value in incident_classes()]
+    gbt = given[0] if given else next((code for part, code in CLASSES.items() if part in rule.classtype), ANOMALOUS)
+    return Kind(rule.id, rule.msg or f"rule {rule.id}", SENTENCE, severity, found, gbt)
+
+
+@dataclass
+class Signatures:
+    """Runs the rule engine over each batch. fired: its matches of the last batch, one by one, for whoever writes them so."""
+
+    engine: Engine
+    name: str = "signature"
+    kinds: tuple[Kind, ...] = ()
+    needs: tuple[str, ...] = ("packets", "tables", "flows")
+    limits: str = "Finds what its rules describe, in clear text."
+    fired: list[Fired] = field(default_factory=list)
+    _kinds: dict[str, Kind] = field(default_factory=dict)
+
+    @property
+    def evicted(self) -> int:
+        return self.engine.evicted
+
+    def on_batch(self, seen: Seen) -> Iterator[Finding]:
+        self.fired = self.engine.on_batch(seen)
+        groups: dict[tuple[str, int, int, int], list[Fired]] = {}
+        for each in self.fired:  # of one conversation, or of one pair where there is none
+            groups.setdefault((each.rule.id, each.flow, *((each.place.source, each.place.destination) if each.flow < 0 else (0, 0))), []).append(each)
+        for same in groups.values():
+            yield self._finding(seen, same)
+
+    def _finding(self, seen: Seen, same: list[Fired]) -> Finding:
+        first, rule = same[0], same[0].rule
+        kind = self._kinds.setdefault(rule.id, kind_of(rule))
+        ends: tuple[End, End] = conversation(seen.flows, first.flow) if first.flow >= 0 else ends_of(first)
+        key = (rule.id, ends[0].address, ends[1].address, ends[1].port)
+        parameters = {"message": rule.msg, "rule": rule.id, "direction": "to_server" if first.to_server else "to_client"}
+        protocol = first.kind if first.kind not in ("packet", "stream") else label(Transport(first.transport))
+        frames = tuple(dict.fromkeys(each.frame for each in same[:20])) + ((same[-1].frame,) if len(same) > 20 else ())
+        latest = max(same, key=lambda each: each.ts_ns)
+        return Finding(
+            kind, key, frames, latest.ts_ns if len(same) > 1 else first.ts_ns, first.flow, ends=ends, protocol=protocol, parameters=parameters, count=len(same)
+        )
+
+
+def ends_of(fired: Fired) -> tuple[End, End]:
+    """Source and destination of a packet that belongs to no conversation."""
+    place, mask = fired.place, (1 << 64) - 1
+    source, destination = (address_text(address >> 64, address & mask) for address in (place.source, place.destination))
+    return End(source, place.source_port, ""), End(destination, place.destination_port, "")

@@ -1,0 +1,288 @@
+"""A rule set made ready: which rules share a header, what excludes rows cheaply, which patterns are searched for, and in what order rules are asked."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from detectors.signature import conditions
+from detectors.signature.match import DECODED, Program, is_relative
+from detectors.signature.rule import PAYLOAD, BufferSize, ByteTest, Content, Header, Number, Rule
+from detectors.signature.units import PACKET, Units, bounded
+from sensor.columns import Array, Ints, Mask, read
+from sensor.decode.packets import Transport
+
+SHORTEST, LONGEST = 4, 64  # bytes of a pattern that is worth searching for: shorter ones are everywhere, longer ones no rarer
+WORD = np.dtype([("word", ">u8")])
+TRANSPORTS = {
+    "tcp": (Transport.TCP,), "tcp-pkt": (Transport.TCP,), "tcp-stream": (Transport.TCP,), "udp": (Transport.UDP,), "icmp": (Transport.ICMP, Transport.ICMPV6),
+    "icmpv6": (Transport.ICMPV6,), "icmpv4": (Transport.ICMP,), "ip": (), "ipv4": (), "ipv6": (), "ip4": (), "ip6": (), "pkthdr": (), "sctp": (Transport.SCTP,),
+}  # fmt: skip
+VERSIONS = {"ipv4": 4, "ip4": 4, "ipv6": 6, "ip6": 6}
+FLOW_WORDS = {"to_server": ("to_server", True), "from_client": ("to_server", True), "to_client": ("to_server", False), "from_server": ("to_server", False)}
+ACTIONS = {"pass": 0, "drop": 1, "reject": 2, "rejectsrc": 2, "rejectdst": 2, "rejectboth": 2}
+
+
+@dataclass(frozen=True)
+class Key:
+    """What rules of one group share: everything about a unit but its bytes and fields. where: kinds of units, () for all PDUs and streams."""
+
+    protocol: str
+    header: Header
+    reverse: bool
+    flow: frozenset[str]
+    on_packets: bool
+    datasets: tuple[str, ...]
+
+    def rows(self, units: Units, *, handshake: bool) -> Ints | None:
+        """Units of this kind that the header and the flow's state allow; None where this kind is none of the group's."""
+        if (units.kind == PACKET) != self.on_packets or (self.datasets and units.kind not in self.datasets):
+            return None
+        rows: Ints = units.once(self, lambda: np.flatnonzero(self._mask(units, handshake)))
+        return rows
+
+    def _mask(self, units: Units, handshake: bool) -> Mask:
+        c, header = units.columns, self.header
+        masks: list[Mask] = []
+        if transports := TRANSPORTS.get(self.protocol, ()):
+            masks.append(units.once(transports, lambda: np.isin(c["transport"], transports)))
+        if self.protocol in VERSIONS:
+            masks.append(c["ip_version"] == VERSIONS[self.protocol])
+        sides = ("destination", "source") if self.reverse else ("source", "destination")
+        for side, addresses, ports in zip(sides, (header.source, header.destination), (header.source_ports, header.destination_ports), strict=True):
+            masks += [mask for mask in (units.within(side, addresses, ports=False), units.within(side, ports, ports=True)) if mask is not None]
+        for word in self.flow:
+            if word in FLOW_WORDS:
+                name, wanted = FLOW_WORDS[word]
+                masks.append(c[name] if wanted else ~c[name])
+                masks.append(c["flow"] >= 0)
+            elif word in ("established", "not_established"):
+                masks.append(c["handshake" if handshake else "established"] == (word == "established"))
+        result = np.ones(len(units), np.bool_)
+        for mask in masks:
+            result &= mask
+        return result
+
+
+Test: TypeAlias = tuple[Any, ...]
+
+
+@dataclass(eq=False)
+class Ready:
+    """A rule with its programs, its cheap tests, and the pattern (or None) without which it cannot match. rank: its place in the order of evaluation."""
+
+    rule: Rule
+    rank: int
+    programs: list[tuple[str, Program]]
+    tests: list[Test]
+    pattern: tuple[bytes, bool] | None
+    keys: list[Key]
+
+    @cached_property
+    def twice(self) -> bool:
+        """Whether it looks at PDUs and at packets, so that one match may show in both."""
+        return len({key.on_packets for key in self.keys}) > 1
+
+
+def tests_of(rule: Rule) -> list[Test]:
+    """What the columns can say of a payload before anybody looks at it byte by byte: necessary, not sufficient."""
+    least = 0
+    tests: list[Test] = []
+    for check in (check for buffer in rule.buffers if buffer.name == PAYLOAD and not buffer.transforms for check in buffer.checks):
+        if isinstance(check, Content) and not check.negated:
+            offset = check.offset if isinstance(check.offset, int) and not is_relative(check) else 0
+            least = max(least, offset + len(check.pattern))
+            fixed = check.startswith or (isinstance(check.depth, int) and check.depth == len(check.pattern))
+            if fixed and not is_relative(check) and not check.nocase and not isinstance(check.offset, str):
+                part = check.pattern[:8]
+                word = int.from_bytes(part.ljust(8, b"\0"), "big")
+                mask = int.from_bytes((b"\xff" * len(part)).ljust(8, b"\0"), "big")
+                tests.append(("word", offset, mask, word))
+        elif isinstance(check, ByteTest):
+            b, offset, size = check.bytes, check.bytes.offset, check.bytes.size
+            if isinstance(offset, int) and isinstance(size, int) and isinstance(check.value, int) and not (b.relative or b.string or b.bitmask or b.little):
+                if offset >= 0 and 0 < size <= 8:
+                    least = max(least, offset + size)
+                    if check.operator in ("=", "<", ">", "<=", ">=") and 0 <= check.value < 1 << 64:
+                        tests.append(("number", offset, size, check.operator, check.value, check.negated))
+        elif isinstance(check, BufferSize):
+            tests.append(("size", check.size))
+    return ([("size", Number(">=", least))] if least else []) + tests
+
+
+def passes(test: Test, units: Units, rows: Ints) -> Mask:
+    """Which of these units a test leaves."""
+    if test[0] == "size":
+        return np.asarray(conditions.any_of(test[1], units.size[rows]), np.bool_)
+    if test[0] == "word":
+        _, offset, mask, word = test
+        return np.asarray((words(units, rows, offset) & np.uint64(mask)) == np.uint64(word), np.bool_)
+    _, offset, size, operator, value, negated = test
+    number = words(units, rows, offset) >> np.uint64(64 - 8 * size)
+    return np.asarray(conditions.holds(Number(operator, value), number) != negated, np.bool_)
+
+
+def words(units: Units, rows: Ints, offset: int) -> Array:
+    """Eight bytes from an offset of each unit's; where a unit is shorter they are its neighbours', and another test says so."""
+    result: Array = read(units.data, bounded(units.data, units.at[rows] + offset), WORD)["word"].astype(np.uint64)
+    return result
+
+
+def pattern_of(rule: Rule) -> tuple[bytes, bool] | None:
+    """The rarest content that must be in the payload, and whether letters' case does not matter: what is searched for in all rows at once."""
+    best: tuple[float, bytes, bool] | None = None
+    for check in (check for buffer in rule.buffers if buffer.name == PAYLOAD and not buffer.transforms for check in buffer.checks):
+        if isinstance(check, Content) and not check.negated:
+            pattern = check.pattern
+            if check.fast_pattern and check.fast_pattern_part:
+                begin, size = check.fast_pattern_part
+                pattern = pattern[begin : begin + size]
+            pattern = pattern[:LONGEST]
+            score = rarity(pattern) + (100 if check.fast_pattern else 0)
+            if rarity(pattern) >= SHORTEST and (best is None or score > best[0]):
+                best = score, pattern, check.nocase
+    return None if best is None else best[1:]
+
+
+def rarity(pattern: bytes) -> float:
+    """How much a pattern excludes, in bytes' worth: zeros and 0xFF are everywhere in plants, and so is one byte repeated."""
+    common = sum(byte in (0, 0xFF) for byte in pattern)
+    return len(set(pattern)) + (len(pattern) - len(set(pattern))) * 0.3 - common * 0.7 if len(set(pattern)) > 1 else 0.5
+
+
+def cannot(rule: Rule, known: frozenset[str]) -> str:
+    """Why this engine cannot evaluate the rule; empty where it can. known: datasets."""
+    protocol = rule.header.protocol
+    if protocol not in TRANSPORTS and protocol not in known:
+        return f"the protocol {protocol} is not decoded yet"
+    for buffer in rule.buffers:
+        if buffer.name not in (PAYLOAD, DECODED):
+            return f"the buffer {buffer.name} is not filled yet"
+        if buffer.transforms:
+            return f"the transform {buffer.transforms[0][0]} of a payload is not done yet"
+    for each in rule.conditions:
+        if each.keyword in conditions.PACKET_KEYWORDS and each.keyword != "ipopts":
+            continue
+        if each.keyword in conditions.ANY_TABLE or conditions.dataset(each.keyword) in known:
+            if isinstance(each.value, tuple | Number) or each.keyword in ("cip_service", "modbus.access"):
+                continue
+            return f"{each.keyword} with {each.value!r} is not looked at yet"
+        return f"the keyword {each.keyword} is not looked at yet"
+    return ""
+
+
+def keys_of(rule: Rule) -> list[Key]:
+    """The groups that a rule belongs to."""
+    protocol = rule.header.protocol
+    names = {conditions.dataset(each.keyword) for each in rule.conditions if each.keyword not in conditions.PACKET_KEYWORDS} - set(conditions.ANY_TABLE)
+    on_events = protocol not in TRANSPORTS or any(each.keyword not in conditions.PACKET_KEYWORDS for each in rule.conditions)
+    if protocol not in TRANSPORTS:
+        names.add(protocol)
+    needs_packet = any(each.keyword in conditions.PACKET_KEYWORDS for each in rule.conditions) or protocol == "tcp-pkt" or "no_stream" in rule.flow
+    checks = [check for buffer in rule.buffers for check in buffer.checks]
+    places = []
+    if on_events:
+        places = [False]
+    elif protocol not in ("tcp", "tcp-stream") or needs_packet or not checks:
+        places = [True]
+    else:
+        anchored = any(isinstance(check, Content) and (check.startswith or check.offset is not None or check.depth is not None) for check in checks)
+        places = [False, True] if anchored and protocol == "tcp" and "only_stream" not in rule.flow else [False]
+    reversals = (False, True) if rule.header.direction == "<>" else (False,)
+    flow = rule.flow - {"stateless", "no_stream", "only_stream", "no_frag", "only_frag"}
+    return [Key(protocol, rule.header, reverse, flow, on, tuple(sorted(names))) for on in places for reverse in reversals]
+
+
+def order(rule: Rule) -> tuple[int, int, int, int]:
+    """The order of evaluation: actions, then who sets bits before who asks for them, then priority."""
+    sets = any(bit.command not in ("isset", "isnotset") for bit in rule.bits) or any(each.operator in "=+-" for each in rule.flowints)
+    asks = any(bit.command in ("isset", "isnotset") for bit in rule.bits) or any(each.operator not in "=+-" for each in rule.flowints)
+    return ACTIONS.get(rule.action, 3), (1 if asks else 0) if sets else (2 if asks else 3), rule.priority, 0
+
+
+@dataclass
+class Plan:
+    """Everything that is computed once for a rule set. unable: rules that cannot be evaluated, and why."""
+
+    ready: list[Ready] = field(default_factory=list)
+    unable: list[tuple[Rule, str]] = field(default_factory=list)
+    groups: list[tuple[Key, list[Ready], list[Ready]]] = field(default_factory=list)  # with its rules without and with a pattern
+    searched: list[list[int]] = field(default_factory=list)  # by pattern number: ranks of the rules that need it
+    sizes: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    database: Any = None
+
+    @staticmethod
+    def of(rules: Sequence[Rule], known: frozenset[str]) -> Plan:
+        """known: the datasets that there are."""
+        plan = Plan()
+        patterns: dict[tuple[bytes, bool], list[int]] = {}
+        groups: dict[Key, tuple[list[Ready], list[Ready]]] = defaultdict(lambda: ([], []))
+        for rule in sorted(rules, key=order):
+            reason = cannot(rule, known)
+            try:
+                programs = [] if reason else [(buffer.name, Program(buffer.checks)) for buffer in rule.buffers]
+            except ValueError as error:
+                reason = str(error)
+            if reason:
+                plan.unable.append((rule, reason))
+                continue
+            ready = Ready(rule, len(plan.ready), programs, tests_of(rule), pattern_of(rule), keys_of(rule))
+            plan.ready.append(ready)
+            if ready.pattern is not None:
+                patterns.setdefault(ready.pattern, []).append(ready.rank)
+            for key in ready.keys:
+                groups[key][ready.pattern is not None].append(ready)
+        plan.groups = [(key, *rules) for key, rules in groups.items()]
+        plan.searched = list(patterns.values())
+        plan.sizes = np.array([len(pattern) for pattern, _ in patterns], np.int64)
+        plan.database = database(list(patterns))
+        return plan
+
+
+def database(patterns: list[tuple[bytes, bool]]) -> Any:
+    """Hyperscan's for these patterns, numbered as they come. None without any."""
+    if not patterns:
+        return None
+    import hyperscan
+
+    made = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    expressions = [b"".join(b"\\x%02x" % byte for byte in pattern) for pattern, _ in patterns]
+    flags = [hyperscan.HS_FLAG_DOTALL | (hyperscan.HS_FLAG_CASELESS if nocase else 0) for _, nocase in patterns]
+    made.compile(expressions=expressions, ids=list(range(len(patterns))), elements=len(patterns), flags=flags)
+    return made
+
+
+def search(plan: Plan, units: Units) -> dict[int, Ints]:
+    """By rule's rank, the units (ascending) that hold its pattern, whole."""
+    if plan.database is None or not len(units):
+        return {}
+    low, high = int(units.at[0]), int((units.at + units.size).max())
+    numbers: list[int] = []
+    ends: list[int] = []
+
+    def hit(number: int, _begin: int, end: int, _flags: int, _context: Any) -> None:
+        numbers.append(number)
+        ends.append(end)
+
+    plan.database.scan(units.data[low:high].data, match_event_handler=hit)
+    if not numbers:
+        return {}
+    number, end = np.array(numbers), np.array(ends, np.int64) + low
+    begin = end - plan.sizes[number]
+    first = np.searchsorted(units.at + units.size, end, "left")  # units from here on end behind the hit
+    last = np.searchsorted(units.at, begin, "right")  # and those before here begin before it
+    found: dict[int, list[Ints]] = defaultdict(list)
+    by_number = np.argsort(number, kind="stable")
+    borders = np.flatnonzero(np.append(True, np.diff(number[by_number]) != 0))
+    for some in np.split(by_number, borders[1:]):
+        count = np.maximum(last[some] - first[some], 0)
+        rows = np.unique(np.repeat(first[some], count) + np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count))
+        if rows.size:
+            for rank in plan.searched[int(number[some[0]])]:
+                found[rank].append(rows)
+    return {rank: parts[0] for rank, parts in found.items()}
