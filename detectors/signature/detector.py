@@ -9,7 +9,7 @@ from detectors.signature.engine import Engine, Fired
 from detectors.signature.rule import Rule
 from rules import incident_classes, techniques
 from sensor.decode.packets import Transport
-from sensor.events.address import End, address_text, conversation
+from sensor.events.address import End, address_text, conversation, mac_text
 from sensor.events.alert import Finding, Kind, Severity
 from sensor.events.field import label
 from sensor.events.seen import Seen
@@ -77,4 +77,4 @@ def ends_of(fired: Fired) -> tuple[End, End]:
     """Source and destination of a packet that belongs to no conversation."""
     place, mask = fired.place, (1 << 64) - 1
     source, destination = (address_text(address >> 64, address & mask) for address in (place.source, place.destination))
-    return End(source, place.source_port, ""), End(destination, place.destination_port, "")
+    return End(source, place.source_port, mac_text(0)), End(destination, place.destination_port, mac_text(0))

@@ -12,6 +12,7 @@ import numpy as np
 
 from detectors.signature import conditions
 from detectors.signature.match import DECODED, Program, is_relative
+from detectors.signature.numbers import holds
 from detectors.signature.rule import PAYLOAD, BufferSize, ByteTest, Content, Header, Number, Rule
 from detectors.signature.units import PACKET, Units, bounded
 from sensor.columns import Array, Ints, Mask, read
@@ -95,14 +96,14 @@ def tests_of(rule: Rule) -> list[Test]:
     tests: list[Test] = []
     for check in (check for buffer in rule.buffers if buffer.name == PAYLOAD and not buffer.transforms for check in buffer.checks):
         if isinstance(check, Content) and not check.negated:
-            offset = check.offset if isinstance(check.offset, int) and not is_relative(check) else 0
-            least = max(least, offset + len(check.pattern))
+            begin = check.offset if isinstance(check.offset, int) and not is_relative(check) else 0
+            least = max(least, begin + len(check.pattern))
             fixed = check.startswith or (isinstance(check.depth, int) and check.depth == len(check.pattern))
             if fixed and not is_relative(check) and not check.nocase and not isinstance(check.offset, str):
                 part = check.pattern[:8]
                 word = int.from_bytes(part.ljust(8, b"\0"), "big")
                 mask = int.from_bytes((b"\xff" * len(part)).ljust(8, b"\0"), "big")
-                tests.append(("word", offset, mask, word))
+                tests.append(("word", begin, mask, word))
         elif isinstance(check, ByteTest):
             b, offset, size = check.bytes, check.bytes.offset, check.bytes.size
             if isinstance(offset, int) and isinstance(size, int) and isinstance(check.value, int) and not (b.relative or b.string or b.bitmask or b.little):
@@ -124,7 +125,7 @@ def passes(test: Test, units: Units, rows: Ints) -> Mask:
         return np.asarray((words(units, rows, offset) & np.uint64(mask)) == np.uint64(word), np.bool_)
     _, offset, size, operator, value, negated = test
     number = words(units, rows, offset) >> np.uint64(64 - 8 * size)
-    return np.asarray(conditions.holds(Number(operator, value), number) != negated, np.bool_)
+    return np.asarray(holds(Number(operator, value), number) != negated, np.bool_)
 
 
 def words(units: Units, rows: Ints, offset: int) -> Array:

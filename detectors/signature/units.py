@@ -61,7 +61,7 @@ class Units:
 
     def _ports(self, side: str, ranges: Ranges) -> Mask:
         port = self.columns[f"{side}_port"]
-        return np.logical_or.reduce([(port >= low) & (port <= high) for low, high in ranges.ranges])
+        return np.asarray(np.logical_or.reduce([(port >= low) & (port <= high) for low, high in ranges.ranges]), np.bool_)
 
     def _addresses(self, side: str, ranges: Ranges) -> Mask:
         high, low = self.columns[f"{side}_high"], self.columns[f"{side}_low"]
@@ -111,8 +111,8 @@ class Tails:
             fresh.append(here - low)
         self._keep(last, text[begin:])
         columns = {name: column[order] for name, column in sides(seen, pieces).items()}
-        lists = (np.array(values, np.int64) for values in (at, size, fresh))
-        return Units(PIECE, padded(text), *lists, pieces.row[order], order, columns)
+        begins, sizes, looked = (np.array(values, np.int64) for values in (at, size, fresh))
+        return Units(PIECE, padded(text), begins, sizes, looked, pieces.row[order], order, columns)
 
     def _keep(self, key: int | None, text: bytes | bytearray) -> None:
         if key is None:
