@@ -15,7 +15,8 @@ PAYLOAD = ""  # the buffer of rules that name none: a packet's payload, a PDU, o
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """An integer keyword's condition. operator: = != < <= > >= <> (between, both excluded) !<> & (any bit of value) !& (none). high: of <> and !<>."""
+    """An integer keyword's condition. operator: = != < <= > >= <> (between, both excluded) !<> & (any bit of value) !& (none); &= and !&= (the bits of value are
+    high, or are not). high: of <> and !<>, and of &= and !&=."""
 
     operator: str
     value: int
@@ -128,7 +129,21 @@ class Base64Decode:
     relative: bool = False
 
 
-Check: TypeAlias = Content | Pcre | ByteTest | ByteJump | ByteExtract | ByteMath | IsDataAt | BufferSize | Base64Decode
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """dataset and datarep: whether the buffer is in a list. command: isset isnotset set unset. kind: string md5 sha256 ip ipv4 ipv6. load: its file, "" without one.
+
+    reputation: of datarep, what the value beside it must be.
+    """
+
+    command: str
+    name: str
+    kind: str = "string"
+    load: str = ""
+    reputation: Number | None = None
+
+
+Check: TypeAlias = Content | Pcre | ByteTest | ByteJump | ByteExtract | ByteMath | IsDataAt | BufferSize | Base64Decode | Dataset
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,216 @@
+"""Every keyword, and the function that reads it. A new one is one line in TABLE."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+from detectors.signature import buffer_keywords as buffers
+from detectors.signature import byte_keywords as numbers
+from detectors.signature import header_keywords as headers
+from detectors.signature import industrial_keywords as industrial
+from detectors.signature import meta_keywords as meta
+from detectors.signature import network_keywords as network
+from detectors.signature import payload_keywords as payload
+from detectors.signature import state_keywords as state
+from detectors.signature.draft import Draft
+from sensor.events.field import Field
+
+REACH = payload.REACH
+
+
+class Keyword(NamedTuple):
+    """One keyword. argument: it takes one; None where it may."""
+
+    read: Callable[[Draft, str], None]
+    argument: bool | None = True
+
+
+def ignored(why: str) -> Callable[[Draft, str], None]:
+    """The reader of what is accepted and does nothing here."""
+
+    def read(draft: Draft, _value: str) -> None:
+        draft.warn(why)
+
+    return read
+
+
+META = {
+    "msg": Keyword(meta.msg),
+    "sid": Keyword(meta.sid),
+    "gid": Keyword(meta.gid),
+    "rev": Keyword(meta.rev),
+    "priority": Keyword(meta.priority),
+    "classtype": Keyword(meta.classtype),
+    "reference": Keyword(meta.reference),
+    "metadata": Keyword(meta.metadata, None),
+    "target": Keyword(meta.target),
+    "rem": Keyword(meta.rem),
+    "category": Keyword(ignored("category is no keyword of Suricata's or Snort's: it has no effect")),
+}
+
+PAYLOAD = {
+    "content": Keyword(payload.content),
+    "nocase": Keyword(payload.nocase, None),
+    "offset": Keyword(payload.placed("offset", 0, REACH)),
+    "depth": Keyword(payload.placed("depth", 1, REACH)),
+    "distance": Keyword(payload.placed("distance", -REACH, REACH)),
+    "within": Keyword(payload.placed("within", 1, REACH)),
+    "startswith": Keyword(payload.startswith, False),
+    "endswith": Keyword(payload.endswith, False),
+    "fast_pattern": Keyword(payload.fast_pattern, None),
+    "rawbytes": Keyword(payload.rawbytes, False),
+    "isdataat": Keyword(payload.isdataat),
+    "bsize": Keyword(payload.bsize),
+    "bufferlen": Keyword(buffers.bufferlen),
+    "urilen": Keyword(payload.urilen),
+    "pcre": Keyword(payload.pcre),
+    "byte_test": Keyword(numbers.byte_test),
+    "byte_jump": Keyword(numbers.byte_jump),
+    "byte_extract": Keyword(numbers.byte_extract),
+    "byte_math": Keyword(numbers.byte_math),
+    "base64_decode": Keyword(numbers.base64_decode, None),
+    "base64_data": Keyword(numbers.base64_data, False),
+    "dataset": Keyword(payload.dataset),
+    "datarep": Keyword(payload.datarep),
+    "uricontent": Keyword(buffers.uricontent),
+    "pkt_data": Keyword(buffers.pkt_data, False),
+    "raw_data": Keyword(buffers.pkt_data, False),
+}
+
+BUFFERS = {
+    **{name: Keyword(buffers.sticky(name), False) for name in buffers.STICKY},
+    **{alias: Keyword(buffers.sticky(name), False) for alias, name in (buffers.ALIASES | buffers.SNORT3).items()},
+    **{alias: Keyword(buffers.modifier(name), None) for alias, name in buffers.MODIFIERS.items()},
+    **{name: Keyword(buffers.transform(name), False) for name in buffers.TRANSFORMS},
+    "xor": Keyword(buffers.xor),
+    "pcrexform": Keyword(buffers.pcrexform),
+    "from_base64": Keyword(buffers.from_base64, None),
+    "subslice": Keyword(buffers.subslice),
+    "gunzip": Keyword(buffers.gunzip("gunzip"), None),
+    "zlib_deflate": Keyword(buffers.gunzip("zlib_deflate"), None),
+}
+
+STATE = {
+    "flow": Keyword(state.flow),
+    "flowbits": Keyword(state.flowbits),
+    "xbits": Keyword(state.xbits),
+    "hostbits": Keyword(state.hostbits),
+    "flowint": Keyword(state.flowint),
+    "threshold": Keyword(state.threshold),
+    "detection_filter": Keyword(state.detection_filter),
+    "noalert": Keyword(state.noalert, False),
+    "alert": Keyword(state.alert, False),
+    "app-layer-protocol": Keyword(state.app_layer_protocol),
+    "service": Keyword(state.service),
+}
+
+HEADERS = {
+    **{name: Keyword(headers.integer(name, bits, headers.NAMES.get(name))) for name, bits in headers.INTEGERS.items()},
+    **{name: Keyword(headers.word(name, ("valid", "invalid"))) for name in headers.CHECKSUMS},
+    **{name: Keyword(headers.event(name)) for name in ("app-layer-event", "decode-event", "stream-event", "engine-event")},
+    "tcp.flags": Keyword(headers.letters("flags", "FSRPAUEC", {"1": "C", "2": "E"})),
+    "flags": Keyword(headers.letters("flags", "FSRPAUEC", {"1": "C", "2": "E"})),
+    "tcp.seq": Keyword(headers.integer("seq", 32)),
+    "tcp.ack": Keyword(headers.integer("ack", 32)),
+    "fragbits": Keyword(headers.letters("fragbits", "MDR", {})),
+    "snmp.pdu_type": Keyword(headers.integer("snmp.pdu_type", 32, headers.NAMES["snmp.pdu_type"])),
+    "ip_proto": Keyword(headers.ip_proto),
+    "ipopts": Keyword(headers.word("ipopts", headers.IP_OPTIONS)),
+    "l3_proto": Keyword(headers.word("l3_proto", ("ipv4", "ipv6", "arp"))),
+    "sameip": Keyword(headers.bare("sameip"), False),
+    "dsize": Keyword(headers.dsize),
+    "stream_size": Keyword(headers.stream_size),
+    "iprep": Keyword(headers.iprep),
+    "geoip": Keyword(headers.geoip),
+}
+
+INDUSTRIAL = {
+    **{
+        name: Keyword(industrial.integers(industrial.CANONICAL.get(name, name), bits, names))
+        for name, (bits, names) in (industrial.INTEGERS | {"dnp3.func": industrial.INTEGERS["dnp3_func"]}).items()
+    },
+    **{name: Keyword(headers.bare(name), False) for name in industrial.WORDS},
+    **{name: Keyword(industrial.name_or_number(name)) for name in industrial.NAMES},
+    **{name: Keyword(industrial.mqtt_flags(name)) for name in industrial.MQTT_FLAGS},
+    "modbus": Keyword(industrial.modbus),
+    "modbus.function": Keyword(industrial.MODBUS_PARTS["function"]),
+    "modbus.access": Keyword(industrial.MODBUS_PARTS["access"]),
+    "dnp3_ind": Keyword(industrial.dnp3_ind),
+    "dnp3.ind": Keyword(industrial.dnp3_ind),
+    "dnp3_obj": Keyword(industrial.dnp3_obj),
+    "dnp3.obj": Keyword(industrial.dnp3_obj),
+    "dnp3_checksum": Keyword(industrial.dnp3_checksum),
+    "cip_service": Keyword(industrial.cip_service),
+    "mqtt.connack.session_present": Keyword(industrial.session_present),
+    "action": Keyword(industrial.action),
+    "trust": Keyword(industrial.trust),
+}
+
+NETWORK = {
+    "dce_iface": Keyword(network.dce_iface),
+    "dcerpc.iface": Keyword(network.dce_iface),
+    "dce_opnum": Keyword(network.dce_opnum),
+    "dcerpc.opnum": Keyword(network.dce_opnum),
+    "tls.version": Keyword(network.tls_version),
+    "tls.subject": Keyword(network.said_of_buffer("tls.cert_subject")),
+    "tls.issuerdn": Keyword(network.said_of_buffer("tls.cert_issuer")),
+    "tls.fingerprint": Keyword(network.said_of_buffer("tls.cert_fingerprint", exact=True)),
+    "tls_cert_notbefore": Keyword(headers.text("tls_cert_notbefore", r"[<>]?\d{4}[\dT:\- ]*(?:<>\d{4}[\dT:\- ]*)?", ">2026-01-01")),
+    "tls_cert_notafter": Keyword(headers.text("tls_cert_notafter", r"[<>]?\d{4}[\dT:\- ]*(?:<>\d{4}[\dT:\- ]*)?", ">2026-01-01")),
+    "tls_cert_expired": Keyword(headers.bare("tls_cert_expired"), False),
+    "tls_cert_valid": Keyword(headers.bare("tls_cert_valid"), False),
+    "ssl_version": Keyword(network.ssl_words("ssl_version", ("sslv2", "sslv3", "tls1.0", "tls1.1", "tls1.2", "tls1.3"))),
+    "ssl_state": Keyword(network.ssl_words("ssl_state", ("client_hello", "server_hello", "client_keyx", "server_keyx", "unknown"))),
+    "ssh.protoversion": Keyword(headers.text("ssh.protoversion", r"[0-9][0-9._]*|2_compat", "2.0")),
+    "filename": Keyword(network.said_of_buffer("file.name")),
+    "fileext": Keyword(network.fileext),
+    "filemagic": Keyword(network.said_of_buffer("file.magic")),
+    "filemd5": Keyword(network.file_list("filemd5")),
+    "filesha1": Keyword(network.file_list("filesha1")),
+    "filesha256": Keyword(network.file_list("filesha256")),
+    "rpc": Keyword(network.rpc),
+    "ftpbounce": Keyword(headers.bare("ftpbounce"), False),
+    "smb.version": Keyword(headers.word("smb.version", ("1", "2"))),
+}
+
+PASSIVE = "has no effect in a passive sensor"
+IGNORED: dict[str, str] = {
+    **{name: f"{name} {PASSIVE}" for name in ("replace", "react", "resp", "bypass", "nfq_set_mark", "rewrite")},
+    "tag": "tag has no effect: no packets are kept beyond those of the alert",
+    "session": "session has no effect: use tapsight slice for what a flow carried",
+    "logto": "logto has no effect: every alert goes to the same outputs",
+    "prefilter": "prefilter has no effect: what is looked at first is chosen by measure",
+    "filestore": "filestore has no effect: no files are kept",
+    "tls.store": "tls.store has no effect: no certificates are kept",
+    "activates": "activates has no effect: use flowbits",
+}
+
+# What Suricata or Snort know and this engine does not.
+UNSUPPORTED: dict[str, str] = {
+    "lua": "scripts in rules are not run", "luajit": "scripts in rules are not run", "asn1": "ASN.1 is not checked", "config": "changes how Suricata logs, and detects nothing",
+    "frame": "frames of Suricata's own parsers are not kept", "flowvar": "text variables are not kept", "pktvar": "text variables are not kept", "so": "compiled rules are not read",
+    "soid": "compiled rules are not read", "sd_pattern": "patterns of personal data are not looked for", "regex": "say pcre instead", "appids": "Snort's application detector is not here",
+    "file_type": "file types are not recognised", "file_meta": "file types are not recognised", "ber_data": "BER is not walked", "ber_skip": "BER is not walked",
+    "md5": "hashes of payload are not looked for", "sha256": "hashes of payload are not looked for", "sha512": "hashes of payload are not looked for",
+    "js_data": "scripts are not normalised", "vba_data": "macros are not unpacked", "cvs": "CVS is not decoded", "gtp_info": "GTP messages are not decoded",
+    "gtp_type": "GTP messages are not decoded", "gtp_version": "GTP messages are not decoded", "http_param": "parameters of a request are not told apart",
+}  # fmt: skip
+
+TABLE: dict[str, Keyword] = {
+    **META,
+    **PAYLOAD,
+    **BUFFERS,
+    **STATE,
+    **HEADERS,
+    **INDUSTRIAL,
+    **NETWORK,
+    **{name: Keyword(ignored(why), None) for name, why in IGNORED.items()},
+    "requires": Keyword(meta.requires),
+}
+
+
+def table(fields: Mapping[str, Iterable[Field]]) -> dict[str, Keyword]:
+    """All keywords: ours by field, and over them what Suricata and Snort call so."""
+    ours = {name: Keyword(read, argument) for name, (read, argument) in industrial.from_fields(fields).items()}
+    return ours | TABLE
