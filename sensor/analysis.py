@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
+from detectors.signature.detector import Signatures
 from detectors.watch import Watch
 from sensor.assets.assets import Assets
 from sensor.columns import Batch, Source
@@ -28,12 +29,16 @@ class Sink(Protocol):
 class Analysis:
     """Runs batches through the pipeline and hands what they give to assets, detectors, summary and sinks."""
 
-    def __init__(self, config: Config | None = None, sinks: Iterable[Sink] = (), *, inspect: bool = False) -> None:
+    def __init__(self, config: Config | None = None, sinks: Iterable[Sink] = (), *, inspect: bool = False, signatures: Signatures | None = None) -> None:
+        """Inspect: show packets and streams to detectors, too; signatures do."""
         self.config = config or Config()
-        self.pipeline = Pipeline(deduplicate=self.config.deduplicate, most_flows=self.config.flows, inspect=inspect)
+        self.pipeline = Pipeline(deduplicate=self.config.deduplicate, most_flows=self.config.flows, inspect=inspect or signatures is not None)
         protocols = self.pipeline.protocols
         self.assets, self.summary = Assets(protocols), Summary(protocols)
         self.watch = Watch(self.config.sensor, self.config.detector_settings(), disabled=self.config.disabled(), quiet_s=self.config.alerts.quiet_s)
+        self.signatures = signatures
+        if signatures is not None:
+            self.watch.detectors.append(signatures)
         self.sinks = list(sinks)
         self.alerts: dict[str, Alert] = {}
         self.alerts_dropped = 0
@@ -67,5 +72,7 @@ class Analysis:
         report = self.pipeline.report()
         forgotten = report["forgotten"] | {f"detector {name}": count for name, count in self.watch.evicted.items()}
         forgotten |= {"assets": self.assets.evicted, "conversations": self.summary.uncounted, "alerts on the page": self.alerts_dropped}
+        if self.signatures is not None:
+            report["rules"] = self.signatures.report()
         report["forgotten"] = {name: count for name, count in forgotten.items() if count}
         return report

@@ -30,6 +30,13 @@ class AlertSettings(Strict):
     quiet_s: int = Field(default=600, ge=1, description="Seconds of silence after which the same attack is a new alert")
 
 
+class RuleSettings(Strict):
+    paths: list[str] = Field(default_factory=list, description="Files and folders of rules in Suricata's or Snort's language")
+    home_net: list[str] = Field(default_factory=list, description="HOME_NET, as address/length; empty: private addresses")
+    variables: dict[str, str] = Field(default_factory=dict, description="Other variables of rules, by name without the dollar")
+    threshold_config: str = Field("", description="threshold.config; empty: the one beside the rules")
+
+
 def detector_models() -> Any:
     """A model with a part for each kind of alert; the settings of a detector stand with its name."""
     parts: dict[str, Any] = {}
@@ -61,6 +68,7 @@ class Config(Strict):
     flows: int = Field(1_000_000, ge=1 << 18, le=1 << 26, description="Conversations remembered at once")
     deduplicate: bool = Field(True, description="Whether a packet that a mirror delivers twice is decoded once")
     alerts: AlertSettings = Field(default=AlertSettings(), description="How alerts are put together")
+    rules: RuleSettings = Field(default=RuleSettings(), description="Signatures")
     detectors: Detectors = Field(default_factory=Detectors, description="Each kind of alert: whether it is wanted, and from when on")
 
     @field_validator("networks")

@@ -49,6 +49,8 @@ ROOMS: dict[str, set[str]] = {
         "sensor.streams.flows",
         "sensor.protocols",
         "sensor.assets",
+        "detectors.signature.detector",  # sinks.eve writes what it found
+        "detectors.signature.engine",
     },
     "sensor.store": {
         "sensor.columns",

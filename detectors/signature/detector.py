@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from detectors.signature.engine import Engine, Fired
 from detectors.signature.rule import Rule
@@ -14,7 +15,7 @@ from sensor.events.alert import Finding, Kind, Severity
 from sensor.events.field import label
 from sensor.events.seen import Seen
 
-SENTENCE = "{message} (rule {rule}), {client} to {server}."
+SENTENCE = "Rule {rule} of {ruleset} matched between {client} and {server} ({protocol})."
 SEVERITIES = {1: Severity.HIGH, 2: Severity.MEDIUM}
 STATED = {"informational": Severity.LOW, "minor": Severity.LOW, "major": Severity.HIGH, "critical": Severity.CRITICAL}
 CLASSES = {  # classtype -> GB/T 20986-2023
@@ -32,7 +33,15 @@ def kind_of(rule: Rule) -> Kind:
     found = tuple(value.upper() for name, value in rule.metadata if name == "mitre_technique_id" and value.upper() in known)
     given = [value for name, value in rule.metadata if name == "gbt_20986" and value in incident_classes()]
     gbt = given[0] if given else next((code for part, code in CLASSES.items() if part in rule.classtype), ANOMALOUS)
-    return Kind(rule.id, rule.msg or f"rule {rule.id}", SENTENCE, severity, found, gbt)
+    about = {"uuid": rule.id, "version": str(rule.rev), "ruleset": Path(rule.file).name, "description": rule.category or rule.classtype}
+    about |= {"reference": reference(rule)} if rule.references else {}
+    return Kind(rule.id, rule.msg or f"rule {rule.id}", SENTENCE, severity, found, gbt, rule=tuple(about.items()))
+
+
+def reference(rule: Rule) -> str:
+    """The first reference, as something to look up."""
+    kind, value = rule.references[0]
+    return f"https://{value}" if kind == "url" else f"{kind} {value}"
 
 
 @dataclass
@@ -51,6 +60,11 @@ class Signatures:
     def evicted(self) -> int:
         return self.engine.evicted
 
+    def report(self) -> dict[str, int]:
+        """For the ledger: rules at work, rules that cannot be, and what confirming gave up."""
+        plan, costs = self.engine.plan, self.engine.costs
+        return {"evaluated": len(plan.ready), "not_evaluated": len(plan.unable), "gave_up_steps": costs.steps, "gave_up_regexes": costs.regexes}
+
     def on_batch(self, seen: Seen) -> Iterator[Finding]:
         self.fired = self.engine.on_batch(seen)
         groups: dict[tuple[str, int, int, int], list[Fired]] = {}
@@ -64,7 +78,7 @@ class Signatures:
         kind = self._kinds.setdefault(rule.id, kind_of(rule))
         ends: tuple[End, End] = conversation(seen.flows, first.flow) if first.flow >= 0 else ends_of(first)
         key = (rule.id, ends[0].address, ends[1].address, ends[1].port)
-        parameters = {"message": rule.msg, "rule": rule.id, "direction": "to_server" if first.to_server else "to_client"}
+        parameters = {"message": rule.msg, "rule": rule.id, "ruleset": Path(rule.file).name, "direction": "to_server" if first.to_server else "to_client"}
         protocol = first.kind if first.kind not in ("packet", "stream") else label(Transport(first.transport))
         frames = tuple(dict.fromkeys(each.frame for each in same[:20])) + ((same[-1].frame,) if len(same) > 20 else ())
         latest = max(same, key=lambda each: each.ts_ns)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from detectors.signature.conditions import rows_mask
+from detectors.signature.configs import Suppress
 from detectors.signature.match import DECODED, Costs
 from detectors.signature.plan import Key, Plan, Ready, passes, search
 from detectors.signature.rule import Rule
@@ -74,10 +75,8 @@ class Engine:
         """The rows that a rule's tests and conditions leave. shared: the group whose rows they are: what rules of it ask alike is answered once."""
         whole = rows
         for test in ready.tests:
-            if shared is not None and rows is whole:
-                rows = rows[each.once((shared, test), partial(passes, test, each, rows))]
-            else:
-                rows = rows[passes(test, each, rows)]
+            alike = shared is not None and rows is whole
+            rows = rows[each.once((shared, test), partial(passes, test, each, rows)) if alike else passes(test, each, rows)]
             if not rows.size:
                 return rows
         return rows[rows_mask(ready.rule.conditions, each)[rows]] if ready.rule.conditions else rows
@@ -119,6 +118,8 @@ class Engine:
                 self._pass(match.place.conversation)
             if rule.noalert or (rule.action == "pass" and not rule.alert_too):
                 continue
+            if any(suppresses(each, match.place) for each in ready.suppressed):
+                continue
             if all(t.kind == "detection_filter" or self.state.passes(t, rule.id, match.place) for t in rule.thresholds):
                 fired.append(match)
         return fired
@@ -140,6 +141,14 @@ class Engine:
     @property
     def evicted(self) -> int:
         return self.state.evicted + self.tails.evicted
+
+
+def suppresses(each: Suppress, place: Place) -> bool:
+    """Whether threshold.config wants no alert from here."""
+    if each.addresses is None:
+        return True
+    ends = {"by_src": (place.source,), "by_dst": (place.destination,)}.get(each.track, (place.source, place.destination))
+    return any(low <= address <= high for address in ends for low, high in each.addresses.ranges)
 
 
 class Getter:

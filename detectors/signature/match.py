@@ -52,7 +52,7 @@ class Program:
 
 def compile_regex(check: Pcre) -> Any:
     """The expression for PCRE2, with its work bounded. Raises ValueError."""
-    import pcre2
+    import pcre2  # type: ignore[import-untyped]  # has none
 
     flags = {"i": pcre2.I, "m": pcre2.M, "s": pcre2.S, "x": pcre2.X}
     options = sum(int(flags[letter]) for letter in set(check.flags) & set(flags))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from detectors.signature import conditions
+from detectors.signature.configs import EventFilter, Filter, Suppress
 from detectors.signature.match import DECODED, Program, is_relative
 from detectors.signature.numbers import holds
 from detectors.signature.rule import PAYLOAD, BufferSize, ByteTest, Content, Header, Number, Rule
@@ -80,6 +81,7 @@ class Ready:
     rule: Rule
     rank: int
     programs: list[tuple[str, Program]]
+    suppressed: list[Suppress]
     tests: list[Test]
     pattern: tuple[bytes, bool] | None
     keys: list[Key]
@@ -106,11 +108,11 @@ def tests_of(rule: Rule) -> list[Test]:
                 tests.append(("word", begin, mask, word))
         elif isinstance(check, ByteTest):
             b, offset, size = check.bytes, check.bytes.offset, check.bytes.size
-            if isinstance(offset, int) and isinstance(size, int) and isinstance(check.value, int) and not (b.relative or b.string or b.bitmask or b.little):
-                if offset >= 0 and 0 < size <= 8:
-                    least = max(least, offset + size)
-                    if check.operator in ("=", "<", ">", "<=", ">=") and 0 <= check.value < 1 << 64:
-                        tests.append(("number", offset, size, check.operator, check.value, check.negated))
+            plain = not (b.relative or b.string or b.bitmask or b.little)
+            if plain and isinstance(offset, int) and isinstance(size, int) and isinstance(check.value, int) and offset >= 0 and 0 < size <= 8:
+                least = max(least, offset + size)
+                if check.operator in ("=", "<", ">", "<=", ">=") and 0 <= check.value < 1 << 64:
+                    tests.append(("number", offset, size, check.operator, check.value, check.negated))
         elif isinstance(check, BufferSize):
             tests.append(("size", check.size))
     return ([("size", Number(">=", least))] if least else []) + tests
@@ -206,6 +208,15 @@ def order(rule: Rule) -> tuple[int, int, int, int]:
     return ACTIONS.get(rule.action, 3), (1 if asks else 0) if sets else (2 if asks else 3), rule.priority, 0
 
 
+def filtered(rule: Rule, filters: Sequence[Filter]) -> tuple[Rule, list[Suppress]]:
+    """The rule with the thresholds that threshold.config gives it, and what it suppresses of it."""
+    mine = [each for each in filters if each.gid in (0, rule.gid) and each.sid in (0, rule.sid)]
+    for each in mine:
+        if isinstance(each, EventFilter):
+            rule = replace(rule, thresholds=(*(own for own in rule.thresholds if own.kind == "detection_filter"), each.threshold))
+    return rule, [each for each in mine if isinstance(each, Suppress)]
+
+
 @dataclass
 class Plan:
     """Everything that is computed once for a rule set. unable: rules that cannot be evaluated, and why."""
@@ -218,12 +229,13 @@ class Plan:
     database: Any = None
 
     @staticmethod
-    def of(rules: Sequence[Rule], known: frozenset[str]) -> Plan:
-        """known: the datasets that there are."""
+    def of(rules: Sequence[Rule], known: frozenset[str], filters: Sequence[Filter] = ()) -> Plan:
+        """known: the datasets that there are. filters: of threshold.config."""
         plan = Plan()
         patterns: dict[tuple[bytes, bool], list[int]] = {}
         groups: dict[Key, tuple[list[Ready], list[Ready]]] = defaultdict(lambda: ([], []))
-        for rule in sorted(rules, key=order):
+        for each in sorted(rules, key=order):
+            rule, suppressed = filtered(each, filters)
             reason = cannot(rule, known)
             try:
                 programs = [] if reason else [(buffer.name, Program(buffer.checks)) for buffer in rule.buffers]
@@ -232,7 +244,7 @@ class Plan:
             if reason:
                 plan.unable.append((rule, reason))
                 continue
-            ready = Ready(rule, len(plan.ready), programs, tests_of(rule), pattern_of(rule), keys_of(rule))
+            ready = Ready(rule, len(plan.ready), programs, suppressed, tests_of(rule), pattern_of(rule), keys_of(rule))
             plan.ready.append(ready)
             if ready.pattern is not None:
                 patterns.setdefault(ready.pattern, []).append(ready.rank)

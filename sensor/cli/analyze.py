@@ -10,6 +10,7 @@ from sensor.analysis import Analysis
 from sensor.cli.outputs import sinks
 from sensor.cli.progress import Progress
 from sensor.cli.settings import config_option, lang_option, load_config
+from sensor.cli.signatures import made
 
 
 @click.command(
@@ -18,6 +19,7 @@ Examples:
   tapsight analyze plant.pcapng
   tapsight analyze --summary json night/*.pcap.gz
   tcpdump -i eth1 -w - | tapsight analyze -
+  tapsight analyze --rules emerging-scada.rules --eve eve.json plant.pcap
   tapsight analyze --ndjson - --only alert,modbus plant.pcap"""
 )
 @click.argument("captures", nargs=-1, required=True, metavar="CAPTURE...")
@@ -28,6 +30,11 @@ Examples:
 @click.option(
     "--jobs", type=click.IntRange(1), default=1, show_default=True, help="2: track packets in a process of their own beside everything else (more is the same)."
 )
+@click.option("--rules", multiple=True, metavar="FILE|DIR", help="Rules in Suricata's or Snort's language; may be given several times.")
+@click.option("--home-net", metavar="CIDR,...", help="HOME_NET of the rules; by default private addresses.")
+@click.option("--var", multiple=True, metavar="NAME=VALUE", help="Another variable of the rules.")
+@click.option("--threshold-config", type=click.Path(path_type=Path), metavar="FILE", help="threshold.config for the rules.")
+@click.option("--eve", metavar="FILE", help="Write the rules' alerts as Suricata's EVE does.")
 @click.option("--quiet", is_flag=True, help="No progress, and no page.")
 @config_option
 @lang_option
@@ -40,6 +47,11 @@ def analyze(
     only: str | None,
     store: Path | None,
     jobs: int,
+    rules: tuple[str, ...],
+    home_net: str | None,
+    var: tuple[str, ...],
+    threshold_config: Path | None,
+    eve: str | None,
     quiet: bool,
     config: Path | None,
     lang: str,
@@ -50,7 +62,14 @@ def analyze(
 
     settings = load_config(config, lang)
     with Progress(show=not quiet and ndjson != "-") as progress:
-        analysis = Analysis(settings, sinks(ndjson, store, only, settings.sensor, settings.lang))
+        signatures = made(settings.rules, rules, home_net, var, threshold_config)
+        if eve and signatures is None:
+            raise click.UsageError("--eve writes what rules find: --rules is needed")
+        analysis = Analysis(settings, sinks(ndjson, store, only, settings.sensor, settings.lang), signatures=signatures)
+        if eve and signatures is not None:
+            from sensor.sinks.eve import EveSink
+
+            analysis.sinks.append(EveSink(eve, signatures))
         analysis.run(open_captures(captures), jobs, progress.advance)
     if not analysis.sources:
         raise click.ClickException(f"no captures found in {', '.join(captures)}")

@@ -52,6 +52,7 @@ class Kind:
     techniques: tuple[str, ...]
     gbt: str
     is_asked: bool = False
+    rule: tuple[tuple[str, str], ...] = ()  # ECS rule.* of a signature, beside what every kind has
 
 
 @dataclass(frozen=True)

@@ -123,7 +123,7 @@ def alert_document(alert: Alert, source: str, lang: str) -> dict[str, Any]:
         "severity": severity, "risk_score": float(severity), "start": time_text(alert.first_ns), "end": time_text(alert.last_ns),
         "duration": alert.last_ns - alert.first_ns,
     }  # fmt: skip
-    document["rule"] = {"id": alert.detector, "name": alert.title(lang), "category": alert.kind.gbt, "ruleset": "tapsight"}
+    document["rule"] = {"id": alert.detector, "name": alert.title(lang), "category": alert.kind.gbt, "ruleset": "tapsight"} | dict(alert.kind.rule)
     if alert.kind.techniques:
         document["threat"] = threat(alert.kind.techniques, lang)
     for names, end in ((("source", "client"), alert.client), (("destination", "server"), alert.server)):

@@ -99,7 +99,11 @@ C = Content
         ([ByteMath(Bytes(1, 0), "+", 1, "n"), ByteTest(Bytes(1, 1), "=", "n")], b"\x02\x03", True),
         ([ByteMath(Bytes(1, 0), "/", 0, "n")], b"\x02", False),
         ([ByteMath(Bytes(1, 0), "-", 3, "n"), ByteTest(Bytes(1, 1), "<", "n")], b"\x02\x03", True),  # 64 bits, around
-        ([C(b"a"), ByteExtract(Bytes(1, 0, relative=True), "n"), C(b"z"), C(b"b", offset="n", depth=1)], b"a\x00a\x04bz", True),  # backtracks over a free content
+        (
+            [C(b"a"), ByteExtract(Bytes(1, 0, relative=True), "n"), C(b"z"), C(b"b", offset="n", depth=1)],
+            b"a\x00a\x04bz",
+            True,
+        ),  # backtracks over a free content
         # pcre
         ([Pcre(b"A.C", "is")], b"xa\nc", True),
         ([Pcre(b"b", "A")], b"ab", False),

@@ -1,0 +1,60 @@
+"""Rules from the command line and the configuration, made ready."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from detectors.signature.detector import Signatures
+    from detectors.signature.load import RuleSet
+    from sensor.config import RuleSettings
+
+
+def variables(settings: RuleSettings | None, home_net: str | None, var: Sequence[str]) -> dict[str, str]:
+    """Variables by name, the command line's over the configuration's. Raises UsageError."""
+    found = dict(settings.variables) if settings else {}
+    networks = home_net or (",".join(settings.home_net) if settings else "")
+    if networks:
+        found["HOME_NET"] = networks if networks.startswith("[") else f"[{networks}]"
+    for each in var:
+        name, equals, value = each.partition("=")
+        if not equals or not name:
+            raise click.UsageError(f"--var {each}: NAME=VALUE was expected")
+        found[name.removeprefix("$")] = value
+    return found
+
+
+def read(paths: Sequence[str], known: dict[str, str], thresholds: Sequence[Path]) -> RuleSet:
+    """The rules of these files and folders. Raises UsageError for one that is not there."""
+    from detectors.signature.load import load
+    from sensor.protocols import PROTOCOLS
+
+    for path in [*map(Path, paths), *thresholds]:
+        if not path.exists():
+            raise click.UsageError(f"{path}: no such file or folder")
+    return load(paths, known, {protocol.name: protocol.fields for protocol in PROTOCOLS}, thresholds=thresholds)
+
+
+def made(settings: RuleSettings, paths: Sequence[str], home_net: str | None, var: Sequence[str], threshold_config: Path | None) -> Signatures | None:
+    """The rule engine for what the options and the configuration name; None where they name no rules. What is not loaded is said in one line."""
+    chosen = list(paths) or settings.paths
+    if not chosen:
+        if home_net or var or threshold_config:
+            raise click.UsageError("--home-net, --var and --threshold-config are about rules: --rules is needed")
+        return None
+    from detectors.signature.detector import Signatures
+    from detectors.signature.engine import Engine
+    from detectors.signature.plan import Plan
+    from sensor.protocols import PROTOCOLS
+
+    thresholds = [threshold_config] if threshold_config else [Path(settings.threshold_config)] if settings.threshold_config else []
+    rules = read(chosen, variables(settings, home_net, var), thresholds)
+    plan = Plan.of(rules.rules, frozenset(protocol.name for protocol in PROTOCOLS), rules.filters)
+    missing = rules.total.failed + rules.total.skipped + len(plan.unable)
+    if missing:
+        click.echo(f"tapsight: {len(plan.ready)} rules at work, {missing} not: tapsight rules check {' '.join(chosen)} says why", err=True)
+    return Signatures(Engine(plan))
