@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from detectors.signature.engine import Engine, Fired
+import numpy as np
+
+from detectors.signature.engine import Engine, Fired, Matches
 from detectors.signature.rule import Rule
+from detectors.signature.units import PACKET, PIECE
 from rules import incident_classes, techniques
-from sensor.decode.packets import Transport
+from sensor.columns import Ints
 from sensor.events.address import End, address_text, conversation, mac_text
-from sensor.events.alert import Finding, Kind, Severity
+from sensor.events.alert import FRAMES, Finding, Kind, Severity
 from sensor.events.field import label
 from sensor.events.seen import Seen
 
@@ -23,6 +26,7 @@ CLASSES = {  # classtype -> GB/T 20986-2023
     "web-application": "02003", "policy": "06008", "credential": "02006", "login": "02006",
 }  # fmt: skip
 ANOMALOUS = "08003"
+NOWHERE = np.zeros(0, np.int64)
 
 
 def kind_of(rule: Rule) -> Kind:
@@ -46,14 +50,14 @@ def reference(rule: Rule) -> str:
 
 @dataclass
 class Signatures:
-    """Runs the rule engine over each batch. fired: its matches of the last batch, one by one, for whoever writes them so."""
+    """Runs the rule engine over each batch. matches: those of the last batch."""
 
     engine: Engine
     name: str = "signature"
     kinds: tuple[Kind, ...] = ()
     needs: tuple[str, ...] = ("packets", "tables", "flows")
     limits: str = "Finds what its rules describe, in clear text."
-    fired: list[Fired] = field(default_factory=list)
+    matches: Matches | None = None
     _kinds: dict[str, Kind] = field(default_factory=dict)
 
     @property
@@ -65,30 +69,50 @@ class Signatures:
         plan, costs = self.engine.plan, self.engine.costs
         return {"evaluated": len(plan.ready), "not_evaluated": len(plan.unable), "gave_up_steps": costs.steps, "gave_up_regexes": costs.regexes}
 
-    def on_batch(self, seen: Seen) -> Iterator[Finding]:
-        self.fired = self.engine.on_batch(seen)
-        groups: dict[tuple[str, int, int, int], list[Fired]] = {}
-        for each in self.fired:  # of one conversation, or of one pair where there is none
-            groups.setdefault((each.rule.id, each.flow, *((each.place.source, each.place.destination) if each.flow < 0 else (0, 0))), []).append(each)
-        for same in groups.values():
-            yield self._finding(seen, same)
+    @property
+    def fired(self) -> Iterator[Fired]:
+        """The matches of the last batch, one by one."""
+        if (m := self.matches) is not None:
+            for number, unit, rank in zip(m.number.tolist(), m.unit.tolist(), m.rank.tolist(), strict=True):
+                yield Fired(self.engine.plan.ready[rank].rule, m.kinds[number], unit)
 
-    def _finding(self, seen: Seen, same: list[Fired]) -> Finding:
-        first, rule = same[0], same[0].rule
+    def on_batch(self, seen: Seen) -> Iterator[Finding]:
+        """A finding for all matches of one rule in one conversation."""
+        self.matches = self.engine.on_batch(seen)
+        if (m := self.matches) is None:
+            return
+        key = m.rank << 32 | np.where(m.flow >= 0, m.flow, 1 << 31)
+        order = np.argsort(key, kind="stable")
+        conversations = seen.flows["conversation"]
+        groups: dict[tuple[int, ...], list[int]] = {}
+        for same in np.split(order, np.flatnonzero(np.diff(key[order])) + 1):
+            first = int(same[0])
+            if m.flow[first] >= 0:
+                yield self._finding(seen, same)
+                continue
+            for i in same.tolist():  # of no conversation: by pair of addresses
+                place = Fired(self.engine.plan.ready[int(m.rank[i])].rule, m.kinds[int(m.number[i])], int(m.unit[i])).place(conversations)
+                groups.setdefault((int(m.rank[i]), place.source, place.destination), []).append(i)
+        for few in groups.values():
+            yield self._finding(seen, np.array(few))
+
+    def _finding(self, seen: Seen, same: Ints) -> Finding:
+        assert self.matches is not None
+        m = self.matches
+        shown = [*same[:FRAMES].tolist(), int(same[-1])]
+        some = [Fired(self.engine.plan.ready[int(m.rank[i])].rule, m.kinds[int(m.number[i])], int(m.unit[i])) for i in shown]
+        first, last, rule = some[0], some[-1], some[0].rule
         kind = self._kinds.setdefault(rule.id, kind_of(rule))
         ends: tuple[End, End] = conversation(seen.flows, first.flow) if first.flow >= 0 else ends_of(first)
         key = (rule.id, ends[0].address, ends[1].address, ends[1].port)
         parameters = {"message": rule.msg, "rule": rule.id, "ruleset": Path(rule.file).name, "direction": "to_server" if first.to_server else "to_client"}
-        protocol = first.kind if first.kind not in ("packet", "stream") else label(Transport(first.transport))
-        frames = tuple(dict.fromkeys(each.frame for each in same[:20])) + ((same[-1].frame,) if len(same) > 20 else ())
-        latest = max(same, key=lambda each: each.ts_ns)
-        return Finding(
-            kind, key, frames, latest.ts_ns if len(same) > 1 else first.ts_ns, first.flow, ends=ends, protocol=protocol, parameters=parameters, count=len(same)
-        )
+        protocol = first.kind if first.kind not in (PACKET, PIECE) else label(first.transport)
+        frames = tuple(dict.fromkeys(each.frame for each in some))
+        return Finding(kind, key, frames, last.ts_ns, first.flow, ends=ends, protocol=protocol, parameters=parameters, count=len(same))
 
 
 def ends_of(fired: Fired) -> tuple[End, End]:
     """Source and destination of a packet that belongs to no conversation."""
-    place, mask = fired.place, (1 << 64) - 1
+    place, mask = fired.place(NOWHERE), (1 << 64) - 1
     source, destination = (address_text(address >> 64, address & mask) for address in (place.source, place.destination))
     return End(source, place.source_port, mac_text(0)), End(destination, place.destination_port, mac_text(0))

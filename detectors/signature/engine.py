@@ -2,39 +2,84 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from detectors.signature.columns import decide
 from detectors.signature.conditions import rows_mask
 from detectors.signature.configs import Suppress
 from detectors.signature.match import DECODED, Costs
-from detectors.signature.plan import Key, Plan, Ready, passes, search
+from detectors.signature.plan import Key, Plan, Ready, search
 from detectors.signature.rule import Rule
 from detectors.signature.state import Place, State
 from detectors.signature.units import PACKET, Tails, Units, units
-from sensor.columns import Array, Ints
+from sensor.columns import Array, Ints, Mask
+from sensor.decode.packets import Transport
 from sensor.events.seen import Seen
 
 MOST_PASSED = 65_536  # flows that a pass rule has let through
 
 
-@dataclass(frozen=True)
 class Fired:
-    """A rule that matched, and where. kind: packet, stream or the dataset whose PDU it was; to_server: which way the unit went."""
+    """A rule that matched, and where: unit i of its kind. What it says is read when somebody asks: a flood is counted, not looked at."""
 
-    rule: Rule
-    kind: str
-    frame: int
-    ts_ns: int
-    flow: int
-    to_server: bool
-    row: int
-    place: Place
-    transport: int
+    __slots__ = ("each", "i", "rule")
+
+    def __init__(self, rule: Rule, each: Units, i: int) -> None:
+        self.rule, self.each, self.i = rule, each, i
+
+    @property
+    def kind(self) -> str:
+        """The kind of unit: packet, stream, or the dataset whose PDU it is."""
+        return self.each.kind
+
+    @property
+    def frame(self) -> int:
+        return int(self.each.columns["frame"][self.i])
+
+    @property
+    def ts_ns(self) -> int:
+        return int(self.each.columns["ts_ns"][self.i])
+
+    @property
+    def flow(self) -> int:
+        """-1: of no conversation."""
+        return int(self.each.columns["flow"][self.i])
+
+    @property
+    def to_server(self) -> bool:
+        return bool(self.each.columns["to_server"][self.i])
+
+    @property
+    def transport(self) -> Transport:
+        return Transport(int(self.each.columns["transport"][self.i]))
+
+    def place(self, conversations: Array) -> Place:
+        """conversations: by flow number."""
+        c, i, flow = self.each.columns, self.i, self.flow
+        source = int(c["source_high"][i]) << 64 | int(c["source_low"][i])
+        destination = int(c["destination_high"][i]) << 64 | int(c["destination_low"][i])
+        conversation = int(conversations[flow]) if flow >= 0 else -1
+        return Place(conversation, source, destination, int(c["source_port"][i]), int(c["destination_port"][i]), self.ts_ns)
+
+
+@dataclass
+class Matches:
+    """What a batch's rules found, in the order of packets and rules: by match its kind of units, its place there, and its rule's rank. int64 columns."""
+
+    kinds: list[Units]
+    number: Ints
+    unit: Ints
+    rank: Ints
+    flow: Ints
+
+    def __len__(self) -> int:
+        return len(self.unit)
 
 
 class Engine:
@@ -44,87 +89,114 @@ class Engine:
         self.plan, self.handshake = plan, handshake
         self.state, self.tails, self.costs = State(), Tails(), Costs()
         self.passed: OrderedDict[int, None] = OrderedDict()
-        self.candidates: Counter[str] = Counter()  # by rule: units that were looked at byte by byte
-        self.matched: Counter[str] = Counter()
+        self.confirmed = np.zeros(len(plan.ready), np.int64)  # by rule: units that were looked at byte by byte, and those that were alerts
+        self.matched = np.zeros(len(plan.ready), np.int64)
 
-    def on_batch(self, seen: Seen) -> list[Fired]:
+    def on_batch(self, seen: Seen) -> Matches | None:
+        """The matches that are alerts; None where there are none."""
         if seen.inspected is None:
-            return []
+            return None
         kinds = list(units(seen, self.tails))
-        found = [(number, ready, rows) for number, each in enumerate(kinds) for ready, rows in self._candidates(each)]
-        fired = self._confirm(seen, kinds, found) if found else []
+        found = [(number, *each) for number, kind in enumerate(kinds) for each in self._candidates(kind)]
+        matches = self._confirm(seen, kinds, found) if found else None
         self.state.forget(seen.over["conversation"])
         self.tails.forget(seen.over["conversation"])
-        return fired
+        return matches or None
 
-    def _candidates(self, each: Units) -> list[tuple[Ready, Ints]]:
-        """Rules and the units that neither header, flow, cheap tests nor the search for patterns could exclude."""
+    def _candidates(self, each: Units) -> Iterator[tuple[Ready, Ints, bool]]:
+        """Rules, the units that header, flow, search and columns could not exclude, and whether those match for certain."""
         hits = search(self.plan, each)
-        found: list[tuple[Ready, Ints]] = []
         for key, plain, patterned in self.plan.groups:
             rows = key.rows(each, handshake=self.handshake)
             if rows is None or not rows.size:
                 continue
-            found += [(ready, self._narrow(each, ready, rows, key)) for ready in plain]
+            for ready in plain:
+                yield from self._narrow(each, ready, rows, key)
             for ready in patterned if hits else ():
                 if (places := hits.get(ready.rank)) is not None:
-                    found.append((ready, self._narrow(each, ready, np.intersect1d(places, rows, assume_unique=True))))
-        return [(ready, rows) for ready, rows in found if rows.size]
+                    yield from self._narrow(each, ready, np.intersect1d(places, rows, assume_unique=True))
 
-    def _narrow(self, each: Units, ready: Ready, rows: Ints, shared: Key | None = None) -> Ints:
-        """The rows that a rule's tests and conditions leave. shared: the group whose rows they are: what rules of it ask alike is answered once."""
-        whole = rows
-        for test in ready.tests:
-            alike = shared is not None and rows is whole
-            rows = rows[each.once((shared, test), partial(passes, test, each, rows)) if alike else passes(test, each, rows)]
-            if not rows.size:
-                return rows
-        return rows[rows_mask(ready.rule.conditions, each)[rows]] if ready.rule.conditions else rows
+    def _narrow(self, each: Units, ready: Ready, rows: Ints, shared: Key | None = None) -> Iterator[tuple[Ready, Ints, bool]]:
+        """shared: the group whose rows they are: what rules of it ask alike is answered once."""
+        if ready.rule.conditions:
+            rows = rows[rows_mask(ready.rule.conditions, each)[rows]]
+        if not rows.size:
+            return
+        if shared is not None and not ready.rule.conditions:
+            rows, sure = each.once((shared, ready.payload), partial(decide, ready.payload, each, rows))
+        else:
+            rows, sure = decide(ready.payload, each, rows)
+        if rows.size:
+            yield ready, rows, sure and (bool(ready.payload) or not ready.programs)
 
-    def _confirm(self, seen: Seen, kinds: list[Units], found: list[tuple[int, Ready, Ints]]) -> list[Fired]:
-        """Candidates in the order of packets, then PDUs before packets, then rules."""
-        unit = np.concatenate([rows for _, _, rows in found])
-        sizes = [len(rows) for _, _, rows in found]
-        kind = np.repeat([number for number, _, _ in found], sizes)
-        rank = np.repeat([ready.rank for _, ready, _ in found], sizes)
-        row = np.concatenate([kinds[number].row[rows] for number, _, rows in found])
-        at = np.concatenate([kinds[number].at[rows] for number, _, rows in found])
-        order = np.lexsort((rank, at, kind, row))
-        fired: list[Fired] = []
+    def _confirm(self, seen: Seen, kinds: list[Units], found: list[tuple[int, Ready, Ints, bool]]) -> Matches:
+        """Candidates in the order of packets, then PDUs before packets, then rules; those that match for certain and depend on nothing else are not looked at."""
+        unit = np.concatenate([rows for _, _, rows, _ in found])
+        sizes = [len(rows) for _, _, rows, _ in found]
+        number, rank = (np.repeat(np.array(values, np.int64), sizes) for values in ([n for n, *_ in found], [ready.rank for _, ready, *_ in found]))
+        row, at = (np.concatenate([getattr(kinds[n], name)[rows] for n, _, rows, _ in found]) for name in ("row", "at"))
+        flow = np.concatenate([kinds[n].columns["flow"][rows] for n, _, rows, _ in found]).astype(np.int64)
+        certain = np.repeat([sure and not kinds[n].fresh[rows].any() for n, _, rows, sure in found], sizes)
+        done = certain if not self.plan.has_pass else np.zeros(len(unit), np.bool_)
+        done &= np.repeat([ready.stateless for _, ready, *_ in found], sizes)
+        order = np.lexsort((rank, at, number, row))
+        unit, number, rank, row, flow = (column[order] for column in (unit, number, rank, row, flow))
+        certain, done = certain[order], done[order]
+        holds: Mask = done.copy()
+        loop = np.flatnonzero(~done)
+        conversations = seen.flows["conversation"]
         told: set[tuple[int, int]] = set()
-        before: tuple[int, int] = (-1, -1)
-        content, passing = b"", -1
-        get = [Getter(each, seen) for each in kinds]
-        for number, here, which, packet in zip(kind[order].tolist(), unit[order].tolist(), rank[order].tolist(), row[order].tolist(), strict=True):
-            ready, each = self.plan.ready[which], kinds[number]
+        before, passing, content = (-1, -1), -1, b""
+        columns = (loop, number[loop], unit[loop], rank[loop], row[loop], certain[loop])
+        for i, kind, here, which, packet, sure in zip(*(column.tolist() for column in columns), strict=True):
+            ready, each = self.plan.ready[which], kinds[kind]
             if passing == packet or (ready.twice and each.kind == PACKET and (packet, which) in told):
                 continue
-            if before != (number, here):
-                before, content = (number, here), each.content(here)
+            if not sure and before != (kind, here):
+                before, content = (kind, here), each.content(here)
             rule = ready.rule
-            match = get[number].fired(rule, here)
-            if match.place.conversation in self.passed and rule.action != "pass":
-                continue
-            self.candidates[rule.id] += 1
-            if not self.state.allows(rule.bits, rule.flowints, match.place) or not self._holds(ready, content, int(each.fresh[here])):
-                continue
-            if rule.thresholds and any(t.kind == "detection_filter" and not self.state.passes(t, rule.id, match.place) for t in rule.thresholds):
-                continue
-            self.matched[rule.id] += 1
-            self.state.apply(rule.bits, rule.flowints, match.place)
-            told.add((packet, which))
-            if rule.action == "pass":
-                passing = packet
-                self._pass(match.place.conversation)
-            if rule.noalert or (rule.action == "pass" and not rule.alert_too):
-                continue
-            if any(suppresses(each, match.place) for each in ready.suppressed):
-                continue
-            if all(t.kind == "detection_filter" or self.state.passes(t, rule.id, match.place) for t in rule.thresholds):
-                fired.append(match)
-        return fired
+            if ready.stateless and not self.plan.has_pass:
+                holds[i] = self._holds(ready, content, int(each.fresh[here]))
+            else:
+                place = Fired(rule, each, here).place(conversations)
+                if place.conversation in self.passed and rule.action != "pass":
+                    continue
+                if not self.state.allows(rule.bits, rule.flowints, place) or not (sure or self._holds(ready, content, int(each.fresh[here]))):
+                    continue
+                told.add((packet, which))
+                holds[i] = self._alerts(ready, place)
+                if rule.action == "pass":
+                    passing = packet
+                    self._pass(place.conversation)
+            if holds[i]:
+                told.add((packet, which))
+        return self._told(Matches(kinds, number, unit, rank, flow), holds, row)
+
+    def _alerts(self, ready: Ready, place: Place) -> bool:
+        """Whether a match is an alert, by what the rule remembers. Sets what it sets."""
+        rule = ready.rule
+        if any(each.kind == "detection_filter" and not self.state.passes(each, rule.id, place) for each in rule.thresholds):
+            return False
+        self.state.apply(rule.bits, rule.flowints, place)
+        if rule.noalert or any(suppresses(each, place) for each in ready.suppressed):
+            return False
+        return all(each.kind == "detection_filter" or self.state.passes(each, rule.id, place) for each in rule.thresholds)
+
+    def _told(self, matches: Matches, holds: Mask, row: Ints) -> Matches:
+        """What is an alert of these: not what a rule keeps silent about, nor a packet whose PDU has been told of."""
+        silent = np.array([ready.rule.noalert or (ready.rule.action == "pass" and not ready.rule.alert_too) for ready in self.plan.ready])
+        twice = np.array([ready.twice for ready in self.plan.ready])
+        holds &= ~silent[matches.rank]
+        packets = np.array([each.kind == PACKET for each in matches.kinds])[matches.number]
+        again = np.flatnonzero(holds & packets & twice[matches.rank])
+        if again.size:
+            code = row * len(self.plan.ready) + matches.rank
+            holds[again[np.isin(code[again], code[holds & ~packets])]] = False
+        self.matched += np.bincount(matches.rank[holds], minlength=len(self.matched))
+        return Matches(matches.kinds, matches.number[holds], matches.unit[holds], matches.rank[holds], matches.flow[holds])
 
     def _holds(self, ready: Ready, content: bytes, fresh: int) -> bool:
+        self.confirmed[ready.rank] += 1
         variables: dict[str, Any] = {}
         for name, program in ready.programs:
             data = variables.get(DECODED, b"") if name == DECODED else content
@@ -133,6 +205,7 @@ class Engine:
         return True
 
     def _pass(self, conversation: int) -> None:
+        """A pass rule lets its whole flow through."""
         if conversation >= 0:
             self.passed[conversation] = None
             if len(self.passed) > MOST_PASSED:
@@ -149,19 +222,3 @@ def suppresses(each: Suppress, place: Place) -> bool:
         return True
     ends = {"by_src": (place.source,), "by_dst": (place.destination,)}.get(each.track, (place.source, place.destination))
     return any(low <= address <= high for address in ends for low, high in each.addresses.ranges)
-
-
-class Getter:
-    """Reads single units' columns for Fired."""
-
-    def __init__(self, each: Units, seen: Seen) -> None:
-        self.each, self.conversation = each, seen.flows["conversation"]
-        self.c: dict[str, Array] = each.columns
-
-    def fired(self, rule: Rule, i: int) -> Fired:
-        c, flow = self.c, int(self.c["flow"][i])
-        source = int(c["source_high"][i]) << 64 | int(c["source_low"][i])
-        destination = int(c["destination_high"][i]) << 64 | int(c["destination_low"][i])
-        conversation = int(self.conversation[flow]) if flow >= 0 else -1
-        place = Place(conversation, source, destination, int(c["source_port"][i]), int(c["destination_port"][i]), int(c["ts_ns"][i]))
-        return Fired(rule, self.each.kind, int(c["frame"][i]), place.ts_ns, flow, bool(c["to_server"][i]), int(self.each.row[i]), place, int(c["transport"][i]))

@@ -6,21 +6,19 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from detectors.signature import conditions
 from detectors.signature.configs import EventFilter, Filter, Suppress
-from detectors.signature.match import DECODED, Program, is_relative
-from detectors.signature.numbers import holds
-from detectors.signature.rule import PAYLOAD, BufferSize, ByteTest, Content, Header, Number, Rule
-from detectors.signature.units import PACKET, Units, bounded
-from sensor.columns import Array, Ints, Mask, read
+from detectors.signature.match import DECODED, Program
+from detectors.signature.rule import PAYLOAD, Check, Content, Header, Number, Rule
+from detectors.signature.units import PACKET, Units
+from sensor.columns import Ints, Mask
 from sensor.decode.packets import Transport
 
 SHORTEST, LONGEST = 4, 64  # bytes of a pattern that is worth searching for: shorter ones are everywhere, longer ones no rarer
-WORD = np.dtype([("word", ">u8")])
 TRANSPORTS = {
     "tcp": (Transport.TCP,), "tcp-pkt": (Transport.TCP,), "tcp-stream": (Transport.TCP,), "udp": (Transport.UDP,), "icmp": (Transport.ICMP, Transport.ICMPV6),
     "icmpv6": (Transport.ICMPV6,), "icmpv4": (Transport.ICMP,), "ip": (), "ipv4": (), "ipv6": (), "ip4": (), "ip6": (), "pkthdr": (), "sctp": (Transport.SCTP,),
@@ -71,20 +69,26 @@ class Key:
         return result
 
 
-Test: TypeAlias = tuple[Any, ...]
-
-
 @dataclass(eq=False)
 class Ready:
-    """A rule with its programs, its cheap tests, and the pattern (or None) without which it cannot match. rank: its place in the order of evaluation."""
+    """A rule with its programs and the pattern (or None) without which it cannot match.
+
+    rank: its place in the order of evaluation. payload: checks that columns may decide, for all rows at once. stateless: what it says of one unit depends on
+    nothing else.
+    """
 
     rule: Rule
     rank: int
     programs: list[tuple[str, Program]]
     suppressed: list[Suppress]
-    tests: list[Test]
+    payload: tuple[Check, ...]
     pattern: tuple[bytes, bool] | None
     keys: list[Key]
+
+    @cached_property
+    def stateless(self) -> bool:
+        rule = self.rule
+        return not (rule.bits or rule.flowints or rule.thresholds or self.suppressed or rule.action == "pass" or len(self.programs) > 1)
 
     @cached_property
     def twice(self) -> bool:
@@ -92,48 +96,9 @@ class Ready:
         return len({key.on_packets for key in self.keys}) > 1
 
 
-def tests_of(rule: Rule) -> list[Test]:
-    """What the columns can say of a payload before anybody looks at it byte by byte: necessary, not sufficient."""
-    least = 0
-    tests: list[Test] = []
-    for check in (check for buffer in rule.buffers if buffer.name == PAYLOAD and not buffer.transforms for check in buffer.checks):
-        if isinstance(check, Content) and not check.negated:
-            begin = check.offset if isinstance(check.offset, int) and not is_relative(check) else 0
-            least = max(least, begin + len(check.pattern))
-            fixed = check.startswith or (isinstance(check.depth, int) and check.depth == len(check.pattern))
-            if fixed and not is_relative(check) and not check.nocase and not isinstance(check.offset, str):
-                part = check.pattern[:8]
-                word = int.from_bytes(part.ljust(8, b"\0"), "big")
-                mask = int.from_bytes((b"\xff" * len(part)).ljust(8, b"\0"), "big")
-                tests.append(("word", begin, mask, word))
-        elif isinstance(check, ByteTest):
-            b, offset, size = check.bytes, check.bytes.offset, check.bytes.size
-            plain = not (b.relative or b.string or b.bitmask or b.little)
-            if plain and isinstance(offset, int) and isinstance(size, int) and isinstance(check.value, int) and offset >= 0 and 0 < size <= 8:
-                least = max(least, offset + size)
-                if check.operator in ("=", "<", ">", "<=", ">=") and 0 <= check.value < 1 << 64:
-                    tests.append(("number", offset, size, check.operator, check.value, check.negated))
-        elif isinstance(check, BufferSize):
-            tests.append(("size", check.size))
-    return ([("size", Number(">=", least))] if least else []) + tests
-
-
-def passes(test: Test, units: Units, rows: Ints) -> Mask:
-    """Which of these units a test leaves."""
-    if test[0] == "size":
-        return np.asarray(conditions.any_of(test[1], units.size[rows]), np.bool_)
-    if test[0] == "word":
-        _, offset, mask, word = test
-        return np.asarray((words(units, rows, offset) & np.uint64(mask)) == np.uint64(word), np.bool_)
-    _, offset, size, operator, value, negated = test
-    number = words(units, rows, offset) >> np.uint64(64 - 8 * size)
-    return np.asarray(holds(Number(operator, value), number) != negated, np.bool_)
-
-
-def words(units: Units, rows: Ints, offset: int) -> Array:
-    """Eight bytes from an offset of each unit's; where a unit is shorter they are its neighbours', and another test says so."""
-    result: Array = read(units.data, bounded(units.data, units.at[rows] + offset), WORD)["word"].astype(np.uint64)
-    return result
+def payload_of(rule: Rule) -> tuple[Check, ...]:
+    """The checks of the payload, if that is the first buffer."""
+    return rule.buffers[0].checks if rule.buffers and rule.buffers[0].name == PAYLOAD else ()
 
 
 def pattern_of(rule: Rule) -> tuple[bytes, bool] | None:
@@ -225,6 +190,7 @@ class Plan:
     unable: list[tuple[Rule, str]] = field(default_factory=list)
     groups: list[tuple[Key, list[Ready], list[Ready]]] = field(default_factory=list)  # with its rules without and with a pattern
     searched: list[list[int]] = field(default_factory=list)  # by pattern number: ranks of the rules that need it
+    has_pass: bool = False
     sizes: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     database: Any = None
 
@@ -244,12 +210,13 @@ class Plan:
             if reason:
                 plan.unable.append((rule, reason))
                 continue
-            ready = Ready(rule, len(plan.ready), programs, suppressed, tests_of(rule), pattern_of(rule), keys_of(rule))
+            ready = Ready(rule, len(plan.ready), programs, suppressed, payload_of(rule), pattern_of(rule), keys_of(rule))
             plan.ready.append(ready)
             if ready.pattern is not None:
                 patterns.setdefault(ready.pattern, []).append(ready.rank)
             for key in ready.keys:
                 groups[key][ready.pattern is not None].append(ready)
+        plan.has_pass = any(ready.rule.action == "pass" for ready in plan.ready)
         plan.groups = [(key, *rules) for key, rules in groups.items()]
         plan.searched = list(patterns.values())
         plan.sizes = np.array([len(pattern) for pattern, _ in patterns], np.int64)

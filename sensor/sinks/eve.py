@@ -42,7 +42,7 @@ class EveSink:
 
 def document(seen: Seen, fired: Fired) -> dict[str, Any]:
     """One alert event."""
-    rule, place = fired.rule, fired.place
+    rule, place = fired.rule, fired.place(seen.flows["conversation"])
     metadata: dict[str, list[str]] = {}
     for name, value in rule.metadata:
         metadata.setdefault(name, []).append(value)
@@ -50,7 +50,7 @@ def document(seen: Seen, fired: Fired) -> dict[str, Any]:
         "action": "allowed", "gid": rule.gid, "signature_id": rule.sid, "rev": rule.rev, "signature": rule.msg, "category": rule.category, "severity": rule.priority,
     }  # fmt: skip
     alert |= {"metadata": metadata} if metadata else {}
-    transport = Transport(fired.transport)
+    transport = fired.transport
     found: dict[str, Any] = {"timestamp": time_text(fired.ts_ns)}
     if fired.flow >= 0:
         found["flow_id"] = flow_id(seen.source, int(seen.flows["first_frame"][fired.flow]))

@@ -1,0 +1,175 @@
+"""The checks of a payload as columns: what needs no search is decided for all rows at once, and exactly.
+
+As long as checks lie at known places (content at one offset, byte_test, byte_jump, isdataat ...), where the next one looks is a number per row. From the first one
+on that must be searched for, the place is not known; what does not depend on it is still decided here, the rest is left to match.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from detectors.signature.match import is_relative
+from detectors.signature.numbers import holds
+from detectors.signature.rule import BufferSize, ByteExtract, ByteJump, Bytes, ByteTest, Check, Content, IsDataAt, Number, Quantity
+from detectors.signature.units import Units, bounded
+from sensor.columns import Array, Ints, Mask, read
+
+WORD = np.dtype([("word", ">u8")])
+MOST_AT_ONCE = 32  # bytes of a content that are compared here
+WIDEST = 4  # bytes of a number that is followed here: then nothing overflows
+
+
+@dataclass
+class Rows:
+    """Rows that are still possible. position: where the last match ended, None once that is not known; sure: nothing had to be passed over."""
+
+    units: Units
+    rows: Ints
+    position: Array | None = None
+    variables: dict[str, Array] = field(default_factory=dict)
+    sure: bool = True
+
+    def keep(self, mask: Mask) -> None:
+        self.rows = self.rows[mask]
+        if isinstance(self.position, np.ndarray) and self.position.ndim:
+            self.position = self.position[mask]
+        self.variables = {name: column[mask] for name, column in self.variables.items()}
+
+    @property
+    def size(self) -> Ints:
+        return self.units.size[self.rows]
+
+    def value(self, quantity: Quantity) -> Array | None:
+        """A number as a column; None where it is a variable that is not known here."""
+        return np.asarray(quantity) if isinstance(quantity, int) else self.variables.get(quantity)
+
+    def place(self, offset: Quantity, relative: bool) -> Array | None:
+        """Where a check looks, from the unit's beginning; None where that is not known."""
+        base, value = (self.position if relative else np.asarray(0)), self.value(offset)
+        return None if base is None or value is None else base + value
+
+
+def decide(checks: tuple[Check, ...], units: Units, rows: Ints) -> tuple[Ints, bool]:
+    """The rows that these checks leave, and whether they all hold there for certain."""
+    state = Rows(units, rows, np.asarray(0))
+    for check in checks:
+        if not state.rows.size:
+            break
+        mask = _check(check, state)
+        if mask is None:
+            state.sure = False
+        elif not mask.all():
+            state.keep(mask)
+    return state.rows, state.sure
+
+
+def _check(check: Check, state: Rows) -> Mask | None:
+    """Which rows meet the check; None where that cannot be told here. Moves the position on."""
+    match check:
+        case Content():
+            return _content(check, state)
+        case ByteTest():
+            found = _number(check.bytes, state)
+            other = state.value(check.value)
+            if found is None or other is None or (isinstance(check.value, int) and not 0 <= check.value < 1 << 62):
+                return None
+            number, _, fits = found
+            answer = (number ^ other) != 0 if check.operator == "^" else holds(Number(check.operator, other), number)  # type: ignore[arg-type]  # a column is as good
+            return np.asarray(fits & (answer != check.negated), np.bool_)
+        case ByteJump() | ByteExtract():
+            found = _number(check.bytes, state) if check.bytes.size else None
+            if found is None:
+                state.position = None
+                if isinstance(check, ByteExtract):
+                    state.variables.pop(check.name, None)
+                return None
+            return _jump(check, found, state) if isinstance(check, ByteJump) else _extract(check, found, state)
+        case IsDataAt():
+            place = state.place(check.position, check.relative)
+            return None if place is None else np.asarray((place <= state.size if check.relative else place < state.size) != check.negated, np.bool_)
+        case BufferSize():
+            return np.asarray(holds(check.size, state.size), np.bool_)
+    state.position = None
+    return None
+
+
+def _content(check: Content, state: Rows) -> Mask | None:
+    """A content that can lie at one place only."""
+    length, relative = len(check.pattern), is_relative(check)
+    if relative:
+        fixed = check.within == length and check.offset is None and check.depth is None
+        place = state.place(check.distance or 0, relative=True) if fixed else None
+        if isinstance(check.distance, int) and check.distance < 0:
+            place = None
+    else:
+        fixed = check.startswith or check.depth == length
+        place = state.place(check.offset or 0, relative=False) if fixed else None
+    if place is None or check.endswith or length > MOST_AT_ONCE:
+        least = _least(check, state)
+        if not check.negated:
+            state.position = None
+        state.sure = False
+        return least
+    here = np.asarray(place + length <= state.size, np.bool_)
+    for begin in range(0, length, 8):
+        part = check.pattern[begin : begin + 8]
+        bits = bytes(0xDF if check.nocase and chr(byte).isascii() and chr(byte).isalpha() else 0xFF for byte in part)
+        mask, word = (int.from_bytes(text.ljust(8, b"\0")) for text in (bits, bytes(a & b for a, b in zip(part, bits, strict=True))))
+        here &= (_words(state, place + begin) & np.uint64(mask)) == np.uint64(word)
+    if check.negated:
+        return ~here
+    state.position = place + length
+    return here
+
+
+def _least(check: Content, state: Rows) -> Mask:
+    """Rows that are long enough for a content that must be searched for."""
+    begin = check.offset if isinstance(check.offset, int) and not is_relative(check) else 0
+    if check.negated:
+        return np.ones(len(state.rows), np.bool_)
+    return np.asarray(state.size >= begin + len(check.pattern), np.bool_)
+
+
+def _words(state: Rows, place: Array) -> Array:
+    """Eight bytes from there on; beyond a unit's end they are its neighbours', and the sizes say so."""
+    at = bounded(state.units.data, state.units.at[state.rows] + np.maximum(place, 0))
+    result: Array = read(state.units.data, at, WORD)["word"].astype(np.uint64)
+    return result
+
+
+def _number(where: Bytes, state: Rows) -> tuple[Array, Array, Mask] | None:
+    """The numbers that lie there, where they end, and which rows have them."""
+    place = state.place(where.offset, where.relative)
+    if place is None or where.string or where.dce or where.bitmask or not isinstance(where.size, int) or not 0 < where.size <= WIDEST:
+        return None
+    fits = np.asarray((place >= 0) & (place + where.size <= state.size), np.bool_)
+    number = _words(state, place)
+    number = number.byteswap() & np.uint64((1 << 8 * where.size) - 1) if where.little else number >> np.uint64(64 - 8 * where.size)
+    return number.astype(np.int64), place + where.size, fits
+
+
+def _jump(check: ByteJump, found: tuple[Array, Array, Mask], state: Rows) -> Mask | None:
+    number, end, fits = found
+    extra = state.value(check.post_offset)
+    if extra is None:
+        state.position = None
+        return None
+    number = number * check.multiplier
+    if check.align:
+        number = number + -number % 4
+    begin = {"here": end, "beginning": np.asarray(0), "end": state.size}[check.start]
+    there = np.broadcast_to(begin + number + extra, fits.shape)
+    state.position = np.maximum(there, 0)
+    return np.asarray(fits & (there <= state.size), np.bool_)
+
+
+def _extract(check: ByteExtract, found: tuple[Array, Array, Mask], state: Rows) -> Mask:
+    number, end, fits = found
+    number = number * check.multiplier
+    if check.align:
+        number = number + -number % check.align
+    state.variables[check.name] = np.broadcast_to(number, fits.shape)
+    state.position = end
+    return fits
