@@ -23,7 +23,10 @@ from tests.detectors.signature.make import buffers, checks, problem
         ("byte_test:2,=,1,0,dce,bitmask 0x7ff", ByteTest(Bytes(2, 0, dce=True, bitmask=0x7FF), "=", 1)),
         ("byte_jump:2,4", ByteJump(Bytes(2, 4))),
         ("byte_jump:0,0,from_end,post_offset -4", ByteJump(Bytes(0, 0), start="end", post_offset=-4)),
-        ("byte_jump:4,0,relative,little,multiplier 2,align,from_beginning", ByteJump(Bytes(4, 0, relative=True, little=True), 2, align=True, start="beginning")),
+        (
+            "byte_jump:4,0,relative,little,multiplier 2,align,from_beginning",
+            ByteJump(Bytes(4, 0, relative=True, little=True), 2, align=True, start="beginning"),
+        ),
         ("byte_jump:5,0,string,dec", ByteJump(Bytes(5, 0, string="dec"))),
         ("byte_extract:1,0,n", ByteExtract(Bytes(1, 0), "n")),
         ("byte_extract:4,-1,len,relative,little,multiplier 2,align 4", ByteExtract(Bytes(4, -1, relative=True, little=True), "len", 2, 4)),

@@ -101,7 +101,9 @@ def test_wrong_addresses(text: str, reason: str) -> None:
         KNOWN.addresses(text)
 
 
-@pytest.mark.parametrize(("text", "reason"), [("65536", "no port"), ("90:80", "no range"), (":", "no range"), ("x", "no port"), ("!0:65535", "negated is any"), ("-1", "no port")])
+@pytest.mark.parametrize(
+    ("text", "reason"), [("65536", "no port"), ("90:80", "no range"), (":", "no range"), ("x", "no port"), ("!0:65535", "negated is any"), ("-1", "no port")]
+)
 def test_wrong_ports(text: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         KNOWN.ports(text)
