@@ -60,10 +60,18 @@ def number(text: str, bits: int = 32, names: Mapping[str, int] | None = None) ->
         return _masked(found, most)
     negated, name = negation(text)
     if names and _WORD.fullmatch(name):
-        if (code := names.get(name.lower().replace("-", "_").replace(" ", "_"))) is None:
-            raise ValueError(f"{shortened(name)} is neither a number nor a name that is known here{suggestion(name.lower(), names)}")
-        return Number("!=" if negated else "=", code)
+        return Number("!=" if negated else "=", _code(name.lower().replace("-", "_").replace(" ", "_"), names))
     raise ValueError(f"{shortened(text) or 'nothing'} is no number, comparison, range or mask")
+
+
+def _code(name: str, names: Mapping[str, int]) -> int:
+    """The code that has this name, or the only one whose name ends with it: stop is PLC_STOP."""
+    if (code := names.get(name)) is not None:
+        return code
+    ends = [code for other, code in names.items() if other.endswith(f"_{name}")]
+    if len(ends) != 1:
+        raise ValueError(f"{shortened(name)} is neither a number nor a name that is known here{suggestion(name, names)}")
+    return ends[0]
 
 
 def _masked(found: re.Match[str], most: int) -> Number:

@@ -80,6 +80,7 @@ class Draft:
     metadata: list[tuple[str, str]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     is_snort3: bool = False
+    keyword: str = ""  # what is read just now, for errors
 
     def add(self, check: Check, key: Key | None = None) -> None:
         """A check of the current buffer, or of another."""
@@ -165,7 +166,9 @@ class Draft:
 
 def verify(draft: Draft) -> None:
     """What can never match, or contradicts itself, is an error of the rule. Raises ValueError."""
+    draft.keyword = draft.waiting
     draft.settle()
+    draft.keyword = "content"
     chosen = 0
     for checks in draft.sections.values():
         size = next((most(check.size) for check in checks if isinstance(check, BufferSize)), None)
@@ -174,9 +177,10 @@ def verify(draft: Draft) -> None:
                 chosen += check.fast_pattern
                 _verify_content(check, size)
     if chosen > 1:
-        raise ValueError("fast_pattern: one content of a rule may have it")
+        raise ValueError("one content of a rule may have fast_pattern")
     sizes = [most(each.value) for each in draft.conditions if each.keyword == "dsize"]
     payload = draft.sections.get(Key(PAYLOAD), ())
+    draft.keyword = "dsize"
     if sizes and sizes[0] is not None:
         for check in payload:
             if isinstance(check, Content):
@@ -195,7 +199,7 @@ def _verify_content(content: Content, size: int | None) -> None:
     if content.startswith and (is_absolute or is_relative):
         raise ValueError("startswith says offset and depth itself: no offset, depth, distance or within beside it")
     if content.fast_pattern and content.negated and (is_absolute or is_relative):
-        raise ValueError("fast_pattern: not for a negated content with a place")
+        raise ValueError("a negated content with a place cannot have fast_pattern")
     if size is not None and not content.negated:
         begin = content.offset if isinstance(content.offset, int) else 0
         if begin + length > size:

@@ -32,7 +32,7 @@ INTEGERS = {  # keyword -> bits
     "ttl": 8, "tos": 8, "id": 16, "fragoffset": 16, "seq": 32, "ack": 32, "window": 16, "tcp.mss": 16, "itype": 8, "icode": 8, "icmp_id": 16, "icmp_seq": 16,
     "dsize": 16, "icmpv6.mtu": 32, "tcp.wscale": 8, "flow.age": 32, "flow.pkts_toclient": 32, "flow.pkts_toserver": 32, "flow.bytes_toclient": 64,
     "flow.bytes_toserver": 64, "vlan.id": 16, "vlan.layers": 8, "filesize": 64, "dns.opcode": 8, "dns.rrtype": 16, "dns.rcode": 16, "snmp.version": 32,
-    "dce.opnum.number": 16, "tls.cert_chain_len": 32, "tls.random_time": 32,
+    "dce.opnum.number": 16, "tls.cert_chain_len": 32,
 }  # fmt: skip
 NAMES: dict[str, Mapping[str, int]] = {
     "dns.rcode": {name: i for i, name in enumerate(("noerror", "formerr", "servfail", "nxdomain", "notimp", "refused", "yxdomain", "yxrrset", "nxrrset", "notauth", "notzone"))},
@@ -162,7 +162,7 @@ def event(keyword: str) -> Reader:
     """The reader of app-layer-event, decode-event, stream-event and engine-event."""
 
     def read(draft: Draft, value: str) -> None:
-        name = unquoted(value).strip().lower().replace("-", "_")
+        name = unquoted(value).strip().lower()
         if not _EVENT_NAME.fullmatch(name):
             raise ValueError(f"{shortened(name) or 'nothing'} is no name of an event")
         draft.condition(Condition(keyword, name))

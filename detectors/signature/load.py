@@ -105,6 +105,8 @@ def load(
         found += read_file(file, reader, result)
     result.rules = tuple(_unique(found, result))
     result.warnings = _warned(result.rules)
+    order = {file: i for i, file in enumerate(result.totals)}
+    result.problems.sort(key=lambda problem: (order[problem.file], problem.line))
     return result
 
 

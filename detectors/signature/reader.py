@@ -73,7 +73,7 @@ class Reader:
         except ValueError as error:
             return Failure("failed", "", str(error))
         draft = Draft(statement, self.classes, self.features, self.names)
-        keyword = "header"
+        draft.keyword = "header"
         try:
             header, ways = self._header(statement)
             draft.flow |= ways
@@ -82,21 +82,21 @@ class Reader:
                 draft.key = Key("file.data")
             for name, value in statement.options:
                 if name == "requires":
-                    keyword = name
+                    draft.keyword = name
                     self.keywords[name].read(draft, value)
             for name, value in statement.options:
                 if name != "requires":
-                    keyword = name
+                    draft.keyword = name
                     self._option(draft, name, value)
-            keyword = ""
             verify(draft)
+            draft.keyword = ""
             self._agree(draft, header)
             return self._rule(draft, header, text, file, line)
         except Skipped as error:
-            return Failure("skipped", keyword, str(error))
+            return Failure("skipped", draft.keyword, str(error))
         except ValueError as error:
             reason, _, hint = str(error).partition("; did you mean ")
-            return Failure("failed", shortened(shown(keyword)), shown(reason), f"did you mean {hint}" if hint else "")
+            return Failure("failed", shortened(shown(draft.keyword)), shown(reason), f"did you mean {hint}" if hint else "")
 
     def _option(self, draft: Draft, name: str, value: str) -> None:
         keyword = self.keywords.get(name)

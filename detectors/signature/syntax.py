@@ -19,7 +19,7 @@ NO_RULES = {
 }  # actions, and why not
 
 _SEPARATOR = re.compile(r"(?<!\\);")
-_DISABLED = re.compile(rf"#[#\s]*((?:{'|'.join(ACTIONS)})\s+\S.*\(.*[;(\s]sid\s*:.*)", re.DOTALL | re.IGNORECASE)
+_SID = re.compile(r"[;(\s]sid\s*:")
 _COMMENT = re.compile(r"#[#\s]*")
 _BEGINNING = re.compile(rf"#[#\s]*(?:{'|'.join(ACTIONS)})\s", re.IGNORECASE)
 
@@ -61,14 +61,14 @@ def lines(text: str) -> Iterator[Line]:
             whole = _joined(begin, physical)
         if whole[0] != "#":
             yield Line(number, whole)
-        elif found := _DISABLED.fullmatch(whole):
-            yield Line(number, found[1], is_disabled=True)
+        elif "(" in whole and _SID.search(whole):
+            yield Line(number, _COMMENT.sub("", whole, count=1), is_disabled=True)
 
 
 def _joined(begin: str, physical: Iterator[tuple[int, str]]) -> str:
     """The line and those that continue it."""
     is_comment = begin[0] == "#"
-    parts, size, line = [begin[:-1]], len(begin), begin
+    parts, size, line = [begin[:-1]], len(begin) - 1, begin
     while line.endswith("\\"):
         following = next(physical, None)
         if following is None:
@@ -78,7 +78,7 @@ def _joined(begin: str, physical: Iterator[tuple[int, str]]) -> str:
             line = _COMMENT.sub("", line, count=1)
         if size <= RULE_BYTES:
             parts.append(line.removesuffix("\\"))
-        size += len(line)
+        size += len(parts[-1])
     return "".join(parts)[: RULE_BYTES + 1]
 
 

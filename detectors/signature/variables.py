@@ -171,7 +171,7 @@ class Variables:
             return known
         value = self.values.get(name)
         if value is None:
-            raise ValueError(f"${shortened(name)} is not defined{suggestion(name, self.values)}; say --var {shortened(name)}=...")
+            raise ValueError(f"${shortened(name)} is not defined: say --var {shortened(name)}=...{suggestion(name, self.values)}")
         try:
             spans = self._expression(kind, value, (*names, name), depth + 1)
         except ValueError as error:

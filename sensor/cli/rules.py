@@ -1,0 +1,128 @@
+"""`tapsight rules`: what becomes of rule files, before any capture is read."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sensor.cli.reference import format_option
+from sensor.cli.terminal import printable
+
+if TYPE_CHECKING:
+    from detectors.signature.load import Problem, RuleSet
+
+paths_argument = click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path))
+home_option = click.option("--home-net", metavar="CIDR,...", help="The addresses of the plant, $HOME_NET in rules. [default: private addresses]")
+variable_option = click.option("--var", "settings", multiple=True, metavar="NAME=VALUE", help="A variable that rules name, e.g. DNP3_PORTS=[20000,19999].")
+
+
+@click.group()
+def rules() -> None:
+    """Check or list rules in Suricata's and Snort's language."""
+
+
+@rules.command(epilog="Example: tapsight rules check emerging-scada.rules local/ --home-net 10.1.0.0/16")
+@paths_argument
+@home_option
+@variable_option
+@format_option
+@click.pass_context
+def check(ctx: click.Context, paths: tuple[Path, ...], home_net: str | None, settings: tuple[str, ...], style: str) -> None:
+    """Say which rules are not loaded and why: file, line, keyword, reason. Exit code 1 where one failed."""
+    found = read(paths, home_net, settings)
+    if style == "json":
+        click.echo(json.dumps(as_json(found), ensure_ascii=False, indent=2))
+    else:
+        for problem in found.problems:
+            click.echo(printable(problem_line(problem)))
+        for warned in found.warnings:
+            more = f" ({warned.count} rules, the first is sid {warned.sid})" if warned.count > 1 else f" (sid {warned.sid})"
+            click.echo(printable(f"{warned.file}:{warned.line}: accepted: {warned.text}{more}"))
+        for file, totals in (*found.totals.items(), *([("all files", found.total)] if len(found.totals) > 1 else [])):
+            counts = ", ".join(f"{n} {state}" for state, n in dataclasses.asdict(totals).items() if n or state == "loaded")
+            click.echo(printable(f"{file}: {counts}"))
+    if found.total.failed:
+        ctx.exit(1)
+
+
+@rules.command("list", epilog="Example: tapsight rules list emerging-scada.rules --format json")
+@paths_argument
+@home_option
+@variable_option
+@format_option
+def list_(paths: tuple[Path, ...], home_net: str | None, settings: tuple[str, ...], style: str) -> None:
+    """List the rules that are loaded."""
+    found = read(paths, home_net, settings)
+    if style == "json":
+        rows = [
+            {
+                "id": rule.id,
+                "rev": rule.rev,
+                "action": rule.action,
+                "protocol": rule.header.protocol,
+                "msg": rule.msg,
+                "classtype": rule.classtype,
+                "priority": rule.priority,
+                "file": rule.file,
+                "line": rule.line,
+            }
+            for rule in found.rules
+        ]
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+        return
+    for rule in found.rules:
+        click.echo(printable(f"{rule.id}:{rule.rev}  {rule.action} {rule.header.protocol}  {rule.msg}"))
+
+
+def read(paths: tuple[Path, ...], home_net: str | None, settings: tuple[str, ...]) -> RuleSet:
+    """The rules, with our protocols' fields as keywords."""
+    from detectors.signature.load import load
+    from sensor.protocols import PROTOCOLS
+
+    return load(paths, variables_of(home_net, settings), {each.name: each.fields for each in PROTOCOLS})
+
+
+def variables_of(home_net: str | None, settings: tuple[str, ...]) -> dict[str, str]:
+    """What --home-net and --var say. Raises UsageError where a value is no expression."""
+    from detectors.signature.variables import Variables
+
+    values: dict[str, str] = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        name = name.strip().removeprefix("$")
+        if not equals or not name.isidentifier() or not value.strip():
+            raise click.UsageError(f"--var {setting}: a variable has the form NAME=VALUE")
+        values[name] = value.strip()
+    if home_net is not None:
+        plain = home_net.strip()
+        values["HOME_NET"] = f"[{plain}]" if "," in plain and not plain.startswith(("[", "![")) else plain
+    known = Variables(values)
+    for name in values:
+        try:
+            (known.ports if name.endswith("_PORTS") else known.addresses)(f"${name}")
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
+    return values
+
+
+def problem_line(problem: Problem) -> str:
+    """One problem as a line: where, what, why."""
+    where = f"{problem.file}:{problem.line}" if problem.line else problem.file
+    rule = f" sid {problem.sid}" if problem.sid else ""
+    keyword = f"{problem.keyword}: " if problem.keyword else ""
+    hint = f"; {problem.suggestion}" if problem.suggestion else ""
+    return f"{where}:{rule} {problem.state}: {keyword}{problem.reason}{hint}"
+
+
+def as_json(found: RuleSet) -> dict[str, object]:
+    """A rule set's state for programs."""
+    return {
+        "problems": [dataclasses.asdict(each) for each in found.problems],
+        "warnings": [dataclasses.asdict(each) for each in found.warnings],
+        "files": {file: dataclasses.asdict(totals) for file, totals in found.totals.items()},
+        "total": dataclasses.asdict(found.total),
+    }
