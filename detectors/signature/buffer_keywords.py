@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from detectors.signature.arguments import number, one_of, parts, raw, unquoted, whole
+from detectors.signature.arguments import number, one_of, parts, unquoted, whole
 from detectors.signature.draft import Draft, Key
-from detectors.signature.payload_keywords import content
+from detectors.signature.payload_keywords import bsize, content
 from detectors.signature.rule import PAYLOAD
 from detectors.signature.syntax import shortened
 
@@ -126,8 +126,6 @@ def uricontent(draft: Draft, value: str) -> None:
 
 def bufferlen(draft: Draft, value: str) -> None:
     """Snort 3's bsize: bufferlen:5<>10[,relative]."""
-    from detectors.signature.payload_keywords import bsize
-
     text, _, word = value.partition(",")
     if word.strip():
         raise ValueError("bufferlen relative to the last match is not supported")
@@ -197,8 +195,3 @@ def gunzip(name: str) -> Callable[[Draft, str], None]:
         draft.transform(name, str(number(words[1], 32).value if value else 1024))
 
     return read
-
-
-def raw_text(text: str) -> bytes:
-    """What pcrexform's expression is in bytes."""
-    return raw(text)

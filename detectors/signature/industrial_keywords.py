@@ -15,7 +15,7 @@ Suricata 8 user guide, "Modbus Keyword", "DNP3 Keywords", "ENIP/CIP Keywords", "
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from enum import IntEnum
 
 from detectors.signature.arguments import negation, number, numbers, one_of, parts, unquoted, whole
@@ -271,17 +271,11 @@ def trust(draft: Draft, value: str) -> None:
     draft.condition(Condition("trust", numbers(value, 8, members(Trust))))
 
 
-def from_fields(fields: Mapping[str, Iterable[Field]]) -> dict[str, tuple[Reader, bool]]:
-    """A reader for every field of every protocol by its keyword, and whether it takes an argument. Objects have none: they have no one form."""
-    found: dict[str, tuple[Reader, bool]] = {}
-    for protocol, columns in fields.items():
-        for field in columns:
-            name = f"{protocol}.{field.name}"
-            if field.kind == "span":
-                found[name] = sticky(name), False
-            elif field.kind in ("number", "list"):
-                found[name] = of_field(name, field), True
-    return found
+def reader_of(name: str, field: Field) -> Reader | None:
+    """The reader of a field's own keyword: numbers are conditions, bytes and texts sticky buffers. Objects have none: they have no one form."""
+    if field.kind == "span":
+        return sticky(name)
+    return of_field(name, field) if field.kind in ("number", "list") else None
 
 
 def of_field(name: str, field: Field) -> Reader:

@@ -211,6 +211,15 @@ TABLE: dict[str, Keyword] = {
 
 
 def table(fields: Mapping[str, Iterable[Field]]) -> dict[str, Keyword]:
-    """All keywords: ours by field, and over them what Suricata and Snort call so."""
-    ours = {name: Keyword(read, argument) for name, (read, argument) in industrial.from_fields(fields).items()}
-    return ours | TABLE
+    """All keywords: ours by field, and over them what Suricata and Snort call so, with the names of our codes too."""
+    ours: dict[str, Keyword] = {}
+    both: dict[str, Keyword] = {}
+    for protocol, columns in fields.items():
+        for field in columns:
+            name = f"{protocol}.{field.name}"
+            if field.enum and name in industrial.INTEGERS:
+                bits, names = industrial.INTEGERS[name]
+                both[name] = Keyword(industrial.integers(name, bits, industrial.members(field.enum) | dict(names or {})))
+            elif (reader := industrial.reader_of(name, field)) is not None:
+                ours[name] = Keyword(reader, field.kind != "span")
+    return ours | TABLE | both

@@ -152,9 +152,10 @@ def fast_pattern_length(draft: Draft, value: str) -> None:
 
 
 def _part(draft: Draft, offset: int, length: int) -> None:
-    assert draft.last is not None or draft.content()
-    key, at = draft.last or (Key(PAYLOAD), 0)
-    draft.sections[key][at] = replace(draft.content(), fast_pattern=True, fast_pattern_part=(offset, length))
+    whose = draft.content()
+    assert draft.last is not None
+    key, at = draft.last
+    draft.sections[key][at] = replace(whose, fast_pattern=True, fast_pattern_part=(offset, length))
 
 
 def pcre(draft: Draft, value: str) -> None:

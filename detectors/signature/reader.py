@@ -71,7 +71,7 @@ class Reader:
         try:
             statement = syntax.statement(text)
         except ValueError as error:
-            return Failure("failed", "", str(error))
+            return Failure("failed", "", shown(str(error)))
         draft = Draft(statement, self.classes, self.features, self.names)
         draft.keyword = "header"
         try:
@@ -93,10 +93,10 @@ class Reader:
             self._agree(draft, header)
             return self._rule(draft, header, text, file, line)
         except Skipped as error:
-            return Failure("skipped", draft.keyword, str(error))
+            return Failure("skipped", draft.keyword, shown(str(error)))
         except ValueError as error:
             reason, _, hint = str(error).partition("; did you mean ")
-            return Failure("failed", shortened(shown(draft.keyword)), shown(reason), f"did you mean {hint}" if hint else "")
+            return Failure("failed", shortened(shown(draft.keyword)), shown(reason), f"did you mean {shown(hint)}" if hint else "")
 
     def _option(self, draft: Draft, name: str, value: str) -> None:
         keyword = self.keywords.get(name)

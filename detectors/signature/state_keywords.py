@@ -25,8 +25,6 @@ def flow(draft: Draft, value: str) -> None:
         each = part.lower()
         if each not in FLOW:
             raise ValueError(f"{shortened(each) or 'nothing'} is no word of flow; there are {', '.join(FLOW)}")
-        if FLOW[each] in draft.flow and each in FLOW.values() and draft.facts.get("flow", "") == value:
-            raise ValueError(f"{each} is said twice")
         draft.flow.add(FLOW[each])
     for group in CONTRADICTIONS:
         if len(both := draft.flow & set(group)) > 1:

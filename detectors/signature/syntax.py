@@ -58,7 +58,9 @@ def lines(text: str) -> Iterator[Line]:
             continue
         whole = begin
         if begin[-1] == "\\":
-            whole = _joined(begin, physical)
+            whole = _joined(begin, physical).strip()
+        if not whole:
+            continue
         if whole[0] != "#":
             yield Line(number, whole)
         elif "(" in whole and _SID.search(whole):

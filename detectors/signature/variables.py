@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 
 from detectors.signature.rule import Ranges
 from detectors.signature.syntax import shortened
@@ -182,8 +183,14 @@ class Variables:
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """What somebody may have meant, where something is near."""
-    text = near(word[:64], known)
-    return text.rstrip("?") + "?" if text.startswith("; did you mean") else ""
+    return _near(word[:64], tuple(known))
+
+
+@lru_cache(1024)
+def _near(word: str, known: tuple[str, ...]) -> str:
+    """Looking for what is near takes milliseconds, and rules of one file tend to make the same mistake."""
+    text = near(word, known)
+    return text if text.startswith("; did you mean") else ""
 
 
 def items(text: str) -> list[str]:

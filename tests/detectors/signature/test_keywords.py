@@ -6,11 +6,13 @@ import pytest
 
 from detectors.signature.buffer_keywords import ALIASES, MODIFIERS, SNORT3, STICKY, TRANSFORMS
 from detectors.signature.header_keywords import CHECKSUMS
-from detectors.signature.industrial_keywords import MODBUS_FUNCTIONS, from_fields
+from detectors.signature.industrial_keywords import MODBUS_FUNCTIONS
 from detectors.signature.keywords import IGNORED, TABLE, UNSUPPORTED, table
 from detectors.signature.rule import Bit, Buffer, BufferSize, Condition, Content, FlowInt, Number, Threshold
 from sensor.events.vocabulary import Action
 from tests.detectors.signature.make import FIELDS, buffers, checks, condition, problem, rule
+
+OURS = {f"{protocol}.{field.name}": field for protocol, columns in FIELDS.items() for field in columns}
 
 
 def eq(value: int) -> Number:
@@ -175,12 +177,12 @@ def test_every_keyword_is_tested() -> None:
 def test_no_keyword_is_two_things() -> None:
     assert not set(UNSUPPORTED) & set(TABLE)
     assert not set(STICKY) & set(ALIASES)
-    ours = set(from_fields(FIELDS))
-    for name in ours & set(TABLE):
-        assert TABLE[name].argument == (from_fields(FIELDS)[name][1]), f"{name}: a number for us and a buffer for Suricata"
+    for name, field in OURS.items():
+        if name in TABLE:
+            assert TABLE[name].argument == (field.kind != "span"), f"{name}: a number for us and a buffer for Suricata, or the reverse"
 
 
-@pytest.mark.parametrize("name", [name for name in STICKY if name not in ("base64_data",)])
+@pytest.mark.parametrize("name", STICKY)
 def test_sticky_buffers(name: str) -> None:
     assert buffers(f'{name}; content:"a"; nocase;') == (Buffer(name, (Content(b"a", nocase=True),)),)
     assert "no argument" in problem(f"{name}:1;").reason
@@ -479,6 +481,8 @@ def test_wrong_modbus(value: str) -> None:
         ("modbus.value:>1000", Condition("modbus.value", Number(">", 1000))),
         ("s7comm.block_type:ob", Condition("s7comm.block_type", eq(8))),
         ("s7comm.function:stop", Condition("s7comm.function", eq(0x29))),
+        ("enip.vendor_id:rockwell_automation", Condition("enip.vendor_id", eq(1))),
+        ("enip.command:send_rr_data", Condition("enip.command", eq(0x6F))),
         ("goose.st_num:1-5", Condition("goose.st_num", Number("<>", 1, 5))),
     ],
 )
@@ -502,8 +506,7 @@ def test_wrong_fields(option: str) -> None:
 
 def test_every_field_but_objects_is_a_keyword() -> None:
     known = table(FIELDS)
-    fields = {f"{protocol}.{field.name}": field for protocol, columns in FIELDS.items() for field in columns}
-    assert {name for name in fields if name not in known} == {name for name, field in fields.items() if field.kind == "object"}
+    assert {name for name in OURS if name not in known} == {name for name, field in OURS.items() if field.kind == "object"}
 
 
 def test_rules_can_be_about_our_protocols() -> None:

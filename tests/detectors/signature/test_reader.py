@@ -131,9 +131,7 @@ def test_the_message_of_a_file_that_is_no_utf_8() -> None:
 
 
 def test_one_broken_rule_never_stops_the_others() -> None:
-    text = 'alert tcp any any -> any any (sid:1;)\nbroken\nalert tcp any any -> any any (contnt:"x"; sid:2;)\n# alert tcp any any -> any any (sid:3;)\n' + (
-        "alert tcp any any -> any any (sid:4;)"
-    )
+    text = 'alert tcp any any -> any any (sid:1;)\nbroken\nalert tcp any any -> any any (contnt:"x"; sid:2;)\n# alert tcp any any -> any any (sid:3;)\nalert tcp any any -> any any (sid:4;)'
     found = loads(text)
     assert [each.sid for each in found.rules] == [1, 4]
     assert [(each.line, each.sid, each.state) for each in found.problems] == [(2, 0, "failed"), (3, 2, "failed"), (4, 3, "disabled")]

@@ -22,12 +22,13 @@ def test_prose_that_begins_with_alert_is_no_disabled_rule() -> None:
 
 
 def test_continuation_at_the_end_of_the_file() -> None:
-    assert list(lines("alert \\")) == [Line(1, "alert ")]
+    assert list(lines("alert \\")) == [Line(1, "alert")]
+    assert list(lines("\\\n\\\n")) == []
 
 
 def test_a_rule_without_end_is_bounded() -> None:
     (line,) = lines("alert \\\n" * 20_000)
-    assert len(line.text) == RULE_BYTES + 1
+    assert RULE_BYTES < len(line.text) <= RULE_BYTES + 1
     with pytest.raises(ValueError, match="longer than"):
         statement(line.text)
 

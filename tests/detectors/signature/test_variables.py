@@ -111,7 +111,7 @@ def test_wrong_ports(text: str, reason: str) -> None:
 
 def test_external_net_that_negates_a_home_net_of_any_is_an_error() -> None:
     known = Variables({"HOME_NET": "any", "EXTERNAL_NET": "!$HOME_NET"})
-    with pytest.raises(ValueError, match="EXTERNAL_NET.*negated is any"):
+    with pytest.raises(ValueError, match=r"EXTERNAL_NET.*negated is any"):
         known.addresses("$EXTERNAL_NET")
 
 
