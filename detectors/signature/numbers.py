@@ -33,4 +33,8 @@ def holds(condition: Number, value: Any) -> Any:
             return (value & condition.value) != 0
         case "!&":
             return (value & condition.value) == 0
+        case "&=":
+            return (value & condition.value) == condition.high
+        case "!&=":
+            return (value & condition.value) != condition.high
     raise ValueError(f"no such operator: {condition.operator}")

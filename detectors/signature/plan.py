@@ -13,7 +13,7 @@ import numpy as np
 from detectors.signature import conditions
 from detectors.signature.configs import EventFilter, Filter, Suppress
 from detectors.signature.match import DECODED, Program
-from detectors.signature.rule import PAYLOAD, Check, Content, Header, Number, Rule
+from detectors.signature.rule import PAYLOAD, Check, Content, Dataset, Header, Number, Rule
 from detectors.signature.units import PACKET, Units
 from sensor.columns import Ints, Mask
 from sensor.decode.packets import Transport
@@ -131,6 +131,8 @@ def cannot(rule: Rule, known: frozenset[str]) -> str:
     for buffer in rule.buffers:
         if buffer.name not in (PAYLOAD, DECODED):
             return f"the buffer {buffer.name} is not filled yet"
+        if any(isinstance(check, Dataset) for check in buffer.checks):
+            return "datasets are not looked at yet"
         if buffer.transforms:
             return f"the transform {buffer.transforms[0][0]} of a payload is not done yet"
     for each in rule.conditions:
@@ -159,8 +161,8 @@ def keys_of(rule: Rule) -> list[Key]:
     elif protocol not in ("tcp", "tcp-stream") or needs_packet or not checks:
         places = [True]
     else:
-        anchored = any(isinstance(check, Content) and (check.startswith or check.offset is not None or check.depth is not None) for check in checks)
-        places = [False, True] if anchored and protocol == "tcp" and "only_stream" not in rule.flow else [False]
+        # Streams that no protocol of ours frames are looked at packet by packet; what a PDU has told is not told again.
+        places = [False, True] if protocol == "tcp" and "only_stream" not in rule.flow else [False]
     reversals = (False, True) if rule.header.direction == "<>" else (False,)
     flow = rule.flow - {"stateless", "no_stream", "only_stream", "no_frag", "only_frag"}
     return [Key(protocol, rule.header, reverse, flow, on, tuple(sorted(names))) for on in places for reverse in reversals]
