@@ -79,11 +79,18 @@ def list_(paths: tuple[Path, ...], home_net: str | None, settings: tuple[str, ..
 
 
 def read(paths: tuple[Path, ...], home_net: str | None, settings: tuple[str, ...]) -> RuleSet:
-    """The rules, with our protocols' fields as keywords."""
-    from detectors.signature.load import load
+    """The rules, with our protocols' fields as keywords; those that the engine cannot evaluate yet are skipped ones, not loaded ones."""
+    from detectors.signature.load import Problem, load
+    from detectors.signature.plan import Plan
     from sensor.protocols import PROTOCOLS
 
-    return load(paths, variables_of(home_net, settings), {each.name: each.fields for each in PROTOCOLS})
+    result = load(paths, variables_of(home_net, settings), {each.name: each.fields for each in PROTOCOLS})
+    for rule, reason in Plan.of(result.rules, frozenset(each.name for each in PROTOCOLS)).unable:
+        state = "failed" if reason.startswith("pcre") else "skipped"
+        result.problems.append(Problem(rule.file, rule.line, rule.sid, state, "", reason))
+        result.totals[rule.file].count("loaded", -1)
+        result.totals[rule.file].count(state)
+    return result
 
 
 def variables_of(home_net: str | None, settings: tuple[str, ...]) -> dict[str, str]:
