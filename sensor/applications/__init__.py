@@ -1,0 +1,1 @@
+"""Protocols of general-purpose networks, parsed message by message."""
