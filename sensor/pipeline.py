@@ -36,7 +36,7 @@ class Pipeline:
         self.decoder = Decoder(deduplicate=deduplicate)
         hint = hints(protocols)
         self.flows = Flows(hint, most_flows)
-        self.streams = Streams(protocols, self.flows)
+        self.streams = Streams(protocols, self.flows, inspect=inspect)
         self.messages = {protocol.name: Messages(protocol.fragments) for protocol in protocols if protocol.fragments}
         self.exchanges = {protocol.name: Exchange(most_flows) for protocol in protocols}
         self.states: dict[Any, Any] = {protocol.state: protocol.state() for protocol in protocols}  # protocols of one family share theirs
@@ -74,11 +74,10 @@ class Pipeline:
         return Tracked(batch.source, clock, len(batch), size, found, numbered.flow, started, over, arp(packets), anomalies, inspected)
 
     def inspected(self, packets: Packets, numbered: Numbered, found: list[tuple[int, Pdus]]) -> Inspected:
-        """What rules look at, before the flow table counts this batch."""
-        data = found[0][1].data if found else packets.data
-        return Inspected(
-            data, columns(packets, numbered, self.flows, self.streams.assembly.to_server(numbered.flow, numbered.from_b, numbered.rows)), Pdus.none(data)
-        )
+        """What rules look at, before the flow table counts this batch. Takes the pieces out of what was found."""
+        to_server = self.streams.assembly.to_server(numbered.flow, numbered.from_b, numbered.rows)
+        pieces = found.pop()[1] if found and found[-1][0] == UNKNOWN else Pdus.none(found[0][1].data if found else packets.data)
+        return Inspected(pieces.data, columns(packets, numbered, self.flows, to_server), pieces)
 
     def interpret(self, tracked: Tracked) -> Seen:
         """PDUs -> events."""

@@ -21,8 +21,10 @@ from detectors.signature.units import PACKET, Tails, Units, units
 from sensor.columns import Array, Ints, Mask
 from sensor.decode.packets import Transport
 from sensor.events.seen import Seen
+from sensor.streams.flows import UNDECIDED
 
 MOST_PASSED = 65_536  # flows that a pass rule has let through
+MOST_TOLD = 65_536  # packets that were told of while their stream still waited
 
 
 class Fired:
@@ -89,6 +91,7 @@ class Engine:
         self.plan, self.handshake = plan, handshake
         self.state, self.tails, self.costs = State(), Tails(), Costs()
         self.passed: OrderedDict[int, None] = OrderedDict()
+        self.told: OrderedDict[tuple[int, int, int], None] = OrderedDict()  # conversation, frame, rank
         self.confirmed = np.zeros(len(plan.ready), np.int64)  # by rule: units that were looked at byte by byte, and those that were alerts
         self.matched = np.zeros(len(plan.ready), np.int64)
 
@@ -145,12 +148,15 @@ class Engine:
         holds: Mask = done.copy()
         loop = np.flatnonzero(~done)
         conversations = seen.flows["conversation"]
-        told: set[tuple[int, int]] = set()
+        told: set[tuple[int, int]] = set()  # by frame: what waited is of an earlier one than the packet that released it
         before, passing, content = (-1, -1), -1, b""
         columns = (loop, number[loop], unit[loop], rank[loop], row[loop], certain[loop])
         for i, kind, here, which, packet, sure in zip(*(column.tolist() for column in columns), strict=True):
             ready, each = self.plan.ready[which], kinds[kind]
-            if passing == packet or (ready.twice and each.kind == PACKET and (packet, which) in told):
+            if passing == packet:
+                continue
+            frame = int(each.columns["frame"][here]) if ready.twice else -1
+            if ready.twice and ((frame, which) in told or (each.kind != PACKET and self._knows(each, here, frame, which, conversations))):
                 continue
             if not sure and before != (kind, here):
                 before, content = (kind, here), each.content(here)
@@ -163,14 +169,18 @@ class Engine:
                     continue
                 if not self.state.allows(rule.bits, rule.flowints, place) or not (sure or self._holds(ready, content, int(each.fresh[here]))):
                     continue
-                told.add((packet, which))
+                told.add((frame, which))
                 holds[i] = self._alerts(ready, place)
                 if rule.action == "pass":
                     passing = packet
                     self._pass(place.conversation)
             if holds[i]:
-                told.add((packet, which))
-        return self._told(Matches(kinds, number, unit, rank, flow), holds, row)
+                told.add((frame, which))
+        return self._told(seen, Matches(kinds, number, unit, rank, flow), holds, row)
+
+    def _knows(self, each: Units, here: int, frame: int, rank: int, conversations: Array) -> bool:
+        """Whether an earlier batch told of the packet that this is of."""
+        return bool(self.told) and (int(conversations[each.columns["flow"][here]]), frame, rank) in self.told
 
     def _alerts(self, ready: Ready, place: Place) -> bool:
         """Whether a match is an alert, by what the rule remembers. Sets what it sets."""
@@ -182,18 +192,38 @@ class Engine:
             return False
         return all(each.kind == "detection_filter" or self.state.passes(each, rule.id, place) for each in rule.thresholds)
 
-    def _told(self, matches: Matches, holds: Mask, row: Ints) -> Matches:
-        """What is an alert of these: not what a rule keeps silent about, nor a packet whose PDU has been told of."""
+    def _told(self, seen: Seen, matches: Matches, holds: Mask, row: Ints) -> Matches:
+        """What is an alert of these: not what a rule keeps silent about, nor a packet whose PDU is told of, nor a PDU that waited and whose packet has been."""
         silent = np.array([ready.rule.noalert or (ready.rule.action == "pass" and not ready.rule.alert_too) for ready in self.plan.ready])
         twice = np.array([ready.twice for ready in self.plan.ready])
         holds &= ~silent[matches.rank]
         packets = np.array([each.kind == PACKET for each in matches.kinds])[matches.number]
-        again = np.flatnonzero(holds & packets & twice[matches.rank])
-        if again.size:
-            code = row * len(self.plan.ready) + matches.rank
-            holds[again[np.isin(code[again], code[holds & ~packets])]] = False
+        again = np.flatnonzero(holds & twice[matches.rank])
+        if again.size and seen.inspected is not None:
+            frames = np.array(
+                [int(matches.kinds[k].columns["frame"][u]) for k, u in zip(matches.number[again].tolist(), matches.unit[again].tolist(), strict=True)]
+            )
+            code, of_packets = frames * len(self.plan.ready) + matches.rank[again], packets[again]
+            now = seen.inspected.packets["frame"]
+            late = ~of_packets & ((frames != now[row[again]]) if len(now) else np.ones(len(again), np.bool_))
+            conversations, c = seen.flows["conversation"], seen.flows
+            late[late] = np.isin(code[late], code[of_packets]) | [
+                self._knows(matches.kinds[matches.number[i]], int(matches.unit[i]), int(f), int(matches.rank[i]), conversations)
+                for i, f in zip(again[late].tolist(), frames[late].tolist(), strict=True)
+            ]
+            holds[again[late]] = False
+            holds[again[of_packets & np.isin(code, code[~of_packets & ~late])]] = False
+            flow = matches.flow[again]
+            waiting = of_packets & holds[again] & (flow >= 0) & ((c["protocol"][flow] == UNDECIDED) | c["slow"][flow])
+            for i, f in zip(again[waiting].tolist(), frames[waiting].tolist(), strict=True):
+                self._remember((int(conversations[matches.flow[i]]), f, int(matches.rank[i])))
         self.matched += np.bincount(matches.rank[holds], minlength=len(self.matched))
         return Matches(matches.kinds, matches.number[holds], matches.unit[holds], matches.rank[holds], matches.flow[holds])
+
+    def _remember(self, packet: tuple[int, int, int]) -> None:
+        self.told[packet] = None
+        if len(self.told) > MOST_TOLD:
+            self.told.popitem(last=False)
 
     def _holds(self, ready: Ready, content: bytes, fresh: int) -> bool:
         self.confirmed[ready.rank] += 1

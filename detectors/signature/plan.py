@@ -13,8 +13,23 @@ import numpy as np
 from detectors.signature import conditions
 from detectors.signature.configs import EventFilter, Filter, Suppress
 from detectors.signature.match import DECODED, Program
-from detectors.signature.rule import PAYLOAD, Check, Content, Dataset, Header, Number, Rule
-from detectors.signature.units import PACKET, Units
+from detectors.signature.rule import (
+    PAYLOAD,
+    Base64Decode,
+    ByteExtract,
+    ByteJump,
+    ByteMath,
+    ByteTest,
+    Check,
+    Content,
+    Dataset,
+    Header,
+    IsDataAt,
+    Number,
+    Pcre,
+    Rule,
+)
+from detectors.signature.units import PACKET, PIECE, Units
 from sensor.columns import Ints, Mask
 from sensor.decode.packets import Transport
 
@@ -23,6 +38,7 @@ TRANSPORTS = {
     "tcp": (Transport.TCP,), "tcp-pkt": (Transport.TCP,), "tcp-stream": (Transport.TCP,), "udp": (Transport.UDP,), "icmp": (Transport.ICMP, Transport.ICMPV6),
     "icmpv6": (Transport.ICMPV6,), "icmpv4": (Transport.ICMP,), "ip": (), "ipv4": (), "ipv6": (), "ip4": (), "ip6": (), "pkthdr": (), "sctp": (Transport.SCTP,),
 }  # fmt: skip
+STREAMED = ("tcp", "ip", "ipv4", "ipv6", "ip4", "ip6")  # protocols of a header whose rules look at streams
 VERSIONS = {"ipv4": 4, "ip4": 4, "ipv6": 6, "ip6": 6}
 FLOW_WORDS = {"to_server": ("to_server", True), "from_client": ("to_server", True), "to_client": ("to_server", False), "from_server": ("to_server", False)}
 ACTIONS = {"pass": 0, "drop": 1, "reject": 2, "rejectsrc": 2, "rejectdst": 2, "rejectboth": 2}
@@ -30,7 +46,10 @@ ACTIONS = {"pass": 0, "drop": 1, "reject": 2, "rejectsrc": 2, "rejectdst": 2, "r
 
 @dataclass(frozen=True)
 class Key:
-    """What rules of one group share: everything about a unit but its bytes and fields. where: kinds of units, () for all PDUs and streams."""
+    """What rules of one group share: everything about a unit but its bytes and fields. datasets: whose PDUs, () for all PDUs and streams.
+
+    anchored: they count from the beginning of a PDU or stream.
+    """
 
     protocol: str
     header: Header
@@ -38,6 +57,7 @@ class Key:
     flow: frozenset[str]
     on_packets: bool
     datasets: tuple[str, ...]
+    anchored: bool = False
 
     def rows(self, units: Units, *, handshake: bool) -> Ints | None:
         """Units of this kind that the header and the flow's state allow; None where this kind is none of the group's."""
@@ -63,6 +83,8 @@ class Key:
                 masks.append(c["flow"] >= 0)
             elif word in ("established", "not_established"):
                 masks.append(c["handshake" if handshake else "established"] == (word == "established"))
+        if self.anchored and units.kind == PIECE:
+            masks.append(c["origin"])
         result = np.ones(len(units), np.bool_)
         for mask in masks:
             result &= mask
@@ -155,17 +177,30 @@ def keys_of(rule: Rule) -> list[Key]:
         names.add(protocol)
     needs_packet = any(each.keyword in conditions.PACKET_KEYWORDS for each in rule.conditions) or protocol == "tcp-pkt" or "no_stream" in rule.flow
     checks = [check for buffer in rule.buffers for check in buffer.checks]
-    places = []
-    if on_events:
+    is_anchored = any(map(anchored, checks))
+    if on_events or protocol == "tcp-stream" or "only_stream" in rule.flow:
         places = [False]
-    elif protocol not in ("tcp", "tcp-stream") or needs_packet or not checks:
+    elif needs_packet or not checks or protocol not in STREAMED:
         places = [True]
-    else:
-        # Streams that no protocol of ours frames are looked at packet by packet; what a PDU has told is not told again.
-        places = [False, True] if protocol == "tcp" and "only_stream" not in rule.flow else [False]
+    else:  # what a PDU or stream has told is not told again of the packet
+        places = [False, True] if is_anchored or protocol != "tcp" else [False]
     reversals = (False, True) if rule.header.direction == "<>" else (False,)
     flow = rule.flow - {"stateless", "no_stream", "only_stream", "no_frag", "only_frag"}
-    return [Key(protocol, rule.header, reverse, flow, on, tuple(sorted(names))) for on in places for reverse in reversals]
+    return [Key(protocol, rule.header, reverse, flow, on, tuple(sorted(names)), is_anchored and not on) for on in places for reverse in reversals]
+
+
+def anchored(check: Check) -> bool:
+    """Whether it counts from the beginning: on a packet, too, a rule that does is asked, as Suricata does."""
+    match check:
+        case Content():
+            return check.startswith or check.endswith or check.offset is not None or check.depth is not None
+        case Pcre():
+            return not check.relative and ("A" in check.flags or check.pattern.startswith((b"^", b"\\A")))
+        case ByteTest() | ByteJump() | ByteExtract() | ByteMath():
+            return not check.bytes.relative
+        case IsDataAt() | Base64Decode():
+            return not check.relative
+    return True
 
 
 def order(rule: Rule) -> tuple[int, int, int, int]:

@@ -14,6 +14,7 @@ from sensor.columns import PAD, Array, Bytes, Ints, Mask, order_by, padded
 from sensor.decode.packets import Outcome
 from sensor.events.seen import Seen
 from sensor.events.table import Pdus, Table
+from sensor.streams.parts import APART
 
 PACKET, PIECE = "packet", "stream"  # kinds of units; any other is a dataset's name: its PDUs
 WINDOW = 2_560  # bytes of a stream that are looked at again together with what follows them
@@ -27,7 +28,7 @@ class Units:
     """Rows of one kind. data: uint8 with PAD; at, size: int64, where each lies; fresh: int64, bytes of it that were looked at before.
 
     row: the packet that completed it, in the batch; index: its place in the packets' columns or the table's PDUs; columns: ENDS, frame, ts_ns, flow, to_server,
-    established, handshake. Units are in the order of `at`, and none ends before one that begins earlier.
+    established, handshake; of streams origin, too: whether it begins where the stream does. Units are in the order of `at`, and none ends before one that begins earlier.
     """
 
     kind: str
@@ -80,7 +81,7 @@ class Units:
 class Tails:
     """The last bytes of streams that no protocol of ours frames, so that what crosses a segment's border is found. Bounded; evicted: streams forgotten."""
 
-    tails: OrderedDict[int, bytes] = field(default_factory=OrderedDict)
+    tails: OrderedDict[int, tuple[bytes, bool]] = field(default_factory=OrderedDict)  # and whether that is all that the stream has said so far
     evicted: int = 0
 
     def units(self, seen: Seen) -> Units | None:
@@ -92,32 +93,38 @@ class Tails:
         stream = seen.flows["conversation"][pieces.flow].astype(np.int64) * 2 + pieces.to_server
         _, small = np.unique(stream, return_inverse=True)
         order = order_by(small)
-        text, begin = bytearray(), 0
+        apart = pieces.notes & APART != 0
+        text, begin, whole = bytearray(), 0, True
         at: list[int] = []
         size: list[int] = []
         fresh: list[int] = []
+        origin: list[bool] = []
         last: int | None = None
         for i in order.tolist():
             key = int(stream[i])
             if key != last:
-                self._keep(last, text[begin:])
+                self._keep(last, text[begin:], whole)
                 begin, last = len(text), key
-                text += self.tails.pop(key, b"")
+                tail, whole = self.tails.pop(key, (b"", True))
+                text += tail
+            if apart[i]:
+                begin, whole = len(text), False
             here = len(text)
             text += pieces.data[pieces.at[i] : pieces.end[i]].tobytes()
             low = max(begin, here - WINDOW)
             at.append(low)
             size.append(len(text) - low)
             fresh.append(here - low)
-        self._keep(last, text[begin:])
-        columns = {name: column[order] for name, column in sides(seen, pieces).items()}
+            origin.append(whole and low == begin)
+        self._keep(last, text[begin:], whole)
+        columns = {name: column[order] for name, column in sides(seen, pieces).items()} | {"origin": np.array(origin)}
         begins, sizes, looked = (np.array(values, np.int64) for values in (at, size, fresh))
         return Units(PIECE, padded(text), begins, sizes, looked, pieces.row[order], order, columns)
 
-    def _keep(self, key: int | None, text: bytes | bytearray) -> None:
+    def _keep(self, key: int | None, text: bytearray, whole: bool) -> None:
         if key is None:
             return
-        self.tails[key] = bytes(text[-WINDOW:])
+        self.tails[key] = bytes(text[-WINDOW:]), whole and len(text) <= WINDOW
         if len(self.tails) > MOST_TAILS:
             self.tails.popitem(last=False)
             self.evicted += 1

@@ -58,7 +58,7 @@ class Inspected:
     belongs to no flow, or a mirror's copy), to_server (bool, by role), established (bool) and handshake (bool).
     established: TCP: no SYN, and no RST of a flow that has shown neither a pure ACK nor data before; UDP: both directions were seen, this packet among them.
     handshake: the same, and of TCP flows a SYN and the other end's SYN+ACK were seen before.
-    pieces: bytes of TCP streams that are part of no PDU of a known protocol.
+    pieces: bytes of TCP streams that are part of no PDU of a known protocol, in order; notes has streams.parts.APART where one does not go on from the one before.
     """
 
     data: Bytes

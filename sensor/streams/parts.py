@@ -10,10 +10,11 @@ from sensor.columns import Array, Ints, Mask, appended, distinct, heads, order_b
 from sensor.decode.packets import Packets
 from sensor.events.table import Pdus
 from sensor.events.vocabulary import Trust
-from sensor.streams.flows import Flows, Numbered
+from sensor.streams.flows import UNKNOWN, Flows, Numbered
 from sensor.streams.reassembly import Found
 
 NEVER = np.iinfo(np.int64).max
+APART = 1  # in a piece's notes: it does not go on where the piece before it ended
 ONE_SIDED = 8  # packets of one direction without any of the other, after which what it says is labelled so
 
 
@@ -34,7 +35,18 @@ class Parts:
         for pdu in found:
             at = self.base + len(self.annex)
             self.annex += pdu.content
-            values = (protocol, at, at + len(pdu.content), pdu.row, pdu.frame, pdu.ts_ns, flow, pdu.from_b, pdu.trust, 0)
+            values = (
+                protocol,
+                at,
+                at + len(pdu.content),
+                pdu.row,
+                pdu.frame,
+                pdu.ts_ns,
+                flow,
+                pdu.from_b,
+                pdu.trust,
+                APART if pdu.apart and protocol == UNKNOWN else 0,
+            )
             self.columns.append(tuple(np.array([value]) for value in values))
 
 
@@ -66,7 +78,8 @@ class Assembly:
         data = appended(p.data, parts.annex) if parts.annex else p.data
         order = order_by(row)
         number, row, flow, from_b = number[order], row[order], flow[order], from_b[order].astype(np.bool_)
-        position = self._positions(flow)
+        position, framed = np.zeros(len(flow), np.int64), number != UNKNOWN
+        position[framed] = self._positions(flow[framed])
         trust = np.maximum(trust[order], self._one_sided(n, row, flow, from_b)).astype(np.uint8)
         to_server = self.to_server(flow, from_b, row)
         now = np.zeros(len(p.batch), np.int64)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -48,6 +48,7 @@ class Stream:
     need: int = 1  # bytes in buffer before framing is worth another try
     trust: Trust = Trust.COMPLETE  # of the next PDU
     lost: bool = False  # the next PDU must be found by its structure
+    apart: bool = False  # the next piece does not go on where the last one ended
     held: list[tuple[int, int, Segment]] = field(default_factory=list)  # by distance from `origin`, then arrival
     held_bytes: int = 0
     origin: int = 0
@@ -69,12 +70,14 @@ class Flow:
 
     @property
     def clean(self) -> bool:
+        if self.protocol == UNKNOWN:
+            return not any(stream.held or stream.apart for stream in self.streams)
         return self.protocol != UNDECIDED and self.streams[0].clean and self.streams[1].clean
 
 
 @dataclass(frozen=True)
 class Found:
-    """A PDU that the slow path put together."""
+    """A PDU that the slow path put together, or a piece of what is part of none. apart: it does not go on where the piece before it ended."""
 
     content: bytes
     row: int
@@ -82,6 +85,7 @@ class Found:
     ts_ns: int
     from_b: bool
     trust: Trust
+    apart: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,11 +109,13 @@ class Reassembler:
     """Feeds segments through one flow's streams and collects what comes out.
 
     numbers: of the protocols that TCP may carry. count: called with (protocol number, what, bytes) for every byte that is accounted for.
+    inspect: what is part of no PDU becomes pieces, and flows of no known protocol are put in order, too.
     """
 
-    def __init__(self, protocols: tuple[Protocol, ...], numbers: tuple[int, ...], count: Callable[[int, str, int], None]) -> None:
-        self.protocols, self.numbers, self.count = protocols, numbers, count
+    def __init__(self, protocols: tuple[Protocol, ...], numbers: tuple[int, ...], count: Callable[[int, str, int], None], *, inspect: bool = False) -> None:
+        self.protocols, self.numbers, self.count, self.inspect = protocols, numbers, count, inspect
         self.found: list[Found] = []
+        self.pieces: list[Found] = []
         self.troubles: list[Trouble] = []
 
     def feed(self, flow: Flow, from_b: bool, segment: Segment, acknowledged: int, earlier: Earlier) -> None:
@@ -124,7 +130,7 @@ class Reassembler:
             stream.next = segment.sequence
         if not segment.content and not segment.cut:
             return
-        if flow.protocol == UNKNOWN:
+        if flow.protocol == UNKNOWN and not self.inspect:
             self.count(UNKNOWN, "unrecognised", len(segment.content))
             return
         if stream.next is None:
@@ -148,6 +154,7 @@ class Reassembler:
         self.give_up_holes(flow, from_b)
         stream = flow.streams[from_b]
         self.count(flow.protocol, "unfinished", len(stream.buffer))
+        self._piece(stream, from_b, 0, len(stream.buffer))
         stream.buffer.clear()
         stream.marks.clear()
 
@@ -160,7 +167,7 @@ class Reassembler:
         if old:
             again = content[:old]
             before = earlier(segment.sequence, len(again), segment.frame) if again and (len(content) > 1 or old > 1) else None  # one byte before: a keep-alive
-            if before is not None and before != again:
+            if before is not None and before != again and flow.protocol != UNKNOWN:
                 self.troubles.append(Trouble(Kind.OVERLAP_DIFFERENT, segment.row, segment.frame, segment.ts_ns, from_b, len(again)))
             self.count(flow.protocol, "retransmitted", len(again))
             if old >= len(content) + segment.cut:
@@ -169,6 +176,7 @@ class Reassembler:
         stream.next = (segment.sequence + len(segment.content) + segment.cut) & 0xFFFFFFFF
         if content and flow.protocol == UNKNOWN:
             self.count(UNKNOWN, "unrecognised", len(content))
+            self._say(stream, Found(content, segment.row, segment.frame, segment.ts_ns, from_b, Trust.COMPLETE))
         elif content:
             stream.buffer += content
             stream.marks.append((len(stream.buffer), segment.frame, segment.ts_ns))
@@ -208,16 +216,32 @@ class Reassembler:
     def _lose(self, flow: Flow, from_b: bool, now: Segment, size: int) -> None:
         """Bytes that were never seen: the PDU they fell into is lost, the next one must be found."""
         stream = flow.streams[from_b]
-        self.troubles.append(Trouble(Kind.STREAM_GAP, now.row, now.frame, now.ts_ns, from_b, size))
-        self.count(flow.protocol, "gap", size)
-        self._drop(flow, stream, len(stream.buffer))
-        stream.need, stream.lost, stream.trust = 1, True, Trust.AFTER_GAP
+        if flow.protocol != UNKNOWN:
+            self.troubles.append(Trouble(Kind.STREAM_GAP, now.row, now.frame, now.ts_ns, from_b, size))
+            self.count(flow.protocol, "gap", size)
+            self._drop(flow, from_b, now.row, len(stream.buffer))
+            stream.need, stream.lost, stream.trust = 1, True, Trust.AFTER_GAP
+        stream.apart = True
 
-    def _drop(self, flow: Flow, stream: Stream, size: int) -> None:
+    def _drop(self, flow: Flow, from_b: bool, row: int, size: int) -> None:
         """Pass over bytes at the buffer's beginning that are part of no PDU."""
         if size:
+            stream = flow.streams[from_b]
             self.count(flow.protocol, "skipped", size)
+            self._piece(stream, from_b, row, size)
             self._consume(stream, size)
+
+    def _piece(self, stream: Stream, from_b: bool, row: int, size: int) -> None:
+        """The buffer's first bytes are part of no PDU: told packet by packet."""
+        begin = 0
+        for end, frame, ts_ns in stream.marks if size and self.inspect else ():  # one piece a packet
+            if begin < size:
+                self._say(stream, Found(bytes(stream.buffer[begin : min(end, size)]), row, frame, ts_ns, from_b, Trust.COMPLETE))
+            begin = end
+
+    def _say(self, stream: Stream, piece: Found) -> None:
+        self.pieces.append(replace(piece, apart=stream.apart))
+        stream.apart = False
 
     def _consume(self, stream: Stream, size: int) -> None:
         del stream.buffer[:size]
@@ -248,12 +272,11 @@ class Reassembler:
 
     def _deliver(self, flow: Flow, from_b: bool, now: Segment, size: int) -> None:
         stream = flow.streams[from_b]
-        pieces = [(frame, ts_ns) for i, (_, frame, ts_ns) in enumerate(stream.marks) if i == 0 or stream.marks[i - 1][0] < size]
-        frame, ts_ns = max(pieces)
+        frame, ts_ns = _last(stream, size)
         self.found.append(Found(bytes(stream.buffer[:size]), now.row, frame, ts_ns, from_b, stream.trust))
         self.count(flow.protocol, "decoded", size)
         self._consume(stream, size)
-        stream.need, stream.lost, stream.trust = 1, False, Trust.COMPLETE
+        stream.need, stream.lost, stream.trust, stream.apart = 1, False, Trust.COMPLETE, True
         flow.tries = 0
 
     def _size(self, protocol: Protocol, buffer: bytearray, at: int) -> int:
@@ -270,10 +293,10 @@ class Reassembler:
             another = next((number for number in self.numbers if number != flow.protocol and whole(self.protocols[number - 1], stream.buffer, 0)), None)
             at, flow.protocol = (0, another) if another else (None, flow.protocol)
         if at is not None:
-            self._drop(flow, stream, at)
+            self._drop(flow, from_b, now.row, at)
             stream.need, stream.lost, stream.trust = 1, False, Trust.RESYNCED
             return True
-        self._drop(flow, stream, len(stream.buffer))
+        self._drop(flow, from_b, now.row, len(stream.buffer))
         stream.need = 1
         flow.tries += 1
         if flow.tries >= TRIES:
@@ -296,7 +319,7 @@ class Reassembler:
         if waiting and len(stream.buffer) < MOST_PDU:
             stream.need = len(stream.buffer) + 1
             return False
-        self._drop(flow, stream, len(stream.buffer))
+        self._drop(flow, from_b, now.row, len(stream.buffer))
         stream.need, stream.trust = 1, Trust.RESYNCED
         flow.tries += 1
         if flow.tries >= TRIES:
@@ -307,12 +330,21 @@ class Reassembler:
         if flow.hint:
             self.troubles.append(Trouble(Kind.UNEXPECTED_PROTOCOL, now.row, now.frame, now.ts_ns, from_b, 0))
         flow.protocol = UNKNOWN
-        for stream in flow.streams:
-            self.count(UNKNOWN, "unrecognised", len(stream.buffer) + stream.held_bytes)
+        for side, stream in enumerate(flow.streams):
+            self.count(UNKNOWN, "unrecognised", len(stream.buffer))
+            self._piece(stream, bool(side), now.row, len(stream.buffer))
             stream.buffer.clear()
             stream.marks.clear()
-            stream.held.clear()
-            stream.held_bytes, stream.lost, stream.trust = 0, False, Trust.COMPLETE
+            stream.lost, stream.trust = False, Trust.COMPLETE
+            if not self.inspect:
+                self.count(UNKNOWN, "unrecognised", stream.held_bytes)
+                stream.held.clear()
+                stream.held_bytes = 0
+
+
+def _last(stream: Stream, size: int) -> tuple[int, int]:
+    """Frame and time of the last packet that brought any of the buffer's first bytes."""
+    return max((frame, ts_ns) for i, (_, frame, ts_ns) in enumerate(stream.marks) if i == 0 or stream.marks[i - 1][0] < size)
 
 
 def first(one: int, numbers: tuple[int, ...]) -> list[int]:

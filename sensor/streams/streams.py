@@ -45,10 +45,11 @@ class Streams:
 
     bytes: counts payload bytes by (protocol number, what): decoded, skipped, retransmitted, unfinished and unrecognised sum up to all TCP, UDP and Ethernet
     payload that was captured; gap is what was never seen. slow_segments, packets: that went down the slow path, and all. troubles: what was wrong, for whoever takes it.
+    inspect: what is part of no PDU is told, too, as pieces (protocol number UNKNOWN), in order.
     """
 
-    def __init__(self, protocols: tuple[Protocol, ...], flows: Flows) -> None:
-        self.protocols, self.flows = protocols, flows
+    def __init__(self, protocols: tuple[Protocol, ...], flows: Flows, *, inspect: bool = False) -> None:
+        self.protocols, self.flows, self.inspect = protocols, flows, inspect
         self.over_tcp = tuple(number for number, protocol in enumerate(protocols, 1) if protocol.tcp_ports)
         self.over_udp = tuple(number for number, protocol in enumerate(protocols, 1) if protocol.udp_ports)
         self.bytes: Counter[tuple[int, str]] = Counter()
@@ -79,7 +80,7 @@ class Streams:
         """TCP. A flow's rows are fast until the first that fails a check; from there on the flow goes down the slow path."""
         c, flags = self.flows.c, p.flags[n.rows]
         tcp = p.transport[n.rows] == Transport.TCP
-        unknown = c["protocol"][n.flow] == UNKNOWN
+        unknown = (c["protocol"][n.flow] == UNKNOWN) & (not self.inspect)
         self.count(UNKNOWN, "unrecognised", int(p.payload_length[n.rows[tcp & unknown]].sum()))
         self.count(UNDECIDED, "skipped", int(p.payload_length[n.rows[tcp & ~unknown & (flags & 0x04 != 0)]].sum()))  # a reset's reason is no stream data
         speaks = np.flatnonzero(tcp & ~unknown & (flags & 0x04 == 0) & ((p.wire_length[n.rows] > 0) | (flags & 0x02 != 0)))
@@ -94,6 +95,9 @@ class Streams:
         spoken, found = c["protocol"][flow[fast]], []
         for number in distinct(spoken):
             mine = fast[spoken == number]
+            if number == UNKNOWN:  # each segment is a piece
+                found.append((number, mine, at[mine], at[mine] + length[mine]))
+                continue
             frames = frame(self.protocols[number - 1], p.data, at[mine], at[mine] + length[mine])
             broken = mine[frames.filled < at[mine] + length[mine]]
             self._fail(flow[broken], rows[broken], np.ones(len(broken), np.bool_))
@@ -101,7 +105,7 @@ class Streams:
         is_fast = rows < self.first_failure[flow]
         for number, which, begin, end in found:
             keep = slice(None) if is_fast.all() else is_fast[which]
-            self.count(number, "decoded", int((end[keep] - begin[keep]).sum()))
+            self.count(number, "decoded" if number != UNKNOWN else "unrecognised", int((end[keep] - begin[keep]).sum()))
             row, who = rows[which[keep]], which[keep]
             parts.add(number, begin[keep], end[keep], row, p.batch.frame[row], p.batch.ts_ns[row], flow[who], n.from_b[speaks[who]], Trust.COMPLETE, 0)
         order = order[is_fast[order]]
@@ -174,7 +178,7 @@ class Streams:
         touched: set[int] = set()
         for row, flow, from_b, seq, at, length, missing, ack, frame_, ts_ns, syn in zip(*(column.tolist() for column in columns), strict=True):
             touched.add(flow)
-            if flow in self.slow and self.slow[flow].protocol == UNKNOWN:
+            if flow in self.slow and self.slow[flow].protocol == UNKNOWN and not self.inspect:
                 self.count(UNKNOWN, "unrecognised", length)
                 continue
             segment = Segment(seq, p.data[at : at + length].tobytes(), missing, row, frame_, ts_ns, syn)
@@ -187,14 +191,18 @@ class Streams:
         if state is None:
             state = self.slow[flow] = Flow(int(c["protocol"][flow]), int(c["hint"][flow]))
             for side in (0, 1):
+                state.streams[side].apart = state.protocol not in (UNDECIDED, UNKNOWN)
                 if c["known"][flow * 2 + side]:
                     state.streams[side].next = int(c["next"][flow * 2 + side])
-        work = Reassembler(self.protocols, self.over_tcp, self.count)
+        work = self._reassembler()
         stream, first_frame = flow * 2 + from_b, int(c["first_frame"][flow])
         work.feed(
             state, from_b, segment, acknowledged, lambda sequence, size, frame_: self.memory.earlier(stream, sequence, size, frame_, first_frame, segment.frame)
         )
         self._collect(work, flow, state, parts)
+
+    def _reassembler(self) -> Reassembler:
+        return Reassembler(self.protocols, self.over_tcp, self.count, inspect=self.inspect)
 
     def _collect(self, work: Reassembler, flow: int, state: Flow, parts: Parts) -> None:
         c = self.flows.c
@@ -204,6 +212,7 @@ class Streams:
                 data = np.frombuffer(head.content + bytes(PAD), np.uint8)
                 self._assign_roles(data, np.array([state.protocol]), np.array([flow]), np.array([head.from_b]), np.zeros(1, np.int64), np.array([head.row]))
             parts.put(work.found, flow, state.protocol)
+        parts.put(work.pieces, flow, UNKNOWN)
         c["protocol"][flow] = state.protocol
         self.troubles.extend(FlowTrouble(trouble, flow, state.protocol) for trouble in work.troubles)
 
@@ -213,7 +222,7 @@ class Streams:
         for side, stream in enumerate(state.streams):
             if stream.next is not None:
                 c["next"][flow * 2 + side], c["known"][flow * 2 + side] = stream.next, True
-        c["slow"][flow] = not (state.clean or state.protocol == UNKNOWN)
+        c["slow"][flow] = not (state.clean or (state.protocol == UNKNOWN and not self.inspect))
         if not c["slow"][flow]:
             del self.slow[flow]
 
@@ -229,7 +238,7 @@ class Streams:
     def _over(self, flow: int, state: Flow, parts: Parts, end: Callable[[Reassembler, Flow, bool], None]) -> None:
         """What waits in both directions comes out now."""
         for from_b in (False, True):
-            work = Reassembler(self.protocols, self.over_tcp, self.count)
+            work = self._reassembler()
             end(work, state, from_b)
             self._collect(work, flow, state, parts)
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import struct
+from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -158,3 +161,90 @@ def test_an_array_crosses_once_however_often_it_is_named() -> None:
     assert one is named["again"] is not other
     assert np.array_equal(one, data)
     assert np.array_equal(other, data)
+
+
+# Pieces
+
+
+def pieces(frames: Sequence[bytes], rows: int = 1 << 30, jobs: int = 1) -> list[tuple[int, int, bool, int, bytes, bool]]:
+    """Of every piece: its conversation, its server's port, whether the client speaks, its frame, its bytes, and whether it stands apart."""
+    result = []
+    for seen in Pipeline(inspect=True).run(batches(frames, rows), jobs):
+        if seen.inspected is not None:
+            p = seen.inspected.pieces
+            for i in range(len(p)):
+                content = p.data[p.at[i] : p.end[i]].tobytes()
+                result.append((int(p.conversation[i]), int(seen.flows["b_port"][p.flow[i]]), bool(p.to_server[i]), int(p.frame[i]), content, bool(p.notes[i])))
+    return result
+
+
+WEB = (("10.0.0.1", 40_000), ("10.0.0.2", 8_080))
+TEXT = bytes(65 + i % 26 for i in range(400))
+
+
+@st.composite
+def segments(draw: st.DrawFn) -> list[tuple[int, int]]:
+    """Places in TEXT of the segments of one stream: everything is there, in any order, some of it several times."""
+    cuts = sorted({0, len(TEXT), *draw(st.lists(st.integers(1, len(TEXT) - 1), max_size=20))})
+    parts = list(pairwise(cuts))
+    parts += draw(st.lists(st.sampled_from(parts), max_size=4))
+    begin = draw(st.integers(0, len(parts)))
+    return parts[:begin] + draw(st.permutations(parts[begin:]))
+
+
+@given(segments(), st.integers(1, 12))
+def test_what_no_protocol_frames_is_told_in_order_and_once(parts: list[tuple[int, int]], rows: int) -> None:
+    frames = [tcp(*WEB, 100, flags=SYN), tcp(*WEB[::-1], 500, flags=SYN | ACK, acknowledgment=101)]
+    frames += [tcp(*WEB, 101 + a, TEXT[a:b], ACK, 501, identification=i) for i, (a, b) in enumerate(parts, 10)]
+    found = pieces(frames)
+    assert b"".join(each[4] for each in found) == TEXT
+    assert not any(each[5] for each in found)
+    assert pieces(frames, rows) == found
+
+
+def test_a_gap_stands_between_pieces() -> None:
+    frames = [tcp(*WEB, 100, flags=SYN)]
+    frames += [tcp(*WEB, 101 + 30 * i, bytes([65 + i]) * 30, ACK, 501, identification=i) for i in range(12)]  # given up after eight
+    frames += [
+        tcp(*WEB, 501, b"after", ACK, 501, identification=50),
+        tcp(*WEB[::-1], 501, b"", ACK, 600, identification=51),
+        tcp(*WEB, 506, b"more", identification=52),
+    ]
+    for rows in (1, 5, 100):
+        found = [(content, apart) for *_, content, apart in pieces(frames, rows)]
+        assert found[-3:] == [(b"L" * 30, False), (b"after", True), (b"more", False)]
+
+
+@given(st.lists(st.tuples(st.sampled_from(["pdu", "junk", "half"]), st.integers(1, 40)), min_size=1, max_size=12), st.integers(1, 9))
+def test_every_byte_is_in_a_pdu_or_in_a_piece(items: list[tuple[str, int]], rows: int) -> None:
+    """And PDUs are the same ones whether somebody asks for pieces or not."""
+    said, at = [], 101
+    for i, (what, size) in enumerate(items):
+        content = {"pdu": struct.pack("!HHHBBHH", i, 0, 6, 1, 3, 0, 1), "junk": b"\xff" * size, "half": struct.pack("!HHHBB", i, 0, 6, 1, 3)}[what]
+        said.append(tcp(("10.0.0.1", 40_000), ("10.0.0.2", 502), at, content, ACK, 501, identification=i))
+        at += len(content)
+    frames = [tcp(("10.0.0.1", 40_000), ("10.0.0.2", 502), 100, flags=SYN), *said]
+    asked, plain = Pipeline(inspect=True), Pipeline()
+    found: list[list[tuple[int, bytes]]] = []
+    whole: Counter[int] = Counter()
+    for pipeline in (asked, plain):
+        mine = []
+        for seen in pipeline.run(batches(frames, rows)):
+            for pdus in [table.pdus for table in seen.tables.values()] + ([seen.inspected.pieces] if seen.inspected else []):
+                for i in np.flatnonzero(~pdus.carried).tolist():
+                    content = pdus.data[pdus.at[i] : pdus.end[i]].tobytes()
+                    whole.update(content if pipeline is asked else b"")
+                    if seen.inspected is None or pdus is not seen.inspected.pieces:
+                        mine.append((int(pdus.position[i]), content))
+        found.append(mine)
+    assert found[0] == found[1]
+    assert whole == Counter(b"".join(frame[54:] for frame in said))
+    assert asked.report()["payload"]["unrecognised"] == plain.report()["payload"]["unrecognised"]
+    assert asked.report()["protocols"] == plain.report()["protocols"]
+    assert not asked.report()["imbalance"]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_second_process_tells_the_same_pieces(jobs: int) -> None:
+    frames = [tcp(*WEB, 101 + i * 10, bytes([65 + i]) * 10, ACK, 501, identification=i) for i in range(20)]
+    assert pieces(frames, 3, jobs) == pieces(frames)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -224,3 +225,46 @@ def test_no_cut_into_batches_matters() -> None:
         assert results[0] == results[1] == results[2]
         total += len(results[0])
     assert total > 50
+
+
+# Streams that no protocol frames
+
+
+NEEDLE = 'content:"needle";'
+
+
+@pytest.mark.parametrize("rows", [1, 3, 1 << 30])
+@pytest.mark.parametrize(
+    ("text", "said", "expected"),
+    [
+        (rule("tcp any any -> any any", NEEDLE), [(0, b"xxnee"), (0, b"dlexx"), (0, b"needl"), (0, b"x")], [(1, 5)]),
+        (rule("tcp any any -> any any", NEEDLE), [(0, b"needle"), (0, b"more"), (0, b"needle")], [(1, 4), (1, 6)]),  # each once
+        (rule("tcp any any -> any any", NEEDLE), [(0, b"nee"), (1, b"dle"), (0, b"x")], []),  # two directions are two streams
+        (rule("tcp-pkt any any -> any any", NEEDLE), [(0, b"nee"), (0, b"dle"), (0, b"needle")], [(1, 6)]),
+        (rule("tcp-stream any any -> any any", NEEDLE), [(0, b"nee"), (0, b"dle"), (0, b"needle")], [(1, 5), (1, 6)]),
+        (rule("tcp any any -> any any", NEEDLE + " flow:no_stream;"), [(0, b"nee"), (0, b"dle"), (0, b"needle")], [(1, 6)]),
+        (rule("tcp any any -> any any", NEEDLE + " flow:only_stream;"), [(0, b"nee"), (0, b"dle"), (0, b"needle")], [(1, 5), (1, 6)]),
+        (rule("ip any any -> any any", NEEDLE), [(0, b"nee"), (0, b"dle"), (0, b"needle")], [(1, 5), (1, 6)]),
+        # what counts from the beginning: of the packet, and of the stream
+        (rule("tcp any any -> any any", 'content:"GET"; startswith; content:"more";'), [(0, b"GET a"), (0, b"nd more"), (0, b"GET"), (0, b"more")], [(1, 5), (1, 7)]),
+        (rule("tcp any any -> any any", 'content:"GET"; startswith;'), [(0, b"xGET"), (0, b"GET"), (0, b"x")], [(1, 5)]),
+        (rule("tcp any any -> any any", 'pcre:"/nee.*more/s";'), [(0, b"nee"), (0, b"dle"), (0, b"more"), (0, b"quiet")], [(1, 6)]),
+    ],
+)  # fmt: skip
+def test_streams(text: str, said: list[tuple[int, bytes]], expected: list[tuple[int, int]], rows: int) -> None:
+    assert fired(text, talk(*said, (0, b"." * 40), ends=WEB), rows) == expected
+
+
+def test_a_gap_is_no_bridge() -> None:
+    frames = talk((0, b"." * 40 + b"nee"), (0, b"lost"), (0, b"dle" + b"." * 40), (1, b"ok"), ends=WEB)
+    del frames[4]
+    assert fired(rule("tcp any any -> any any", NEEDLE), frames) == []
+    assert fired(rule("tcp any any -> any any", 'content:"nee";'), frames) == [(1, 4)]
+
+
+@given(st.lists(st.integers(1, 119), max_size=12), st.integers(1, 9))
+def test_no_segmentation_hides_a_pattern(cuts: list[int], rows: int) -> None:
+    content = b"." * 50 + b"needle" + b"." * 64
+    edges = sorted({0, len(content), *cuts})
+    found = fired(rule("tcp any any -> any any", NEEDLE), talk(*((0, content[a:b]) for a, b in pairwise(edges)), ends=WEB), rows)
+    assert [sid for sid, _ in found] == [1]
