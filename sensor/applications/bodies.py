@@ -91,14 +91,14 @@ class Inflating:
 
     def _until_error(self, block: bytes) -> bytes:
         """What comes before the error: once in a body, so byte by byte."""
-        made: list[bytes] = []
+        made = bytearray()
         try:
             for at in range(len(block)):
                 if not self.ended:
-                    made.append(self._all(block[at : at + 1]))
+                    made += self._all(block[at : at + 1])
         except zlib.error:
             pass
-        return b"".join(made)
+        return bytes(made)
 
     @property
     def is_whole(self) -> bool:
