@@ -184,7 +184,7 @@ def _say_hello(said: Said, hello: Hello) -> None:
 
 def _say_client_hello(said: Said, hello: Hello) -> None:
     _say_hello(said, hello)
-    ja3 = md5(hello.ja3)
+    ja3 = md5(hello.ja3.encode())
     said.buffers |= {"ja3.string": [hello.ja3.encode()], "ja3.hash": [ja3], "ja4.hash": [hello.ja4.encode()]}
     said.about |= {"tls.client.ja3": ja3.decode(), "tapsight.tls.ja4": hello.ja4}
     if hello.server_names:
@@ -196,7 +196,7 @@ def _say_client_hello(said: Said, hello: Hello) -> None:
 
 def _say_server_hello(said: Said, hello: Hello) -> None:
     _say_hello(said, hello)
-    ja3 = md5(hello.ja3)
+    ja3 = md5(hello.ja3.encode())
     said.buffers |= {"ja3s.string": [hello.ja3.encode()], "ja3s.hash": [ja3]}
     said.about |= {"tls.server.ja3s": ja3.decode(), "tapsight.tls.cipher_suite": hello.ciphers[0], "tls.established": not hello.is_retry}
     if hello.alpn:

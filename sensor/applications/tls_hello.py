@@ -135,8 +135,9 @@ def _short(listed: str) -> str:
     return hashlib.sha256(listed.encode()).hexdigest()[:12] if listed else "0" * 12
 
 
-def md5(text: str) -> bytes:
-    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest().encode()
+def md5(data: bytes) -> bytes:
+    """The digits of it, as fingerprints are written."""
+    return hashlib.md5(data, usedforsecurity=False).hexdigest().encode()
 
 
 def version_name(version: int) -> str:
