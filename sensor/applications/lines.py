@@ -36,6 +36,14 @@ class Lines:
         self._scanned = 0
         return data
 
+    def piece(self) -> bytes | None:
+        """The next whole line with its end, or what is there of one that is longer than the longest: all bytes come, only their grouping differs."""
+        newline = self._held.find(b"\n", self._scanned)
+        if newline < 0 and len(self._held) <= self._longest:
+            self._scanned = len(self._held)
+            return None
+        return self.take(newline + 1 if newline >= 0 else len(self._held))
+
     def rest(self) -> bytes:
         """What stands there of a line without an end; nothing is held any more."""
         rest = bytes(self._held[: self._longest]) if self._begin is None else self._begin
