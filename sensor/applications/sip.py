@@ -1,0 +1,80 @@
+"""SIP (RFC 3261) over UDP, where a datagram is a message."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import ClassVar
+
+from sensor.applications.application import MOST_HELD, MOST_OPEN, Application, Conversation, Said
+from sensor.applications.files import text
+from sensor.applications.http_message import head_of
+from sensor.decode.packets import Transport
+
+_REQUEST = re.compile(rb"([A-Za-z]{1,32}) +([^ \r\n]+) +(SIP/\d\.\d)\Z")
+_RESPONSE = re.compile(rb"(SIP/\d\.\d) +([1-6]\d\d)(?: +(.*))?\Z", re.DOTALL)
+_BEGIN = re.compile(rb"[A-Z]{3,16} (?:sips?|tel|urn|\*)[^ \r\n]* SIP/2\.0\r?\n|SIP/2\.0 [1-6]\d\d[ \r\n]")
+_EMPTY = re.compile(rb"\n\r?\n")
+
+# RFC 3261 7.3.3 and 20: fields that have a buffer, by their long and their short names.
+_FIELDS = {
+    b"from": "sip.from", b"f": "sip.from", b"to": "sip.to", b"t": "sip.to", b"via": "sip.via", b"v": "sip.via", b"user-agent": "sip.user_agent",
+    b"content-type": "sip.content_type", b"c": "sip.content_type", b"content-length": "sip.content_length", b"l": "sip.content_length",
+}  # fmt: skip
+
+
+class SipConversation(Conversation):
+    """Says every datagram. An answer has the transaction of the request with the same CSeq and Call-ID (RFC 3261 17.1.3)."""
+
+    def __init__(self) -> None:
+        self._open: dict[tuple[bytes, bytes], int] = {}
+        self._n_transactions = 0
+
+    def feed(self, to_server: bool, data: bytes) -> Iterator[Said]:
+        data = data[:MOST_HELD]
+        empty = _EMPTY.search(data)
+        head = head_of((data[: empty.end()] if empty else data).lstrip(b"\r\n"))
+        line = head.line.rstrip(b" ")
+        request, response = _REQUEST.match(line), _RESPONSE.match(line)
+        said = Said(to_server)
+        if request:
+            said.buffers = {"sip.method": [request[1]], "sip.uri": [request[2]], "sip.request_line": [head.line], "sip.protocol": [request[3]]}
+            said.about = {"tapsight.sip.method": text(request[1]), "tapsight.sip.uri": text(request[2])}
+        elif response:
+            said.buffers = {"sip.response_line": [head.line], "sip.protocol": [response[1]], "sip.stat_code": [response[2]]}
+            said.about = {"tapsight.sip.status_code": int(response[2])}
+            if response[3]:
+                said.buffers["sip.stat_msg"] = [response[3]]
+        else:  # keep-alives (RFC 5626 3.5.1), noise: the next datagram may be one again
+            return
+        for name, value in head.values.items():
+            if name in _FIELDS:
+                said.buffers[_FIELDS[name]] = [value]
+        for key, buffer in (("tapsight.sip.from", "sip.from"), ("tapsight.sip.to", "sip.to"), ("user_agent.original", "sip.user_agent")):
+            if buffer in said.buffers:
+                said.about[key] = text(bytes(said.buffers[buffer][0]))
+        said.transaction = self._transaction((head.value(b"cseq"), head.value(b"call-id") or head.value(b"i")))
+        yield said
+
+    def gap(self, to_server: bool, size: int) -> Iterator[Said]:  # noqa: ARG002 datagrams stand alone
+        return iter(())
+
+    def _transaction(self, key: tuple[bytes, bytes]) -> int:
+        found = self._open.get(key)
+        if found is None:
+            found = self._open[key] = self._n_transactions
+            self._n_transactions += 1
+            if len(self._open) > MOST_OPEN:
+                del self._open[next(iter(self._open))]
+        return found
+
+
+class Sip(Application):
+    name = "sip"
+    ports: ClassVar = {Transport.UDP: frozenset((5060, 5061))}
+
+    def starts(self, to_server: bool, data: bytes, expected: bool) -> bool | None:  # noqa: ARG002 both sides ask and answer, and begin clearly
+        return bool(_BEGIN.match(data.lstrip(b"\r\n")[:2048]))
+
+    def open(self) -> Conversation:
+        return SipConversation()

@@ -1,0 +1,61 @@
+"""SIP over UDP."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sensor.applications.application import MOST_OPEN
+from sensor.applications.sip import Sip
+from tests.applications.talk import check_strangers, listen
+
+SIP = Sip()
+INVITE = (
+    b"INVITE sip:op@plant.example SIP/2.0\r\nv: SIP/2.0/UDP 10.0.0.1:5060\r\nf: <sip:eve@x.example>;tag=1\r\nTo: <sip:op@plant.example>\r\n"
+    b"Call-ID: 7\r\nCSeq: 1 INVITE\r\nUser-Agent: Asterisk\r\nc: application/sdp\r\nl: 3\r\n\r\nv=0"
+)
+TRYING = b"SIP/2.0 100 Trying now\r\nVia: x\r\nCall-ID: 7\r\nCSeq: 1 INVITE\r\n\r\n"
+
+
+def test_requests_and_responses() -> None:
+    request, response = listen(SIP, [(True, INVITE), (True, b"\r\n\r\n"), (False, TRYING)])
+    assert {name: values[0] for name, values in request.buffers.items()} == {
+        "sip.method": b"INVITE",
+        "sip.uri": b"sip:op@plant.example",
+        "sip.request_line": b"INVITE sip:op@plant.example SIP/2.0",
+        "sip.protocol": b"SIP/2.0",
+        "sip.via": b"SIP/2.0/UDP 10.0.0.1:5060",
+        "sip.from": b"<sip:eve@x.example>;tag=1",
+        "sip.to": b"<sip:op@plant.example>",
+        "sip.user_agent": b"Asterisk",
+        "sip.content_type": b"application/sdp",
+        "sip.content_length": b"3",
+    }
+    expected = {
+        "sip.response_line": b"SIP/2.0 100 Trying now",
+        "sip.protocol": b"SIP/2.0",
+        "sip.stat_code": b"100",
+        "sip.stat_msg": b"Trying now",
+        "sip.via": b"x",
+    }
+    assert {name: values[0] for name, values in response.buffers.items()} == expected
+    assert (request.transaction, response.transaction) == (0, 0)
+    assert request.about["user_agent.original"] == "Asterisk"
+
+
+def test_transactions_are_bounded() -> None:
+    said = listen(SIP, [(True, INVITE.replace(b"CSeq: 1", b"CSeq: %d" % i)) for i in range(2, MOST_OPEN + 10)] + [(True, INVITE)])
+    assert said[-1].transaction == MOST_OPEN + 8
+
+
+@given(st.lists(st.tuples(st.booleans(), st.one_of(st.binary(max_size=60), st.integers(0, len(INVITE)).map(lambda size: INVITE[:size] + b"\xff\n")))))
+def test_hostile(script: list[tuple[bool, bytes]]) -> None:
+    listen(SIP, script)
+    for to_server, data in script:
+        assert SIP.starts(to_server, data, True) in (True, False)
+
+
+def test_starts() -> None:
+    assert SIP.starts(True, INVITE, False)
+    assert SIP.starts(False, TRYING, False)
+    check_strangers(SIP, [b"OPTIONS / HTTP/1.1\r\n", b"M-SEARCH * HTTP/1.1\r\n", b"OPTIONS rtsp://x RTSP/1.0\r\n"])

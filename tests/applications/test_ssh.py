@@ -1,0 +1,122 @@
+"""SSH: versions, key exchanges and HASSH."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from sensor.applications.ssh import Ssh
+from tests.applications.talk import Script, check_cuts, check_hostile, check_starts, check_strangers, listen
+from tests.applications.wire import tshark
+
+SSH = Ssh()
+
+
+def packet(payload: bytes) -> bytes:
+    padding = 16 - (5 + len(payload)) % 8
+    return (1 + len(payload) + padding).to_bytes(4) + bytes((padding,)) + payload + bytes(padding)
+
+
+def kexinit(*lists: bytes) -> bytes:
+    return packet(b"\x14" + bytes(range(16)) + b"".join(len(each).to_bytes(4) + each for each in lists) + bytes(5))
+
+
+CLIENT_LISTS = (
+    b"curve25519-sha256,ecdh-sha2-nistp256", b"ssh-ed25519", b"aes128-ctr,aes256-ctr", b"aes128-cbc", b"hmac-sha2-256", b"hmac-sha1", b"none,zlib", b"none", b"", b"",
+)  # fmt: skip
+SERVER_LISTS = (
+    b"diffie-hellman-group14-sha1", b"ssh-rsa", b"3des-cbc", b"aes256-cbc,aes128-cbc", b"hmac-md5", b"hmac-sha1-96", b"zlib", b"none", b"", b"",
+)  # fmt: skip
+NEWKEYS = packet(b"\x15")
+CLIENT = b"SSH-2.0-OpenSSH_8.9p1 Ubuntu-3\r\n"
+SERVER = b"Authorised use only\r\nSSH-1.99-Cisco-1.25\n"
+TALK: Script = [
+    (False, SERVER),
+    (True, CLIENT),
+    (True, kexinit(*CLIENT_LISTS)),
+    (False, kexinit(*SERVER_LISTS)),
+    (True, packet(b"\x1e" + bytes(40))),
+    (False, packet(b"\x1f" + bytes(90)) + NEWKEYS + b"\x8f" * 70),
+    (True, NEWKEYS + b"\x91" * 90),
+]
+
+
+def test_both_sides() -> None:
+    client, server = listen(SSH, TALK)
+    assert client.to_server
+    assert not server.to_server
+    client_string = b"curve25519-sha256,ecdh-sha2-nistp256;aes128-ctr,aes256-ctr;hmac-sha2-256;none,zlib"
+    server_string = b"diffie-hellman-group14-sha1;aes256-cbc,aes128-cbc;hmac-sha1-96;none"
+    assert client.buffers == {
+        "ssh.proto": [b"2.0"],
+        "ssh.software": [b"OpenSSH_8.9p1"],
+        "ssh.hassh.string": [client_string],
+        "ssh.hassh": [hashlib.md5(client_string).hexdigest().encode()],
+    }
+    assert server.buffers == {
+        "ssh.proto": [b"1.99"],
+        "ssh.software": [b"Cisco-1.25"],
+        "ssh.hassh.server.string": [server_string],
+        "ssh.hassh.server": [hashlib.md5(server_string).hexdigest().encode()],
+    }
+    assert client.facts == {"ssh.protoversion": ("2.0", "2_compat")}
+    assert server.facts == {"ssh.protoversion": ("1.99", "2_compat")}
+    assert server.about["tapsight.ssh.software"] == "Cisco-1.25"
+
+
+def test_fingerprints_are_those_of_tshark(tmp_path: Path) -> None:
+    rows = tshark(TALK, 22, tmp_path, "ssh.kex.hassh", "ssh.kex.hassh_algorithms", "ssh.kex.hasshserver", "ssh.kex.hasshserver_algorithms")
+    theirs = [next(value for value in column if value) for column in zip(*rows, strict=True)]
+    client, server = listen(SSH, TALK)
+    ours = [client.buffers["ssh.hassh"], client.buffers["ssh.hassh.string"], server.buffers["ssh.hassh.server"], server.buffers["ssh.hassh.server.string"]]
+    assert [values[0].decode() for values in ours] == theirs
+
+
+def test_nothing_is_wanted_behind_new_keys() -> None:
+    conversation = SSH.open()
+    for to_server, data in TALK:
+        list(conversation.feed(to_server, data))
+    assert (conversation.broken, conversation.why) == (True, "")
+
+
+def test_a_version_alone_is_said_at_the_end() -> None:
+    (said,) = listen(SSH, [(True, CLIENT)])
+    assert said.buffers["ssh.software"] == [b"OpenSSH_8.9p1"]
+
+
+def test_ssh_1() -> None:
+    (said,) = listen(SSH, [(False, b"SSH-1.5-1.2.27\n\0\0\1\x0b")])
+    assert said.facts == {"ssh.protoversion": "1.5"}
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (CLIENT + b"\xff" * 9, "no packet"),
+        (CLIENT + packet(b"\x14" + bytes(20) + b"\xff" * 9), "ends early"),
+        (b"x" * 2000, "no version"),
+        (b"x\n" * 100, "no version"),
+    ],
+)
+def test_what_makes_no_sense(data: bytes, why: str) -> None:
+    conversation = SSH.open()
+    said = [*conversation.feed(True, data), *conversation.close()]
+    assert conversation.broken
+    assert why in conversation.why
+    assert len(said) == data.startswith(CLIENT)
+
+
+def test_cuts() -> None:
+    check_cuts(SSH, [TALK])
+
+
+def test_hostile() -> None:
+    check_hostile(SSH, [TALK])
+
+
+def test_starts() -> None:
+    check_starts(SSH, [(True, CLIENT)])
+    check_starts(SSH, [(False, b"SSH-1.99-x\r\n")])
+    check_strangers(SSH, [b"SSH-x.0-\r\n", b"GET / HTTP/1.1\r\n", b"220 ftp\r\n"])
