@@ -138,25 +138,24 @@ class Engine:
         sizes = [len(rows) for _, _, rows, _ in found]
         number, rank = (np.repeat(np.array(values, np.int64), sizes) for values in ([n for n, *_ in found], [ready.rank for _, ready, *_ in found]))
         row, at = (np.concatenate([getattr(kinds[n], name)[rows] for n, _, rows, _ in found]) for name in ("row", "at"))
-        flow = np.concatenate([kinds[n].columns["flow"][rows] for n, _, rows, _ in found]).astype(np.int64)
+        flow, frame = (np.concatenate([kinds[n].columns[name][rows] for n, _, rows, _ in found]).astype(np.int64) for name in ("flow", "frame"))
         certain = np.repeat([sure and not kinds[n].fresh[rows].any() for n, _, rows, sure in found], sizes)
         done = certain if not self.plan.has_pass else np.zeros(len(unit), np.bool_)
         done &= np.repeat([ready.stateless for _, ready, *_ in found], sizes)
         order = np.lexsort((rank, at, number, row))
-        unit, number, rank, row, flow = (column[order] for column in (unit, number, rank, row, flow))
+        unit, number, rank, row, flow, frame = (column[order] for column in (unit, number, rank, row, flow, frame))
         certain, done = certain[order], done[order]
         holds: Mask = done.copy()
         loop = np.flatnonzero(~done)
         conversations = seen.flows["conversation"]
         told: set[tuple[int, int]] = set()  # by frame: what waited is of an earlier one than the packet that released it
         before, passing, content = (-1, -1), -1, b""
-        columns = (loop, number[loop], unit[loop], rank[loop], row[loop], certain[loop])
-        for i, kind, here, which, packet, sure in zip(*(column.tolist() for column in columns), strict=True):
+        columns = (loop, number[loop], unit[loop], rank[loop], row[loop], frame[loop], certain[loop])
+        for i, kind, here, which, packet, at_frame, sure in zip(*(column.tolist() for column in columns), strict=True):
             ready, each = self.plan.ready[which], kinds[kind]
             if passing == packet:
                 continue
-            frame = int(each.columns["frame"][here]) if ready.twice else -1
-            if ready.twice and ((frame, which) in told or (each.kind != PACKET and self._knows(each, here, frame, which, conversations))):
+            if ready.twice and ((at_frame, which) in told or (each.kind != PACKET and self._knows(each, here, at_frame, which, conversations))):
                 continue
             if not sure and before != (kind, here):
                 before, content = (kind, here), each.content(here)
@@ -169,14 +168,14 @@ class Engine:
                     continue
                 if not self.state.allows(rule.bits, rule.flowints, place) or not (sure or self._holds(ready, content, int(each.fresh[here]))):
                     continue
-                told.add((frame, which))
+                told.add((at_frame, which))
                 holds[i] = self._alerts(ready, place)
                 if rule.action == "pass":
                     passing = packet
                     self._pass(place.conversation)
             if holds[i]:
-                told.add((frame, which))
-        return self._told(seen, Matches(kinds, number, unit, rank, flow), holds, row)
+                told.add((at_frame, which))
+        return self._told(seen, Matches(kinds, number, unit, rank, flow), holds, row, frame)
 
     def _knows(self, each: Units, here: int, frame: int, rank: int, conversations: Array) -> bool:
         """Whether an earlier batch told of the packet that this is of."""
@@ -192,38 +191,36 @@ class Engine:
             return False
         return all(each.kind == "detection_filter" or self.state.passes(each, rule.id, place) for each in rule.thresholds)
 
-    def _told(self, seen: Seen, matches: Matches, holds: Mask, row: Ints) -> Matches:
+    def _told(self, seen: Seen, matches: Matches, holds: Mask, row: Ints, frame: Ints) -> Matches:
         """What is an alert of these: not what a rule keeps silent about, nor a packet whose PDU is told of, nor a PDU that waited and whose packet has been."""
         silent = np.array([ready.rule.noalert or (ready.rule.action == "pass" and not ready.rule.alert_too) for ready in self.plan.ready])
         twice = np.array([ready.twice for ready in self.plan.ready])
         holds &= ~silent[matches.rank]
         packets = np.array([each.kind == PACKET for each in matches.kinds])[matches.number]
         again = np.flatnonzero(holds & twice[matches.rank])
-        if again.size and seen.inspected is not None:
-            frames = np.array(
-                [int(matches.kinds[k].columns["frame"][u]) for k, u in zip(matches.number[again].tolist(), matches.unit[again].tolist(), strict=True)]
-            )
-            code, of_packets = frames * len(self.plan.ready) + matches.rank[again], packets[again]
-            now = seen.inspected.packets["frame"]
-            late = ~of_packets & ((frames != now[row[again]]) if len(now) else np.ones(len(again), np.bool_))
-            conversations, c = seen.flows["conversation"], seen.flows
-            late[late] = np.isin(code[late], code[of_packets]) | [
-                self._knows(matches.kinds[matches.number[i]], int(matches.unit[i]), int(f), int(matches.rank[i]), conversations)
-                for i, f in zip(again[late].tolist(), frames[late].tolist(), strict=True)
-            ]
-            holds[again[late]] = False
-            holds[again[of_packets & np.isin(code, code[~of_packets & ~late])]] = False
-            flow = matches.flow[again]
-            waiting = of_packets & holds[again] & (flow >= 0) & ((c["protocol"][flow] == UNDECIDED) | c["slow"][flow])
-            for i, f in zip(again[waiting].tolist(), frames[waiting].tolist(), strict=True):
-                self._remember((int(conversations[matches.flow[i]]), f, int(matches.rank[i])))
+        if again.size:
+            holds[again[self._again(seen, matches, again, packets[again], frame[again], row[again])]] = False
         self.matched += np.bincount(matches.rank[holds], minlength=len(self.matched))
         return Matches(matches.kinds, matches.number[holds], matches.unit[holds], matches.rank[holds], matches.flow[holds])
 
-    def _remember(self, packet: tuple[int, int, int]) -> None:
-        self.told[packet] = None
-        if len(self.told) > MOST_TOLD:
-            self.told.popitem(last=False)
+    def _again(self, seen: Seen, matches: Matches, some: Ints, of_packets: Mask, frame: Ints, row: Ints) -> Mask:
+        """Which of these matches were told of already, as a packet or as a PDU or piece of that packet."""
+        assert seen.inspected is not None
+        c, now, flow, rank = seen.flows, seen.inspected.packets["frame"], matches.flow[some], matches.rank[some]
+        code = frame * len(self.plan.ready) + rank
+        late = ~of_packets & ((frame != now[row]) if len(now) else np.ones(len(some), np.bool_))
+        conversation = np.where(flow >= 0, c["conversation"][flow], -1)
+        known = np.isin(code, code[of_packets])
+        if self.told and late.any():
+            known |= np.array([key in self.told for key in zip(conversation.tolist(), frame.tolist(), rank.tolist(), strict=True)])
+        late &= known
+        result: Mask = late | (of_packets & np.isin(code, code[~of_packets & ~late]))
+        waiting = of_packets & ~result & (flow >= 0) & ((c["protocol"][flow] == UNDECIDED) | c["slow"][flow])
+        for key in zip(*(column[waiting].tolist() for column in (conversation, frame, rank)), strict=True):
+            self.told[key] = None
+            if len(self.told) > MOST_TOLD:
+                self.told.popitem(last=False)
+        return result
 
     def _holds(self, ready: Ready, content: bytes, fresh: int) -> bool:
         self.confirmed[ready.rank] += 1
