@@ -10,7 +10,7 @@ import numpy as np
 
 from detectors.signature.engine import Engine, Fired, Matches
 from detectors.signature.rule import Rule
-from detectors.signature.units import PACKET, PIECE
+from detectors.signature.units import PACKETS, PIECE
 from rules import incident_classes, techniques
 from sensor.columns import Ints
 from sensor.events.address import End, address_text, conversation, mac_text
@@ -106,7 +106,7 @@ class Signatures:
         ends: tuple[End, End] = conversation(seen.flows, first.flow) if first.flow >= 0 else ends_of(first)
         key = (rule.id, ends[0].address, ends[1].address, ends[1].port)
         parameters = {"message": rule.msg, "rule": rule.id, "ruleset": Path(rule.file).name, "direction": "to_server" if first.to_server else "to_client"}
-        protocol = first.kind if first.kind not in (PACKET, PIECE) else label(first.transport)
+        protocol = first.kind if first.kind not in (*PACKETS, PIECE) else label(first.transport)
         frames = tuple(dict.fromkeys(each.frame for each in some))
         return Finding(kind, key, frames, last.ts_ns, first.flow, ends=ends, protocol=protocol, parameters=parameters, count=len(same))
 

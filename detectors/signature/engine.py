@@ -10,13 +10,16 @@ from typing import Any
 
 import numpy as np
 
+from detectors.signature import buffers
 from detectors.signature.columns import decide
 from detectors.signature.conditions import rows_mask
 from detectors.signature.configs import Suppress
+from detectors.signature.every import Every
 from detectors.signature.match import DECODED, Costs
 from detectors.signature.plan import Key, Plan, Ready, search
-from detectors.signature.rule import Rule
+from detectors.signature.rule import PAYLOAD, Dataset, Rule
 from detectors.signature.state import Place, State
+from detectors.signature.transforms import transformed
 from detectors.signature.units import PACKET, Tails, Units, units
 from sensor.columns import Array, Ints, Mask
 from sensor.decode.packets import Transport
@@ -88,6 +91,8 @@ class Engine:
     def __init__(self, plan: Plan, *, handshake: bool = False) -> None:
         self.plan, self.handshake = plan, handshake
         self.state, self.tails, self.costs = State(), Tails(), Costs()
+        self.lists = plan.lists.copy()
+        self.every = Every(sizes=plan.stream_sizes)
         self.passed: OrderedDict[int, None] = OrderedDict()
         self.confirmed = np.zeros(len(plan.ready), np.int64)  # by rule: units that were looked at byte by byte, and those that were alerts
         self.matched = np.zeros(len(plan.ready), np.int64)
@@ -97,10 +102,13 @@ class Engine:
         if seen.inspected is None:
             return None
         kinds = list(units(seen, self.tails))
+        if self.plan.every:
+            kinds.append(self.every.units(seen))
         found = [(number, *each) for number, kind in enumerate(kinds) for each in self._candidates(kind)]
         matches = self._confirm(seen, kinds, found) if found else None
         self.state.forget(seen.over["conversation"])
         self.tails.forget(seen.over["conversation"])
+        self.every.forget(seen.over["conversation"])
         return matches or None
 
     def _candidates(self, each: Units) -> Iterator[tuple[Ready, Ints, bool]]:
@@ -120,6 +128,7 @@ class Engine:
         """shared: the group whose rows they are: what rules of it ask alike is answered once."""
         if ready.rule.conditions:
             rows = rows[rows_mask(ready.rule.conditions, each)[rows]]
+            rows = self.plan.reputations.kept(ready.rule, each, rows)
         if not rows.size:
             return
         if shared is not None and not ready.rule.conditions:
@@ -156,12 +165,12 @@ class Engine:
                 before, content = (kind, here), each.content(here)
             rule = ready.rule
             if ready.stateless and not self.plan.has_pass:
-                holds[i] = self._holds(ready, content, int(each.fresh[here]))
+                holds[i] = self._holds(ready, each, here, content)
             else:
                 place = Fired(rule, each, here).place(conversations)
                 if place.conversation in self.passed and rule.action != "pass":
                     continue
-                if not self.state.allows(rule.bits, rule.flowints, place) or not (sure or self._holds(ready, content, int(each.fresh[here]))):
+                if not self.state.allows(rule.bits, rule.flowints, place) or not (sure or self._holds(ready, each, here, content)):
                     continue
                 told.add((packet, which))
                 holds[i] = self._alerts(ready, place)
@@ -195,12 +204,22 @@ class Engine:
         self.matched += np.bincount(matches.rank[holds], minlength=len(self.matched))
         return Matches(matches.kinds, matches.number[holds], matches.unit[holds], matches.rank[holds], matches.flow[holds])
 
-    def _holds(self, ready: Ready, content: bytes, fresh: int) -> bool:
+    def _holds(self, ready: Ready, each: Units, here: int, content: bytes) -> bool:
+        """Whether every buffer holds what is asked of it: one of its values, where there are several."""
         self.confirmed[ready.rank] += 1
-        variables: dict[str, Any] = {}
-        for name, program in ready.programs:
-            data = variables.get(DECODED, b"") if name == DECODED else content
-            if not program.holds(data, variables, 0 if name == DECODED else fresh, self.costs):
+        decoded = b""
+        for buffer, program in ready.programs:
+            fresh = int(each.fresh[here]) if buffer.name == PAYLOAD and not buffer.transforms else 0
+            values = [content] if buffer.name == PAYLOAD else [decoded] if buffer.name == DECODED else buffers.values(buffer.name, each, here)
+            for each_value in values:
+                variables: dict[str, Any] = {}
+                value = transformed(each_value, buffer.transforms)
+                if program.holds(value, variables, fresh, self.costs) and all(
+                    self.lists.holds(check, value) for check in buffer.checks if isinstance(check, Dataset)
+                ):
+                    decoded = variables.get(DECODED, decoded)
+                    break
+            else:
                 return False
         return True
 
@@ -213,7 +232,7 @@ class Engine:
 
     @property
     def evicted(self) -> int:
-        return self.state.evicted + self.tails.evicted
+        return self.state.evicted + self.tails.evicted + self.every.evicted + self.lists.evicted
 
 
 def suppresses(each: Suppress, place: Place) -> bool:

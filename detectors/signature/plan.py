@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from detectors.signature import conditions
+from detectors.signature import buffers, conditions, events, headers
 from detectors.signature.configs import EventFilter, Filter, Suppress
-from detectors.signature.match import DECODED, Program
-from detectors.signature.rule import PAYLOAD, Check, Content, Dataset, Header, Number, Rule
-from detectors.signature.units import PACKET, Units
+from detectors.signature.datasets import Lists
+from detectors.signature.match import Program
+from detectors.signature.reputation import Reputations
+from detectors.signature.rule import PAYLOAD, Buffer, Check, Content, Dataset, Header, Rule
+from detectors.signature.units import EVERY, PACKET, Units
 from sensor.columns import Ints, Mask
 from sensor.decode.packets import Transport
 
@@ -41,7 +44,11 @@ class Key:
 
     def rows(self, units: Units, *, handshake: bool) -> Ints | None:
         """Units of this kind that the header and the flow's state allow; None where this kind is none of the group's."""
-        if (units.kind == PACKET) != self.on_packets or (self.datasets and units.kind not in self.datasets):
+        if (
+            (units.kind == PACKET) != self.on_packets
+            or (units.kind == EVERY and EVERY not in self.datasets)
+            or (self.datasets and units.kind not in self.datasets)
+        ):
             return None
         rows: Ints = units.once(self, lambda: np.flatnonzero(self._mask(units, handshake)))
         return rows
@@ -79,7 +86,7 @@ class Ready:
 
     rule: Rule
     rank: int
-    programs: list[tuple[str, Program]]
+    programs: list[tuple[Buffer, Program]]
     suppressed: list[Suppress]
     payload: tuple[Check, ...]
     pattern: tuple[bytes, bool] | None
@@ -88,7 +95,7 @@ class Ready:
     @cached_property
     def stateless(self) -> bool:
         rule = self.rule
-        return not (rule.bits or rule.flowints or rule.thresholds or self.suppressed or rule.action == "pass" or len(self.programs) > 1)
+        return not (rule.datasets or rule.bits or rule.flowints or rule.thresholds or self.suppressed or rule.action == "pass" or len(self.programs) > 1)
 
     @cached_property
     def twice(self) -> bool:
@@ -98,7 +105,7 @@ class Ready:
 
 def payload_of(rule: Rule) -> tuple[Check, ...]:
     """The checks of the payload, if that is the first buffer."""
-    return rule.buffers[0].checks if rule.buffers and rule.buffers[0].name == PAYLOAD else ()
+    return rule.buffers[0].checks if rule.buffers and rule.buffers[0].name == PAYLOAD and not rule.buffers[0].transforms else ()
 
 
 def pattern_of(rule: Rule) -> tuple[bytes, bool] | None:
@@ -123,42 +130,42 @@ def rarity(pattern: bytes) -> float:
     return len(set(pattern)) + (len(pattern) - len(set(pattern))) * 0.3 - common * 0.7 if len(set(pattern)) > 1 else 0.5
 
 
-def cannot(rule: Rule, known: frozenset[str]) -> str:
-    """Why this engine cannot evaluate the rule; empty where it can. known: datasets."""
+def cannot(rule: Rule, known: Mapping[str, Iterable[str]]) -> str:
+    """Why this engine cannot evaluate the rule; empty where it can. known: the fields of each dataset."""
     protocol = rule.header.protocol
     if protocol not in TRANSPORTS and protocol not in known:
         return f"the protocol {protocol} is not decoded yet"
-    for buffer in rule.buffers:
-        if buffer.name not in (PAYLOAD, DECODED):
-            return f"the buffer {buffer.name} is not filled yet"
-        if any(isinstance(check, Dataset) for check in buffer.checks):
-            return "datasets are not looked at yet"
-        if buffer.transforms:
-            return f"the transform {buffer.transforms[0][0]} of a payload is not done yet"
-    for each in rule.conditions:
-        if each.keyword in conditions.PACKET_KEYWORDS and each.keyword != "ipopts":
-            continue
-        if each.keyword in conditions.ANY_TABLE or conditions.dataset(each.keyword) in known:
-            if isinstance(each.value, tuple | Number) or each.keyword in ("cip_service", "modbus.access"):
-                continue
-            return f"{each.keyword} with {each.value!r} is not looked at yet"
-        return f"the keyword {each.keyword} is not looked at yet"
+    reasons = [buffers.reason(buffer, known) for buffer in rule.buffers] + [conditions.reason(each, known) for each in rule.conditions]
+    if why := next(filter(None, reasons), ""):
+        return why
+    packets = [each.keyword for each in rule.conditions if conditions.about_packets(each) and each.keyword not in ("dsize", *events.KEYWORDS)]
+    packets += [buffer.name for buffer in rule.buffers if buffer.name in buffers.HEADERS]
+    if packets and keys_of(rule)[0].datasets not in ((), (EVERY,)):
+        return f"{packets[0]} is about packets, the rest of the rule about {' or '.join(keys_of(rule)[0].datasets)}"
     return ""
 
 
 def keys_of(rule: Rule) -> list[Key]:
     """The groups that a rule belongs to."""
     protocol = rule.header.protocol
-    names = {conditions.dataset(each.keyword) for each in rule.conditions if each.keyword not in conditions.PACKET_KEYWORDS} - set(conditions.ANY_TABLE)
-    on_events = protocol not in TRANSPORTS or any(each.keyword not in conditions.PACKET_KEYWORDS for each in rule.conditions)
+    names = {name for each in rule.conditions for name in conditions.datasets(each)} | {name for each in rule.buffers for name in buffers.datasets(each.name)}
     if protocol not in TRANSPORTS:
         names.add(protocol)
-    needs_packet = any(each.keyword in conditions.PACKET_KEYWORDS for each in rule.conditions) or protocol == "tcp-pkt" or "no_stream" in rule.flow
+    about_packets = [each.keyword for each in rule.conditions if conditions.about_packets(each)]
     checks = [check for buffer in rule.buffers for check in buffer.checks]
-    places = []
-    if on_events:
+    if protocol == "pkthdr" or not headers.ALL_PACKETS.isdisjoint(about_packets):
         places = [False]
-    elif protocol not in ("tcp", "tcp-stream") or needs_packet or not checks:
+        names = names - {protocol} if not headers.ALL_PACKETS.isdisjoint({*about_packets} & {*events.KEYWORDS}) else names
+        names = names or {EVERY}
+    elif names or any(each.keyword in conditions.ANY_TABLE for each in rule.conditions):
+        places = [False]
+    elif (
+        protocol not in ("tcp", "tcp-stream")
+        or about_packets
+        or "no_stream" in rule.flow
+        or not checks
+        or any(each.name in buffers.HEADERS for each in rule.buffers)
+    ):
         places = [True]
     else:
         # Streams that no protocol of ours frames are looked at packet by packet; what a PDU has told is not told again.
@@ -193,20 +200,28 @@ class Plan:
     groups: list[tuple[Key, list[Ready], list[Ready]]] = field(default_factory=list)  # with its rules without and with a pattern
     searched: list[list[int]] = field(default_factory=list)  # by pattern number: ranks of the rules that need it
     has_pass: bool = False
+    every: bool = False  # whether any rule is about all packets, fragments and broken ones too
+    stream_sizes: bool = False
+    lists: Lists = field(default_factory=Lists)
+    reputations: Reputations = field(default_factory=Reputations)
     sizes: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     database: Any = None
 
     @staticmethod
-    def of(rules: Sequence[Rule], known: frozenset[str], filters: Sequence[Filter] = ()) -> Plan:
-        """known: the datasets that there are. filters: of threshold.config."""
+    def of(rules: Sequence[Rule], known: Mapping[str, Iterable[str]], filters: Sequence[Filter] = ()) -> Plan:
+        """known: the fields of each dataset, by name. filters: of threshold.config."""
         plan = Plan()
         patterns: dict[tuple[bytes, bool], list[int]] = {}
         groups: dict[Key, tuple[list[Ready], list[Ready]]] = defaultdict(lambda: ([], []))
         for each in sorted(rules, key=order):
             rule, suppressed = filtered(each, filters)
-            reason = cannot(rule, known)
+            reason = cannot(rule, known) or plan.reputations.reason(rule)
             try:
-                programs = [] if reason else [(buffer.name, Program(buffer.checks)) for buffer in rule.buffers]
+                programs = (
+                    [] if reason else [(buffer, Program([check for check in buffer.checks if not isinstance(check, Dataset)])) for buffer in rule.buffers]
+                )
+                for check in [] if reason else rule.datasets:
+                    plan.lists.open(check, Path(rule.file).parent)
             except ValueError as error:
                 reason = str(error)
             if reason:
@@ -219,6 +234,8 @@ class Plan:
             for key in ready.keys:
                 groups[key][ready.pattern is not None].append(ready)
         plan.has_pass = any(ready.rule.action == "pass" for ready in plan.ready)
+        plan.every = any(EVERY in key.datasets for key in groups)
+        plan.stream_sizes = any(each.keyword == "stream_size" for ready in plan.ready for each in ready.rule.conditions)
         plan.groups = [(key, *rules) for key, rules in groups.items()]
         plan.searched = list(patterns.values())
         plan.sizes = np.array([len(pattern) for pattern, _ in patterns], np.int64)

@@ -251,5 +251,10 @@ class Rule:
     warnings: tuple[str, ...] = ()  # accepted, but worth saying
 
     @property
+    def datasets(self) -> tuple[Dataset, ...]:
+        """The lists that its buffers are looked up in."""
+        return tuple(check for buffer in self.buffers for check in buffer.checks if isinstance(check, Dataset))
+
+    @property
     def id(self) -> str:
         return f"{self.gid}:{self.sid}"
