@@ -75,9 +75,9 @@ HEADERS: Mapping[str, Callable[[Units, int], bytes]] = {
     "ipv4.hdr": _ipv4,
     "ipv6.hdr": _ipv6,
     "tcp.hdr": _header(lambda data: data[12] >> 4 << 2, 20, Transport.TCP),
-    "udp.hdr": _header(lambda data: 8, 8, Transport.UDP),
-    "icmpv4.hdr": _header(lambda data: 8, 8, Transport.ICMP),
-    "icmpv6.hdr": _header(lambda data: 8, 8, Transport.ICMPV6),
+    "udp.hdr": _header(lambda _: 8, 8, Transport.UDP),
+    "icmpv4.hdr": _header(lambda _: 8, 8, Transport.ICMP),
+    "icmpv6.hdr": _header(lambda _: 8, 8, Transport.ICMPV6),
 }
 ADDRESSES = {"ip.src": _address("source"), "ip.dst": _address("destination")}  # of packets and of PDUs
 MESSAGES = {"dnp3.data": "dnp3", "modbus.data": "modbus"}  # of each PDU, whatever fields it has

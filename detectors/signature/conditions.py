@@ -34,7 +34,7 @@ ANY_TABLE = ("action", "trust")
 ANYWHERE = (*ANY_TABLE, "iprep", "geoip")  # what no dataset and no packet alone has
 CIP = ("cip_service", "cip_req", "cip_rsp", "enip_req", "enip_rsp")
 # Snort 3's words for codes: the field and its codes by name.
-WORDS = {
+WORDS: Mapping[str, tuple[str, Mapping[str, int]]] = {
     "iec104_apci_type": ("iec104.format", {"i": Format.I, "information_transfer_format": Format.I, "s": Format.S, "supervisory_function": Format.S,
                          "u": Format.U, "unnumbered_control_function": Format.U}),
     "iec104_asdu_func": ("iec104.type_id", {code.name.lower(): code for code in TypeId}),

@@ -111,12 +111,12 @@ def read(file: Path, check: Dataset) -> dict[bytes, int]:
         if not text or text.startswith("#"):
             continue
         try:
-            value = READ[check.kind](text)
-            score = int(reputation) if comma else 0
-            if (check.kind in SIZES and len(value) not in SIZES[check.kind]) or not 0 <= score <= MOST_REPUTATION or (check.reputation is not None and not comma):
-                raise ValueError
+            value, score = READ[check.kind](text), int(reputation or 0)
         except (ValueError, binascii.Error):
-            raise ValueError(f"{file}:{number}: {shortened(line)} is no {check.kind}{' and reputation' if check.reputation else ''}") from None
+            value, score = b"", -1
+        size_fits = check.kind not in SIZES or len(value) in SIZES[check.kind]
+        if not (size_fits and 0 <= score <= MOST_REPUTATION and (comma or check.reputation is None)):
+            raise ValueError(f"{file}:{number}: {shortened(line)} is no {check.kind}{' and reputation' if check.reputation else ''}")
         result[value] = score
         if len(result) > MOST_ENTRIES:
             raise ValueError(f"{file} has more than {MOST_ENTRIES} values")

@@ -61,7 +61,7 @@ def broken(protocol: int, size: int) -> tuple[OfPackets, OfPackets]:
     """Packets of a transport that could not be read: those without room for its header, and those with."""
 
     def all_(units: Units) -> Mask:
-        return np.isin(units.columns["outcome"], BROKEN) & (units.columns["ip_protocol"] == protocol)
+        return np.asarray(np.isin(units.columns["outcome"], BROKEN) & (units.columns["ip_protocol"] == protocol), np.bool_)
 
     return (lambda units: all_(units) & (room(units)[1] < size)), (lambda units: all_(units) & (room(units)[1] >= size))
 
@@ -92,7 +92,7 @@ def icmp_code(units: Units) -> Mask:
     kind, code = units.columns["source_port"].astype(np.int64), units.columns["destination_port"]
     most = np.full(256, 255)
     most[list(ICMP_CODES)] = list(ICMP_CODES.values())
-    return (units.columns["transport"] == Transport.ICMP) & (code > most[np.minimum(kind, 255)])
+    return np.asarray((units.columns["transport"] == Transport.ICMP) & (code > most[np.minimum(kind, 255)]), np.bool_)
 
 
 def anomaly(*kinds: Kind, version: int = 0, protocol: str = "", outcome: Outcome | None = None) -> OfPackets:

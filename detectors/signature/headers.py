@@ -110,7 +110,7 @@ NUMBERS: Mapping[str, Callable[[Units], tuple[Array, Mask]]] = {
     "vlan.layers": lambda units: (vlan_layers(units), np.ones(len(units), np.bool_)),
     "tcp.mss": lambda units: tcp_option(units, TCP_MSS, 4, SHORT),
     "tcp.wscale": lambda units: tcp_option(units, TCP_SCALE, 3, BYTE),
-    "icmpv6.mtu": lambda units: mtu(units),
+    "icmpv6.mtu": mtu,
     "flow.age": of_flow("age"),
     **{f"flow.{name}": of_flow(name) for name in ("pkts_toclient", "pkts_toserver", "bytes_toclient", "bytes_toserver")},
 }
@@ -181,7 +181,7 @@ def stream_size(text: str, units: Units) -> Mask:
 
 def bits(text: str, column: Ints, letters: Mapping[str, int]) -> Mask:
     """For flags and fragbits: exactly these; + these and others; * any of them; ! none of them. Behind a comma: bits that do not matter."""
-    operator = text[0] if text[0] in "+*!" else ""
+    operator = text[:1] if text.startswith(("+", "*", "!")) else ""  # no letter at all: no bit may be set
     wanted, _, ignored = text.removeprefix(operator).partition(",")
     value, mask = (sum(letters.get(letter, 0) for letter in part) for part in (wanted, ignored))
     there = column & ~mask

@@ -64,7 +64,8 @@ def walk(units: Units, at: Ints, end: Ints) -> Options:
         found.append((unit[good], kind[good], place[good], size[good]))
         good &= (kind != EOL) & (size < left)
         unit, place = unit[good], (place + size)[good]
-    return Options(*(np.concatenate(columns) for columns in zip(*found, strict=True)), malformed)  # type: ignore[arg-type]  # four columns and the mask
+    unit, kinds, places, sizes = (np.concatenate(columns) for columns in zip(*found, strict=True))
+    return Options(unit, kinds, places, sizes, malformed)
 
 
 def ip_options(units: Units) -> Options:

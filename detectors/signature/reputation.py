@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,7 @@ class Reputation:
         for file in sorted(folder.glob("*.list")):
             for address, category, score in (parts[:3] for parts in lines(file, 3)):
                 if category not in names or not score.isdecimal() or int(score) > 127:
-                    raise ValueError(f"{file}: {shortened(','.join((address, category, score)))} has no category of categories.txt and score up to 127")
+                    raise ValueError(f"{file}: {shortened(f'{address},{category},{score}')} has no category of categories.txt and score up to 127")
                 try:
                     network = ipaddress.ip_network(address, strict=False)
                 except ValueError as error:
@@ -64,7 +65,7 @@ class Reputation:
         side, category, test, *value = str(condition.value).split(",")
         met = []
         for each in ("source", "destination"):
-            scores = units.once((each, category), lambda each=each: self._scores(category.lower(), units, each))
+            scores = units.once((each, category), partial(self._scores, category.lower(), units, each))
             if test in ("isset", "isnotset"):
                 met.append((scores >= 0) == (test == "isset"))
             else:

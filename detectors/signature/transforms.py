@@ -78,10 +78,7 @@ def from_base64(data: bytes, argument: str) -> bytes:
             return binascii.a2b_base64(text, strict_mode=True) or data
         except binascii.Error:
             return data
-    if mode == "rfc2045":
-        usable = bytes(byte for byte in text.split(b"=")[0] if byte in BASE64)
-    else:
-        usable = text[: len(text) - len(text.lstrip(BASE64))]
+    usable = bytes(byte for byte in text.split(b"=")[0] if byte in BASE64) if mode == "rfc2045" else text[: len(text) - len(text.lstrip(BASE64))]
     whole = usable if len(usable) % 4 != 1 else usable[:-1]
     return (binascii.a2b_base64(whole + b"=" * (-len(whole) % 4)) if whole else b"") or data
 
