@@ -15,7 +15,7 @@ from detectors.signature.columns import decide
 from detectors.signature.conditions import rows_mask
 from detectors.signature.configs import Suppress
 from detectors.signature.every import Every
-from detectors.signature.match import DECODED, Costs
+from detectors.signature.match import DECODED, REPRESENTATION, Costs
 from detectors.signature.plan import Key, Plan, Ready, search
 from detectors.signature.rule import PAYLOAD, Dataset, Rule
 from detectors.signature.state import Place, State
@@ -31,10 +31,11 @@ MOST_PASSED = 65_536  # flows that a pass rule has let through
 class Fired:
     """A rule that matched, and where: unit i of its kind. What it says is read when somebody asks: a flood is counted, not looked at."""
 
-    __slots__ = ("each", "i", "rule")
+    __slots__ = ("action", "each", "i", "rule")
 
-    def __init__(self, rule: Rule, each: Units, i: int) -> None:
+    def __init__(self, rule: Rule, each: Units, i: int, action: str = "") -> None:
         self.rule, self.each, self.i = rule, each, i
+        self.action = action or rule.action  # another one where a rate_filter says so
 
     @property
     def kind(self) -> str:
@@ -91,6 +92,7 @@ class Engine:
     def __init__(self, plan: Plan, *, handshake: bool = False) -> None:
         self.plan, self.handshake = plan, handshake
         self.state, self.tails, self.costs = State(), Tails(), Costs()
+        self.changed: dict[tuple[int, int, int], str] = {}  # of this batch: matches whose action a rate_filter changes
         self.lists = plan.lists.copy()
         self.every = Every(sizes=plan.stream_sizes)
         self.passed: OrderedDict[int, None] = OrderedDict()
@@ -101,6 +103,7 @@ class Engine:
         """The matches that are alerts; None where there are none."""
         if seen.inspected is None:
             return None
+        self.changed = {}
         kinds = list(units(seen, self.tails))
         if self.plan.every:
             kinds.append(self.every.units(seen))
@@ -173,7 +176,7 @@ class Engine:
                 if not self.state.allows(rule.bits, rule.flowints, place) or not (sure or self._holds(ready, each, here, content)):
                     continue
                 told.add((packet, which))
-                holds[i] = self._alerts(ready, place)
+                holds[i] = self._alerts(ready, place, (kind, here, which))
                 if rule.action == "pass":
                     passing = packet
                     self._pass(place.conversation)
@@ -181,12 +184,15 @@ class Engine:
                 told.add((packet, which))
         return self._told(Matches(kinds, number, unit, rank, flow), holds, row)
 
-    def _alerts(self, ready: Ready, place: Place) -> bool:
-        """Whether a match is an alert, by what the rule remembers. Sets what it sets."""
+    def _alerts(self, ready: Ready, place: Place, where: tuple[int, int, int]) -> bool:
+        """Whether a match is an alert, by what the rule remembers. Sets what it sets. where: its kind of units, its unit and rank."""
         rule = ready.rule
         if any(each.kind == "detection_filter" and not self.state.passes(each, rule.id, place) for each in rule.thresholds):
             return False
         self.state.apply(rule.bits, rule.flowints, place)
+        for rate in ready.rates:
+            if self.state.exceeds(rate, rule.id, place):
+                self.changed[where] = rate.new_action
         if rule.noalert or any(suppresses(each, place) for each in ready.suppressed):
             return False
         return all(each.kind == "detection_filter" or self.state.passes(each, rule.id, place) for each in rule.thresholds)
@@ -212,7 +218,7 @@ class Engine:
             fresh = int(each.fresh[here]) if buffer.name == PAYLOAD and not buffer.transforms else 0
             values = [content] if buffer.name == PAYLOAD else [decoded] if buffer.name == DECODED else buffers.values(buffer.name, each, here)
             for each_value in values:
-                variables: dict[str, Any] = {}
+                variables: dict[str, Any] = {REPRESENTATION: content[4:5]} if content else {}
                 value = transformed(each_value, buffer.transforms)
                 if program.holds(value, variables, fresh, self.costs) and all(
                     self.lists.holds(check, value) for check in buffer.checks if isinstance(check, Dataset)

@@ -16,7 +16,7 @@ from detectors.signature.configs import EventFilter, Filter, Suppress
 from detectors.signature.datasets import Lists
 from detectors.signature.match import Program
 from detectors.signature.reputation import Reputations
-from detectors.signature.rule import PAYLOAD, Buffer, Check, Content, Dataset, Header, Rule
+from detectors.signature.rule import PAYLOAD, Buffer, Check, Content, Dataset, Header, RateFilter, Rule
 from detectors.signature.units import EVERY, PACKET, Units
 from sensor.columns import Ints, Mask
 from sensor.decode.packets import Transport
@@ -88,6 +88,7 @@ class Ready:
     rank: int
     programs: list[tuple[Buffer, Program]]
     suppressed: list[Suppress]
+    rates: list[RateFilter]
     payload: tuple[Check, ...]
     pattern: tuple[bytes, bool] | None
     keys: list[Key]
@@ -95,7 +96,9 @@ class Ready:
     @cached_property
     def stateless(self) -> bool:
         rule = self.rule
-        return not (rule.datasets or rule.bits or rule.flowints or rule.thresholds or self.suppressed or rule.action == "pass" or len(self.programs) > 1)
+        return not (
+            rule.datasets or rule.bits or rule.flowints or rule.thresholds or self.suppressed or self.rates or rule.action == "pass" or len(self.programs) > 1
+        )
 
     @cached_property
     def twice(self) -> bool:
@@ -182,13 +185,13 @@ def order(rule: Rule) -> tuple[int, int, int, int]:
     return ACTIONS.get(rule.action, 3), (1 if asks else 0) if sets else (2 if asks else 3), rule.priority, 0
 
 
-def filtered(rule: Rule, filters: Sequence[Filter]) -> tuple[Rule, list[Suppress]]:
-    """The rule with the thresholds that threshold.config gives it, and what it suppresses of it."""
+def filtered(rule: Rule, filters: Sequence[Filter]) -> tuple[Rule, list[Suppress], list[RateFilter]]:
+    """The rule with the thresholds that threshold.config gives it, what that suppresses of it, and when it changes its action."""
     mine = [each for each in filters if each.gid in (0, rule.gid) and each.sid in (0, rule.sid)]
     for each in mine:
         if isinstance(each, EventFilter):
             rule = replace(rule, thresholds=(*(own for own in rule.thresholds if own.kind == "detection_filter"), each.threshold))
-    return rule, [each for each in mine if isinstance(each, Suppress)]
+    return rule, [each for each in mine if isinstance(each, Suppress)], [each for each in mine if isinstance(each, RateFilter)]
 
 
 @dataclass
@@ -214,7 +217,7 @@ class Plan:
         patterns: dict[tuple[bytes, bool], list[int]] = {}
         groups: dict[Key, tuple[list[Ready], list[Ready]]] = defaultdict(lambda: ([], []))
         for each in sorted(rules, key=order):
-            rule, suppressed = filtered(each, filters)
+            rule, suppressed, rates = filtered(each, filters)
             reason = cannot(rule, known) or plan.reputations.reason(rule)
             try:
                 programs = (
@@ -227,7 +230,7 @@ class Plan:
             if reason:
                 plan.unable.append((rule, reason))
                 continue
-            ready = Ready(rule, len(plan.ready), programs, suppressed, payload_of(rule), pattern_of(rule), keys_of(rule))
+            ready = Ready(rule, len(plan.ready), programs, suppressed, rates, payload_of(rule), pattern_of(rule), keys_of(rule))
             plan.ready.append(ready)
             if ready.pattern is not None:
                 patterns.setdefault(ready.pattern, []).append(ready.rank)
