@@ -187,9 +187,9 @@ class Engine:
     def _alerts(self, ready: Ready, place: Place, where: tuple[int, int, int]) -> bool:
         """Whether a match is an alert, by what the rule remembers. Sets what it sets. where: its kind of units, its unit and rank."""
         rule = ready.rule
+        self.state.apply(rule.bits, rule.flowints, place)  # whatever thresholds and detection_filter say of the alert
         if any(each.kind == "detection_filter" and not self.state.passes(each, rule.id, place) for each in rule.thresholds):
             return False
-        self.state.apply(rule.bits, rule.flowints, place)
         for rate in ready.rates:
             if self.state.exceeds(rate, rule.id, place):
                 self.changed[where] = rate.new_action

@@ -68,6 +68,8 @@ class Key:
                 name, wanted = FLOW_WORDS[word]
                 masks.append(c[name] if wanted else ~c[name])
                 masks.append(c["flow"] >= 0)
+            elif word in ("only_frag", "no_frag"):
+                masks.append(c["reassembled"] == (word == "only_frag") if "reassembled" in c else np.full(len(units), word == "no_frag"))
             elif word in ("established", "not_established"):
                 masks.append(c["handshake" if handshake else "established"] == (word == "established"))
         result = np.ones(len(units), np.bool_)
@@ -165,7 +167,7 @@ def keys_of(rule: Rule) -> list[Key]:
     elif (
         protocol not in ("tcp", "tcp-stream")
         or about_packets
-        or "no_stream" in rule.flow
+        or not rule.flow.isdisjoint(("no_stream", "only_frag"))
         or not checks
         or any(each.name in buffers.HEADERS for each in rule.buffers)
     ):
@@ -174,7 +176,7 @@ def keys_of(rule: Rule) -> list[Key]:
         # Streams that no protocol of ours frames are looked at packet by packet; what a PDU has told is not told again.
         places = [False, True] if protocol == "tcp" and "only_stream" not in rule.flow else [False]
     reversals = (False, True) if rule.header.direction == "<>" else (False,)
-    flow = rule.flow - {"stateless", "no_stream", "only_stream", "no_frag", "only_frag"}
+    flow = rule.flow - {"stateless", "no_stream", "only_stream"}
     return [Key(protocol, rule.header, reverse, flow, on, tuple(sorted(names))) for on in places for reverse in reversals]
 
 
