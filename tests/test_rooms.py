@@ -22,6 +22,7 @@ ROOMS: dict[str, set[str]] = {
     "sensor.decode": {"sensor.columns", "sensor.events"},
     "sensor.streams": {"sensor.columns", "sensor.slots", "sensor.events", "sensor.decode"},
     "sensor.protocols": {"sensor.columns", "sensor.events"},
+    "sensor.applications": {"sensor.decode.packets"},
     "sensor.ledger": {"sensor.columns", "sensor.events", "sensor.decode", "sensor.streams"},
     "sensor.tracked": {"sensor.columns", "sensor.events"},
     "sensor.beside": {"sensor.columns", "sensor.tracked", "sensor.streams.flows"},

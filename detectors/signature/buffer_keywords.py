@@ -116,7 +116,7 @@ def modifier(name: str) -> Callable[[Draft, str], None]:
 
 def pkt_data(draft: Draft, _value: str) -> None:
     draft.settle()
-    draft.key = Key(PAYLOAD)
+    draft.key, draft.is_raw = Key(PAYLOAD), True
 
 
 def uricontent(draft: Draft, value: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from detectors.signature.arguments import one_of, shown, whole
-from detectors.signature.rule import Ranges, Threshold
+from detectors.signature.rule import Ranges, RateFilter, Threshold
 from detectors.signature.state_keywords import TRACKS, threshold_of
 from detectors.signature.syntax import RULE_BYTES, shortened
 from detectors.signature.variables import Variables, items
@@ -33,19 +33,6 @@ class EventFilter:
     gid: int
     sid: int
     threshold: Threshold
-
-
-@dataclass(frozen=True, slots=True)
-class RateFilter:
-    """rate_filter: after count alerts within seconds another action, for timeout seconds."""
-
-    gid: int
-    sid: int
-    track: str
-    count: int
-    seconds: int
-    new_action: str
-    timeout: int
 
 
 Filter = Suppress | EventFilter | RateFilter

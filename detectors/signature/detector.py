@@ -10,7 +10,7 @@ import numpy as np
 
 from detectors.signature.engine import Engine, Fired, Matches
 from detectors.signature.rule import Rule
-from detectors.signature.units import PACKET, PIECE
+from detectors.signature.units import PACKETS, PIECE
 from rules import incident_classes, techniques
 from sensor.columns import Ints
 from sensor.events.address import End, address_text, conversation, mac_text
@@ -74,7 +74,7 @@ class Signatures:
         """The matches of the last batch, one by one."""
         if (m := self.matches) is not None:
             for number, unit, rank in zip(m.number.tolist(), m.unit.tolist(), m.rank.tolist(), strict=True):
-                yield Fired(self.engine.plan.ready[rank].rule, m.kinds[number], unit)
+                yield Fired(self.engine.plan.ready[rank].rule, m.kinds[number], unit, self.engine.changed.get((number, unit, rank), ""))
 
     def on_batch(self, seen: Seen) -> Iterator[Finding]:
         """A finding for all matches of one rule in one conversation."""
@@ -106,7 +106,9 @@ class Signatures:
         ends: tuple[End, End] = conversation(seen.flows, first.flow) if first.flow >= 0 else ends_of(first)
         key = (rule.id, ends[0].address, ends[1].address, ends[1].port)
         parameters = {"message": rule.msg, "rule": rule.id, "ruleset": Path(rule.file).name, "direction": "to_server" if first.to_server else "to_client"}
-        protocol = first.kind if first.kind not in (PACKET, PIECE) else label(first.transport)
+        changed = {self.engine.changed[where] for i in same.tolist() if (where := (int(m.number[i]), int(m.unit[i]), int(m.rank[i]))) in self.engine.changed}
+        parameters |= {"action": ", ".join(sorted(changed))} if changed else {}
+        protocol = first.kind if first.kind not in (*PACKETS, PIECE) else label(first.transport)
         frames = tuple(dict.fromkeys(each.frame for each in some))
         return Finding(kind, key, frames, last.ts_ns, first.flow, ends=ends, protocol=protocol, parameters=parameters, count=len(same))
 

@@ -68,6 +68,7 @@ class Draft:
     sections: dict[Key, list[Check]] = field(default_factory=dict)
     key: Key = field(default_factory=lambda: Key(PAYLOAD))
     waiting: str = ""  # the sticky buffer that nothing has looked into yet
+    is_raw: bool = False  # pkt_data stands right before: what follows may transform the payload
     last: tuple[Key, int] | None = None  # the last content
     previous: Key | None = None  # where the last positional check lies
     names: set[str] = field(default_factory=set)  # variables that byte_extract and byte_math set
@@ -85,7 +86,7 @@ class Draft:
     def add(self, check: Check, key: Key | None = None) -> None:
         """A check of the current buffer, or of another."""
         if key is None:
-            key, self.waiting = self.key, ""
+            key, self.waiting, self.is_raw = self.key, "", False
         checks = self.sections.setdefault(key, [])
         checks.append(check)
         if isinstance(check, POSITIONAL):
@@ -133,11 +134,11 @@ class Draft:
         nth = 0
         if name in SEVERAL:
             nth = sum(key.name == name for key in self.sections)
-        self.key, self.waiting = Key(name, (), nth), name
+        self.key, self.waiting, self.is_raw = Key(name, (), nth), name, False
 
     def transform(self, name: str, argument: str) -> None:
         """What follows is about the current buffer as this makes it."""
-        if not self.waiting:
+        if not self.waiting and not self.is_raw:
             raise ValueError("no buffer stands right before it")
         self.key = self.key._replace(transforms=(*self.key.transforms, (name, argument)))
 

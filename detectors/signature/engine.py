@@ -10,13 +10,16 @@ from typing import Any
 
 import numpy as np
 
+from detectors.signature import buffers
 from detectors.signature.columns import decide
 from detectors.signature.conditions import rows_mask
 from detectors.signature.configs import Suppress
-from detectors.signature.match import DECODED, Costs
+from detectors.signature.every import Every
+from detectors.signature.match import DECODED, REPRESENTATION, Costs
 from detectors.signature.plan import Key, Plan, Ready, search
-from detectors.signature.rule import Rule
+from detectors.signature.rule import PAYLOAD, Dataset, Rule
 from detectors.signature.state import Place, State
+from detectors.signature.transforms import transformed
 from detectors.signature.units import PACKET, Tails, Units, units
 from sensor.columns import Array, Ints, Mask
 from sensor.decode.packets import Transport
@@ -30,10 +33,11 @@ MOST_TOLD = 65_536  # packets that were told of while their stream still waited
 class Fired:
     """A rule that matched, and where: unit i of its kind. What it says is read when somebody asks: a flood is counted, not looked at."""
 
-    __slots__ = ("each", "i", "rule")
+    __slots__ = ("action", "each", "i", "rule")
 
-    def __init__(self, rule: Rule, each: Units, i: int) -> None:
+    def __init__(self, rule: Rule, each: Units, i: int, action: str = "") -> None:
         self.rule, self.each, self.i = rule, each, i
+        self.action = action or rule.action  # another one where a rate_filter says so
 
     @property
     def kind(self) -> str:
@@ -90,6 +94,9 @@ class Engine:
     def __init__(self, plan: Plan, *, handshake: bool = False) -> None:
         self.plan, self.handshake = plan, handshake
         self.state, self.tails, self.costs = State(), Tails(), Costs()
+        self.changed: dict[tuple[int, int, int], str] = {}  # of this batch: matches whose action a rate_filter changes
+        self.lists = plan.lists.copy()
+        self.every = Every(sizes=plan.stream_sizes)
         self.passed: OrderedDict[int, None] = OrderedDict()
         self.told: OrderedDict[tuple[int, int, int], None] = OrderedDict()  # conversation, frame, rank
         self.confirmed = np.zeros(len(plan.ready), np.int64)  # by rule: units that were looked at byte by byte, and those that were alerts
@@ -99,11 +106,15 @@ class Engine:
         """The matches that are alerts; None where there are none."""
         if seen.inspected is None:
             return None
+        self.changed = {}
         kinds = list(units(seen, self.tails))
+        if self.plan.every:
+            kinds.append(self.every.units(seen))
         found = [(number, *each) for number, kind in enumerate(kinds) for each in self._candidates(kind)]
         matches = self._confirm(seen, kinds, found) if found else None
         self.state.forget(seen.over["conversation"])
         self.tails.forget(seen.over["conversation"])
+        self.every.forget(seen.over["conversation"])
         return matches or None
 
     def _candidates(self, each: Units) -> Iterator[tuple[Ready, Ints, bool]]:
@@ -123,6 +134,7 @@ class Engine:
         """shared: the group whose rows they are: what rules of it ask alike is answered once."""
         if ready.rule.conditions:
             rows = rows[rows_mask(ready.rule.conditions, each)[rows]]
+            rows = self.plan.reputations.kept(ready.rule, each, rows)
         if not rows.size:
             return
         if shared is not None and not ready.rule.conditions:
@@ -142,7 +154,7 @@ class Engine:
         certain = np.repeat([sure and not kinds[n].fresh[rows].any() for n, _, rows, sure in found], sizes)
         done = certain if not self.plan.has_pass else np.zeros(len(unit), np.bool_)
         done &= np.repeat([ready.stateless for _, ready, *_ in found], sizes)
-        order = np.lexsort((rank, at, number, row))
+        order = np.lexsort((rank, at, frame, number, row))
         unit, number, rank, row, flow, frame = (column[order] for column in (unit, number, rank, row, flow, frame))
         certain, done = certain[order], done[order]
         holds: Mask = done.copy()
@@ -150,10 +162,10 @@ class Engine:
         conversations = seen.flows["conversation"]
         told: set[tuple[int, int]] = set()  # by frame: what waited is of an earlier one than the packet that released it
         before, passing, content = (-1, -1), -1, b""
-        columns = (loop, number[loop], unit[loop], rank[loop], row[loop], frame[loop], certain[loop])
-        for i, kind, here, which, packet, at_frame, sure in zip(*(column.tolist() for column in columns), strict=True):
+        columns = (loop, number[loop], unit[loop], rank[loop], frame[loop], certain[loop])
+        for i, kind, here, which, at_frame, sure in zip(*(column.tolist() for column in columns), strict=True):
             ready, each = self.plan.ready[which], kinds[kind]
-            if passing == packet:
+            if passing == at_frame:
                 continue
             if ready.twice and ((at_frame, which) in told or (each.kind != PACKET and self._knows(each, here, at_frame, which, conversations))):
                 continue
@@ -161,17 +173,17 @@ class Engine:
                 before, content = (kind, here), each.content(here)
             rule = ready.rule
             if ready.stateless and not self.plan.has_pass:
-                holds[i] = self._holds(ready, content, int(each.fresh[here]))
+                holds[i] = self._holds(ready, each, here, content)
             else:
                 place = Fired(rule, each, here).place(conversations)
                 if place.conversation in self.passed and rule.action != "pass":
                     continue
-                if not self.state.allows(rule.bits, rule.flowints, place) or not (sure or self._holds(ready, content, int(each.fresh[here]))):
+                if not self.state.allows(rule.bits, rule.flowints, place) or not (sure or self._holds(ready, each, here, content)):
                     continue
                 told.add((at_frame, which))
-                holds[i] = self._alerts(ready, place)
+                holds[i] = self._alerts(ready, place, (kind, here, which))
                 if rule.action == "pass":
-                    passing = packet
+                    passing = at_frame
                     self._pass(place.conversation)
             if holds[i]:
                 told.add((at_frame, which))
@@ -181,12 +193,15 @@ class Engine:
         """Whether an earlier batch told of the packet that this is of."""
         return bool(self.told) and (int(conversations[each.columns["flow"][here]]), frame, rank) in self.told
 
-    def _alerts(self, ready: Ready, place: Place) -> bool:
-        """Whether a match is an alert, by what the rule remembers. Sets what it sets."""
+    def _alerts(self, ready: Ready, place: Place, where: tuple[int, int, int]) -> bool:
+        """Whether a match is an alert, by what the rule remembers. Sets what it sets. where: its kind of units, its unit and rank."""
         rule = ready.rule
+        self.state.apply(rule.bits, rule.flowints, place)  # whatever thresholds and detection_filter say of the alert
         if any(each.kind == "detection_filter" and not self.state.passes(each, rule.id, place) for each in rule.thresholds):
             return False
-        self.state.apply(rule.bits, rule.flowints, place)
+        for rate in ready.rates:
+            if self.state.exceeds(rate, rule.id, place):
+                self.changed[where] = rate.new_action
         if rule.noalert or any(suppresses(each, place) for each in ready.suppressed):
             return False
         return all(each.kind == "detection_filter" or self.state.passes(each, rule.id, place) for each in rule.thresholds)
@@ -222,12 +237,22 @@ class Engine:
                 self.told.popitem(last=False)
         return result
 
-    def _holds(self, ready: Ready, content: bytes, fresh: int) -> bool:
+    def _holds(self, ready: Ready, each: Units, here: int, content: bytes) -> bool:
+        """Whether every buffer holds what is asked of it: one of its values, where there are several."""
         self.confirmed[ready.rank] += 1
-        variables: dict[str, Any] = {}
-        for name, program in ready.programs:
-            data = variables.get(DECODED, b"") if name == DECODED else content
-            if not program.holds(data, variables, 0 if name == DECODED else fresh, self.costs):
+        decoded = b""
+        for buffer, program in ready.programs:
+            fresh = int(each.fresh[here]) if buffer.name == PAYLOAD and not buffer.transforms else 0
+            values = [content] if buffer.name == PAYLOAD else [decoded] if buffer.name == DECODED else buffers.values(buffer.name, each, here)
+            for each_value in values:
+                variables: dict[str, Any] = {REPRESENTATION: content[4:5]} if content else {}
+                value = transformed(each_value, buffer.transforms)
+                if program.holds(value, variables, fresh, self.costs) and all(
+                    self.lists.holds(check, value) for check in buffer.checks if isinstance(check, Dataset)
+                ):
+                    decoded = variables.get(DECODED, decoded)
+                    break
+            else:
                 return False
         return True
 
@@ -240,7 +265,7 @@ class Engine:
 
     @property
     def evicted(self) -> int:
-        return self.state.evicted + self.tails.evicted
+        return self.state.evicted + self.tails.evicted + self.every.evicted + self.lists.evicted
 
 
 def suppresses(each: Suppress, place: Place) -> bool:

@@ -20,7 +20,7 @@ DOLLAR_ENDONLY, UNGREEDY = 0x10, 0x40000  # pcre2.h, options that no letter stan
 U64 = (1 << 64) - 1
 FOUND, FAILED, HOPELESS = 1, 0, -1  # of what is behind a check: holds; not from here; from nowhere
 BASES = {"dec": 10, "hex": 16, "oct": 8}
-DECODED = "base64_data"
+DECODED, REPRESENTATION = "base64_data", "data representation"  # variables that no rule can name
 
 
 @dataclass
@@ -254,10 +254,16 @@ class Attempt:
                 return None
             end = at + used
         else:
-            value, end = int.from_bytes(raw, "little" if where.little else "big"), at + size
+            little = self.is_little() if where.dce else where.little
+            value, end = int.from_bytes(raw, "little" if little else "big"), at + size
         if where.bitmask:
             value = (value & where.bitmask) >> ((where.bitmask & -where.bitmask).bit_length() - 1)
         return value, end
+
+    def is_little(self) -> bool:
+        """Whether the data representation of the DCERPC header says so (C706, 12.5.3.1 and 14.1): its fifth octet."""
+        representation: bytes = self.variables.get(REPRESENTATION, self.data[4:5])
+        return representation[:1] >= b"\x10"
 
     def test(self, check: ByteTest, position: int) -> bool:
         read = self.number(check.bytes, position)

@@ -204,7 +204,7 @@ def bsize(draft: Draft, value: str) -> None:
 
 
 def _needs_buffer(draft: Draft) -> None:
-    if draft.key.name == PAYLOAD:
+    if draft.key == Key(PAYLOAD):
         raise ValueError("no sticky buffer stands before it")
 
 

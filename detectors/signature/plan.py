@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from detectors.signature import conditions
+from detectors.signature import buffers, conditions, events, headers
 from detectors.signature.configs import EventFilter, Filter, Suppress
-from detectors.signature.match import DECODED, Program
+from detectors.signature.datasets import Lists
+from detectors.signature.match import Program
+from detectors.signature.reputation import Reputations
 from detectors.signature.rule import (
     PAYLOAD,
     Base64Decode,
+    Buffer,
     ByteExtract,
     ByteJump,
     ByteMath,
@@ -25,11 +29,11 @@ from detectors.signature.rule import (
     Dataset,
     Header,
     IsDataAt,
-    Number,
     Pcre,
+    RateFilter,
     Rule,
 )
-from detectors.signature.units import PACKET, PIECE, Units
+from detectors.signature.units import EVERY, PACKET, PIECE, Units
 from sensor.columns import Ints, Mask
 from sensor.decode.packets import Transport
 
@@ -61,7 +65,11 @@ class Key:
 
     def rows(self, units: Units, *, handshake: bool) -> Ints | None:
         """Units of this kind that the header and the flow's state allow; None where this kind is none of the group's."""
-        if (units.kind == PACKET) != self.on_packets or (self.datasets and units.kind not in self.datasets):
+        if (
+            (units.kind == PACKET) != self.on_packets
+            or (units.kind == EVERY and EVERY not in self.datasets)
+            or (self.datasets and units.kind not in self.datasets)
+        ):
             return None
         rows: Ints = units.once(self, lambda: np.flatnonzero(self._mask(units, handshake)))
         return rows
@@ -81,6 +89,8 @@ class Key:
                 name, wanted = FLOW_WORDS[word]
                 masks.append(c[name] if wanted else ~c[name])
                 masks.append(c["flow"] >= 0)
+            elif word in ("only_frag", "no_frag"):
+                masks.append(c["reassembled"] == (word == "only_frag") if "reassembled" in c else np.full(len(units), word == "no_frag"))
             elif word in ("established", "not_established"):
                 masks.append(c["handshake" if handshake else "established"] == (word == "established"))
         if self.anchored and units.kind == PIECE:
@@ -101,8 +111,9 @@ class Ready:
 
     rule: Rule
     rank: int
-    programs: list[tuple[str, Program]]
+    programs: list[tuple[Buffer, Program]]
     suppressed: list[Suppress]
+    rates: list[RateFilter]
     payload: tuple[Check, ...]
     pattern: tuple[bytes, bool] | None
     keys: list[Key]
@@ -110,7 +121,9 @@ class Ready:
     @cached_property
     def stateless(self) -> bool:
         rule = self.rule
-        return not (rule.bits or rule.flowints or rule.thresholds or self.suppressed or rule.action == "pass" or len(self.programs) > 1)
+        return not (
+            rule.datasets or rule.bits or rule.flowints or rule.thresholds or self.suppressed or self.rates or rule.action == "pass" or len(self.programs) > 1
+        )
 
     @cached_property
     def twice(self) -> bool:
@@ -120,7 +133,7 @@ class Ready:
 
 def payload_of(rule: Rule) -> tuple[Check, ...]:
     """The checks of the payload, if that is the first buffer."""
-    return rule.buffers[0].checks if rule.buffers and rule.buffers[0].name == PAYLOAD else ()
+    return rule.buffers[0].checks if rule.buffers and rule.buffers[0].name == PAYLOAD and not rule.buffers[0].transforms else ()
 
 
 def pattern_of(rule: Rule) -> tuple[bytes, bool] | None:
@@ -145,47 +158,48 @@ def rarity(pattern: bytes) -> float:
     return len(set(pattern)) + (len(pattern) - len(set(pattern))) * 0.3 - common * 0.7 if len(set(pattern)) > 1 else 0.5
 
 
-def cannot(rule: Rule, known: frozenset[str]) -> str:
-    """Why this engine cannot evaluate the rule; empty where it can. known: datasets."""
+def cannot(rule: Rule, known: Mapping[str, Iterable[str]]) -> str:
+    """Why this engine cannot evaluate the rule; empty where it can. known: the fields of each dataset."""
     protocol = rule.header.protocol
     if protocol not in TRANSPORTS and protocol not in known:
         return f"the protocol {protocol} is not decoded yet"
-    for buffer in rule.buffers:
-        if buffer.name not in (PAYLOAD, DECODED):
-            return f"the buffer {buffer.name} is not filled yet"
-        if any(isinstance(check, Dataset) for check in buffer.checks):
-            return "datasets are not looked at yet"
-        if buffer.transforms:
-            return f"the transform {buffer.transforms[0][0]} of a payload is not done yet"
-    for each in rule.conditions:
-        if each.keyword in conditions.PACKET_KEYWORDS and each.keyword != "ipopts":
-            continue
-        if each.keyword in conditions.ANY_TABLE or conditions.dataset(each.keyword) in known:
-            if isinstance(each.value, tuple | Number) or each.keyword in ("cip_service", "modbus.access"):
-                continue
-            return f"{each.keyword} with {each.value!r} is not looked at yet"
-        return f"the keyword {each.keyword} is not looked at yet"
+    reasons = [buffers.reason(buffer, known) for buffer in rule.buffers] + [conditions.reason(each, known) for each in rule.conditions]
+    if why := next(filter(None, reasons), ""):
+        return why
+    packets = [each.keyword for each in rule.conditions if conditions.about_packets(each) and each.keyword not in ("dsize", *events.KEYWORDS)]
+    packets += [buffer.name for buffer in rule.buffers if buffer.name in buffers.HEADERS]
+    if packets and keys_of(rule)[0].datasets not in ((), (EVERY,)):
+        return f"{packets[0]} is about packets, the rest of the rule about {' or '.join(keys_of(rule)[0].datasets)}"
     return ""
 
 
 def keys_of(rule: Rule) -> list[Key]:
     """The groups that a rule belongs to."""
     protocol = rule.header.protocol
-    names = {conditions.dataset(each.keyword) for each in rule.conditions if each.keyword not in conditions.PACKET_KEYWORDS} - set(conditions.ANY_TABLE)
-    on_events = protocol not in TRANSPORTS or any(each.keyword not in conditions.PACKET_KEYWORDS for each in rule.conditions)
+    names = {name for each in rule.conditions for name in conditions.datasets(each)} | {name for each in rule.buffers for name in buffers.datasets(each.name)}
     if protocol not in TRANSPORTS:
         names.add(protocol)
-    needs_packet = any(each.keyword in conditions.PACKET_KEYWORDS for each in rule.conditions) or protocol == "tcp-pkt" or "no_stream" in rule.flow
+    about_packets = [each.keyword for each in rule.conditions if conditions.about_packets(each)]
     checks = [check for buffer in rule.buffers for check in buffer.checks]
     is_anchored = any(map(anchored, checks))
-    if on_events or protocol == "tcp-stream" or "only_stream" in rule.flow:
+    if protocol == "pkthdr" or not headers.ALL_PACKETS.isdisjoint(about_packets):
         places = [False]
-    elif needs_packet or not checks or protocol not in STREAMED:
+        names = names - {protocol} if not headers.ALL_PACKETS.isdisjoint({*about_packets} & {*events.KEYWORDS}) else names
+        names = names or {EVERY}
+    elif names or any(each.keyword in conditions.ANY_TABLE for each in rule.conditions) or protocol == "tcp-stream" or "only_stream" in rule.flow:
+        places = [False]
+    elif (
+        protocol not in STREAMED
+        or about_packets
+        or not rule.flow.isdisjoint(("no_stream", "only_frag"))
+        or not checks
+        or any(each.name in buffers.HEADERS for each in rule.buffers)
+    ):
         places = [True]
     else:  # what a PDU or stream has told is not told again of the packet
         places = [False, True] if is_anchored or protocol != "tcp" else [False]
     reversals = (False, True) if rule.header.direction == "<>" else (False,)
-    flow = rule.flow - {"stateless", "no_stream", "only_stream", "no_frag", "only_frag"}
+    flow = rule.flow - {"stateless", "no_stream", "only_stream"}
     return [Key(protocol, rule.header, reverse, flow, on, tuple(sorted(names)), is_anchored and not on) for on in places for reverse in reversals]
 
 
@@ -210,13 +224,13 @@ def order(rule: Rule) -> tuple[int, int, int, int]:
     return ACTIONS.get(rule.action, 3), (1 if asks else 0) if sets else (2 if asks else 3), rule.priority, 0
 
 
-def filtered(rule: Rule, filters: Sequence[Filter]) -> tuple[Rule, list[Suppress]]:
-    """The rule with the thresholds that threshold.config gives it, and what it suppresses of it."""
+def filtered(rule: Rule, filters: Sequence[Filter]) -> tuple[Rule, list[Suppress], list[RateFilter]]:
+    """The rule with the thresholds that threshold.config gives it, what that suppresses of it, and when it changes its action."""
     mine = [each for each in filters if each.gid in (0, rule.gid) and each.sid in (0, rule.sid)]
     for each in mine:
         if isinstance(each, EventFilter):
             rule = replace(rule, thresholds=(*(own for own in rule.thresholds if own.kind == "detection_filter"), each.threshold))
-    return rule, [each for each in mine if isinstance(each, Suppress)]
+    return rule, [each for each in mine if isinstance(each, Suppress)], [each for each in mine if isinstance(each, RateFilter)]
 
 
 @dataclass
@@ -228,32 +242,42 @@ class Plan:
     groups: list[tuple[Key, list[Ready], list[Ready]]] = field(default_factory=list)  # with its rules without and with a pattern
     searched: list[list[int]] = field(default_factory=list)  # by pattern number: ranks of the rules that need it
     has_pass: bool = False
+    every: bool = False  # whether any rule is about all packets, fragments and broken ones too
+    stream_sizes: bool = False
+    lists: Lists = field(default_factory=Lists)
+    reputations: Reputations = field(default_factory=Reputations)
     sizes: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     database: Any = None
 
     @staticmethod
-    def of(rules: Sequence[Rule], known: frozenset[str], filters: Sequence[Filter] = ()) -> Plan:
-        """known: the datasets that there are. filters: of threshold.config."""
+    def of(rules: Sequence[Rule], known: Mapping[str, Iterable[str]], filters: Sequence[Filter] = ()) -> Plan:
+        """known: the fields of each dataset, by name. filters: of threshold.config."""
         plan = Plan()
         patterns: dict[tuple[bytes, bool], list[int]] = {}
         groups: dict[Key, tuple[list[Ready], list[Ready]]] = defaultdict(lambda: ([], []))
         for each in sorted(rules, key=order):
-            rule, suppressed = filtered(each, filters)
-            reason = cannot(rule, known)
+            rule, suppressed, rates = filtered(each, filters)
+            reason = cannot(rule, known) or plan.reputations.reason(rule)
             try:
-                programs = [] if reason else [(buffer.name, Program(buffer.checks)) for buffer in rule.buffers]
+                programs = (
+                    [] if reason else [(buffer, Program([check for check in buffer.checks if not isinstance(check, Dataset)])) for buffer in rule.buffers]
+                )
+                for check in [] if reason else rule.datasets:
+                    plan.lists.open(check, Path(rule.file).parent)
             except ValueError as error:
                 reason = str(error)
             if reason:
                 plan.unable.append((rule, reason))
                 continue
-            ready = Ready(rule, len(plan.ready), programs, suppressed, payload_of(rule), pattern_of(rule), keys_of(rule))
+            ready = Ready(rule, len(plan.ready), programs, suppressed, rates, payload_of(rule), pattern_of(rule), keys_of(rule))
             plan.ready.append(ready)
             if ready.pattern is not None:
                 patterns.setdefault(ready.pattern, []).append(ready.rank)
             for key in ready.keys:
                 groups[key][ready.pattern is not None].append(ready)
         plan.has_pass = any(ready.rule.action == "pass" for ready in plan.ready)
+        plan.every = any(EVERY in key.datasets for key in groups)
+        plan.stream_sizes = any(each.keyword == "stream_size" for ready in plan.ready for each in ready.rule.conditions)
         plan.groups = [(key, *rules) for key, rules in groups.items()]
         plan.searched = list(patterns.values())
         plan.sizes = np.array([len(pattern) for pattern, _ in patterns], np.int64)

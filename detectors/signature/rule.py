@@ -199,6 +199,19 @@ class Threshold:
 
 
 @dataclass(frozen=True, slots=True)
+class RateFilter:
+    """rate_filter: after count alerts within seconds another action, for timeout seconds."""
+
+    gid: int
+    sid: int
+    track: str
+    count: int
+    seconds: int
+    new_action: str
+    timeout: int
+
+
+@dataclass(frozen=True, slots=True)
 class Ranges:
     """An address or port expression: closed ranges of integers, ascending and apart. None in `ranges` never happens; the whole space is `any`.
 
@@ -249,6 +262,11 @@ class Rule:
     line: int = 0
     text: str = ""
     warnings: tuple[str, ...] = ()  # accepted, but worth saying
+
+    @property
+    def datasets(self) -> tuple[Dataset, ...]:
+        """The lists that its buffers are looked up in."""
+        return tuple(check for buffer in self.buffers for check in buffer.checks if isinstance(check, Dataset))
 
     @property
     def id(self) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from detectors.signature.rule import Bit, FlowInt, Threshold
+from detectors.signature.rule import Bit, FlowInt, RateFilter, Threshold
 
 MOST = 65_536  # entries of each table
 SECOND = 1_000_000_000
@@ -158,6 +158,19 @@ class State:
                     return True
                 return False
         return count.count > threshold.count  # detection_filter
+
+    def exceeds(self, rate: RateFilter, rule: Hashable, place: Place) -> bool:
+        """Whether a rate_filter has changed a rule's action by now: from more than count matches within seconds on, for timeout seconds of capture time."""
+        key = (rule, rate, place.key(rate.track))
+        count = self.counts.get(key)
+        if count is not None and count.following and place.ts_ns - count.following <= rate.timeout * SECOND:
+            return True
+        if count is None or count.following or place.ts_ns > count.since_ns + rate.seconds * SECOND:
+            count = self.counts.put(key, Count(place.ts_ns))
+        count.count += 1
+        if count.count > rate.count:
+            count.following = place.ts_ns  # since when the action is another
+        return bool(count.following)
 
     def forget(self, conversations: Any) -> None:
         """Flows that are over."""

@@ -16,7 +16,8 @@ from sensor.events.seen import Seen
 from sensor.events.table import Pdus, Table
 from sensor.streams.parts import APART
 
-PACKET, PIECE = "packet", "stream"  # kinds of units; any other is a dataset's name: its PDUs
+PACKET, PIECE, EVERY = "packet", "stream", "every packet"  # kinds of units; any other is a dataset's name: its PDUs
+PACKETS = (PACKET, EVERY)
 WINDOW = 2_560  # bytes of a stream that are looked at again together with what follows them
 MOST_TAILS = 16_384  # streams whose last bytes are kept
 LOW = (1 << 64) - 1

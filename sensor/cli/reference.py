@@ -18,9 +18,11 @@ format_option = click.option("--format", "style", type=click.Choice(["table", "j
 @format_option
 @lang_option
 def fields(protocol: str | None, style: str, lang: str | None) -> None:
-    """List every field with its type, unit, meaning, document key and Wireshark's name for it."""
+    """List every field with its type, unit, meaning, document key, Wireshark's name for it and keyword in rules."""
+    from detectors.signature.keywords import table
     from sensor.protocols import PROTOCOLS
 
+    keywords = table({each.name: each.fields for each in PROTOCOLS})
     names = [each.name for each in PROTOCOLS]
     if protocol is not None and protocol not in names:
         raise click.UsageError(f"no protocol {protocol!r}: there are {', '.join(names)}")
@@ -34,13 +36,14 @@ def fields(protocol: str | None, style: str, lang: str | None) -> None:
             "description": translate(field.about, lang),
             "ecs": field.ecs or f"{each.name}.{field.name}",
             "wireshark": field.wireshark,
+            "keyword": name if (name := f"{each.name}.{field.name}") in keywords else "",
             "codes": {code.value: code.name.lower() for code in field.enum} if field.enum else {},
         }
         for each in PROTOCOLS
         if protocol in (None, each.name)
         for field in each.fields
     ]
-    show(rows, ("protocol", "field", "dtype", "unit", "description", "ecs", "wireshark"), style, lang)
+    show(rows, ("protocol", "field", "dtype", "unit", "description", "ecs", "wireshark", "keyword"), style, lang)
 
 
 @click.command(epilog="Example: tapsight protocols")

@@ -85,7 +85,7 @@ def read(paths: tuple[Path, ...], home_net: str | None, settings: tuple[str, ...
     from sensor.protocols import PROTOCOLS
 
     result = load(paths, variables_of(home_net, settings), {each.name: each.fields for each in PROTOCOLS})
-    for rule, reason in Plan.of(result.rules, frozenset(each.name for each in PROTOCOLS)).unable:
+    for rule, reason in Plan.of(result.rules, {each.name: [field.name for field in each.fields] for each in PROTOCOLS}).unable:
         state = "failed" if reason.startswith("pcre") else "skipped"
         result.problems.append(Problem(rule.file, rule.line, rule.sid, state, "", reason))
         result.totals[rule.file].count("loaded", -1)

@@ -53,7 +53,7 @@ def made(settings: RuleSettings, paths: Sequence[str], home_net: str | None, var
 
     thresholds = [threshold_config] if threshold_config else [Path(settings.threshold_config)] if settings.threshold_config else []
     rules = read(chosen, variables(settings, home_net, var), thresholds)
-    plan = Plan.of(rules.rules, frozenset(protocol.name for protocol in PROTOCOLS), rules.filters)
+    plan = Plan.of(rules.rules, {protocol.name: [field.name for field in protocol.fields] for protocol in PROTOCOLS}, rules.filters)
     missing = rules.total.failed + rules.total.skipped + len(plan.unable)
     if missing:
         click.echo(f"tapsight: {len(plan.ready)} rules at work, {missing} not: tapsight rules check {' '.join(chosen)} says why", err=True)

@@ -5,6 +5,9 @@ Ones' complement sums do not care about byte order or word size: headers are sum
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -51,34 +54,41 @@ def sums(data: Bytes, at: Ints, size: Ints) -> NDArray[np.uint64]:
 
 
 def transport(packets: Packets) -> NDArray[np.uint8]:
-    """Packets.checksum_bad with its transport bit filled, for decoded TCP, UDP, ICMP, ICMPv6 and IGMP; packets cut by the snap length count as good.
-
-    On demand and kept, since it touches every byte (see bench): the fast path does not pay for it. UDP's 0 over IPv4 means that there is none (RFC 768).
-    Source: RFC 9293 3.1, RFC 768, RFC 792, RFC 4443 2.3 (with the pseudo header), RFC 8200 8.1.
-    """
+    """Packets.checksum_bad with its transport bit filled. On demand and kept, since it touches every byte (see bench): the fast path does not pay for it."""
     if packets.transport_summed:
         return packets.checksum_bad
     packets.transport_summed = True
-    kind = packets.transport
-    summed: Mask = (packets.outcome == Outcome.DECODED) & (kind >= Transport.TCP) & (kind <= Transport.IGMP) & (packets.payload_length >= packets.wire_length)
-    rows = np.flatnonzero(summed)
-    at = packets.transport_at[rows]
-    size = packets.payload_at[rows] + packets.wire_length[rows] - at
-    total = sums(packets.data, at, size)
-    pseudo = np.isin(kind[rows], (Transport.TCP, Transport.UDP, Transport.ICMPV6))
-    total += np.where(pseudo, pseudo_header(packets, rows, size), np.uint64(0))
-    bad = folded(total) != 0xFFFF
-    field = at + 6
-    bad &= ~((kind[rows] == Transport.UDP) & (packets.ip_version[rows] == 4) & (packets.data[field] == 0) & (packets.data[field + 1] == 0))
-    packets.checksum_bad[rows] |= bad.astype(np.uint8) * np.uint8(TRANSPORT)
+    packets.checksum_bad |= transport_bad(packets.data, vars(packets)) * np.uint8(TRANSPORT)
     return packets.checksum_bad
 
 
-def pseudo_header(packets: Packets, rows: Ints, size: Ints) -> NDArray[np.uint64]:
+def transport_bad(data: Bytes, c: Mapping[str, Any]) -> NDArray[np.uint8]:
+    """1 where the transport's checksum is wrong, for decoded TCP, UDP, ICMP, ICMPv6 and IGMP; packets cut by the snap length count as good.
+
+    c: Packets' columns by name. UDP's 0 over IPv4 means that there is none (RFC 768).
+    Source: RFC 9293 3.1, RFC 768, RFC 792, RFC 4443 2.3 (with the pseudo header), RFC 8200 8.1.
+    """
+    kind = c["transport"]
+    summed: Mask = (c["outcome"] == Outcome.DECODED) & (kind >= Transport.TCP) & (kind <= Transport.IGMP) & (c["payload_length"] >= c["wire_length"])
+    rows = np.flatnonzero(summed)
+    at = c["transport_at"][rows]
+    size = c["payload_at"][rows] + c["wire_length"][rows] - at
+    total = sums(data, at, size)
+    pseudo = np.isin(kind[rows], (Transport.TCP, Transport.UDP, Transport.ICMPV6))
+    total += np.where(pseudo, pseudo_header(c, rows, size), np.uint64(0))
+    bad = folded(total) != 0xFFFF
+    field = at + 6
+    bad &= ~((kind[rows] == Transport.UDP) & (c["ip_version"][rows] == 4) & (data[field] == 0) & (data[field + 1] == 0))
+    result = np.zeros(len(kind), np.uint8)
+    result[rows] = bad
+    return result
+
+
+def pseudo_header(c: Mapping[str, Any], rows: Ints, size: Ints) -> NDArray[np.uint64]:
     """Addresses, length and protocol, summed in network order and then turned to the machine's words, which a ones' complement sum permits."""
-    total = size.astype(np.uint64) + packets.ip_protocol[rows]
-    is_ipv6 = packets.ip_version[rows] == 6
+    total = size.astype(np.uint64) + c["ip_protocol"][rows]
+    is_ipv6 = c["ip_version"][rows] == 6
     for name in ("source", "destination"):
-        low, high = getattr(packets, f"{name}_low")[rows], getattr(packets, f"{name}_high")[rows]
+        low, high = c[f"{name}_low"][rows], c[f"{name}_high"][rows]
         total += (low & LOW) + np.where(is_ipv6, (low >> 32) + (high & LOW) + (high >> 32), np.uint64(0))
     return folded(total).astype(np.uint16).byteswap().astype(np.uint64)

@@ -52,7 +52,7 @@ PAGE: tuple[str, ...] = (
     "flows", "not read", "marked", "payload bytes", "anomalies", "forgotten", "does not balance", "low", "medium", "high", "critical", "all",
     "unrecognised", "cut short", "bad checksum", "link types", "ip protocols", "ethertypes", "events", "events foreign", "bytes decoded", "bytes skipped", "bytes gap",
     "bytes retransmitted", "bytes unfinished", "bytes unrecognised", "requests paired", "requests unanswered", "responses unasked", "requests dropped",
-    "messages incomplete", "field", "protocol", "dtype", "unit", "description", "ecs", "wireshark", "title", "tcp", "udp", "fields", "limits", "alert",
+    "messages incomplete", "field", "protocol", "dtype", "unit", "description", "ecs", "wireshark", "keyword", "title", "tcp", "udp", "fields", "limits", "alert",
     "severity", "techniques", "gbt_20986", "needs", "key", "default", "meaning", "controller", "io_device", "outstation", "ied", "engineering_station", "gateway", "hmi",
     "time", "addresses", "transport", "payload", "outcome", "interface", "no event", "nothing that is decoded ends in this frame", "anomaly", "VLAN",
 )  # fmt: skip

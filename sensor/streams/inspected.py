@@ -25,7 +25,13 @@ SHOOK = _shook(np.arange(1 << 12))
 def columns(p: Packets, n: Numbered, flows: Flows, to_server: Mask) -> dict[str, Array]:
     """See events.seen.Inspected. to_server: per numbered packet. Runs before `Flows.account`: what this batch adds to the counts is told apart here."""
     result: dict[str, Array] = {name: getattr(p, name) for name in DTYPES}
-    result |= {"frame": p.batch.frame, "ts_ns": p.batch.ts_ns, "flow": np.full(len(p.batch), -1, np.int32)}
+    result |= {
+        "frame": p.batch.frame,
+        "length": p.batch.length,
+        "reassembled": p.network_at >= len(p.batch.data),
+        "ts_ns": p.batch.ts_ns,
+        "flow": np.full(len(p.batch), -1, np.int32),
+    }
     result["flow"][n.rows] = n.flow
     established, handshake = conversing(p, n, flows)
     for name, values in (("to_server", to_server), ("established", established), ("handshake", handshake)):

@@ -15,7 +15,7 @@ from sensor.protocols import PROTOCOLS
 from tests.make import ACK, CLIENT, SERVER, SYN, batches, tcp
 
 FIELDS = {protocol.name: protocol.fields for protocol in PROTOCOLS}
-KNOWN = frozenset(FIELDS)
+KNOWN = {name: [field.name for field in fields] for name, fields in FIELDS.items()}
 A, B = (CLIENT, 40_000), (SERVER, 502)
 
 

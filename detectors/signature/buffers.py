@@ -1,0 +1,131 @@
+"""What lies in the buffers that rules name, unit by unit: parts of headers, fields of events, application fragments.
+
+A PDU may hold several values of one buffer, one for each event that it carries: any of them does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+import numpy as np
+
+from detectors.signature import datasets as lists
+from detectors.signature import transforms
+from detectors.signature.match import DECODED
+from detectors.signature.rule import PAYLOAD, Buffer, Dataset
+from detectors.signature.units import PACKETS, Units
+from sensor.columns import Ints
+from sensor.decode.packets import Encapsulation, Transport
+from sensor.events.table import Spans
+from sensor.protocols.modbus.codes import HEADER as MBAP
+
+LOW = (1 << 64) - 1
+
+
+def _column(units: Units, name: str, i: int) -> int:
+    return int(units.columns[name][i])
+
+
+def _header(size: Callable[[bytes], int], least: int, *transports: Transport) -> Callable[[Units, int], bytes]:
+    """The transport header of these transports."""
+
+    def get(units: Units, i: int) -> bytes:
+        at = _column(units, "transport_at", i)
+        if _column(units, "transport", i) not in transports or at <= 0:
+            return b""
+        data = units.data[at : at + 60].tobytes()
+        return data[: min(size(data), _column(units, "network_end", i) - at)] if len(data) >= least else b""
+
+    return get
+
+
+def _ipv4(units: Units, i: int) -> bytes:
+    if _column(units, "ip_version", i) != 4:
+        return b""
+    at = _column(units, "network_at", i)
+    return units.data[at : at + ((int(units.data[at]) & 15) << 2)].tobytes()
+
+
+def _ipv6(units: Units, i: int) -> bytes:
+    """With its extension headers."""
+    if _column(units, "ip_version", i) != 6:
+        return b""
+    at = _column(units, "network_at", i)
+    return units.data[at : max(at + 40, _column(units, "transport_at", i))].tobytes()
+
+
+def _ethernet(units: Units, i: int) -> bytes:
+    """The first 14 bytes of the frame, put together from what the decoder read of them."""
+    tagged = _column(units, "wrapped", i) & (Encapsulation.VLAN | Encapsulation.QINQ)
+    kind = 0x8100 if tagged else _column(units, "ethertype", i)
+    return _column(units, "mac_destination", i).to_bytes(6) + _column(units, "mac_source", i).to_bytes(6) + kind.to_bytes(2)
+
+
+def _address(side: str) -> Callable[[Units, int], bytes]:
+    def get(units: Units, i: int) -> bytes:
+        version = _column(units, "ip_version", i)
+        whole = (_column(units, f"{side}_high", i) << 64 | _column(units, f"{side}_low", i)).to_bytes(16)
+        return whole[12:] if version == 4 else whole if version == 6 else b""
+
+    return get
+
+
+HEADERS: Mapping[str, Callable[[Units, int], bytes]] = {
+    "ether.hdr": _ethernet,
+    "ipv4.hdr": _ipv4,
+    "ipv6.hdr": _ipv6,
+    "tcp.hdr": _header(lambda data: data[12] >> 4 << 2, 20, Transport.TCP),
+    "udp.hdr": _header(lambda _: 8, 8, Transport.UDP),
+    "icmpv4.hdr": _header(lambda _: 8, 8, Transport.ICMP),
+    "icmpv6.hdr": _header(lambda _: 8, 8, Transport.ICMPV6),
+}
+ADDRESSES = {"ip.src": _address("source"), "ip.dst": _address("destination")}  # of packets and of PDUs
+MESSAGES = {"dnp3.data": "dnp3", "modbus.data": "modbus"}  # of each PDU, whatever fields it has
+
+
+def datasets(name: str) -> tuple[str, ...]:
+    """The dataset whose PDUs have this buffer; none for those of packets."""
+    return () if name in (PAYLOAD, DECODED) or name in HEADERS or name in ADDRESSES else (MESSAGES.get(name, name.partition(".")[0]),)
+
+
+def reason(buffer: Buffer, known: Mapping[str, Iterable[str]]) -> str:
+    """Why what a rule asks of a buffer cannot be evaluated; empty where it can."""
+    name = buffer.name
+    protocol, _, field = name.partition(".")
+    if not (name in (PAYLOAD, DECODED) or name in HEADERS or name in ADDRESSES or (MESSAGES.get(name) in known) or field in known.get(protocol, ())):
+        return f"the buffer {name} is not filled yet"
+    if why := next((why for name, argument in buffer.transforms if (why := transforms.reason(name, argument))), ""):
+        return why
+    return next((why for check in buffer.checks if isinstance(check, Dataset) and (why := lists.reason(check))), "")
+
+
+def values(name: str, units: Units, i: int) -> list[bytes]:
+    """The values of a buffer in one unit."""
+    if (get := HEADERS.get(name) or ADDRESSES.get(name)) is not None:
+        there = get(units, i) if name in ADDRESSES or units.kind in PACKETS else b""
+        return [there] if there else []
+    table = units.table
+    if table is None or units.kind != datasets(name)[0]:
+        return []
+    pdu = int(units.index[i])
+    if name == "dnp3.data":
+        at, end = int(table.pdus.message_at[pdu]), int(table.pdus.message_end[pdu])
+        return [table.pdus.data[at:end].tobytes()] if end > at else []
+    if name == "modbus.data":
+        return [table.pdus.data[int(table.pdus.at[pdu]) + MBAP.itemsize : int(table.pdus.end[pdu])].tobytes()]
+    column = table.columns.get(name.partition(".")[2])
+    if not isinstance(column, Spans):
+        return []
+    has = units.once(("has", name), lambda: table.has(name.partition(".")[2]))
+    rows = _rows(units, pdu)
+    return [table.pdus.data[column.at[row] : column.at[row] + column.size[row]].tobytes() for row in rows.tolist() if has[row]]
+
+
+def _rows(units: Units, pdu: int) -> Ints:
+    """The events of a PDU."""
+    assert units.table is not None
+    table = units.table
+    order = units.once("rows by pdu", lambda: np.argsort(table.pdu, kind="stable"))
+    begin = units.once("first rows", lambda: np.searchsorted(table.pdu[order], np.arange(len(table.pdus) + 1)))
+    found: Ints = order[begin[pdu] : begin[pdu + 1]]
+    return found

@@ -1,0 +1,192 @@
+"""decode-event, stream-event and app-layer-event: Suricata's names for what can be wrong, and where we see the same.
+
+Names: Suricata 8, decode-events.c and the parsers' own. What stands in none of the tables has no counterpart here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from detectors.signature.options import IP_KINDS, NOP, TCP_ONCE, ip_options, tcp_options
+from detectors.signature.units import Units
+from sensor.columns import Ints, Mask, read
+from sensor.decode.link import IPV4, IPV6
+from sensor.decode.packets import Outcome, Transport
+from sensor.events.table import Table
+from sensor.events.vocabulary import Anomaly, Kind
+from sensor.protocols.modbus.codes import ExceptionCode
+
+OfPackets = Callable[[Units], Mask]
+WORD = np.dtype([("value", ">u2")])
+BROKEN = (Outcome.SHORT_TRANSPORT, Outcome.BAD_TRANSPORT)
+TCP, UDP = 6, 17
+ICMP_CODES = {0: 0, 3: 15, 4: 0, 5: 3, 8: 0, 9: 16, 10: 0, 11: 1, 12: 2, 13: 0, 14: 0, 15: 0, 16: 0, 17: 0, 18: 0}  # IANA, ICMP: type -> greatest code
+
+
+def network(units: Units, ethertype: int, outcome: Outcome | None = None) -> Mask:
+    """Packets of this EtherType with this outcome."""
+    mask = units.columns["ethertype"] == ethertype
+    return np.asarray(mask if outcome is None else mask & (units.columns["outcome"] == outcome), np.bool_)
+
+
+def captured(units: Units) -> Ints:
+    return np.asarray(units.columns["network_end"] - units.columns["network_at"], np.int64)
+
+
+def first_octet(units: Units) -> Ints:
+    """That of the network header: version and, in IPv4, the header's length."""
+    return units.data[np.where(captured(units) > 0, units.columns["network_at"], 0)].astype(np.int64)
+
+
+def promised(units: Units) -> Ints:
+    """The datagram's length as its own header says it, of IPv4 and IPv6."""
+    c, is_six = units.columns, units.columns["ip_version"] == 6
+    at = np.where(c["ip_version"] > 0, c["network_at"] + np.where(is_six, 4, 2), 0)
+    return np.asarray(read(units.data, at, WORD)["value"].astype(np.int64) + 40 * is_six, np.int64)
+
+
+def truncated(version: int) -> OfPackets:
+    return lambda units: np.asarray((units.columns["ip_version"] == version) & (promised(units) > captured(units)), np.bool_)
+
+
+def room(units: Units) -> tuple[Ints, Ints]:
+    """Where the transport header begins, extension headers of IPv6 not counted, and how many bytes there are from there on."""
+    size = np.where(units.columns["ip_version"] == 6, 40, (first_octet(units) & 15) << 2)
+    return np.asarray(units.columns["network_at"] + size, np.int64), np.asarray(captured(units) - size, np.int64)
+
+
+def broken(protocol: int, size: int) -> tuple[OfPackets, OfPackets]:
+    """Packets of a transport that could not be read: those without room for its header, and those with."""
+
+    def all_(units: Units) -> Mask:
+        return np.asarray(np.isin(units.columns["outcome"], BROKEN) & (units.columns["ip_protocol"] == protocol), np.bool_)
+
+    return (lambda units: all_(units) & (room(units)[1] < size)), (lambda units: all_(units) & (room(units)[1] >= size))
+
+
+TCP_SMALL, TCP_WRONG = broken(TCP, 20)
+UDP_SMALL, UDP_WRONG = broken(UDP, 8)
+
+
+def tcp_header_short(units: Units) -> Mask:
+    return TCP_WRONG(units) & (units.data[np.where(TCP_WRONG(units), room(units)[0] + 12, 0)] >> 4 < 5)
+
+
+def udp_length(units: Units) -> Ints:
+    """What the UDP header says, -1 where there is none. 0 is left to the network header (RFC 2675)."""
+    c, (at, size) = units.columns, room(units)
+    is_udp = (c["ip_protocol"] == UDP) & (c["ip_version"] > 0) & (size >= 8) & ((c["outcome"] == Outcome.DECODED) | np.isin(c["outcome"], BROKEN))
+    at = np.where(c["transport_at"] > 0, c["transport_at"], at)
+    return np.where(is_udp, read(units.data, np.where(is_udp, at + 4, 0), WORD)["value"].astype(np.int64), -1)
+
+
+def udp_left(units: Units) -> Ints:
+    """What the network header leaves for UDP."""
+    c = units.columns
+    return np.asarray(c["network_end"] - np.where(c["transport_at"] > 0, c["transport_at"], room(units)[0]), np.int64)
+
+
+def icmp_code(units: Units) -> Mask:
+    kind, code = units.columns["source_port"].astype(np.int64), units.columns["destination_port"]
+    most = np.full(256, 255)
+    most[list(ICMP_CODES)] = list(ICMP_CODES.values())
+    return np.asarray((units.columns["transport"] == Transport.ICMP) & (code > most[np.minimum(kind, 255)]), np.bool_)
+
+
+def anomaly(*kinds: Kind, version: int = 0, protocol: str = "", outcome: Outcome | None = None) -> OfPackets:
+    """Packets that showed an anomaly of one of these kinds."""
+    bits = sum(1 << kind for kind in kinds)
+
+    def mask(units: Units) -> Mask:
+        c = units.columns
+        found = c["anomalies"] & bits != 0
+        found &= (c["ip_version"] == version) if version else True
+        found &= (c["of_protocol"] == protocol) if protocol else True
+        found &= (c["outcome"] == outcome) if outcome is not None else True
+        return np.asarray(found, np.bool_)
+
+    return mask
+
+
+def options(units: Units) -> Mask:
+    found = ip_options(units)
+    return found.having(~np.isin(found.kind, list(IP_KINDS.values())), len(units))
+
+
+ON_PACKETS: Mapping[str, OfPackets] = {
+    "ethernet.pkt_too_small": lambda units: np.asarray(units.columns["outcome"] == Outcome.SHORT_LINK, np.bool_),
+    "ipv4.pkt_too_small": lambda units: network(units, IPV4, Outcome.SHORT_NETWORK) & (captured(units) < 20),
+    "ipv4.wrong_ip_version": lambda units: network(units, IPV4, Outcome.BAD_NETWORK) & (first_octet(units) >> 4 != 4),
+    "ipv4.hlen_too_small": lambda units: network(units, IPV4, Outcome.BAD_NETWORK) & (first_octet(units) >> 4 == 4) & (first_octet(units) & 15 < 5),
+    "ipv4.iplen_smaller_than_hlen": lambda units: network(units, IPV4, Outcome.BAD_NETWORK) & (first_octet(units) & 15 >= 5) & (first_octet(units) >> 4 == 4),
+    "ipv4.trunc_pkt": truncated(4),
+    "ipv4.icmpv6": lambda units: np.asarray((units.columns["ip_version"] == 4) & (units.columns["ip_protocol"] == 58), np.bool_),
+    "ipv4.opt_invalid_len": lambda units: ip_options(units).malformed,
+    "ipv4.opt_unknown": options,
+    "ipv4.opt_duplicate": lambda units: ip_options(units).repeated(tuple(kind for kind in IP_KINDS.values() if kind > NOP), len(units)),
+    "ipv4.frag_pkt_too_large": anomaly(Kind.BAD_LENGTH, version=4, outcome=Outcome.FRAGMENT_DROPPED),
+    "ipv4.frag_overlap": anomaly(Kind.FRAGMENT_OVERLAP, Kind.TEARDROP, version=4),
+    "ipv4.frag_ignored": anomaly(Kind.FRAGMENT_NO_ROOM, version=4),
+    "ipv6.pkt_too_small": lambda units: network(units, IPV6, Outcome.SHORT_NETWORK) & (captured(units) < 40),
+    "ipv6.wrong_ip_version": lambda units: network(units, IPV6, Outcome.BAD_NETWORK) & (first_octet(units) >> 4 != 6),
+    "ipv6.trunc_pkt": truncated(6),
+    "ipv6.trunc_exthdr": lambda units: network(units, IPV6, Outcome.SHORT_NETWORK) & (captured(units) >= 40),
+    "ipv6.icmpv4": lambda units: np.asarray((units.columns["ip_version"] == 6) & (units.columns["ip_protocol"] == 1), np.bool_),
+    "ipv6.frag_pkt_too_large": anomaly(Kind.BAD_LENGTH, version=6, outcome=Outcome.FRAGMENT_DROPPED),
+    "ipv6.frag_overlap": anomaly(Kind.FRAGMENT_OVERLAP, Kind.TEARDROP, version=6),
+    "ipv6.frag_ignored": anomaly(Kind.FRAGMENT_NO_ROOM, version=6),
+    "icmpv4.pkt_too_small": broken(1, 8)[0],
+    "icmpv4.unknown_type": lambda units: (units.columns["transport"] == Transport.ICMP) & ~np.isin(units.columns["source_port"], list(ICMP_CODES)),
+    "icmpv4.unknown_code": icmp_code,
+    "icmpv6.pkt_too_small": broken(58, 8)[0],
+    "sctp.pkt_too_small": broken(132, 12)[0],
+    "tcp.pkt_too_small": TCP_SMALL,
+    "tcp.hlen_too_small": tcp_header_short,
+    "tcp.invalid_optlen": lambda units: TCP_WRONG(units) & ~tcp_header_short(units),
+    "tcp.opt_invalid_len": lambda units: tcp_options(units).malformed,
+    "tcp.opt_duplicate": lambda units: tcp_options(units).repeated(TCP_ONCE, len(units)),
+    "udp.pkt_too_small": lambda units: UDP_SMALL(units) | ((udp_length(units) > udp_left(units)) & (udp_length(units) >= 8)),
+    "udp.hlen_too_small": lambda units: (udp_length(units) > 0) & (udp_length(units) < 8),
+    "udp.len_invalid": lambda units: (udp_length(units) > 0) & (udp_length(units) < 8),
+    "udp.hlen_invalid": lambda units: (udp_length(units) >= 8) & (udp_length(units) != udp_left(units)),
+    "reassembly_seq_gap": anomaly(Kind.STREAM_GAP),
+    "reassembly_overlap_different_data": anomaly(Kind.OVERLAP_DIFFERENT),
+    "reassembly_no_segment": anomaly(Kind.STREAM_NO_ROOM),
+    "applayer_unexpected_protocol": anomaly(Kind.UNEXPECTED_PROTOCOL),
+    "modbus.invalid_protocol_id": anomaly(Kind.GARBAGE, Kind.UNEXPECTED_PROTOCOL, protocol="modbus"),
+    "dnp3.bad_link_crc": anomaly(Kind.GARBAGE, protocol="dnp3"),  # what lies between frames whose headers' checksums are right
+    "dnp3.len_too_small": anomaly(Kind.GARBAGE, protocol="dnp3"),
+}
+
+
+def marked(bits: Anomaly) -> Callable[[Table], Mask]:
+    """Events with one of these anomalies."""
+    return lambda table: np.asarray(table.anomaly & np.uint32(bits) != 0, np.bool_)
+
+
+LENGTHS = Anomaly.TRUNCATED | Anomaly.TRAILING | Anomaly.LENGTH_MISMATCH
+ON_ROWS: Mapping[str, Callable[[Table], Mask]] = {
+    "modbus.unsolicited_response": lambda table: table.is_response & (table.request < 0),
+    "modbus.invalid_function_code": marked(Anomaly.UNKNOWN_FUNCTION),
+    "modbus.invalid_length": marked(LENGTHS),
+    "modbus.invalid_value": marked(Anomaly.BAD_VALUE),
+    "modbus.value_mismatch": lambda table: marked(Anomaly.WRONG_RESPONSE | LENGTHS)(table) & table.is_response,
+    "modbus.invalid_exception_code": lambda table: table.has("exception_code") & ~np.isin(table.number("exception_code"), list(ExceptionCode)),
+    "modbus.invalid_unit_identifier": lambda table: np.asarray((table.number("unit_id") > 247) & (table.number("unit_id") < 255), np.bool_),
+    "dnp3.bad_transport_crc": marked(Anomaly.BAD_CHECKSUM),
+    "dnp3.malformed": marked(LENGTHS),
+    "dnp3.unknown_object": lambda table: marked(Anomaly.UNKNOWN_FUNCTION)(table) & table.has("unread"),
+}
+KEYWORDS = ("decode-event", "stream-event", "app-layer-event", "engine-event")
+
+
+def plain(name: str) -> str:
+    """The name as the tables have it: rules may say which kind of event it is once more."""
+    return name.removeprefix("decoder.").removeprefix("stream.")
+
+
+def reason(name: str) -> str:
+    """Why a rule about this event cannot be evaluated; empty where it can."""
+    return "" if plain(name) in ON_PACKETS or plain(name) in ON_ROWS else f"the event {name} has no counterpart here"

@@ -1,0 +1,195 @@
+"""Keywords about packets' headers, as masks over packets.
+
+Suricata 8 user guide, "Header Keywords", "Flow Keywords" and "Decode layer keywords".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from detectors.signature import events
+from detectors.signature.numbers import holds
+from detectors.signature.options import IP_KINDS, TCP_MSS, TCP_SCALE, ip_options, tcp_options
+from detectors.signature.rule import Condition, Number
+from detectors.signature.units import Units
+from sensor.columns import Array, Ints, Mask, read
+from sensor.decode import checksum
+from sensor.decode.packets import Encapsulation, Transport
+
+LETTERS = {"F": 1, "S": 2, "R": 4, "P": 8, "A": 16, "U": 32, "E": 64, "C": 128}  # RFC 9293, 3.1; as they lie in the flags octet
+FRAGBITS = {"M": 0x2000, "D": 0x4000, "R": 0x8000}  # RFC 791, 3.1
+BYTE, SHORT = np.dtype([("value", "u1")]), np.dtype([("value", ">u2")])
+
+
+def any_of(value: Any, column: Array) -> Mask:
+    """Rows that meet the Number, or one of several."""
+    conditions = value if isinstance(value, tuple) else (value,)
+    if any(not isinstance(each, Number) for each in conditions):
+        raise ValueError("a number is expected")
+    signed = column.astype(np.int64) if column.dtype.kind in "iu" and column.dtype.itemsize < 8 else column
+    result: Mask = np.logical_or.reduce([holds(each, signed) for each in conditions])
+    return result
+
+
+def at_network(offset: int, layout: np.dtype[Any], *, version: int = 4) -> Callable[[Units], tuple[Array, Mask]]:
+    """A number of the IP header, and which packets have it."""
+
+    def get(units: Units) -> tuple[Array, Mask]:
+        here = units.columns["ip_version"] == version
+        at = units.columns["network_at"] + offset
+        fits = here & (at + layout.itemsize <= units.columns["network_end"])
+        return read(units.data, np.where(fits, at, 0), layout)["value"], fits
+
+    return get
+
+
+def at_transport(offset: int, layout: np.dtype[Any], *transports: Transport) -> Callable[[Units], tuple[Array, Mask]]:
+    """A number of the transport header, and which packets have it."""
+
+    def get(units: Units) -> tuple[Array, Mask]:
+        at = units.columns["transport_at"] + offset
+        fits = np.isin(units.columns["transport"], transports) & (units.columns["transport_at"] > 0) & (at + layout.itemsize <= units.columns["network_end"])
+        return read(units.data, np.where(fits, at, 0), layout)["value"], fits
+
+    return get
+
+
+def column(name: str, *transports: Transport) -> Callable[[Units], tuple[Array, Mask]]:
+    return lambda units: (units.columns[name], np.isin(units.columns["transport"], transports) if transports else np.ones(len(units), np.bool_))
+
+
+def ttl(units: Units) -> tuple[Array, Mask]:
+    value, four = at_network(8, BYTE)(units)
+    limit, six = at_network(7, BYTE, version=6)(units)
+    return np.where(six, limit, value), four | six
+
+
+def of_flow(name: str) -> Callable[[Units], tuple[Array, Mask]]:
+    """What the packet's flow had carried by then."""
+    return lambda units: (units.columns[name], np.asarray(units.columns["flow"] >= 0, np.bool_))
+
+
+def vlan_layers(units: Units) -> Array:
+    wrapped = units.columns["wrapped"]
+    return np.where(wrapped & Encapsulation.QINQ, 2, (wrapped & Encapsulation.VLAN != 0) * 1)
+
+
+def tcp_option(units: Units, kind: int, size: int, layout: np.dtype[Any]) -> tuple[Array, Mask]:
+    """The number that a TCP option carries, and which packets have it."""
+    found = tcp_options(units)
+    some = (found.kind == kind) & (found.size == size)
+    values = np.zeros(len(units), np.int64)
+    values[found.unit[some]] = read(units.data, found.at[some] + 2, layout)["value"]
+    return values, found.having(some, len(units))
+
+
+def mtu(units: Units) -> tuple[Array, Mask]:
+    """RFC 4443 3.2: what a packet that is too big should have had at most."""
+    value, has = at_transport(4, np.dtype([("value", ">u4")]), Transport.ICMPV6)(units)
+    return value, has & (units.columns["source_port"] == 2)
+
+
+ICMP = (Transport.ICMP, Transport.ICMPV6)
+NUMBERS: Mapping[str, Callable[[Units], tuple[Array, Mask]]] = {
+    "dsize": lambda units: (units.size, np.ones(len(units), np.bool_)),
+    "ttl": ttl,
+    "tos": at_network(1, BYTE),
+    "id": at_network(4, SHORT),
+    "ip_proto": column("ip_protocol"),
+    "seq": column("sequence", Transport.TCP),
+    "ack": column("acknowledgment", Transport.TCP),
+    "window": at_transport(14, SHORT, Transport.TCP),
+    "itype": column("source_port", *ICMP),
+    "icode": column("destination_port", *ICMP),
+    "icmp_id": at_transport(4, SHORT, *ICMP),
+    "icmp_seq": at_transport(6, SHORT, *ICMP),
+    "vlan.id": column("vlan"),
+    "vlan.layers": lambda units: (vlan_layers(units), np.ones(len(units), np.bool_)),
+    "tcp.mss": lambda units: tcp_option(units, TCP_MSS, 4, SHORT),
+    "tcp.wscale": lambda units: tcp_option(units, TCP_SCALE, 3, BYTE),
+    "icmpv6.mtu": mtu,
+    "flow.age": of_flow("age"),
+    **{f"flow.{name}": of_flow(name) for name in ("pkts_toclient", "pkts_toserver", "bytes_toclient", "bytes_toserver")},
+}
+CHECKSUMS = {"ipv4-csum": (4, 1, ()), "tcpv4-csum": (4, 2, (Transport.TCP,)), "tcpv6-csum": (6, 2, (Transport.TCP,)), "udpv4-csum": (4, 2, (Transport.UDP,)),
+             "udpv6-csum": (6, 2, (Transport.UDP,)), "icmpv4-csum": (4, 2, (Transport.ICMP,)), "icmpv6-csum": (6, 2, (Transport.ICMPV6,))}  # fmt: skip
+ETHERTYPES = {"ipv4": 0x0800, "ipv6": 0x86DD, "arp": 0x0806}
+FLOW_NUMBERS = frozenset(keyword for keyword in NUMBERS if keyword.startswith("flow."))
+# Those that every packet is asked for, fragments and broken ones too.
+ALL_PACKETS = frozenset(CHECKSUMS) | FLOW_NUMBERS | {"fragbits", "fragoffset", "ipopts", "l3_proto", "stream_size", *events.KEYWORDS}
+PACKET_KEYWORDS = frozenset(NUMBERS) | ALL_PACKETS | {"flags", "sameip"}
+
+
+def on_packets(condition: Condition, units: Units) -> Mask:
+    """Packets that meet a header keyword. Raises ValueError for one that is not known."""
+    keyword, value = condition.keyword, condition.value
+    if keyword in NUMBERS:
+        numbers, valid = NUMBERS[keyword](units)
+        mask = valid & any_of(value, numbers)
+    elif keyword == "flags":
+        mask = (units.columns["transport"] == Transport.TCP) & bits(str(value), units.columns["flags"].astype(np.int64), LETTERS)
+    elif keyword == "fragbits":
+        word, valid = at_network(6, SHORT)(units)
+        mask = valid & bits(str(value), word.astype(np.int64) & 0xE000, FRAGBITS)
+    elif keyword == "fragoffset":
+        word, valid = at_network(6, SHORT)(units)
+        mask = valid & any_of(value, word.astype(np.int64) & 0x1FFF)
+    elif keyword == "sameip":
+        c = units.columns
+        mask = (c["source_low"] == c["destination_low"]) & (c["source_high"] == c["destination_high"])
+    elif keyword == "ipopts":
+        options = ip_options(units)
+        mask = options.having((options.kind == IP_KINDS[str(value)]) if value != "any" else options.kind >= 0, len(units))
+    elif keyword == "l3_proto":
+        mask = units.columns["ethertype"] == ETHERTYPES[str(value)]
+    elif keyword in CHECKSUMS:
+        mask = summed(keyword, units, bad=value == "invalid")
+    elif keyword == "stream_size":
+        mask = stream_size(str(value), units)
+    elif keyword in events.KEYWORDS:
+        mask = events.ON_PACKETS[events.plain(str(value))](units)
+    else:
+        raise ValueError(f"{keyword} is not looked at yet")
+    return np.asarray(mask != condition.negated, np.bool_)
+
+
+def summed(keyword: str, units: Units, *, bad: bool) -> Mask:
+    """Packets with a checksum of this kind that is wrong, or right; a UDP datagram without one is neither."""
+    version, bit, transports = CHECKSUMS[keyword]
+    c = units.columns
+    here = (c["ip_version"] == version) & (np.isin(c["transport"], transports) if transports else True)
+    if bit == checksum.NETWORK:
+        wrong = c["checksum_bad"] & bit != 0
+    else:
+        here &= c["transport_at"] > 0
+        wrong = units.once("transport sums", lambda: checksum.transport_bad(units.data, c) != 0)
+        if keyword == "udpv4-csum":
+            here &= read(units.data, np.where(here, c["transport_at"] + 6, 0), SHORT)["value"] != 0
+    return np.asarray(here & (wrong == bad), np.bool_)
+
+
+def stream_size(text: str, units: Units) -> Mask:
+    """side,operator,bytes."""
+    side, operator, size = text.split(",")
+    client, server = (holds(Number(operator, int(size)), units.columns[f"{name}_size"]) for name in ("client", "server"))
+    tcp = (units.columns["transport"] == Transport.TCP) & (units.columns["flow"] >= 0)
+    return np.asarray(tcp & {"client": client, "server": server, "both": client & server, "either": client | server}[side], np.bool_)
+
+
+def bits(text: str, column: Ints, letters: Mapping[str, int]) -> Mask:
+    """For flags and fragbits: exactly these; + these and others; * any of them; ! none of them. Behind a comma: bits that do not matter."""
+    operator = text[:1] if text.startswith(("+", "*", "!")) else ""  # no letter at all: no bit may be set
+    wanted, _, ignored = text.removeprefix(operator).partition(",")
+    value, mask = (sum(letters.get(letter, 0) for letter in part) for part in (wanted, ignored))
+    there = column & ~mask
+    match operator:
+        case "+":
+            return np.asarray(there & value == value, np.bool_)
+        case "*":
+            return np.asarray(there & value != 0, np.bool_)
+        case "!":
+            return np.asarray(there & value != value, np.bool_)
+    return np.asarray(there == value, np.bool_)

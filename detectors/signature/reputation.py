@@ -1,0 +1,130 @@
+"""iprep: scores of addresses by category. Suricata 8 user guide, "IP Reputation".
+
+Beside a rule file, in the folder iprep: categories.txt with lines id,name,description and *.list with lines address-or-network,category,score.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from detectors.signature.numbers import holds
+from detectors.signature.rule import Condition, Number, Rule
+from detectors.signature.syntax import shortened
+from detectors.signature.units import Units
+from sensor.columns import Ints, Mask
+
+FILE_BYTES = 64 << 20
+MOST_ENTRIES = 1_000_000
+MAPPED = 0xFFFF << 32
+
+
+@dataclass
+class Reputation:
+    """Scores: by category (lower case) and length of prefix, networks as integers of that many bits. All are 128 bits, as everywhere here."""
+
+    scores: dict[str, dict[int, dict[int, int]]] = field(default_factory=dict)
+
+    @staticmethod
+    def read(folder: Path) -> Reputation:
+        """Raises ValueError."""
+        result, names, count = Reputation(), {}, 0
+        for parts in lines(folder / "categories.txt", 2):
+            names[parts[0]] = parts[1].lower()
+            result.scores.setdefault(parts[1].lower(), {})
+        for file in sorted(folder.glob("*.list")):
+            for address, category, score in (parts[:3] for parts in lines(file, 3)):
+                if category not in names or not score.isdecimal() or int(score) > 127:
+                    raise ValueError(f"{file}: {shortened(f'{address},{category},{score}')} has no category of categories.txt and score up to 127")
+                try:
+                    network = ipaddress.ip_network(address, strict=False)
+                except ValueError as error:
+                    raise ValueError(f"{file}: {error}") from error
+                bits = network.prefixlen + (96 if network.version == 4 else 0)
+                value = int(network.network_address) | (MAPPED if network.version == 4 else 0)
+                result.scores[names[category]].setdefault(bits, {})[value >> 128 - bits] = int(score)
+                if (count := count + 1) > MOST_ENTRIES:
+                    raise ValueError(f"{folder} has more than {MOST_ENTRIES} addresses")
+        return result
+
+    def score(self, category: str, address: int) -> int:
+        """The score of the smallest network that holds the address; -1 where none does."""
+        networks = self.scores.get(category, {})
+        return next((found for bits in sorted(networks, reverse=True) if (found := networks[bits].get(address >> 128 - bits)) is not None), -1)
+
+    def reason(self, condition: Condition) -> str:
+        category = str(condition.value).split(",")[1].lower()
+        return "" if category in self.scores else f"iprep: there is no category {shortened(category)} in categories.txt of the folder iprep beside the rules"
+
+    def mask(self, condition: Condition, units: Units) -> Mask:
+        """side,category,test: any is either side, both is both of them."""
+        side, category, test, *value = str(condition.value).split(",")
+        met = []
+        for each in ("source", "destination"):
+            scores = units.once((each, category), partial(self._scores, category.lower(), units, each))
+            if test in ("isset", "isnotset"):
+                met.append((scores >= 0) == (test == "isset"))
+            else:
+                met.append((scores >= 0) & holds(Number(test, int(value[0])), scores))
+        source, destination = met
+        return np.asarray({"src": source, "dst": destination, "both": source & destination, "any": source | destination}[side], np.bool_)
+
+    def _scores(self, category: str, units: Units, side: str) -> Ints:
+        pairs = np.stack((units.columns[f"{side}_high"], units.columns[f"{side}_low"]), axis=1)
+        some, inverse = np.unique(pairs, axis=0, return_inverse=True)
+        scores = np.array([self.score(category, high << 64 | low) for high, low in some.tolist()], np.int64)
+        result: Ints = scores[inverse.reshape(-1)] if len(scores) else np.zeros(0, np.int64)
+        return result
+
+
+def lines(file: Path, least: int) -> list[list[str]]:
+    """The lines of a file of values with commas between them. Raises ValueError."""
+    try:
+        if file.stat().st_size > FILE_BYTES:
+            raise ValueError(f"{file} is larger than {FILE_BYTES >> 20} MB")
+        text = file.read_text("utf-8", "replace")
+    except OSError as error:
+        raise ValueError(f"{file}: {error.strerror or error}") from error
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip() and not line.lstrip().startswith("#"):
+            found.append([part.strip() for part in line.split(",")])
+            if len(found[-1]) < least:
+                raise ValueError(f"{file}:{number}: {shortened(line)} has fewer than {least} parts")
+    return found
+
+
+@dataclass
+class Reputations:
+    """Those of each folder with rules, read when a rule asks."""
+
+    by_folder: dict[Path, Reputation | str] = field(default_factory=dict)
+
+    def of(self, rule: Rule) -> Reputation | str:
+        """The reputations beside a rule's file, or why there are none."""
+        folder = Path(rule.file).parent / "iprep"
+        if folder not in self.by_folder:
+            try:
+                self.by_folder[folder] = Reputation.read(folder)
+            except ValueError as error:
+                self.by_folder[folder] = f"iprep: {error}"
+        return self.by_folder[folder]
+
+    def reason(self, rule: Rule) -> str:
+        """Why a rule's reputations cannot be looked at; empty where they can, or where it asks for none."""
+        asked = [each for each in rule.conditions if each.keyword == "iprep"]
+        if not asked:
+            return ""
+        found = self.of(rule)
+        return found if isinstance(found, str) else next((why for each in asked if (why := found.reason(each))), "")
+
+    def kept(self, rule: Rule, units: Units, rows: Ints) -> Ints:
+        """Of these units, those whose addresses meet what the rule asks of them."""
+        for each in rule.conditions:
+            if each.keyword == "iprep" and not isinstance(found := self.of(rule), str):
+                rows = rows[found.mask(each, units)[rows]]
+        return rows
