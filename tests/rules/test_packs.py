@@ -1,0 +1,104 @@
+"""The packs that ship: every rule is about something, is evaluated, fires on what it is about and not on what is nearly that."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+
+import pytest
+
+from detectors.signature.detector import STATED
+from detectors.signature.engine import Engine
+from detectors.signature.load import RuleSet, load
+from detectors.signature.plan import Plan
+from detectors.signature.rule import Rule
+from detectors.signature.detector import Signatures
+from rules import Pack, incident_classes, pack_files, packs, techniques
+from sensor.analysis import Analysis
+from sensor.events.seen import Seen
+from tests.detectors.signature.harness import FIELDS, KNOWN
+from tests.make import batches
+from tests.rules.cases import Case, Frames
+
+CASES: dict[int, Case] = {}
+for _name in ("siemens", "modbus"):
+    _cases = import_module(f"tests.rules.cases_{_name}").CASES
+    assert not _cases.keys() & CASES.keys()
+    CASES |= _cases
+
+
+@cache
+def shipped() -> RuleSet:
+    return load(pack_files(), {}, FIELDS)
+
+
+@cache
+def plan() -> Plan:
+    return Plan.of(shipped().rules, KNOWN)
+
+
+RULES = {rule.sid: rule for rule in shipped().rules}
+ABOUT = {sid: (pack, about) for pack in packs() for sid, about in pack.rules.items()}
+
+
+def fired(frames: Frames) -> set[int]:
+    """Rules of all packs."""
+    found: set[int] = set()
+    engine = Engine(plan())
+
+    def each(_seen: Seen) -> None:
+        found.update(match.rule.sid for match in signatures.fired)
+
+    signatures = Signatures(engine)
+    Analysis(signatures=signatures).run(batches(frames), each=each)
+    return found
+
+
+def test_the_reader_has_nothing_to_say() -> None:
+    assert not shipped().problems
+    assert not shipped().warnings
+    assert not plan().unable
+
+
+def test_there_are_at_least_150_rules() -> None:
+    assert len(RULES) >= 150
+
+
+def test_every_rule_has_a_case_and_metadata() -> None:
+    assert RULES.keys() == CASES.keys() == ABOUT.keys()
+
+
+@pytest.mark.parametrize("pack", packs(), ids=lambda pack: pack.name)
+def test_a_pack_says_what_it_is_about(pack: Pack) -> None:
+    assert pack.title
+    assert pack.references
+    numbers = {sid // 1000 for sid in pack.rules}
+    assert len(numbers) == 1, "a pack has its own thousand"
+    assert 9_000_000 <= min(pack.rules) <= max(pack.rules) <= 9_099_999
+    assert not [other.name for other in packs() if other is not pack and {sid // 1000 for sid in other.rules} & numbers]
+
+
+@pytest.mark.parametrize("sid", sorted(RULES))
+def test_a_rule_says_what_its_metadata_say(sid: int) -> None:
+    rule, (pack, about) = RULES[sid], ABOUT[sid]
+    assert rule.file.endswith(f"{pack.name}.rules")
+    assert rule.msg == about.title
+    assert about.threat
+    assert about.false_positives
+    assert about.technique in techniques()
+    assert about.gbt_20986 in incident_classes()
+    assert len(about.gbt_20986) == 5
+    assert about.severity in STATED
+    assert dict(rule.metadata) == {"signature_severity": about.severity.capitalize(), "mitre_technique_id": about.technique, "gbt_20986": about.gbt_20986}
+    assert rule.classtype in shipped().classes.known
+    assert rule.rev >= 1
+
+
+@pytest.mark.parametrize("sid", sorted(CASES))
+def test_a_rule_fires_on_what_it_is_about(sid: int) -> None:
+    assert fired(CASES[sid].hit) == {sid} | CASES[sid].also
+
+
+@pytest.mark.parametrize("sid", sorted(CASES))
+def test_a_rule_keeps_silent_about_what_is_nearly_that(sid: int) -> None:
+    assert sid not in fired(CASES[sid].miss)
