@@ -32,7 +32,7 @@ CASES: dict[int, Case] = {
     9002003: to_device(pdu("08 000a 0000"), pdu("08 000b 0000")),
     9002004: to_device(pdu("08 0003 0a00"), pdu("08 000c 0000")),
     9002005: to_device(pdu(write_register(5, 1), unit=0), pdu(write_register(5, 1), unit=255)),
-    9002006: to_device(pdu("15 09 06 0004 0007 0001 06af"), pdu("14 07 06 0004 0001 0002"), ),
+    9002006: to_device(pdu("15 09 06 0004 0007 0001 06af"), pdu("14 07 06 0004 0001 0002")),
     9002007: to_device(pdu("14 07 06 0004 0001 0002"), pdu("15 09 06 0004 0007 0001 06af")),
     9002008: to_device(pdu("11"), pdu("07")),
     9002009: to_device(pdu("2b 0e 03 00"), pdu("2b 0e 01 00")),

@@ -54,7 +54,7 @@ INSERTED = b"\x01\x000800001P"
 
 
 CASES: dict[int, Case] = {
-    9000001: to_plc(s7comm.stop(JOB)[0], service(b"P_PROGRAM"), ),
+    9000001: to_plc(s7comm.stop(JOB)[0], service(b"P_PROGRAM")),
     9000002: to_plc(service(b"P_PROGRAM"), service(b"P_PROGRAM", b"C ")),
     9000003: to_plc(service(b"P_PROGRAM", b"C "), service(b"P_PROGRAM")),
     9000004: to_plc(download("0800001"), download("0A00001")),
