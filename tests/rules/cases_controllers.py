@@ -77,7 +77,9 @@ CASES: dict[int, Case] = {
     9009018: fins_udp([fins(0x0501, service=i) for i in range(10)], [fins(0x0501, service=i) for i in range(9)]),
     9009019: fins_udp(fins(0x0101), fins(0x0101), client=OUTSIDE),
     **{9010001 + i: slmp(slmp_request(command), slmp_request(command, subheader=0xD000)) for i, command in enumerate(SLMP_COMMANDS)},
-    9010013: slmp([slmp_request(0x1401, bytes((i, 0, 0, 0xA8, 1, 0))) for i in range(100)], [slmp_request(0x0401, bytes((i, 0, 0, 0xA8, 1, 0))) for i in range(100)]),
+    9010013: slmp(
+        [slmp_request(0x1401, bytes((i, 0, 0, 0xA8, 1, 0))) for i in range(100)], [slmp_request(0x0401, bytes((i, 0, 0, 0xA8, 1, 0))) for i in range(100)]
+    ),
     9010014: slmp([slmp_request(0x0101, bytes((i,))) for i in range(10)], [slmp_request(0x0101, bytes((i,))) for i in range(9)]),
     **{9011001 + i: codesys(service(group), service(group, response=1)) for i, group in enumerate(CODESYS_GROUPS)},
     9011009: codesys_udp([name_service(i) for i in range(5)], [name_service(i, kind=4) for i in range(5)]),

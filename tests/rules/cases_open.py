@@ -83,7 +83,8 @@ CASES: dict[int, Case] = {
     9007018: to_building([unconfirmed(8, bytes((9, i))) for i in range(30)], [unconfirmed(8, bytes((9, i))) for i in range(29)]),
     9007019: to_building(confirmed(12), confirmed(12), client=OUTSIDE),
     9007020: to_building(
-        [confirmed(12), (1, bvlc(0x0A, npdu(bytes.fromhex("5001149104911a"), b"\x00")))], [confirmed(12), (1, bvlc(0x0A, npdu(bytes.fromhex("50010c91019120"), b"\x00")))]
+        [confirmed(12), (1, bvlc(0x0A, npdu(bytes.fromhex("5001149104911a"), b"\x00")))],
+        [confirmed(12), (1, bvlc(0x0A, npdu(bytes.fromhex("50010c91019120"), b"\x00")))],
     ),
     9008001: to_server(opened("None"), opened("Basic256Sha256")),
     9008002: to_server(token(324), token(321)),

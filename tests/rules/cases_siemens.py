@@ -38,7 +38,9 @@ def plus(function: int, content: bytes, *, version: int = 2, opcode: int = 0x31)
 
 
 def operating_state(state: int, *, version: int = 2, attribute: bytes = b"\x90\x77") -> bytes:
-    return plus(0x04F2, bytes.fromhex("000000100000 03ca34 00000034 01") + attribute + bytes((0, 8, state)) + bytes.fromhex("000004e8896900120000"), version=version)
+    return plus(
+        0x04F2, bytes.fromhex("000000100000 03ca34 00000034 01") + attribute + bytes((0, 8, state)) + bytes.fromhex("000004e8896900120000"), version=version
+    )
 
 
 def called(tsap: bytes) -> bytes:
@@ -68,7 +70,9 @@ CASES: dict[int, Case] = {
     9000012: to_plc(service(b"_GARB"), service(b"_MODU", b"EP")),
     9000013: to_plc(service(b"_N_F_DELE"), service(b"_GARB")),
     9000014: to_plc(s7comm.password(1, "secret")[0], userdata(4, 5, 2, None)),
-    9000015: to_plc([each for i in range(1, 4) for each in (s7comm.password(i, f"try{i}")[0], refused(i))], [s7comm.password(1, "once")[0], refused(1)], 9000014),
+    9000015: to_plc(
+        [each for i in range(1, 4) for each in (s7comm.password(i, f"try{i}")[0], refused(i))], [s7comm.password(1, "once")[0], refused(1)], 9000014
+    ),
     9000016: to_plc(userdata(4, 1, 9, bytes(20)), userdata(4, 1, 2, bytes(20))),
     9000017: to_plc(userdata(4, 1, 8, bytes(20)), userdata(4, 1, 2, bytes(20))),
     9000018: to_plc(userdata(4, 1, 12, bytes(4)), userdata(4, 1, 14, bytes(4))),

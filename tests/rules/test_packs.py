@@ -21,7 +21,7 @@ from tests.make import batches
 from tests.rules.cases import Case, Frames
 
 CASES: dict[int, Case] = {}
-for _name in ("siemens", "modbus", "power", "cip", "controllers", "open"):
+for _name in ("siemens", "modbus", "power", "cip", "controllers", "open", "substation", "field", "it"):
     _cases = import_module(f"tests.rules.cases_{_name}").CASES
     assert not _cases.keys() & CASES.keys()
     CASES |= _cases
