@@ -50,7 +50,7 @@ CASES: dict[int, Case] = {
     9006014: to_controller(asked(4, 0x8B, bytes(14)), asked(3, 0x8B, b"\x01\x00\x06\x00")),
     9006015: to_controller(asked(0x10, 0xF5, bytes(8)), asked(0x0E, 0xF5)),
     9006016: to_controller(asked(0x10, 0xF6, bytes(4)), asked(0x0E, 0xF6)),
-    9006017: to_controller(asked(4, 0x74, bytes(14)), asked(3, 0x74, b"\x01\x00\x06\x00")),
+    9006017: to_controller(asked(0x4C, 0x74, bytes(14)), asked(0x4B, 0x74, bytes(4))),
     9006018: to_controller(pccc(0x80, b"\x01"), pccc(0x03)),
     9006019: to_controller(pccc(0x3A, b"\x01"), pccc(0x03)),
     9006020: to_controller(pccc(0x50), pccc(0x53)),
