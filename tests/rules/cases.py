@@ -10,7 +10,7 @@ from tests.detectors.signature.harness import talk
 from tests.make import CLIENT, SERVER, udp
 
 OUTSIDE = "203.0.113.5"
-Frames = list[bytes]
+Frames = Sequence[bytes | tuple[int, bytes]]  # with its time in ns, or a millisecond after the one before
 Said = bytes | tuple[int, bytes]  # what the client says, or (side, what it says) with side 1 for the server
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 
 from sensor.demo.goose import ETHERTYPE, number, tlv
 from tests.make import ethernet
@@ -28,7 +29,7 @@ def goose(state: int = 1, sequence: int = 0, *, live: int = 4000, simulated: int
 
 def later(*frames: tuple[int, bytes]) -> Frames:
     """Frames with their times in ms."""
-    return [(1_700_000_000_000_000_000 + at * NS, frame) for at, frame in frames]  # type: ignore[misc]
+    return [(1_700_000_000_000_000_000 + at * NS, frame) for at, frame in frames]
 
 
 def mms(service: bytes, content: bytes = b"\x80\x00") -> bytes:
@@ -54,9 +55,7 @@ def command(code: int, *, version: int = 1, kind: int = 4, unit: int = 7) -> byt
     return struct.pack(">BBHHIIHH", 0xAA, kind << 4 | version, 18, unit, 1_700_000_000, 0, code, 0)
 
 
-def unit_cases(base: int, make: object) -> dict[int, Case]:
-    case = make
-    assert callable(case)
+def unit_cases(base: int, case: Callable[..., Case]) -> dict[int, Case]:
     return {
         base: case(command(1), command(2)),
         base + 1: case(command(8), command(4)),
