@@ -1,4 +1,4 @@
-"""What detections are called elsewhere: ATT&CK for ICS techniques and GB/T 20986-2023 classes, read from the data files beside this module."""
+"""What detections are called elsewhere: ATT&CK for ICS techniques and GB/T 20986-2023 classes; and the packs of rules that ship. All is data beside this module."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -32,6 +33,30 @@ class IncidentClass:
     is_verified: bool
 
 
+@dataclass(frozen=True)
+class About:
+    """What a rule is about. technique: since v19 of ATT&CK for ICS; severity: a value of `signature_severity`."""
+
+    title: str
+    threat: str
+    technique: str
+    severity: str
+    gbt_20986: str
+    references: tuple[str, ...]
+    false_positives: str
+
+
+@dataclass(frozen=True)
+class Pack:
+    """A file of rules, and what each is about by its sid."""
+
+    name: str
+    title: str
+    file: Path
+    references: tuple[str, ...]
+    rules: dict[int, About]
+
+
 @cache
 def techniques() -> dict[str, Technique]:
     """By identifier of v19 and later."""
@@ -54,6 +79,24 @@ def tactics() -> dict[str, str]:
 def incident_classes() -> dict[str, IncidentClass]:
     """By code: two digits, or five for a subclass."""
     return {each["code"]: IncidentClass(each["code"], each["name"], each["zh"], each["verified"]) for each in _read("gbt20986.yaml")["classes"]}
+
+
+def pack_files() -> list[Path]:
+    """The packs' rules."""
+    return sorted((Path(__file__).parent / "packs").glob("*.rules"))
+
+
+@cache
+def packs() -> tuple[Pack, ...]:
+    """By name. What a rule says nothing of is its pack's: threat, gbt_20986, references, false_positives."""
+    return tuple(_pack(file) for file in pack_files())
+
+
+def _pack(file: Path) -> Pack:
+    about = _read(f"packs/{file.stem}.yaml")
+    shared = {key: about[key] for key in ("threat", "gbt_20986", "references", "false_positives")}
+    rules = {sid: About(**{**shared, **each, "references": tuple(each.get("references", shared["references"]))}) for sid, each in about["rules"].items()}
+    return Pack(file.stem, about["title"], file, tuple(about["references"]), rules)
 
 
 def _read(name: str) -> Any:
