@@ -31,6 +31,7 @@ class AlertSettings(Strict):
 
 
 class RuleSettings(Strict):
+    packs: bool = Field(True, description="Whether the rules that ship with Tapsight run where no others are named")
     paths: list[str] = Field(default_factory=list, description="Files and folders of rules in Suricata's or Snort's language")
     home_net: list[str] = Field(default_factory=list, description="HOME_NET, as address/length; empty: private addresses")
     variables: dict[str, str] = Field(default_factory=dict, description="Other variables of rules, by name without the dollar")

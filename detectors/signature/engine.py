@@ -160,14 +160,15 @@ class Engine:
         holds: Mask = done.copy()
         loop = np.flatnonzero(~done)
         conversations = seen.flows["conversation"]
-        told: set[tuple[int, int]] = set()  # by frame: what waited is of an earlier one than the packet that released it
+        told: dict[bool, set[tuple[int, int]]] = {True: set(), False: set()}  # of packets or not, by frame: what waited is of an earlier one than released it
         before, passing, content = (-1, -1), -1, b""
         columns = (loop, number[loop], unit[loop], rank[loop], frame[loop], certain[loop])
         for i, kind, here, which, at_frame, sure in zip(*(column.tolist() for column in columns), strict=True):
             ready, each = self.plan.ready[which], kinds[kind]
             if passing == at_frame:
                 continue
-            if ready.twice and ((at_frame, which) in told or (each.kind != PACKET and self._knows(each, here, at_frame, which, conversations))):
+            mine = told[is_packet := each.kind == PACKET]
+            if ready.twice and ((at_frame, which) in told[not is_packet] or (not is_packet and self._knows(each, here, at_frame, which, conversations))):
                 continue
             if not sure and before != (kind, here):
                 before, content = (kind, here), each.content(here)
@@ -180,13 +181,13 @@ class Engine:
                     continue
                 if not self.state.allows(rule.bits, rule.flowints, place) or not (sure or self._holds(ready, each, here, content)):
                     continue
-                told.add((at_frame, which))
+                mine.add((at_frame, which))
                 holds[i] = self._alerts(ready, place, (kind, here, which))
                 if rule.action == "pass":
                     passing = at_frame
                     self._pass(place.conversation)
             if holds[i]:
-                told.add((at_frame, which))
+                mine.add((at_frame, which))
         return self._told(seen, Matches(kinds, number, unit, rank, flow), holds, row, frame)
 
     def _knows(self, each: Units, here: int, frame: int, rank: int, conversations: Array) -> bool:

@@ -12,9 +12,8 @@ import numpy as np
 from detectors.signature.rule import Ranges
 from sensor.columns import PAD, Array, Bytes, Ints, Mask, order_by, padded
 from sensor.decode.packets import Outcome
-from sensor.events.seen import Seen
+from sensor.events.seen import APART, Seen
 from sensor.events.table import Pdus, Table
-from sensor.streams.parts import APART
 
 PACKET, PIECE, EVERY = "packet", "stream", "every packet"  # kinds of units; any other is a dataset's name: its PDUs
 PACKETS = (PACKET, EVERY)

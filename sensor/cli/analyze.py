@@ -30,7 +30,10 @@ Examples:
 @click.option(
     "--jobs", type=click.IntRange(1), default=1, show_default=True, help="2: track packets in a process of their own beside everything else (more is the same)."
 )
-@click.option("--rules", multiple=True, metavar="FILE|DIR", help="Rules in Suricata's or Snort's language; may be given several times.")
+@click.option(
+    "--rules", multiple=True, metavar="FILE|DIR", help="Rules in Suricata's or Snort's language, instead of those that ship; may be given several times."
+)
+@click.option("--no-rules", is_flag=True, help="Without any rules, those that ship included.")
 @click.option("--home-net", metavar="CIDR,...", help="HOME_NET of the rules; by default private addresses.")
 @click.option("--var", multiple=True, metavar="NAME=VALUE", help="Another variable of the rules.")
 @click.option("--threshold-config", type=click.Path(path_type=Path), metavar="FILE", help="threshold.config for the rules.")
@@ -48,6 +51,7 @@ def analyze(
     store: Path | None,
     jobs: int,
     rules: tuple[str, ...],
+    no_rules: bool,
     home_net: str | None,
     var: tuple[str, ...],
     threshold_config: Path | None,
@@ -62,9 +66,9 @@ def analyze(
 
     settings = load_config(config, lang)
     with Progress(show=not quiet and ndjson != "-") as progress:
-        signatures = made(settings.rules, rules, home_net, var, threshold_config)
+        signatures = made(settings.rules, rules, home_net, var, threshold_config, without=no_rules)
         if eve and signatures is None:
-            raise click.UsageError("--eve writes what rules find: --rules is needed")
+            raise click.UsageError("--eve writes what rules find, and there shall be none")
         analysis = Analysis(settings, sinks(ndjson, store, only, settings.sensor, settings.lang), signatures=signatures)
         if eve and signatures is not None:
             from sensor.sinks.eve import EveSink

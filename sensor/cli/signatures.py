@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rules import pack_files
+
 if TYPE_CHECKING:
     from detectors.signature.detector import Signatures
     from detectors.signature.load import RuleSet
@@ -39,12 +41,17 @@ def read(paths: Sequence[str], known: dict[str, str], thresholds: Sequence[Path]
     return load(paths, known, {protocol.name: protocol.fields for protocol in PROTOCOLS}, thresholds=thresholds)
 
 
-def made(settings: RuleSettings, paths: Sequence[str], home_net: str | None, var: Sequence[str], threshold_config: Path | None) -> Signatures | None:
-    """The rule engine for what the options and the configuration name; None where they name no rules. What is not loaded is said in one line."""
-    chosen = list(paths) or settings.paths
+def made(
+    settings: RuleSettings, paths: Sequence[str], home_net: str | None, var: Sequence[str], threshold_config: Path | None, *, without: bool = False
+) -> Signatures | None:
+    """The rule engine for what the options and the configuration name, or for the packs that ship. What is not loaded is said in one line.
+
+    without: no rules at all. None then, and where the configuration wants none.
+    """
+    chosen = [] if without else list(paths) or settings.paths or ([str(path) for path in pack_files()] if settings.packs else [])
     if not chosen:
-        if home_net or var or threshold_config:
-            raise click.UsageError("--home-net, --var and --threshold-config are about rules: --rules is needed")
+        if paths or home_net or var or threshold_config:
+            raise click.UsageError("--rules, --home-net, --var and --threshold-config are about rules, and there shall be none")
         return None
     from detectors.signature.detector import Signatures
     from detectors.signature.engine import Engine

@@ -8,13 +8,13 @@ import numpy as np
 
 from sensor.columns import Array, Ints, Mask, appended, distinct, heads, order_by, ragged
 from sensor.decode.packets import Packets
+from sensor.events.seen import APART
 from sensor.events.table import Pdus
 from sensor.events.vocabulary import Trust
 from sensor.streams.flows import UNKNOWN, Flows, Numbered
 from sensor.streams.reassembly import Found
 
 NEVER = np.iinfo(np.int64).max
-APART = 1  # in a piece's notes: it does not go on where the piece before it ended
 ONE_SIDED = 8  # packets of one direction without any of the other, after which what it says is labelled so
 
 

@@ -194,7 +194,8 @@ def test_state(rules: str, contents: list[bytes], expected: list[tuple[int, int]
 
 def test_bits_of_a_flow_are_its_own_and_those_of_hosts_are_not() -> None:
     other = ((A[0], 41_000), B)
-    rules = said('content:"+"; flowbits:set,a; xbits:set,b,track ip_src; hostbits:set,c,src; noalert;', 'content:"?"; flowbits:isset,a;', 'content:"?"; xbits:isset,b,track ip_src;', 'content:"?"; hostbits:isset,c,src;')  # fmt: skip
+    sets = 'content:"+"; flowbits:set,a; xbits:set,b,track ip_src; hostbits:set,c,src; noalert;'
+    rules = said(sets, *(f'content:"?"; {asked};' for asked in ("flowbits:isset,a", "xbits:isset,b,track ip_src", "hostbits:isset,c,src")))
     assert fired(rules, [udp(A, B, b"+"), udp(*other, b"?"), udp(C, B, b"?")]) == [(3, 2), (4, 2)]
 
 

@@ -1,0 +1,33 @@
+"""`tapsight fields` shows the keyword that rules have for a field."""
+
+from __future__ import annotations
+
+import json
+
+from click.testing import CliRunner
+
+from detectors.signature.load import loads
+from sensor.cli.reference import fields as command
+from sensor.protocols import PROTOCOLS
+
+
+def test_every_keyword_that_is_shown_is_one_of_a_rule() -> None:
+    result = CliRunner().invoke(command, ["--format", "json"])
+    assert result.exit_code == 0, result.output
+    fields = {each.name: each.fields for each in PROTOCOLS}
+    kinds = {f"{name}.{field.name}": field.kind for name, columns in fields.items() for field in columns}
+    rows = json.loads(result.output)
+    shown = [row["keyword"] for row in rows if row["keyword"]]
+    assert "s7comm.function" in shown
+    assert "modbus.objects" not in shown  # no one form
+    for keyword in shown:
+        options = f'{keyword}; content:"x";' if kinds[keyword] == "span" else f"{keyword}:1;"
+        loaded = loads(f"alert tcp any any -> any any ({options} sid:1;)", {}, fields)
+        assert loaded.rules, loaded.problems
+    assert all(bool(row["keyword"]) == (kinds[f"{row['protocol']}.{row['field']}"] != "object") for row in rows)
+
+
+def test_the_table_shows_it() -> None:
+    result = CliRunner().invoke(command, ["modbus", "--lang", "zh"])
+    assert "规则关键字" in result.output
+    assert "modbus.unit_id" in result.output
