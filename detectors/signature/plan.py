@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,10 @@ from detectors.signature.units import EVERY, PACKET, PIECE, Units
 from sensor.columns import Ints, Mask
 from sensor.decode.packets import Transport
 
+MOST_REGEX, WIDEST = 512, 256  # bytes of a regular expression that is searched for, and of what it may find
+ANCHORS = re.compile(
+    rb"[\^$\0]|\\[AZzGbBKQE]|\(\?|\(\*"
+)  # what depends on where a row begins or ends, and what Hyperscan reads otherwise; (?: is taken out before
 SHORTEST, LONGEST = 4, 64  # bytes of a pattern that is worth searching for: shorter ones are everywhere, longer ones no rarer
 TRANSPORTS = {
     "tcp": (Transport.TCP,), "tcp-pkt": (Transport.TCP,), "tcp-stream": (Transport.TCP,), "udp": (Transport.UDP,), "icmp": (Transport.ICMP, Transport.ICMPV6),
@@ -101,6 +107,15 @@ class Key:
         return result
 
 
+@dataclass(frozen=True)
+class Search:
+    """What must be in a payload, as an expression and flags of Hyperscan's. size: bytes of the shortest text that it finds."""
+
+    expression: bytes
+    flags: int
+    size: int
+
+
 @dataclass(eq=False)
 class Ready:
     """A rule with its programs and the pattern (or None) without which it cannot match.
@@ -115,7 +130,7 @@ class Ready:
     suppressed: list[Suppress]
     rates: list[RateFilter]
     payload: tuple[Check, ...]
-    pattern: tuple[bytes, bool] | None
+    pattern: Search | None
     keys: list[Key]
 
     @cached_property
@@ -136,8 +151,8 @@ def payload_of(rule: Rule) -> tuple[Check, ...]:
     return rule.buffers[0].checks if rule.buffers and rule.buffers[0].name == PAYLOAD and not rule.buffers[0].transforms else ()
 
 
-def pattern_of(rule: Rule) -> tuple[bytes, bool] | None:
-    """The rarest content that must be in the payload, and whether letters' case does not matter: what is searched for in all rows at once."""
+def pattern_of(rule: Rule) -> Search | None:
+    """The rarest content that must be in the payload, or else a regular expression: what is searched for in all rows at once."""
     best: tuple[float, bytes, bool] | None = None
     for check in (check for buffer in rule.buffers if buffer.name == PAYLOAD and not buffer.transforms for check in buffer.checks):
         if isinstance(check, Content) and not check.negated:
@@ -149,7 +164,42 @@ def pattern_of(rule: Rule) -> tuple[bytes, bool] | None:
             score = rarity(pattern) + (100 if check.fast_pattern else 0)
             if rarity(pattern) >= SHORTEST and (best is None or score > best[0]):
                 best = score, pattern, check.nocase
-    return None if best is None else best[1:]
+    if best is None:
+        return next(
+            (found for buffer in rule.buffers if buffer.name == PAYLOAD and not buffer.transforms for found in map(regex, buffer.checks) if found), None
+        )
+    import hyperscan
+
+    _, pattern, nocase = best
+    return Search(b"".join(b"\\x%02x" % byte for byte in pattern), hyperscan.HS_FLAG_DOTALL | (hyperscan.HS_FLAG_CASELESS if nocase else 0), len(pattern))
+
+
+def regex(check: Check) -> Search | None:
+    """A pcre that can be searched for in all rows at once: what it finds has a bounded length, and does not depend on where a row begins or ends."""
+    if (
+        not isinstance(check, Pcre)
+        or check.negated
+        or not set(check.flags) <= set("is")
+        or ANCHORS.search(check.pattern.replace(b"(?:", b"(").replace(b"[^", b"["))
+        or len(check.pattern) > MOST_REGEX
+    ):
+        return None
+    import hyperscan
+
+    flags = hyperscan.HS_FLAG_PREFILTER | (hyperscan.HS_FLAG_CASELESS if "i" in check.flags else 0) | (hyperscan.HS_FLAG_DOTALL if "s" in check.flags else 0)
+    try:
+        least, most = widths(check.pattern, check.flags)
+        hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK).compile(expressions=[check.pattern], ids=[0], elements=1, flags=[flags])
+    except (hyperscan.error, re.error, OverflowError, RecursionError):
+        return None
+    return Search(check.pattern, flags, least) if least >= SHORTEST and most <= WIDEST else None
+
+
+def widths(pattern: bytes, flags: str) -> tuple[int, int]:
+    """The least and most bytes that a regular expression finds. Raises re.error where Python's own engine does not read it."""
+    parsed = import_module("re._parser").parse(pattern, (re.IGNORECASE if "i" in flags else 0) | (re.DOTALL if "s" in flags else 0))
+    least, most = parsed.getwidth()
+    return int(least), int(most)
 
 
 def rarity(pattern: bytes) -> float:
@@ -253,7 +303,7 @@ class Plan:
     def of(rules: Sequence[Rule], known: Mapping[str, Iterable[str]], filters: Sequence[Filter] = ()) -> Plan:
         """known: the fields of each dataset, by name. filters: of threshold.config."""
         plan = Plan()
-        patterns: dict[tuple[bytes, bool], list[int]] = {}
+        patterns: dict[Search, list[int]] = {}
         groups: dict[Key, tuple[list[Ready], list[Ready]]] = defaultdict(lambda: ([], []))
         for each in sorted(rules, key=order):
             rule, suppressed, rates = filtered(each, filters)
@@ -280,20 +330,19 @@ class Plan:
         plan.stream_sizes = any(each.keyword == "stream_size" for ready in plan.ready for each in ready.rule.conditions)
         plan.groups = [(key, *rules) for key, rules in groups.items()]
         plan.searched = list(patterns.values())
-        plan.sizes = np.array([len(pattern) for pattern, _ in patterns], np.int64)
+        plan.sizes = np.array([each.size for each in patterns], np.int64)
         plan.database = database(list(patterns))
         return plan
 
 
-def database(patterns: list[tuple[bytes, bool]]) -> Any:
+def database(patterns: list[Search]) -> Any:
     """Hyperscan's for these patterns, numbered as they come. None without any."""
     if not patterns:
         return None
     import hyperscan
 
     made = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-    expressions = [b"".join(b"\\x%02x" % byte for byte in pattern) for pattern, _ in patterns]
-    flags = [hyperscan.HS_FLAG_DOTALL | (hyperscan.HS_FLAG_CASELESS if nocase else 0) for _, nocase in patterns]
+    expressions, flags = [each.expression for each in patterns], [each.flags for each in patterns]
     made.compile(expressions=expressions, ids=list(range(len(patterns))), elements=len(patterns), flags=flags)
     return made
 

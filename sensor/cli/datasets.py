@@ -50,10 +50,11 @@ def analysed(path: Path, folder: Path, wanted: frozenset[str]) -> list[str]:
     from sensor.analysis import Analysis
     from sensor.capture import open_captures
     from sensor.cli.settings import load_config
+    from sensor.cli.signatures import made
     from sensor.store.writer import StoreSink
 
     config = load_config(None, None)
-    analysis = Analysis(config, [StoreSink(folder, wanted, config.sensor, config.lang)])
+    analysis = Analysis(config, [StoreSink(folder, wanted, config.sensor, config.lang)], signatures=made(config.rules, (), None, (), None))
     analysis.run(open_captures([str(path)]))
     return [f"{source.name}: offset {problem.offset}: {problem.message}" for source in analysis.sources for problem in source.problems]
 

@@ -62,11 +62,12 @@ def show(path: Path, lang: str | None) -> None:
     from sensor.capture import open_source
     from sensor.cli.page import print_page
     from sensor.cli.progress import Progress
+    from sensor.cli.signatures import made
 
     settings = load_config(None, lang)
     source, batches = open_source(str(path))
     source.name = path.name  # the page is the same wherever the capture lies
     with Progress(show=True) as progress:
-        analysis = Analysis(settings)
+        analysis = Analysis(settings, signatures=made(settings.rules, (), None, (), None))
         analysis.run(batches, each=progress.advance)
     print_page(analysis, settings.lang)

@@ -179,10 +179,12 @@ def of_alert(capture: str, prefix: str, context: float | None, config: Path | No
     """The evidence of the alert with this id, and what its ends sent around it."""
     from sensor.analysis import Analysis
     from sensor.cli.picking import SECOND, Around, Frames, times, until
+    from sensor.cli.signatures import made
 
     find = Find(prefix.strip().lower())
     source, batches = until(capture, None)
-    Analysis(load_config(config, None), [find]).run(batches)
+    settings = load_config(config, None)
+    Analysis(settings, [find], signatures=made(settings.rules, (), None, (), None)).run(batches)
     if not find.alerts or not find.prefix:
         raise nothing(capture, f"no alert has an id that begins with {prefix!r}", source)
     if len(find.alerts) > 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from itertools import pairwise
 
@@ -268,3 +269,30 @@ def test_no_segmentation_hides_a_pattern(cuts: list[int], rows: int) -> None:
     edges = sorted({0, len(content), *cuts})
     found = fired(rule("tcp any any -> any any", NEEDLE), talk(*((0, content[a:b]) for a, b in pairwise(edges)), ends=WEB), rows)
     assert [sid for sid, _ in found] == [1]
+
+
+REGEX = st.sampled_from(
+    ["/needle/", "/ne+dle/i", "/n[e-z]{2}dle/s", "/x(?:needle|more)y/", "/needle.{0,9}more/s", "/^needle/", "/needle$/", "/.*needle/s", "/ne(?=e)edle/"]
+)
+
+
+@given(REGEX, st.lists(st.sampled_from([b"needle", b"NEEDLE", b"nxxdle", b"xmorey", b"more", b"..", b"\n", b"n"]), max_size=8), st.integers(1, 4))
+def test_searching_for_regular_expressions_hides_no_match(expression: str, parts: list[bytes], rows: int) -> None:
+    frames = [udp(A, B, part, i) for i, part in enumerate([*parts, b"".join(parts)], 1) if part]
+    text = rule("udp any any -> any any", f'pcre:"{expression}";')
+    expected = [
+        i for i, frame in enumerate(frames, 1) if re.search(expression.rpartition("/")[0].removeprefix("/").encode(), frame[42:], regex_flags(expression))
+    ]
+    assert [frame for _, frame in fired(text, frames, rows)] == expected
+
+
+def regex_flags(expression: str) -> int:
+    letters = expression.rpartition("/")[2]
+    return (re.IGNORECASE if "i" in letters else 0) | (re.DOTALL if "s" in letters else 0)
+
+
+def test_a_bounded_regular_expression_is_searched_for() -> None:
+    plan = signatures(
+        rule("udp any any -> any any", 'pcre:"/n[e-z]{2}dle/s";') + "\n" + rule("udp any any -> any any", 'pcre:"/^needle/";').replace("sid:1", "sid:2")
+    ).engine.plan
+    assert sorted((ready.rule.sid, ready.pattern is not None) for ready in plan.ready) == [(1, True), (2, False)]
