@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 
 from detectors.signature import datasets as lists
-from detectors.signature import transforms
+from detectors.signature import messages, transforms
 from detectors.signature.match import DECODED
 from detectors.signature.rule import PAYLOAD, Buffer, Dataset
 from detectors.signature.units import PACKETS, Units
@@ -85,6 +85,8 @@ MESSAGES = {"dnp3.data": "dnp3", "modbus.data": "modbus"}  # of each PDU, whatev
 
 def datasets(name: str) -> tuple[str, ...]:
     """The dataset whose PDUs have this buffer; none for those of packets."""
+    if speakers := messages.speakers(name):
+        return speakers
     return () if name in (PAYLOAD, DECODED) or name in HEADERS or name in ADDRESSES else (MESSAGES.get(name, name.partition(".")[0]),)
 
 
@@ -92,7 +94,14 @@ def reason(buffer: Buffer, known: Mapping[str, Iterable[str]]) -> str:
     """Why what a rule asks of a buffer cannot be evaluated; empty where it can."""
     name = buffer.name
     protocol, _, field = name.partition(".")
-    if not (name in (PAYLOAD, DECODED) or name in HEADERS or name in ADDRESSES or (MESSAGES.get(name) in known) or field in known.get(protocol, ())):
+    if not (
+        messages.speakers(name)
+        or name in (PAYLOAD, DECODED)
+        or name in HEADERS
+        or name in ADDRESSES
+        or (MESSAGES.get(name) in known)
+        or field in known.get(protocol, ())
+    ):
         return f"the buffer {name} is not filled yet"
     if why := next((why for name, argument in buffer.transforms if (why := transforms.reason(name, argument))), ""):
         return why
@@ -104,6 +113,8 @@ def values(name: str, units: Units, i: int) -> list[bytes]:
     if (get := HEADERS.get(name) or ADDRESSES.get(name)) is not None:
         there = get(units, i) if name in ADDRESSES or units.kind in PACKETS else b""
         return [there] if there else []
+    if units.said is not None:
+        return list(units.said[i].buffers.get(name, ()))
     table = units.table
     if table is None or units.kind != datasets(name)[0]:
         return []

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from detectors.signature import events, modbus
+from detectors.signature import events, messages, modbus
 from detectors.signature.headers import PACKET_KEYWORDS, any_of, on_packets
 from detectors.signature.rule import Condition, Number
 from detectors.signature.units import PACKETS, PIECE, Units
@@ -54,6 +54,8 @@ def datasets(condition: Condition) -> tuple[str, ...]:
         return tuple(str(name).partition(",")[0] for name in names)
     if keyword in ANYWHERE or about_packets(condition):
         return ()
+    if keyword in messages.FACTS:
+        return messages.FACTS[keyword]
     if keyword in events.KEYWORDS:
         return (events.plain(str(value)).partition(".")[0],)
     if keyword in WORDS:
@@ -66,6 +68,8 @@ def reason(condition: Condition, known: Mapping[str, Iterable[str]]) -> str:
     keyword, value = condition.keyword, condition.value
     if keyword in events.KEYWORDS:
         return events.reason(str(value))
+    if keyword in messages.FACTS:
+        return ""
     if keyword == "app-layer-protocol" and condition.negated:
         return "that a flow speaks another protocol is not known before it has spoken"
     if keyword == "geoip":
@@ -138,6 +142,11 @@ def rows_mask(conditions: tuple[Condition, ...], units: Units) -> Mask:
             if units.kind not in PACKETS and each.keyword != "dsize":
                 return np.zeros(len(units), np.bool_)
             result &= units.once(each, partial(on_packets, each, units))
+        elif units.said is not None:
+            if each.keyword == "app-layer-protocol":
+                result &= units.kind in datasets(each)
+            else:
+                result &= messages.mask(each, units) if each.keyword in messages.FACTS else np.False_
         elif units.table is None or units.kind in (*PACKETS, PIECE):
             return np.zeros(len(units), np.bool_)
         else:

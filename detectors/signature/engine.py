@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from detectors.signature import buffers
+from detectors.signature import buffers, messages
 from detectors.signature.columns import decide
 from detectors.signature.conditions import rows_mask
 from detectors.signature.configs import Suppress
@@ -20,7 +20,8 @@ from detectors.signature.plan import Key, Plan, Ready, search
 from detectors.signature.rule import PAYLOAD, Dataset, Rule
 from detectors.signature.state import Place, State
 from detectors.signature.transforms import transformed
-from detectors.signature.units import PACKET, Tails, Units, units
+from detectors.signature.units import PACKET, PIECE, Tails, Units, units
+from sensor.applications.conversations import Conversations
 from sensor.columns import Array, Ints, Mask
 from sensor.decode.packets import Transport
 from sensor.events.seen import Seen
@@ -97,6 +98,7 @@ class Engine:
         self.changed: dict[tuple[int, int, int], str] = {}  # of this batch: matches whose action a rate_filter changes
         self.lists = plan.lists.copy()
         self.every = Every(sizes=plan.stream_sizes)
+        self.conversations = Conversations(messages.wanted({name for key, *_ in plan.groups for name in (*key.datasets, key.protocol)}))
         self.passed: OrderedDict[int, None] = OrderedDict()
         self.told: OrderedDict[tuple[int, int, int], None] = OrderedDict()  # conversation, frame, rank
         self.confirmed = np.zeros(len(plan.ready), np.int64)  # by rule: units that were looked at byte by byte, and those that were alerts
@@ -108,6 +110,11 @@ class Engine:
             return None
         self.changed = {}
         kinds = list(units(seen, self.tails))
+        said = self.conversations.messages(seen)
+        for each in kinds:
+            if each.kind == PIECE:
+                each.columns["application"] = np.array(["", *(one.name for one in self.conversations.applications)])[self.conversations.spoken[each.index]]
+        kinds += messages.units_of(seen, said)
         if self.plan.every:
             kinds.append(self.every.units(seen))
         found = [(number, *each) for number, kind in enumerate(kinds) for each in self._candidates(kind)]
@@ -266,7 +273,7 @@ class Engine:
 
     @property
     def evicted(self) -> int:
-        return self.state.evicted + self.tails.evicted + self.every.evicted + self.lists.evicted
+        return self.state.evicted + self.tails.evicted + self.every.evicted + self.conversations.evicted + self.lists.evicted
 
 
 def suppresses(each: Suppress, place: Place) -> bool:

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from detectors.signature import buffers, conditions, events, headers
+from detectors.signature import buffers, conditions, events, headers, messages
 from detectors.signature.configs import EventFilter, Filter, Suppress
 from detectors.signature.datasets import Lists
-from detectors.signature.match import Program
+from detectors.signature.match import DECODED, Program
 from detectors.signature.reputation import Reputations
 from detectors.signature.rule import (
     PAYLOAD,
@@ -99,6 +99,8 @@ class Key:
                 masks.append(c["reassembled"] == (word == "only_frag") if "reassembled" in c else np.full(len(units), word == "no_frag"))
             elif word in ("established", "not_established"):
                 masks.append(c["handshake" if handshake else "established"] == (word == "established"))
+        if self.protocol in messages.NAMES and units.kind == PIECE:
+            masks.append(c["application"] == self.protocol)
         if self.anchored and units.kind == PIECE:
             masks.append(c["origin"])
         result = np.ones(len(units), np.bool_)
@@ -154,7 +156,9 @@ def payload_of(rule: Rule) -> tuple[Check, ...]:
 def pattern_of(rule: Rule) -> Search | None:
     """The rarest content that must be in the payload, or else a regular expression: what is searched for in all rows at once."""
     best: tuple[float, bytes, bool] | None = None
-    for check in (check for buffer in rule.buffers if buffer.name == PAYLOAD and not buffer.transforms for check in buffer.checks):
+    for check in (
+        check for buffer in rule.buffers if (buffer.name == PAYLOAD or messages.speakers(buffer.name)) and not buffer.transforms for check in buffer.checks
+    ):
         if isinstance(check, Content) and not check.negated:
             pattern = check.pattern
             if check.fast_pattern and check.fast_pattern_part:
@@ -211,8 +215,11 @@ def rarity(pattern: bytes) -> float:
 def cannot(rule: Rule, known: Mapping[str, Iterable[str]]) -> str:
     """Why this engine cannot evaluate the rule; empty where it can. known: the fields of each dataset."""
     protocol = rule.header.protocol
+    known = {**known, **dict.fromkeys(messages.NAMES, ())}
     if protocol not in TRANSPORTS and protocol not in known:
         return f"the protocol {protocol} is not decoded yet"
+    if any(name in messages.NAMES for name in keys_of(rule)[0].datasets) and any(buffer.name == PAYLOAD for buffer in rule.buffers):
+        return "some contents name a buffer and others none: these would be about the stream, those about its messages"
     reasons = [buffers.reason(buffer, known) for buffer in rule.buffers] + [conditions.reason(each, known) for each in rule.conditions]
     if why := next(filter(None, reasons), ""):
         return why
@@ -227,7 +234,9 @@ def keys_of(rule: Rule) -> list[Key]:
     """The groups that a rule belongs to."""
     protocol = rule.header.protocol
     names = {name for each in rule.conditions for name in conditions.datasets(each)} | {name for each in rule.buffers for name in buffers.datasets(each.name)}
-    if protocol not in TRANSPORTS:
+    if protocol in messages.NAMES:  # contents that name no buffer look into the stream
+        names = {PIECE} if rule.buffers and not names and all(buffer.name in (PAYLOAD, DECODED) for buffer in rule.buffers) else {protocol}
+    elif protocol not in TRANSPORTS:
         names.add(protocol)
     about_packets = [each.keyword for each in rule.conditions if conditions.about_packets(each)]
     checks = [check for buffer in rule.buffers for check in buffer.checks]

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from detectors.signature.rule import Ranges
+from sensor.applications.application import Said
 from sensor.columns import PAD, Array, Bytes, Ints, Mask, order_by, padded
 from sensor.decode.packets import Outcome
 from sensor.events.seen import APART, Seen
-from sensor.events.table import Pdus, Table
+from sensor.events.table import Table
 
 PACKET, PIECE, EVERY = "packet", "stream", "every packet"  # kinds of units; any other is a dataset's name: its PDUs
 PACKETS = (PACKET, EVERY)
@@ -41,6 +42,7 @@ class Units:
     columns: dict[str, Array]
     table: Table | None = None
     masks: dict[Any, Any] = field(default_factory=dict)
+    said: list[Said] | None = None  # of messages: what rules ask for
 
     def __len__(self) -> int:
         return len(self.at)
@@ -137,8 +139,8 @@ class Tails:
                 self.tails.pop(conversation * 2 + 1, None)
 
 
-def sides(seen: Seen, pdus: Pdus) -> dict[str, Array]:
-    """The columns of PDUs' senders and receivers, from the flow table."""
+def sides(seen: Seen, pdus: Any) -> dict[str, Array]:
+    """The columns of senders and receivers, from the flow table. pdus: has columns flow, to_server, frame and ts_ns."""
     c, flow = seen.flows, pdus.flow
     from_b = pdus.to_server ^ c["server_is_b"][flow]
     columns: dict[str, Array] = {name: c[name][flow] for name in ("transport", "ip_version", "ip_protocol")}

@@ -396,11 +396,22 @@ def test_point_15_relative_matches_stay_within_their_buffer() -> None:
     assert frames_of(text, talk((0, WRITE), (0, READ))) == [4]
 
 
-def test_point_16_http_headers_are_not_looked_at_here() -> None:
-    """Normalised headers, certificates' subjects and so on come with the protocols' parsers: until then a rule says so."""
-    rule = make.rule('http.header; content:"Host|3a 20|a|0d 0a|";')
-    ((_, reason),) = Plan.of([rule], KNOWN).unable
-    assert "http.header" in reason
+@pytest.mark.parametrize(
+    ("options", "matches"),
+    [
+        ('http.uri; content:"/a b/";', True),  # escapes are read, the raw one keeps them
+        ('http.uri.raw; content:"/a%20b/";', True),
+        ('http.host; content:"plc.example"; startswith; endswith;', True),  # lower case, without the port
+        ('http.header; content:"Host|3a 20|PLC.example";', True),
+        ('http.header; content:"Cookie";', False),  # has a buffer of its own
+        ('http.cookie; content:"session=1";', True),
+        ('http.header_names; content:"|0d 0a|Host|0d 0a|Cookie|0d 0a 0d 0a|"; startswith;', True),
+    ],
+)
+def test_point_16_http_buffers(options: str, matches: bool) -> None:
+    request = b"GET /a%20b/ HTTP/1.1\r\nHost: PLC.example:8080\r\nCookie: session=1\r\n\r\n"
+    frames = talk((0, request), ends=(("10.0.0.1", 40_000), ("10.0.0.2", 8_080)))
+    assert frames_of(f"alert http any any -> any any ({options} sid:1;)", frames) == [4] * matches
 
 
 def test_point_17_pass() -> None:

@@ -1,0 +1,137 @@
+"""The conversations under way: each is recognised by its first bytes, fed in order, and forgotten when its flow is over."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from sensor.applications.application import Application, Conversation, Said
+from sensor.decode.packets import Transport
+from sensor.events.seen import APART, Seen
+
+MOST_CONVERSATIONS = 65_536
+MOST_HEAD = 2_048  # bytes after which a conversation that is none yet is none
+
+
+@dataclass(frozen=True)
+class Message:
+    """What was said, in which flow, and the packet that completed it: its row in the batch (0 at a flow's end), frame and time."""
+
+    application: str
+    said: Said
+    flow: int
+    row: int
+    frame: int
+    ts_ns: int
+
+
+@dataclass
+class Open:
+    """A flow: its parser, once it is known, or what was said until then. last: frame and time of what was fed last; done: there is nothing more to parse."""
+
+    application: Application | None = None
+    parser: Conversation | None = None
+    head: list[tuple[bool, bytes]] = field(default_factory=list)
+    last: tuple[int, int] = (0, 0)
+    done: bool = False
+
+
+class Conversations:
+    """Feeds parsers. spoken: by piece of the last batch, the place in `applications` of what it is part of, counted from 1; 0 where that was not known by then.
+
+    evicted: conversations that were forgotten before their end because there were too many.
+    """
+
+    def __init__(self, applications: tuple[Application, ...], most: int = MOST_CONVERSATIONS) -> None:
+        self.applications, self.most, self.evicted = applications, most, 0
+        self.open: OrderedDict[int, Open] = OrderedDict()  # by conversation
+        self.spoken = np.zeros(0, np.int64)
+
+    def messages(self, seen: Seen) -> list[Message]:
+        """What this batch says."""
+        self.spoken = np.zeros(len(seen.inspected.pieces) if seen.inspected else 0, np.int64)
+        if not self.applications or seen.inspected is None:
+            return []
+        pieces, packets, data, c = seen.inspected.pieces, seen.inspected.packets, seen.inspected.data, seen.flows
+        datagrams = np.flatnonzero((packets["transport"] == Transport.UDP) & (packets["flow"] >= 0) & (packets["payload_length"] > 0))
+        parts = [
+            (pieces.row, pieces.flow, pieces.to_server, pieces.at, pieces.end, pieces.frame, pieces.ts_ns, pieces.notes & APART != 0, np.arange(len(pieces))),
+            (
+                datagrams,
+                *(packets[name][datagrams] for name in ("flow", "to_server", "payload_at")),
+                packets["payload_at"][datagrams] + packets["payload_length"][datagrams],
+                *(packets[name][datagrams] for name in ("frame", "ts_ns")),
+                np.zeros(len(datagrams), np.bool_),
+                np.full(len(datagrams), -1),
+            ),
+        ]
+        columns = [np.concatenate(pair) for pair in zip(*parts, strict=True)]
+        order = np.argsort(columns[0], kind="stable")
+        found: list[Message] = []
+        for row, flow, to_server, at, end, frame, ts_ns, apart, piece in zip(*(column[order].tolist() for column in columns), strict=True):
+            key = int(c["conversation"][flow])
+            each = self._opened(key)
+            if each.done:
+                self._mark(piece, each)
+                continue
+            transport = Transport(int(c["transport"][flow]))
+            port = int(c["b_port" if c["server_is_b"][flow] else "a_port"][flow])
+            each.last = frame, ts_ns
+            for said in self._feed(each, to_server, data[at:end].tobytes(), transport, port, apart=apart):
+                assert each.application is not None
+                found.append(Message(each.application.name, said, flow, row, frame, ts_ns))
+            self._mark(piece, each)
+        for flow, key in zip(seen.over["flow"].tolist(), seen.over["conversation"].tolist(), strict=True):
+            over = self.open.pop(key, None)
+            if over is not None and over.parser is not None and over.application is not None and not over.done:
+                found += [Message(over.application.name, said, flow, 0, *over.last) for said in over.parser.close()]
+        return found
+
+    def _mark(self, piece: int, each: Open) -> None:
+        if piece >= 0 and each.application is not None:
+            self.spoken[piece] = self.applications.index(each.application) + 1
+
+    def _opened(self, key: int) -> Open:
+        each = self.open.get(key)
+        if each is None:
+            each = self.open[key] = Open()
+            if len(self.open) > self.most:
+                self.open.popitem(last=False)
+                self.evicted += 1
+        return each
+
+    def _feed(self, each: Open, to_server: bool, content: bytes, transport: Transport, port: int, *, apart: bool) -> Iterator[Said]:
+        if each.parser is None:
+            each.head.append((to_server, content))
+            self._recognise(each, transport, port)
+            if each.parser is None:
+                return
+            said, each.head = each.head, []
+        else:
+            said = [(to_server, content)]
+            if apart:
+                yield from each.parser.gap(to_server, 0)
+        for side, text in said:
+            if each.parser.broken:
+                break
+            yield from each.parser.feed(side, text)
+        each.done = each.parser.broken
+
+    def _recognise(self, each: Open, transport: Transport, port: int) -> None:
+        """By what the side that spoke first has said so far."""
+        first = each.head[0][0]
+        text = b"".join(content for side, content in each.head if side == first)
+        waiting = False
+        for application in self.applications:
+            if transport not in application.ports:
+                continue
+            verdict = application.starts(first, text, port in application.ports[transport])
+            if verdict:
+                each.application, each.parser = application, application.open()
+                return
+            waiting |= verdict is None
+        if not waiting or sum(len(content) for _, content in each.head) > MOST_HEAD:
+            each.done, each.head = True, []

@@ -1,0 +1,60 @@
+"""Rules over messages of general-purpose protocols."""
+
+from __future__ import annotations
+
+import ssl
+
+import pytest
+
+from tests.applications.test_tls import handshake
+from tests.detectors.signature.harness import fired, talk
+from tests.make import ACK, FIN, tcp
+
+WEB = (("10.0.0.1", 40_000), ("10.0.0.2", 8_080))
+GET = b"GET /cgi/Admin.php?id=%41 HTTP/1.1\r\nHost: plc.example\r\nUser-Agent: curl/8.1\r\n\r\n"
+OK = b"HTTP/1.1 200 OK\r\nServer: GoAhead\r\nContent-Length: 12\r\n\r\nhello needle"
+
+
+def rule(options: str, protocol: str = "http", sid: int = 1) -> str:
+    return f"alert {protocol} any any -> any any ({options} sid:{sid};)"
+
+
+@pytest.mark.parametrize("rows", [1, 4, 1 << 30])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (rule('http.method; content:"GET"; http.uri; content:"/cgi/";'), [(1, 5)]),
+        (rule('content:"/cgi/"; http_uri; content:"admin"; nocase; http_uri;', "tcp"), [(1, 5)]),
+        (rule('http.uri; content:"id=A"; endswith;'), [(1, 5)]),
+        (rule('http.uri; content:"GET";'), []),  # the bytes are there, in another buffer
+        (rule('http.user_agent; content:"curl"; startswith; flow:to_server;'), [(1, 5)]),
+        (rule('http.stat_code; content:"200"; flow:to_client;'), [(1, 6)]),
+        (rule('http.stat_code; content:"200"; flow:to_server;'), []),
+        (rule('file.data; content:"needle"; filesize:12;'), [(1, 6)]),
+        (rule('file.data; content:"needle"; filesize:>12;'), []),
+        (rule('http.server; pcre:"/^go.head$/i";'), [(1, 6)]),
+        (rule('http.host; content:!"example"; http.method; content:"GET";'), []),
+        (rule('http.header_names; content:"|0d 0a|Host|0d 0a|";'), [(1, 5)]),
+        (rule('content:"HTTP/1.1|0d 0a|Host";'), [(1, 5)]),  # the stream
+        (rule('content:"needle"; flow:to_client;'), [(1, 6)]),
+        (rule('content:"needle";', "tls"), []),
+    ],
+)
+def test_http(text: str, expected: list[tuple[int, int]], rows: int) -> None:
+    frames = talk((0, GET[:30]), (0, GET[30:]), (1, OK), ends=WEB)
+    assert fired(text, frames, rows) == expected
+
+
+def test_a_message_that_ends_with_its_flow() -> None:
+    frames = talk((0, GET), (1, b"HTTP/1.0 200 OK\r\nServer: GoAhead\r\n\r\nhello needle"), ends=WEB)
+    frames.append(tcp(*WEB[::-1], 501 + 50, flags=FIN | ACK, identification=9))
+    assert fired(rule('file.data; content:"needle";'), frames) == [(1, 5)]
+
+
+def test_other_conversations_are_none() -> None:
+    assert fired(rule('http.uri; content:"/cgi/";'), talk((0, b"\0\1\2 " + GET), (1, OK), ends=WEB)) == []
+
+
+def test_tls() -> None:
+    text = rule('tls.sni; content:"plc1"; nocase; startswith;', "tls") + "\n" + rule('tls.sni; content:"other";', "tls", 2)
+    assert [sid for sid, _ in fired(text, talk(*((int(not to_server), content) for to_server, content in handshake(ssl.TLSVersion.TLSv1_2)), ends=WEB))] == [1]
