@@ -103,6 +103,11 @@ class Ready:
         )
 
     @cached_property
+    def simple(self) -> bool:
+        """Whether it looks at nothing but the payload."""
+        return all(buffer.name == PAYLOAD for buffer in self.rule.buffers)
+
+    @cached_property
     def twice(self) -> bool:
         """Whether it looks at PDUs and at packets, so that one match may show in both."""
         return len({key.on_packets for key in self.keys}) > 1
@@ -116,7 +121,7 @@ def payload_of(rule: Rule) -> tuple[Check, ...]:
 def pattern_of(rule: Rule) -> tuple[bytes, bool] | None:
     """The rarest content that must be in the payload, and whether letters' case does not matter: what is searched for in all rows at once."""
     best: tuple[float, bytes, bool] | None = None
-    for check in (check for buffer in rule.buffers if buffer.name == PAYLOAD and not buffer.transforms for check in buffer.checks):
+    for check in (check for buffer in rule.buffers if buffer.name in buffers.WITHIN and not buffer.transforms for check in buffer.checks):
         if isinstance(check, Content) and not check.negated:
             pattern = check.pattern
             if check.fast_pattern and check.fast_pattern_part:
