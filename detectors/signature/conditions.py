@@ -61,6 +61,12 @@ def datasets(condition: Condition) -> tuple[str, ...]:
     return ("enip" if keyword in CIP else ALIASES.get(keyword, keyword).partition("_" if keyword in ("dnp3_obj", "dnp3_checksum") else ".")[0],)
 
 
+def code_of(condition: Condition) -> int | None:
+    """The code that a word or a number of WORDS stands for; None where it stands for none."""
+    text = str(condition.value)
+    return int(text) if text.isdecimal() else WORDS[condition.keyword][1].get(text)
+
+
 def reason(condition: Condition, known: Mapping[str, Iterable[str]]) -> str:
     """Why a keyword cannot be evaluated; empty where it can. known: the fields of each dataset."""
     keyword, value = condition.keyword, condition.value
@@ -74,7 +80,7 @@ def reason(condition: Condition, known: Mapping[str, Iterable[str]]) -> str:
     if any(name not in known for name in where):
         return f"the keyword {keyword} is about what is not decoded yet" if keyword != "app-layer-protocol" else f"the protocol {value} is not decoded yet"
     if keyword in WORDS:
-        return "" if value in WORDS[keyword][1] else f"{keyword}: {value} is no name that is known here"
+        return "" if code_of(condition) is not None else f"{keyword}: {value} is no name that is known here"
     named = ALIASES.get(keyword, keyword).partition(".")[2]
     here = not where or keyword in (*CIP, *modbus.KEYWORDS, "app-layer-protocol", "dnp3_obj", "dnp3_checksum")
     return "" if here or any(named in known[name] for name in where) else f"the keyword {keyword} has no field here"
@@ -100,9 +106,8 @@ def on_rows(condition: Condition, table: Table) -> Mask:
     elif name == "dnp3_checksum":
         mask = (table.anomaly & np.uint32(Anomaly.BAD_CHECKSUM) != 0) == (value == "incorrect")
     elif name in WORDS:
-        full, names = WORDS[name]
-        key = full.partition(".")[2]
-        mask = table.has(key) & (table.number(key) == names[str(value)])
+        key = WORDS[name][0].partition(".")[2]
+        mask = table.has(key) & (table.number(key) == code_of(condition))
     elif (key := name.partition(".")[2]) in table.fields:
         mask = field(table, key, value)
     else:

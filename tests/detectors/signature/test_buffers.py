@@ -88,6 +88,7 @@ STOP = s7.job(1, b"\x29\0\0\0\0\0\x09P_PROGRAM")
         ('enip.tag; content:!"Pump";', [(0, multiple("Pump")), (0, multiple("Pump", "Valve"))], ENIP, [5]),
         ("iec104.type_id:C_SC_NA_1;", [(0, unnumbered(1)[0]), (0, information(COMMAND)[0])], IEC104, [5]),
         ("iec104_asdu_func:c_sc_na_1;", [(0, unnumbered(1)[0]), (0, information(COMMAND)[0])], IEC104, [5]),
+        ("iec104_asdu_func:45;", [(0, unnumbered(1)[0]), (0, information(COMMAND)[0])], IEC104, [5]),
         ("iec104_asdu_func_code:45;", [(0, unnumbered(1)[0]), (0, information(COMMAND)[0])], IEC104, [5]),
         ("iec104_apci_type:u;", [(0, unnumbered(1)[0]), (0, information(COMMAND)[0])], IEC104, [4]),
         ("iec104.ioa:16; iec104.common_address:1;", [(0, information(COMMAND)[0])], IEC104, [4]),
