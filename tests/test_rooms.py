@@ -36,7 +36,14 @@ ROOMS: dict[str, set[str]] = {
         "sensor.beside",
     },
     "sensor.assets": {"sensor.columns", "sensor.events", "sensor.lang", "sensor.decode"},
-    "detectors": {"sensor.columns", "sensor.events", "sensor.lang", "sensor.decode.packets", "sensor.streams.flows"},  # of the two last, their words
+    "detectors": {
+        "sensor.columns",
+        "sensor.events",
+        "sensor.lang",
+        "sensor.decode.packets",
+        "sensor.streams.flows",
+        "sensor.decode.checksum",
+    },  # of the two, their words; rules ask for sums
     "sensor.summary": {"sensor.columns", "sensor.events", "sensor.lang", "sensor.decode.packets", "sensor.streams.flows"},
     "sensor.config": {"sensor.columns", "sensor.lang", "detectors"},
     "sensor.analysis": {"sensor.columns", "sensor.events", "sensor.pipeline", "sensor.assets", "sensor.summary", "sensor.config", "detectors"},

@@ -18,9 +18,8 @@ from detectors.signature.units import PACKETS, Units
 from sensor.columns import Ints, Mask
 from sensor.decode.packets import Encapsulation, Transport
 from sensor.events.table import Spans
-from sensor.protocols.modbus.codes import HEADER as MBAP
 
-LOW = (1 << 64) - 1
+MBAP = 8  # bytes before a PDU's data: the header and the function code (MODBUS Messaging Guide V1.0b, 3.1.3)
 
 
 def _column(units: Units, name: str, i: int) -> int:
@@ -132,7 +131,7 @@ def values(name: str, units: Units, i: int) -> list[bytes]:
         at, end = int(table.pdus.message_at[pdu]), int(table.pdus.message_end[pdu])
         return [table.pdus.data[at:end].tobytes()] if end > at else []
     if name == "modbus.data":
-        return [table.pdus.data[int(table.pdus.at[pdu]) + MBAP.itemsize : int(table.pdus.end[pdu])].tobytes()]
+        return [table.pdus.data[int(table.pdus.at[pdu]) + MBAP : int(table.pdus.end[pdu])].tobytes()]
     column = table.columns.get(name.partition(".")[2])
     if not isinstance(column, Spans):
         return []

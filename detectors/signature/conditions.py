@@ -15,8 +15,6 @@ from detectors.signature.units import PACKETS, PIECE, Units
 from sensor.columns import Mask
 from sensor.events.table import Lists, Table
 from sensor.events.vocabulary import Anomaly
-from sensor.protocols.iec104.apci import Format
-from sensor.protocols.iec104.types import TypeId
 
 # Decoded fields. Suricata's names for some of ours.
 ALIASES = {
@@ -25,7 +23,7 @@ ALIASES = {
     "dnp3_func": "dnp3.function", "dnp3_cmd_fc": "dnp3.function", "enip_command": "enip.command", "enip.status": "enip.encapsulation_status",
     "enip.cip_class": "enip.class_id", "enip.cip_instance": "enip.instance_id", "enip.cip_attribute": "enip.attribute_id", "enip.cip_status": "enip.general_status",
     "enip.cip_extendedstatus": "enip.extended_status", "enip.product_code": "enip.product_code", "enip.vendor_id": "enip.vendor_id",
-    "dnp3_ind": "dnp3.iin", "dnp3_cmd_ot": "dnp3.object_group", "iec104_asdu_func_code": "iec104.type_id", "cip_attribute": "enip.attribute_id",
+    "dnp3_ind": "dnp3.iin", "dnp3_cmd_ot": "dnp3.object_group", "iec104_asdu_func_code": "iec104.type_id", "iec104_asdu_func": "iec104.type_id", "cip_attribute": "enip.attribute_id",
     "cip_class": "enip.class_id", "cip_instance": "enip.instance_id", "cip_status": "enip.general_status", "cip_conn_path_class": "enip.connection_class_id",
     "enip.cip_service": "enip.service", "enip.identity_status": "enip.device_status", "enip.capabilities": "enip.capability_flags",
     "enip.device_type": "enip.device_type", "enip.serial": "enip.serial_number", "enip.revision": "enip.major_revision", "enip.state": "enip.device_state",
@@ -33,12 +31,13 @@ ALIASES = {
 ANY_TABLE = ("action", "trust")
 ANYWHERE = (*ANY_TABLE, "iprep", "geoip")  # what no dataset and no packet alone has
 CIP = ("cip_service", "cip_req", "cip_rsp", "enip_req", "enip_rsp")
-# Snort 3's words for codes: the field and its codes by name.
+# Snort 3's words for codes: the field and its codes by name. IEC 60870-5-104, 5.1.
 WORDS: Mapping[str, tuple[str, Mapping[str, int]]] = {
-    "iec104_apci_type": ("iec104.format", {"i": Format.I, "information_transfer_format": Format.I, "s": Format.S, "supervisory_function": Format.S,
-                         "u": Format.U, "unnumbered_control_function": Format.U}),
-    "iec104_asdu_func": ("iec104.type_id", {code.name.lower(): code for code in TypeId}),
-}  # fmt: skip
+    "iec104_apci_type": (
+        "iec104.format",
+        {"i": 0, "information_transfer_format": 0, "s": 1, "supervisory_function": 1, "u": 3, "unnumbered_control_function": 3},
+    )
+}
 
 
 def about_packets(condition: Condition) -> bool:

@@ -115,7 +115,7 @@ def test_fields(text: str, said: list[tuple[int, bytes]], ends: tuple[tuple[str,
         ("app-layer-protocol:!dnp3;", "not known before it has spoken"),
         ("app-layer-protocol:sip;", "the protocol sip is not decoded yet"),
         ("modbus: function 3; ttl:5;", "ttl is about packets, the rest of the rule about modbus"),
-        ("iec104_asdu_func:no_such;", "no_such is no name that is known here"),
+        ("iec104_apci_type:no_such;", "no_such is no name that is known here"),
         ('tcp.hdr; content:"x"; dnp3.data; content:"y";', "tcp.hdr is about packets, the rest of the rule about dnp3"),
     ],
 )
