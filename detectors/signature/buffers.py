@@ -6,6 +6,7 @@ A PDU may hold several values of one buffer, one for each event that it carries:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 import numpy as np
 
@@ -14,12 +15,11 @@ from detectors.signature import messages, transforms
 from detectors.signature.match import DECODED
 from detectors.signature.rule import PAYLOAD, Buffer, Dataset
 from detectors.signature.units import PACKETS, Units
-from sensor.columns import Ints
+from sensor.columns import Ints, Mask
 from sensor.decode.packets import Encapsulation, Transport
 from sensor.events.table import Spans
-from sensor.protocols.modbus.codes import HEADER as MBAP
 
-LOW = (1 << 64) - 1
+MBAP = 8  # bytes before a PDU's data: the header and the function code (MODBUS Messaging Guide V1.0b, 3.1.3)
 
 
 def _column(units: Units, name: str, i: int) -> int:
@@ -80,6 +80,7 @@ HEADERS: Mapping[str, Callable[[Units, int], bytes]] = {
     "icmpv6.hdr": _header(lambda _: 8, 8, Transport.ICMPV6),
 }
 ADDRESSES = {"ip.src": _address("source"), "ip.dst": _address("destination")}  # of packets and of PDUs
+WITHIN = (PAYLOAD, "modbus.data")  # those whose bytes are among the unit's own: what they must hold may be searched for there
 MESSAGES = {"dnp3.data": "dnp3", "modbus.data": "modbus"}  # of each PDU, whatever fields it has
 
 
@@ -108,6 +109,24 @@ def reason(buffer: Buffer, known: Mapping[str, Iterable[str]]) -> str:
     return next((why for check in buffer.checks if isinstance(check, Dataset) and (why := lists.reason(check))), "")
 
 
+def present(names: tuple[str, ...], units: Units, rows: Ints) -> Ints:
+    """Of these units, those that have values of all these buffers, as far as that is told without looking at each."""
+    table = units.table
+    for name in names:
+        if table is None or name in MESSAGES or name in HEADERS or name in ADDRESSES or name in (PAYLOAD, DECODED):
+            continue
+        rows = rows[units.once(("some", name), partial(_having, units, name.partition(".")[2]))[rows]]
+    return rows
+
+
+def _having(units: Units, field: str) -> Mask:
+    assert units.table is not None
+    some = np.zeros(len(units.table.pdus), np.bool_)
+    if field in units.table:
+        some[units.table.pdu[units.table.has(field)]] = True
+    return np.asarray(some[units.index], np.bool_)
+
+
 def values(name: str, units: Units, i: int) -> list[bytes]:
     """The values of a buffer in one unit."""
     if (get := HEADERS.get(name) or ADDRESSES.get(name)) is not None:
@@ -123,7 +142,7 @@ def values(name: str, units: Units, i: int) -> list[bytes]:
         at, end = int(table.pdus.message_at[pdu]), int(table.pdus.message_end[pdu])
         return [table.pdus.data[at:end].tobytes()] if end > at else []
     if name == "modbus.data":
-        return [table.pdus.data[int(table.pdus.at[pdu]) + MBAP.itemsize : int(table.pdus.end[pdu])].tobytes()]
+        return [table.pdus.data[int(table.pdus.at[pdu]) + MBAP : int(table.pdus.end[pdu])].tobytes()]
     column = table.columns.get(name.partition(".")[2])
     if not isinstance(column, Spans):
         return []

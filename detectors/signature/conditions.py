@@ -15,8 +15,6 @@ from detectors.signature.units import PACKETS, PIECE, Units
 from sensor.columns import Mask
 from sensor.events.table import Lists, Table
 from sensor.events.vocabulary import Anomaly
-from sensor.protocols.iec104.apci import Format
-from sensor.protocols.iec104.types import TypeId
 
 # Decoded fields. Suricata's names for some of ours.
 ALIASES = {
@@ -25,7 +23,7 @@ ALIASES = {
     "dnp3_func": "dnp3.function", "dnp3_cmd_fc": "dnp3.function", "enip_command": "enip.command", "enip.status": "enip.encapsulation_status",
     "enip.cip_class": "enip.class_id", "enip.cip_instance": "enip.instance_id", "enip.cip_attribute": "enip.attribute_id", "enip.cip_status": "enip.general_status",
     "enip.cip_extendedstatus": "enip.extended_status", "enip.product_code": "enip.product_code", "enip.vendor_id": "enip.vendor_id",
-    "dnp3_ind": "dnp3.iin", "dnp3_cmd_ot": "dnp3.object_group", "iec104_asdu_func_code": "iec104.type_id", "cip_attribute": "enip.attribute_id",
+    "dnp3_ind": "dnp3.iin", "dnp3_cmd_ot": "dnp3.object_group", "iec104_asdu_func_code": "iec104.type_id", "iec104_asdu_func": "iec104.type_id", "cip_attribute": "enip.attribute_id",
     "cip_class": "enip.class_id", "cip_instance": "enip.instance_id", "cip_status": "enip.general_status", "cip_conn_path_class": "enip.connection_class_id",
     "enip.cip_service": "enip.service", "enip.identity_status": "enip.device_status", "enip.capabilities": "enip.capability_flags",
     "enip.device_type": "enip.device_type", "enip.serial": "enip.serial_number", "enip.revision": "enip.major_revision", "enip.state": "enip.device_state",
@@ -33,12 +31,13 @@ ALIASES = {
 ANY_TABLE = ("action", "trust")
 ANYWHERE = (*ANY_TABLE, "iprep", "geoip")  # what no dataset and no packet alone has
 CIP = ("cip_service", "cip_req", "cip_rsp", "enip_req", "enip_rsp")
-# Snort 3's words for codes: the field and its codes by name.
+# Snort 3's words for codes: the field and its codes by name. IEC 60870-5-104, 5.1.
 WORDS: Mapping[str, tuple[str, Mapping[str, int]]] = {
-    "iec104_apci_type": ("iec104.format", {"i": Format.I, "information_transfer_format": Format.I, "s": Format.S, "supervisory_function": Format.S,
-                         "u": Format.U, "unnumbered_control_function": Format.U}),
-    "iec104_asdu_func": ("iec104.type_id", {code.name.lower(): code for code in TypeId}),
-}  # fmt: skip
+    "iec104_apci_type": (
+        "iec104.format",
+        {"i": 0, "information_transfer_format": 0, "s": 1, "supervisory_function": 1, "u": 3, "unnumbered_control_function": 3},
+    )
+}
 
 
 def about_packets(condition: Condition) -> bool:
@@ -63,6 +62,12 @@ def datasets(condition: Condition) -> tuple[str, ...]:
     return ("enip" if keyword in CIP else ALIASES.get(keyword, keyword).partition("_" if keyword in ("dnp3_obj", "dnp3_checksum") else ".")[0],)
 
 
+def code_of(condition: Condition) -> int | None:
+    """The code that a word or a number of WORDS stands for; None where it stands for none."""
+    text = str(condition.value)
+    return int(text) if text.isdecimal() else WORDS[condition.keyword][1].get(text)
+
+
 def reason(condition: Condition, known: Mapping[str, Iterable[str]]) -> str:
     """Why a keyword cannot be evaluated; empty where it can. known: the fields of each dataset."""
     keyword, value = condition.keyword, condition.value
@@ -78,7 +83,7 @@ def reason(condition: Condition, known: Mapping[str, Iterable[str]]) -> str:
     if any(name not in known for name in where):
         return f"the keyword {keyword} is about what is not decoded yet" if keyword != "app-layer-protocol" else f"the protocol {value} is not decoded yet"
     if keyword in WORDS:
-        return "" if value in WORDS[keyword][1] else f"{keyword}: {value} is no name that is known here"
+        return "" if code_of(condition) is not None else f"{keyword}: {value} is no name that is known here"
     named = ALIASES.get(keyword, keyword).partition(".")[2]
     here = not where or keyword in (*CIP, *modbus.KEYWORDS, "app-layer-protocol", "dnp3_obj", "dnp3_checksum")
     return "" if here or any(named in known[name] for name in where) else f"the keyword {keyword} has no field here"
@@ -104,9 +109,8 @@ def on_rows(condition: Condition, table: Table) -> Mask:
     elif name == "dnp3_checksum":
         mask = (table.anomaly & np.uint32(Anomaly.BAD_CHECKSUM) != 0) == (value == "incorrect")
     elif name in WORDS:
-        full, names = WORDS[name]
-        key = full.partition(".")[2]
-        mask = table.has(key) & (table.number(key) == names[str(value)])
+        key = WORDS[name][0].partition(".")[2]
+        mask = table.has(key) & (table.number(key) == code_of(condition))
     elif (key := name.partition(".")[2]) in table.fields:
         mask = field(table, key, value)
     else:

@@ -142,9 +142,11 @@ class Engine:
         if ready.rule.conditions:
             rows = rows[rows_mask(ready.rule.conditions, each)[rows]]
             rows = self.plan.reputations.kept(ready.rule, each, rows)
+        if ready.programs:
+            rows = buffers.present(tuple(buffer.name for buffer, _ in ready.programs), each, rows)
         if not rows.size:
             return
-        if shared is not None and not ready.rule.conditions:
+        if shared is not None and not ready.rule.conditions and ready.simple:
             rows, sure = each.once((shared, ready.payload), partial(decide, ready.payload, each, rows))
         else:
             rows, sure = decide(ready.payload, each, rows)

@@ -12,13 +12,12 @@ import numpy as np
 from detectors.signature.options import IP_KINDS, NOP, TCP_ONCE, ip_options, tcp_options
 from detectors.signature.units import Units
 from sensor.columns import Ints, Mask, read
-from sensor.decode.link import IPV4, IPV6
 from sensor.decode.packets import Outcome, Transport
 from sensor.events.table import Table
 from sensor.events.vocabulary import Anomaly, Kind
-from sensor.protocols.modbus.codes import ExceptionCode
 
 OfPackets = Callable[[Units], Mask]
+IPV4, IPV6 = 0x0800, 0x86DD  # EtherTypes
 WORD = np.dtype([("value", ">u2")])
 BROKEN = (Outcome.SHORT_TRANSPORT, Outcome.BAD_TRANSPORT)
 TCP, UDP = 6, 17
@@ -173,7 +172,9 @@ ON_ROWS: Mapping[str, Callable[[Table], Mask]] = {
     "modbus.invalid_length": marked(LENGTHS),
     "modbus.invalid_value": marked(Anomaly.BAD_VALUE),
     "modbus.value_mismatch": lambda table: marked(Anomaly.WRONG_RESPONSE | LENGTHS)(table) & table.is_response,
-    "modbus.invalid_exception_code": lambda table: table.has("exception_code") & ~np.isin(table.number("exception_code"), list(ExceptionCode)),
+    "modbus.invalid_exception_code": lambda table: (
+        table.has("exception_code") & ~np.isin(table.number("exception_code"), list(table.fields["exception_code"].enum or ()))
+    ),
     "modbus.invalid_unit_identifier": lambda table: np.asarray((table.number("unit_id") > 247) & (table.number("unit_id") < 255), np.bool_),
     "dnp3.bad_transport_crc": marked(Anomaly.BAD_CHECKSUM),
     "dnp3.malformed": marked(LENGTHS),

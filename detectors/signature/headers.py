@@ -120,7 +120,7 @@ ETHERTYPES = {"ipv4": 0x0800, "ipv6": 0x86DD, "arp": 0x0806}
 FLOW_NUMBERS = frozenset(keyword for keyword in NUMBERS if keyword.startswith("flow."))
 # Those that every packet is asked for, fragments and broken ones too.
 ALL_PACKETS = frozenset(CHECKSUMS) | FLOW_NUMBERS | {"fragbits", "fragoffset", "ipopts", "l3_proto", "stream_size", *events.KEYWORDS}
-PACKET_KEYWORDS = frozenset(NUMBERS) | ALL_PACKETS | {"flags", "sameip"}
+PACKET_KEYWORDS = frozenset(NUMBERS) | ALL_PACKETS | {"flags", "sameip", "rpc"}
 
 
 def on_packets(condition: Condition, units: Units) -> Mask:
@@ -149,11 +149,27 @@ def on_packets(condition: Condition, units: Units) -> Mask:
         mask = summed(keyword, units, bad=value == "invalid")
     elif keyword == "stream_size":
         mask = stream_size(str(value), units)
+    elif keyword == "rpc":
+        mask = called(str(value), units)
     elif keyword in events.KEYWORDS:
         mask = events.ON_PACKETS[events.plain(str(value))](units)
     else:
         raise ValueError(f"{keyword} is not looked at yet")
     return np.asarray(mask != condition.negated, np.bool_)
+
+
+RPC_CALL = np.dtype([("xid", ">u4"), ("kind", ">u4"), ("rpc_version", ">u4"), ("program", ">u4"), ("version", ">u4"), ("procedure", ">u4")])  # RFC 5531, 9
+
+
+def called(text: str, units: Units) -> Mask:
+    """program,version,procedure of a call of ONC RPC; over TCP behind the record's mark (RFC 5531, 11)."""
+    mark = np.where(units.columns["transport"] == Transport.TCP, 4, 0)
+    has = np.isin(units.columns["transport"], (Transport.TCP, Transport.UDP)) & (units.size >= mark + RPC_CALL.itemsize)
+    call = read(units.data, np.where(has, units.at + mark, 0), RPC_CALL)
+    has &= call["kind"] == 0
+    for name, wanted in zip(("program", "version", "procedure"), text.split(","), strict=False):
+        has &= (call[name] == int(wanted)) if wanted != "*" else True
+    return np.asarray(has, np.bool_)
 
 
 def summed(keyword: str, units: Units, *, bad: bool) -> Mask:

@@ -114,6 +114,7 @@ NAMES = (
     "iec104_asdu_func",
     "mms_func",
 )  # Snort 3: a name or number
+NAMED_BY = {"iec104.type_id": "iec104_asdu_func"}  # Snort 3's keyword for a field of ours, with its codes' names
 MQTT_FLAGS = {"mqtt.flags": ("dup", "retain"), "mqtt.connect.flags": ("username", "password", "will", "will_retain", "clean_session")}
 
 _FUNCTION_KINDS = ("assigned", "unassigned", "public", "user", "reserved", "all")

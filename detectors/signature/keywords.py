@@ -220,6 +220,9 @@ def table(fields: Mapping[str, Iterable[Field]]) -> dict[str, Keyword]:
             if field.enum and name in industrial.INTEGERS:
                 bits, names = industrial.INTEGERS[name]
                 both[name] = Keyword(industrial.integers(name, bits, industrial.members(field.enum) | dict(names or {})))
-            elif (reader := industrial.reader_of(name, field)) is not None:
+            elif field.enum and name in industrial.NAMED_BY:
+                alias = industrial.NAMED_BY[name]
+                both[alias] = Keyword(industrial.integers(alias, 8, industrial.members(field.enum)))
+            if name not in both and (reader := industrial.reader_of(name, field)) is not None:
                 ours[name] = Keyword(reader, field.kind != "span")
     return ours | TABLE | both

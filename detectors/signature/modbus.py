@@ -8,7 +8,6 @@ from detectors.signature.numbers import holds
 from detectors.signature.rule import Condition, Number
 from sensor.columns import Ints, Mask
 from sensor.events.table import Lists, Table
-from sensor.protocols.modbus.codes import Category
 
 KEYWORDS = ("modbus.function", "modbus.subfunction", "modbus.unit", "modbus.access", "modbus.accessed", "modbus.written")
 READ = {1: "coils", 2: "discretes", 3: "holding", 4: "input", 23: "holding"}
@@ -16,8 +15,8 @@ WRITE = {5: "coils", 6: "holding", 15: "coils", 16: "holding", 22: "holding", 23
 ACCESS = {"read": READ, "write": WRITE}
 BOTH = 23  # the function that reads and writes
 CATEGORIES = {
-    "assigned": (Category.PUBLIC,), "unassigned": (Category.UNASSIGNED,), "public": (Category.PUBLIC, Category.UNASSIGNED), "user": (Category.USER_DEFINED,),
-    "reserved": (Category.RESERVED,), "all": tuple(Category),
+    "assigned": ("PUBLIC",), "unassigned": ("UNASSIGNED",), "public": ("PUBLIC", "UNASSIGNED"), "user": ("USER_DEFINED",),
+    "reserved": ("RESERVED",), "all": ("PUBLIC", "UNASSIGNED", "USER_DEFINED", "RESERVED"),
 }  # fmt: skip
 
 
@@ -35,7 +34,8 @@ def one(keyword: str, each: Condition, access: str, mine: dict[str, Condition], 
     value, function = each.value, table.number("function_code")
     match keyword:
         case "modbus.function" if isinstance(value, str):
-            return np.isin(table.number("category"), CATEGORIES[value])
+            codes = table.fields["category"].enum
+            return np.isin(table.number("category"), [codes[name] for name in CATEGORIES[value]] if codes else [])
         case "modbus.access":
             kind, _, space = str(value).partition(" ")
             return np.isin(function, [code for code, where in ACCESS[kind].items() if not space or where == space])

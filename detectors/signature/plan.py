@@ -143,6 +143,11 @@ class Ready:
         )
 
     @cached_property
+    def simple(self) -> bool:
+        """Whether it looks at nothing but the payload."""
+        return all(buffer.name == PAYLOAD for buffer in self.rule.buffers)
+
+    @cached_property
     def twice(self) -> bool:
         """Whether it looks at PDUs and at packets, so that one match may show in both."""
         return len({key.on_packets for key in self.keys}) > 1
@@ -157,7 +162,10 @@ def pattern_of(rule: Rule) -> Search | None:
     """The rarest content that must be in the payload, or else a regular expression: what is searched for in all rows at once."""
     best: tuple[float, bytes, bool] | None = None
     for check in (
-        check for buffer in rule.buffers if (buffer.name == PAYLOAD or messages.speakers(buffer.name)) and not buffer.transforms for check in buffer.checks
+        check
+        for buffer in rule.buffers
+        if (buffer.name in buffers.WITHIN or messages.speakers(buffer.name)) and not buffer.transforms
+        for check in buffer.checks
     ):
         if isinstance(check, Content) and not check.negated:
             pattern = check.pattern

@@ -40,6 +40,7 @@ def six(payload: bytes, next_header: int = 17, hop_limit: int = 9) -> bytes:
 
 
 UDP6 = struct.pack("!HHHH", 1, 2, 12, 0) + b"abcd"
+CALL = struct.pack("!6I", 7, 0, 2, 100_000, 2, 3)
 BAD_SUM = ethernet(ipv4(A[0], B[0], 17, struct.pack("!HHHH", 1, 2, 12, 0x1234) + b"abcd"))
 GOOD_TCP = tcp(A, B, 100, b"abc")
 BAD_TCP = GOOD_TCP[:-1] + b"X"
@@ -115,6 +116,9 @@ TOO_BIG = six(b"\2\0\0\0\0\0\5\xdc" + bytes(8), 58)
         (rule("flow.age:>4;", "udp any any -> any any"), [(10**9, udp(A, B, b"x")), (6 * 10**9, udp(A, B, b"x", 2)), (9 * 10**9, udp(A, B, b"x", 3))], [2, 3]),
         (rule("vlan.id:5;"), [ethernet(b"\0\5\x08\0" + GOOD_TCP[14:], 0x8100), GOOD_TCP], [1]),
         (rule("vlan.layers:1;", "pkthdr any any -> any any"), [ethernet(b"\0\5\x08\0" + GOOD_TCP[14:], 0x8100), udp(A, B, b"x")], [1]),
+        (rule("rpc:100000,2,3;", "udp any any -> any any"), [udp(A, B, CALL), udp(A, B, CALL[:-1] + b"\4"), udp(A, B, b"short")], [1]),
+        (rule("rpc:100000,*,4;", "udp any any -> any any"), [udp(A, B, CALL), udp(A, B, CALL[:-1] + b"\4"), udp(A, B, b"short")], [2]),
+        (rule("rpc:100000;", "tcp any any -> any any"), talk((0, b"\x80\0\0\x18" + CALL), (0, CALL), ends=WEB), [4]),
         (rule('tcp.hdr; content:"|01 F6|"; offset:2; depth:2;', "tcp any any -> any any"), [GOOD_TCP, tcp(B, A, 1)], [1]),
         (rule("tcp.hdr; bsize:24;", "tcp any any -> any any"), [syn(b"\2\4\5\xb4"), GOOD_TCP], [1]),
         (rule('ipv4.hdr; content:"|40 06|"; offset:8; depth:2;'), [GOOD_TCP, udp(A, B, b"x", 2)], [1]),

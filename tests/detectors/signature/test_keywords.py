@@ -122,7 +122,7 @@ CONDITIONS: dict[str, tuple[tuple[str, str, object], tuple[str, ...]]] = {
     "mqtt.flags": (("dup, !retain", "mqtt.flags", "dup,!retain"), ("qos",)),
     "mqtt.connect.flags": (("username,!password", "mqtt.connect.flags", "username,!password"), ("x",)),
     "mqtt.connack.session_present": (("yes", "mqtt.connack.session_present", eq(1)), ("maybe",)),
-    "iec104_asdu_func": (("C_SC_NA_1", "iec104_asdu_func", "c_sc_na_1"), ("C-SC",)),
+    "iec104_asdu_func": (("C_SC_NA_1", "iec104_asdu_func", Number("=", 45)), ("no_such",)),
     "iec104_apci_type": (("u", "iec104_apci_type", "u"), ("-",)),
     "iec104_asdu_func_code": (("45", "iec104_asdu_func_code", eq(45)), ("x",)),
     "s7commplus_func": (("explore", "s7commplus_func", "explore"), ("?",)),

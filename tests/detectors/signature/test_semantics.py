@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from detectors.signature.plan import Plan
 from detectors.signature.rule import Content, Rule
 from tests.detectors.signature import make
-from tests.detectors.signature.harness import KNOWN, A, B, fired, talk
+from tests.detectors.signature.harness import A, B, fired, talk
 from tests.detectors.signature.test_engine import WEB, S, every, modbus
 from tests.make import ACK, RST, SYN, tcp, udp
 from tests.protocols.dnp3.make import request, segment
