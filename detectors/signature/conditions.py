@@ -74,7 +74,8 @@ def reason(condition: Condition, known: Mapping[str, Iterable[str]]) -> str:
     if keyword in events.KEYWORDS:
         return events.reason(str(value))
     if keyword in messages.FACTS:
-        return ""
+        asked = value if isinstance(value, tuple) else (value,)
+        return "" if keyword not in messages.NUMERIC or all(isinstance(each, Number) for each in asked) else f"{keyword} is asked by number here"
     if keyword == "app-layer-protocol" and condition.negated:
         return "that a flow speaks another protocol is not known before it has spoken"
     if keyword == "geoip":

@@ -15,18 +15,23 @@ from sensor.applications import APPLICATIONS
 from sensor.applications.application import Application, Said
 from sensor.applications.conversations import Message
 from sensor.columns import Ints, Mask, padded
+from sensor.decode.packets import Transport
 from sensor.events.seen import Seen
 
 NAMES = frozenset(application.name for application in APPLICATIONS)
 PREFIXES: Mapping[str, tuple[str, ...]] = {
     "http": ("http",), "tls": ("tls",), "ja3": ("tls",), "ja3s": ("tls",), "ja4": ("tls",), "ssh": ("ssh",), "ftp": ("ftp",), "telnet": ("telnet",),
     "smtp": ("smtp",), "email": ("smtp",), "sip": ("sip",), "file": ("http", "smtp"),
+    "dns": ("dns",), "mdns": ("mdns",), "mqtt": ("mqtt",),
 }  # fmt: skip
 UNFILLED = ("file.magic",)
 FACTS: Mapping[str, tuple[str, ...]] = {
     "filesize": ("http", "smtp"), "tls.version": ("tls",), "ssl_version": ("tls",), "ssl_state": ("tls",), "tls.cert_chain_len": ("tls",),
-    "ssh.protoversion": ("ssh",), "ftp.dynamic_port": ("ftp",), "ftp.mode": ("ftp",),
+    "ssh.protoversion": ("ssh",), "ftp.dynamic_port": ("ftp",), "ftp.mode": ("ftp",), "dns.opcode": ("dns",), "dns.rcode": ("dns",), "dns.rrtype": ("dns",),
+    "mqtt.type": ("mqtt",), "mqtt.qos": ("mqtt",), "mqtt.reason_code": ("mqtt",), "mqtt.protocol_version": ("mqtt",),
 }  # fmt: skip
+NUMERIC = frozenset(name for name in FACTS if name.startswith(("dns.", "mqtt."))) | {"filesize", "tls.cert_chain_len", "ftp.dynamic_port"}
+OVER_UDP = frozenset(application.name for application in APPLICATIONS if Transport.UDP in application.ports)
 
 
 def speakers(buffer: str) -> tuple[str, ...]:

@@ -228,6 +228,8 @@ def cannot(rule: Rule, known: Mapping[str, Iterable[str]]) -> str:
         return f"the protocol {protocol} is not decoded yet"
     if any(name in messages.NAMES for name in keys_of(rule)[0].datasets) and any(buffer.name == PAYLOAD for buffer in rule.buffers):
         return "some contents name a buffer and others none: these would be about the stream, those about its messages"
+    if protocol in messages.OVER_UDP and keys_of(rule)[0].datasets == (PIECE,):
+        return f"contents about {protocol} have to name a buffer: without one they look into streams, and it has datagrams"
     reasons = [buffers.reason(buffer, known) for buffer in rule.buffers] + [conditions.reason(each, known) for each in rule.conditions]
     if why := next(filter(None, reasons), ""):
         return why

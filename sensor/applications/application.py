@@ -46,7 +46,7 @@ class Conversation:
         """The next bytes of one direction (of a datagram protocol: one datagram, whole)."""
         raise NotImplementedError
 
-    def gap(self, to_server: bool, size: int) -> Iterator[Said]:  # noqa: ARG002  those that can go on ask which direction
+    def gap(self, to_server: bool, size: int) -> Iterator[Said]:
         """So many bytes of this direction were never seen. By default what follows cannot be told any more."""
         self.broken, self.why = True, f"{size} bytes are missing"
         return iter(())

@@ -56,7 +56,7 @@ class SipConversation(Conversation):
         said.transaction = self._transaction((head.value(b"cseq"), head.value(b"call-id") or head.value(b"i")))
         yield said
 
-    def gap(self, to_server: bool, size: int) -> Iterator[Said]:  # noqa: ARG002 datagrams stand alone
+    def gap(self, to_server: bool, size: int) -> Iterator[Said]:
         return iter(())
 
     def _transaction(self, key: tuple[bytes, bytes]) -> int:
@@ -73,7 +73,7 @@ class Sip(Application):
     name = "sip"
     ports: ClassVar = {Transport.UDP: frozenset((5060, 5061))}
 
-    def starts(self, to_server: bool, data: bytes, expected: bool) -> bool | None:  # noqa: ARG002 both sides ask and answer, and begin clearly
+    def starts(self, to_server: bool, data: bytes, expected: bool) -> bool | None:
         return bool(_BEGIN.match(data.lstrip(b"\r\n")[:2048]))
 
     def open(self) -> Conversation:

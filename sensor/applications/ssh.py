@@ -132,7 +132,7 @@ class Ssh(Application):
     name = "ssh"
     ports: ClassVar = {Transport.TCP: frozenset((22, 2222, 2200, 22222))}
 
-    def starts(self, to_server: bool, data: bytes, expected: bool) -> bool | None:  # noqa: ARG002 both sides begin alike, and clearly
+    def starts(self, to_server: bool, data: bytes, expected: bool) -> bool | None:
         if len(data) < 7:
             return None if _BEGIN.match(data + b"SSH-2.0"[len(data) :]) else False
         return bool(_BEGIN.match(data))

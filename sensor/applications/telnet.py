@@ -96,7 +96,7 @@ class Telnet(Application):
     name = "telnet"
     ports: ClassVar = {Transport.TCP: frozenset((23, 2323))}
 
-    def starts(self, to_server: bool, data: bytes, expected: bool) -> bool | None:  # noqa: ARG002 both sides begin alike
+    def starts(self, to_server: bool, data: bytes, expected: bool) -> bool | None:
         """Two negotiations; where Telnet is expected one, or text."""
         if expected and (data[:1] == b"\xff" or len(data) >= 4):
             if data[:1] != b"\xff":

@@ -209,7 +209,7 @@ class Tls(Application):
         Transport.TCP: frozenset((443, 465, 563, 636, 802, 853, 989, 990, 992, 993, 994, 995, 2221, 3269, 4843, 5061, 5986, 8443, 8883, 9443, 19998))
     }
 
-    def starts(self, to_server: bool, data: bytes, expected: bool) -> bool | None:  # noqa: ARG002 what it looks at is sure enough
+    def starts(self, to_server: bool, data: bytes, expected: bool) -> bool | None:
         """A record with the begin of a hello, or a hello of SSL 2 whose lengths add up."""
         if to_server and data[:1] >= b"\x80":
             if len(data) < 11:

@@ -13,7 +13,9 @@ from sensor.cli.reference import format_option
 from sensor.cli.terminal import printable
 
 if TYPE_CHECKING:
+    from detectors.signature.explain import Account
     from detectors.signature.load import Problem, RuleSet
+    from detectors.signature.plan import Ready
 
 paths_argument = click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path))
 home_option = click.option("--home-net", metavar="CIDR,...", help="The addresses of the plant, $HOME_NET in rules. [default: private addresses]")
@@ -22,7 +24,7 @@ variable_option = click.option("--var", "settings", multiple=True, metavar="NAME
 
 @click.group()
 def rules() -> None:
-    """Check or list rules in Suricata's and Snort's language."""
+    """Check, list, explain or profile rules in Suricata's and Snort's language."""
 
 
 @rules.command(epilog="Example: tapsight rules check emerging-scada.rules local/ --home-net 10.1.0.0/16")
@@ -76,6 +78,75 @@ def list_(paths: tuple[Path, ...], home_net: str | None, settings: tuple[str, ..
         return
     for rule in found.rules:
         click.echo(printable(f"{rule.id}:{rule.rev}  {rule.action} {rule.header.protocol}  {rule.msg}"))
+
+
+rules_option = click.option(
+    "--rules", "paths", multiple=True, metavar="FILE|DIR", type=click.Path(path_type=Path), help="Where the rules are. [default: those that ship]"
+)
+
+
+@rules.command(epilog="Example: tapsight rules explain 9000001 plant.pcap")
+@click.argument("sid", type=int)
+@click.argument("captures", nargs=-1, metavar="[CAPTURE]...")
+@rules_option
+@home_option
+@variable_option
+def explain(sid: int, captures: tuple[str, ...], paths: tuple[Path, ...], home_net: str | None, settings: tuple[str, ...]) -> None:
+    """Say what a rule does, in the order of evaluation; and over a capture, how much each step of it leaves."""
+    from detectors.signature.explain import STEPS, words
+    from detectors.signature.load import RuleSet
+
+    found = read(paths or shipped(), home_net, settings)
+    chosen = [rule for rule in found.rules if rule.sid == sid]
+    if not chosen:
+        reasons = [problem_line(problem) for problem in found.problems if problem.sid == sid]
+        raise click.ClickException(printable(reasons[0]) if reasons else f"no rule has the sid {sid}")
+    for ready, account in counted(RuleSet(tuple(chosen)), captures):
+        for line in words(ready):
+            click.echo(printable(line))
+        for step, left in zip(STEPS, account.left, strict=True) if captures else ():
+            click.echo(f"{left:>12,}  {step}")
+
+
+@rules.command(epilog="Example: tapsight rules profile plant.pcap --rules local.rules")
+@click.argument("captures", nargs=-1, required=True, metavar="CAPTURE...")
+@rules_option
+@home_option
+@variable_option
+@click.option("--most", type=click.IntRange(1), default=30, show_default=True, help="How many rules to show.")
+def profile(captures: tuple[str, ...], paths: tuple[Path, ...], home_net: str | None, settings: tuple[str, ...], most: int) -> None:
+    """Time and hits by rule, the dearest first. What rules share (the search, addresses and ports) is nobody's."""
+    done = counted(read(paths or shipped(), home_net, settings), captures)
+    click.echo(f"{'ms':>10} {'candidates':>12} {'alerts':>10}  rule")
+    for _, account in sorted(done, key=lambda pair: -pair[1].ns)[:most]:
+        click.echo(printable(f"{account.ns / 1e6:>10.1f} {account.left[3]:>12,} {account.left[5]:>10,}  {account.rule.id} {account.rule.msg}"))
+
+
+def shipped() -> tuple[Path, ...]:
+    """The rules that ship."""
+    from rules import pack_files
+
+    return tuple(pack_files())
+
+
+def counted(found: RuleSet, captures: tuple[str, ...]) -> list[tuple[Ready, Account]]:
+    """Each rule made ready, and its account over these captures."""
+    from detectors.signature.detector import Signatures
+    from detectors.signature.explain import Counting
+    from detectors.signature.plan import Plan
+    from sensor.analysis import Analysis
+    from sensor.capture import open_captures
+    from sensor.protocols import PROTOCOLS
+
+    plan = Plan.of(found.rules, {each.name: [field.name for field in each.fields] for each in PROTOCOLS}, found.filters)
+    engine = Counting(plan)
+    if captures:
+        analysis = Analysis(signatures=Signatures(engine))
+        analysis.run(open_captures(captures))
+        problems = [f"{source.name}: offset {problem.offset}: {problem.message}" for source in analysis.sources for problem in source.problems]
+        if not analysis.sources or problems:
+            raise click.ClickException(problems[0] if problems else f"no captures found in {', '.join(captures)}")
+    return list(zip(plan.ready, engine.accounts, strict=True))
 
 
 def read(paths: tuple[Path, ...], home_net: str | None, settings: tuple[str, ...]) -> RuleSet:

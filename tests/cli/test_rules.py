@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import struct
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from sensor.cli.main import cli
+from tests.detectors.signature.harness import talk
 
 GOOD = 'alert tcp any any -> $HOME_NET any (msg:"good \x1b[31m[red]"; content:"a"; rawbytes; sid:1;)\n'
 BAD = 'alert tcp any any -> any any (contnt:"\x1b[31m"; sid:2;)\n# alert tcp any any -> any any (sid:3;)\n'
@@ -72,3 +74,39 @@ def test_a_missing_file(tmp_path: Path) -> None:
     code, text = run("check", str(tmp_path / "no.rules"))
     assert code == 1
     assert "No such file" in text
+
+
+def test_explain_and_profile(file: Path, tmp_path: Path) -> None:
+    file.write_text(
+        'alert tcp any any -> any 502 (msg:"write"; flow:to_server; content:"|06|"; offset:7; depth:1; modbus.unit_id:1; sid:7;)\n'
+        'alert tcp any any -> any any (msg:"needle"; content:"needle"; fast_pattern; pcre:"/le$/"; sid:8;)\n'
+    )
+    capture = tmp_path / "a.pcap"
+    write = b"\0\1\0\0\0\6\1\6\0\x10\x12\x34"
+    capture.write_bytes(pcap(talk((0, write), (1, write)) + talk((0, b"needle" + b"." * 40), (0, b"needle"), ends=(("10.0.0.3", 1_025), ("10.0.0.4", 80)))))
+    code, text = run("explain", "7", str(capture), "--rules", str(file))
+    assert code == 0, text
+    assert "flow: to_server" in text
+    assert "content '\\x06': offset 7, depth 1" in text
+    assert [int(line.split()[0]) for line in text.splitlines()[-6:]][:2] == [2, 1]
+    assert text.splitlines()[-1].split() == ["1", "alerts"]
+    code, text = run("explain", "8", str(capture), "--rules", str(file))
+    assert code == 0, text
+    assert text.splitlines()[-1].split() == ["1", "alerts"]
+    assert int(text.splitlines()[-4].split()[0]) == 2  # by the search
+    code, text = run("profile", str(capture), "--rules", str(file))
+    assert code == 0, text
+    assert {line.split()[-2] + line.split()[2] for line in text.splitlines()[1:]} == {"1:71", "1:81"}
+    assert run("explain", "99", "--rules", str(file))[0] == 1
+    assert "no rule has the sid 99" in run("explain", "99", "--rules", str(file))[1]
+
+
+def test_explain_a_rule_that_ships() -> None:
+    code, text = run("explain", "9000001")
+    assert code == 0, text
+    assert "looks at s7comm" in text
+
+
+def pcap(frames: list[bytes]) -> bytes:
+    head = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65_535, 1)
+    return head + b"".join(struct.pack("<IIII", i, 0, len(frame), len(frame)) + frame for i, frame in enumerate(frames, 1))

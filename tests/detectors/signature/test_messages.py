@@ -6,9 +6,11 @@ import ssl
 
 import pytest
 
+from detectors.signature.load import loads
+from detectors.signature.plan import Plan
 from tests.applications.test_tls import handshake
-from tests.detectors.signature.harness import fired, talk
-from tests.make import ACK, FIN, tcp
+from tests.detectors.signature.harness import FIELDS, KNOWN, fired, talk
+from tests.make import ACK, FIN, tcp, udp
 
 WEB = (("10.0.0.1", 40_000), ("10.0.0.2", 8_080))
 GET = b"GET /cgi/Admin.php?id=%41 HTTP/1.1\r\nHost: plc.example\r\nUser-Agent: curl/8.1\r\n\r\n"
@@ -58,3 +60,17 @@ def test_other_conversations_are_none() -> None:
 def test_tls() -> None:
     text = rule('tls.sni; content:"plc1"; nocase; startswith;', "tls") + "\n" + rule('tls.sni; content:"other";', "tls", 2)
     assert [sid for sid, _ in fired(text, talk(*((int(not to_server), content) for to_server, content in handshake(ssl.TLSVersion.TLSv1_2)), ends=WEB))] == [1]
+
+
+def test_dns() -> None:
+    query = b"\0\1\1\0\0\1\0\0\0\0\0\0\4evil\7example\0\0\1\0\1"
+    frames = [udp(("10.0.0.1", 5_000), ("10.0.0.2", 53), query), udp(("10.0.0.1", 5_001), ("10.0.0.2", 53), query.replace(b"evil", b"good"), 2)]
+    assert fired(rule('dns.query; content:"evil";', "dns"), frames) == [(1, 1)]
+    assert fired(rule('dns.query; content:"evil"; nocase; endswith;', "udp"), frames) == []
+    assert fired(rule('dns.query; content:"example"; dns.opcode:0;', "dns"), frames, 1) == [(1, 1), (1, 2)]
+    assert fired(rule('dns.query; content:"example"; dns.opcode:!0;', "dns"), frames) == []
+
+
+def test_what_cannot_be_asked_is_said() -> None:
+    for text in (rule('content:"evil";', "dns"), rule('content:"a"; http.uri; content:"b";')):
+        assert len(Plan.of(loads(text, {}, FIELDS).rules, KNOWN).unable) == 1

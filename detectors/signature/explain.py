@@ -1,0 +1,127 @@
+"""What a rule does, in words and in the order of evaluation; and over traffic, how many units each step of it leaves and how long it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from time import perf_counter_ns
+from typing import Any
+
+import numpy as np
+
+from detectors.signature.engine import Engine
+from detectors.signature.match import DECODED
+from detectors.signature.plan import Key, Ready
+from detectors.signature.rule import PAYLOAD, Buffer, Check, Content, Number, Pcre, Rule
+from detectors.signature.units import PACKET, Units
+from sensor.columns import Ints, Mask
+
+STEPS = ("looked at", "by address, port, direction and flow", "by the search", "by keywords and fixed bytes", "confirmed byte by byte", "alerts")
+
+
+def words(ready: Ready) -> list[str]:
+    """What the rule will do, a line a step."""
+    rule = ready.rule
+    h = rule.header
+    lines = [f"{rule.action} {h.protocol} {h.source.text} {h.source_ports.text} {h.direction} {h.destination.text} {h.destination_ports.text}"]
+    if rule.flow:
+        lines.append(f"flow: {', '.join(sorted(rule.flow))}")
+    places = {"packets" if key.on_packets else " and ".join(key.datasets) if key.datasets else "PDUs and streams" for key in ready.keys}
+    lines.append(f"looks at {', '.join(sorted(places))}")
+    lines.append(f"searches all of them at once for {text(ready.pattern.expression)}" if ready.pattern else "searches for nothing: asks all of them")
+    lines += [f"asks for {'no ' if each.negated else ''}{each.keyword} {spoken(each.value)}" for each in rule.conditions]
+    for buffer, _ in ready.programs:
+        lines += list(_of_buffer(buffer))
+    lines += [f"asks or sets {each.track}'s bit {'|'.join(each.names)}: {each.command}" for each in rule.bits]
+    lines += [f"asks or sets the variable {each.name}: {each.operator} {each.value}" for each in rule.flowints]
+    lines += [f"{each.kind}: {each.count} in {each.seconds} s, {each.track}" for each in rule.thresholds]
+    return [*lines, "says nothing (noalert)" if rule.noalert else f"says: {rule.msg}"]
+
+
+def _of_buffer(buffer: Buffer) -> Iterator[str]:
+    names = {PAYLOAD: "the payload", DECODED: "what base64_decode gave"}
+    yield f"in {names.get(buffer.name, buffer.name)}" + "".join(f", {name}" for name, _ in buffer.transforms) + ":"
+    for check in buffer.checks:
+        yield f"  {described(check)}"
+
+
+def described(check: Check) -> str:
+    """One check with what is said of it."""
+    said = []
+    for each in fields(check):
+        value = getattr(check, each.name)
+        if each.name in ("pattern", "negated") or value is None or value is False or value == "" or (value == 0 and each.name != "offset"):
+            continue
+        said.append(each.name if value is True else f"{each.name} {spoken(value)}")
+    name = type(check).__name__.lower()
+    pattern = f" {text(check.pattern)}" if isinstance(check, Content | Pcre) else ""
+    return f"{'not ' if getattr(check, 'negated', False) else ''}{name}{pattern}{': ' if said else ''}{', '.join(said)}"
+
+
+def spoken(value: Any) -> str:
+    """A keyword's value."""
+    if isinstance(value, tuple):
+        return " or ".join(map(spoken, value))
+    if isinstance(value, Number):
+        return f"{value.operator} {value.value}" + (f" {value.high}" if value.high else "")
+    return text(value) if isinstance(value, bytes) else str(value)
+
+
+def text(pattern: bytes) -> str:
+    """Bytes as rules write them."""
+    return repr(pattern)[1:]
+
+
+@dataclass
+class Account:
+    """Of one rule: units that each step left (see STEPS), and nanoseconds."""
+
+    rule: Rule
+    left: list[int] = field(default_factory=lambda: [0] * len(STEPS))
+    ns: int = 0
+
+
+class Counting(Engine):
+    """An engine that keeps accounts of what it does. Slower: for rules' authors."""
+
+    def __init__(self, plan: Any) -> None:
+        super().__init__(plan)
+        self.accounts = [Account(ready.rule) for ready in plan.ready]
+
+    def _candidates(self, each: Units) -> Iterator[tuple[Ready, Ints, bool]]:
+        for key, plain, patterned in self.plan.groups:
+            if self._is_asked(key, each):
+                rows = key.rows(each, handshake=self.handshake)
+                for ready in (*plain, *patterned):
+                    account = self.accounts[ready.rank]
+                    account.left[0] += len(each)
+                    account.left[1] += 0 if rows is None else len(rows)
+        begin = perf_counter_ns()
+        for ready, rows, sure in super()._candidates(each):
+            account = self.accounts[ready.rank]
+            account.ns += perf_counter_ns() - begin
+            account.left[3] += len(rows)
+            yield ready, rows, sure
+            begin = perf_counter_ns()
+
+    @staticmethod
+    def _is_asked(key: Key, each: Units) -> bool:
+        return (each.kind == PACKET) == key.on_packets and (not key.datasets or each.kind in key.datasets)
+
+    def _narrow(self, each: Units, ready: Ready, rows: Ints, shared: Key | None = None) -> Iterator[tuple[Ready, Ints, bool]]:
+        self.accounts[ready.rank].left[2] += len(rows)
+        yield from super()._narrow(each, ready, rows, shared)
+
+    def _holds(self, ready: Ready, each: Units, here: int, content: bytes) -> bool:
+        begin = perf_counter_ns()
+        result = super()._holds(ready, each, here, content)
+        account = self.accounts[ready.rank]
+        account.ns += perf_counter_ns() - begin
+        account.left[4] += result
+        return result
+
+    def _told(self, seen: Any, matches: Any, holds: Mask, row: Ints, frame: Ints) -> Any:
+        result = super()._told(seen, matches, holds, row, frame)
+        for rank, count in enumerate(np.bincount(result.rank, minlength=len(self.accounts)).tolist()):
+            self.accounts[rank].left[5] += count
+        return result
