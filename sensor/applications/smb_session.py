@@ -1,0 +1,181 @@
+"""What SMB 1 and SMB 2 share: the tables of a connection, NTLM's messages, and what named pipes carry.
+
+[MS-NLMP] 2.2.1 (messages), 2.2.2.1 (AV_PAIR), 2.2.2.10 (VERSION).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from sensor.applications.application import MOST_HELD, MOST_OPEN, Said
+from sensor.applications.dcerpc import Dcerpc, size_of
+from sensor.applications.reading import Transactions, text
+
+MOST_PIPES = 16  # of one connection that are listened to
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+def number(data: bytes, at: int, size: int) -> int:
+    """A little-endian number. Raises EOFError where it is not there."""
+    if at < 0 or at + size > len(data):
+        raise EOFError(f"{size} bytes are expected at byte {at}, {max(len(data) - at, 0)} are there")
+    return int.from_bytes(data[at : at + size], "little")
+
+
+def unicode(data: bytes) -> bytes:
+    """UTF-16 as UTF-8, without NUL."""
+    return data[: len(data) & ~1].decode("utf-16-le", "replace").replace("\0", "").encode()
+
+
+def keep(table: dict[K, V], key: K, value: V, most: int = MOST_OPEN) -> None:
+    """Puts it in; the oldest goes when there are too many."""
+    table.pop(key, None)
+    table[key] = value
+    if len(table) > most:
+        del table[next(iter(table))]
+
+
+@dataclass(slots=True)
+class Pending:
+    """A request that waits for its answer. name: of the share or file that it opens. file: that it reads or writes."""
+
+    transaction: int
+    name: bytes = b""
+    file: Hashable = None
+
+
+@dataclass
+class Session:
+    """The tables of one connection, each with a bound. files: name by file identifier. shares: path by tree identifier."""
+
+    transactions: Transactions = field(default_factory=Transactions)
+    pending: dict[Hashable, Pending] = field(default_factory=dict)
+    shares: dict[int, bytes] = field(default_factory=dict)
+    files: dict[Hashable, bytes] = field(default_factory=dict)
+    pipes: dict[Hashable, Dcerpc] = field(default_factory=dict)
+
+    def request(self, key: Hashable) -> Pending:
+        found = Pending(self.transactions.begin())
+        keep(self.pending, key, found)
+        return found
+
+    def answered(self, key: Hashable, *, last: bool = True) -> Pending:
+        """The request that is answered; one that nobody saw has nothing but a new transaction."""
+        found = self.pending.get(key)
+        if found is None:
+            return Pending(self.transactions.begin())
+        if last:
+            del self.pending[key]
+        return found
+
+    def share(self, said: Said, path: bytes) -> None:
+        """A tree connect's path: IPC$ is where named pipes are."""
+        if path:
+            is_pipe = path.upper().endswith(b"IPC$")
+            said.buffers["smb.named_pipe" if is_pipe else "smb.share"] = [path]
+            said.about["tapsight.smb.share"] = text(path)
+
+    def opens(self, said: Said, name: bytes) -> None:
+        if name:
+            said.buffers["file.name"] = [name]
+            said.about["file.name"] = text(name)
+
+    def about_file(self, said: Said, file: Hashable) -> None:
+        if name := self.files.get(file):
+            said.about["file.name"] = text(name)
+
+    def about_share(self, said: Said, tree: int) -> None:
+        if path := self.shares.get(tree):
+            said.about["tapsight.smb.share"] = text(path)
+
+    def pipe(self, to_server: bool, file: Hashable, tree: int, data: bytes, size: int, version: str) -> Iterator[Said]:
+        """What one side says in a pipe, `size` bytes of which `data` was captured. Files of disks are none, and what does not begin with DCE/RPC is not either."""
+        share = self.shares.get(tree, b"IPC$")
+        if not share.upper().endswith(b"IPC$"):
+            return
+        if file not in self.pipes:
+            if not _begins(data):
+                return
+            keep(self.pipes, file, Dcerpc(self.transactions), MOST_PIPES)
+        pipe = self.pipes[file]
+        yield from self._named(pipe.feed(to_server, data), file, version)
+        if size > len(data):
+            yield from self._named(pipe.gap(to_server, size - len(data)), file, version)
+        while len(self.pipes) > 1 and sum(each.n_held for each in self.pipes.values()) > MOST_HELD:
+            del self.pipes[next(iter(self.pipes))]
+
+    def closes(self, file: Hashable) -> None:
+        self.files.pop(file, None)
+        self.pipes.pop(file, None)
+
+    def close(self, version: str) -> Iterator[Said]:
+        for file, pipe in self.pipes.items():
+            yield from self._named(pipe.close(), file, version)
+        self.pipes.clear()
+
+    def _named(self, said: Iterator[Said], file: Hashable, version: str) -> Iterator[Said]:
+        for each in said:
+            each.facts["smb.version"] = version
+            if name := self.files.get(file):
+                each.about["tapsight.smb.named_pipe"] = text(name)
+            yield each
+
+
+def _begins(data: bytes) -> bool:
+    try:
+        return len(data) >= 16 and size_of(data) is not None and data[4] in (0x00, 0x10) and data[6:8] == b"\0\0"
+    except ValueError:
+        return False
+
+
+def ntlm(said: Said, blob: bytes) -> None:
+    """The NTLM message in a security blob, as far as it is there: who logs on (smb.ntlmssp_user, smb.ntlmssp_domain), or who the server says it is."""
+    at = blob.find(b"NTLMSSP\0")
+    if at < 0:
+        return
+    message = blob[at:]
+    try:
+        match number(message, 8, 4):
+            case 2:
+                _challenge(said, message)
+            case 3:
+                _authenticate(said, message)
+    except EOFError:
+        said.about["tapsight.smb.problem"] = "an NTLM message is cut short"
+
+
+def _field(message: bytes, at: int) -> bytes:
+    size, begin = number(message, at, 2), number(message, at + 4, 4)
+    return message[begin : begin + size]
+
+
+def _challenge(said: Said, message: bytes) -> None:
+    """[MS-NLMP] 2.2.1.2."""
+    flags = number(message, 20, 4)
+    names = {1: "host.hostname", 2: "tapsight.smb.server_domain", 3: "host.name", 4: "tapsight.smb.server_dns_domain"}
+    if flags & 0x02000000 and len(message) >= 56:
+        major, minor, build = message[48], message[49], number(message, 50, 2)
+        said.about["host.os.version"] = f"{major}.{minor}.{build}"
+    pairs, at = _field(message, 40), 0
+    for _ in range(16):
+        kind, size = number(pairs, at, 2), number(pairs, at + 2, 2)
+        if kind == 0:
+            break
+        if kind in names and (name := unicode(pairs[at + 4 : at + 4 + size])):
+            said.about[names[kind]] = text(name)
+        at += 4 + size
+
+
+def _authenticate(said: Said, message: bytes) -> None:
+    """[MS-NLMP] 2.2.1.3."""
+    is_unicode = len(message) < 64 or bool(number(message, 60, 4) & 1)
+    for at, buffer, key in ((28, "smb.ntlmssp_domain", "user.domain"), (36, "smb.ntlmssp_user", "user.name"), (44, "", "tapsight.smb.workstation")):
+        value = _field(message, at)
+        value = unicode(value) if is_unicode else value.replace(b"\0", b"")
+        if value:
+            said.about[key] = text(value)
+            if buffer:
+                said.buffers[buffer] = [value]
