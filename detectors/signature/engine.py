@@ -255,7 +255,7 @@ class Engine:
             fresh = int(each.fresh[here]) if buffer.name == PAYLOAD and not buffer.transforms else 0
             values = [content] if buffer.name == PAYLOAD else [decoded] if buffer.name == DECODED else buffers.values(buffer.name, each, here)
             for each_value in values:
-                variables: dict[str, Any] = {REPRESENTATION: content[4:5]} if content else {}
+                variables: dict[str, Any] = {REPRESENTATION: messages.representation(each.said[here]) if each.said else content[4:5]} if content else {}
                 value = transformed(each_value, buffer.transforms)
                 if program.holds(value, variables, fresh, self.costs) and all(
                     self.lists.holds(check, value) for check in buffer.checks if isinstance(check, Dataset)

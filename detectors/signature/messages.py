@@ -21,7 +21,7 @@ from sensor.events.seen import Seen
 NAMES = frozenset(application.name for application in APPLICATIONS)
 PREFIXES: Mapping[str, tuple[str, ...]] = {
     "http": ("http",), "tls": ("tls",), "ja3": ("tls",), "ja3s": ("tls",), "ja4": ("tls",), "ssh": ("ssh",), "ftp": ("ftp",), "telnet": ("telnet",),
-    "smtp": ("smtp",), "email": ("smtp",), "sip": ("sip",), "file": ("http", "smtp"),
+    "smtp": ("smtp",), "email": ("smtp",), "sip": ("sip",), "file": ("http", "smtp", "smb"), "smb": ("smb",), "dce": ("dcerpc", "smb"),
     "dns": ("dns",), "mdns": ("mdns",), "mqtt": ("mqtt",),
 }  # fmt: skip
 UNFILLED = ("file.magic",)
@@ -29,8 +29,9 @@ FACTS: Mapping[str, tuple[str, ...]] = {
     "filesize": ("http", "smtp"), "tls.version": ("tls",), "ssl_version": ("tls",), "ssl_state": ("tls",), "tls.cert_chain_len": ("tls",),
     "ssh.protoversion": ("ssh",), "ftp.dynamic_port": ("ftp",), "ftp.mode": ("ftp",), "dns.opcode": ("dns",), "dns.rcode": ("dns",), "dns.rrtype": ("dns",),
     "mqtt.type": ("mqtt",), "mqtt.qos": ("mqtt",), "mqtt.reason_code": ("mqtt",), "mqtt.protocol_version": ("mqtt",),
+    "smb.version": ("smb",), "dce_iface": ("dcerpc", "smb"), "dce_opnum": ("dcerpc", "smb"),
 }  # fmt: skip
-NUMERIC = frozenset(name for name in FACTS if name.startswith(("dns.", "mqtt."))) | {"filesize", "tls.cert_chain_len", "ftp.dynamic_port"}
+NUMERIC = frozenset(name for name in FACTS if name.startswith(("dns.", "mqtt."))) | {"filesize", "tls.cert_chain_len", "ftp.dynamic_port", "dce_opnum"}
 OVER_UDP = frozenset(application.name for application in APPLICATIONS if Transport.UDP in application.ports)
 
 
@@ -50,7 +51,8 @@ def has(condition: Condition, said: Said) -> bool:
     if fact is None:
         return False
     facts, asked = (value if isinstance(value, tuple) else (value,) for value in (fact, condition.value))
-    found = any(_equal(one, each) for one in asked for each in facts)
+    equal = _is_interface if condition.keyword == "dce_iface" else _equal
+    found = any(equal(one, each) for one in asked for each in facts)
     return found != condition.negated
 
 
@@ -58,6 +60,19 @@ def _equal(asked: Number | str | int, fact: Number | str | int) -> bool:
     if isinstance(asked, Number):
         return isinstance(fact, int) and bool(holds(asked, np.array([fact]))[0])
     return str(asked).lower() == str(fact).lower()
+
+
+def _is_interface(asked: Number | str | int, fact: Number | str | int) -> bool:
+    """dce_iface: uuid[,operator,version] of uuid,version."""
+    identifier, _, rest = str(asked).partition(",")
+    operator, _, version = rest.partition(",")
+    mine, _, spoken = str(fact).partition(",")
+    return mine == identifier and (not rest or _equal(Number("!=" if operator == "!" else operator, int(version)), int(spoken)))
+
+
+def representation(said: Said) -> bytes:
+    """The byte order that a DCE/RPC call states, as its header does (C706 14.1)."""
+    return b"\x10" if said.facts.get("dce.byte_order") == "little" else b"\0"
 
 
 def mask(condition: Condition, units: Units) -> Mask:

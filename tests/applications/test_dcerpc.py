@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from detectors.signature.rule import Condition, Number
 from sensor.applications.application import MOST_HELD
 from sensor.applications.dcerpc import FIRST, LAST, MOST_CONTEXTS, Dcerpc, DcerpcOverTcp, Pdu
-from tests.applications.talk import broken, cuts, survives, talk
+from tests.applications.script import broken, cuts, survives, talk
 from tests.detectors.signature.make import rule
 
 SRVSVC, SVCCTL, NDR = "4b324fc8-1670-01d3-1278-5a47bf6ee188", "367abb81-9844-35f1-ad32-98f038001003", "8a885d04-1ceb-11c9-9fe8-08002b104860"

@@ -14,7 +14,7 @@ from sensor.applications import smb1, smb2
 from sensor.applications.application import MOST_HELD, Said
 from sensor.applications.dcerpc import FIRST, LAST, Pdu
 from sensor.applications.smb import Smb, SmbOverTcp
-from tests.applications.talk import Script, broken, cuts, survives, talk
+from tests.applications.script import Script, broken, cuts, survives, talk
 from tests.applications.test_dcerpc import SRVSVC, bind, bind_ack, pdu, request, response
 from tests.make import tcp
 

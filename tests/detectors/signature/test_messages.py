@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ssl
+import struct
+import uuid
 
 import pytest
 
@@ -74,3 +76,39 @@ def test_dns() -> None:
 def test_what_cannot_be_asked_is_said() -> None:
     for text in (rule('content:"evil";', "dns"), rule('content:"a"; http.uri; content:"b";')):
         assert len(Plan.of(loads(text, {}, FIELDS).rules, KNOWN).unable) == 1
+
+
+INTERFACE = "4b324fc8-1670-01d3-1278-5a47bf6ee188"  # srvsvc
+
+
+@pytest.mark.parametrize(
+    ("options", "matches"),
+    [
+        (f"dce_iface:{INTERFACE}; dce_opnum:31;", True),
+        (f"dce_iface:{INTERFACE}; dce_opnum:30-40;", True),
+        (f"dce_iface:{INTERFACE}; dce_opnum:1,2;", False),
+        (f"dce_iface:{INTERFACE},<4;", True),
+        (f"dce_iface:{INTERFACE},>3;", False),
+        ("dce_iface:00000000-1670-01d3-1278-5a47bf6ee188;", False),
+        (f'dce_iface:{INTERFACE}; dce_stub_data; content:"stub"; byte_test:4,=,7,4,dce;', True),
+        ('dce_stub_data; content:"stub"; byte_test:4,=,8,4,dce;', False),
+    ],
+)
+def test_dcerpc(options: str, matches: bool) -> None:
+    name, transfer = uuid.UUID(INTERFACE).bytes_le, uuid.UUID("8a885d04-1ceb-11c9-9fe8-08002b104860").bytes_le
+    bind = call(
+        11,
+        struct.pack("<HHIBBBB", 4280, 4280, 0, 1, 0, 0, 0) + struct.pack("<HBB", 0, 1, 0) + name + struct.pack("<HH", 3, 0) + transfer + struct.pack("<I", 2),
+    )
+    accept = call(
+        12,
+        struct.pack("<HHIH", 4280, 4280, 1, 4) + b"135\0" + b"\0\0" + struct.pack("<BBH", 1, 0, 0) + struct.pack("<HH", 0, 0) + transfer + struct.pack("<I", 2),
+    )
+    request = call(0, struct.pack("<IHH", 8, 0, 31) + b"stub" + struct.pack("<I", 7), 2)
+    frames = talk((0, bind), (1, accept), (0, request), ends=(("10.0.0.1", 40_000), ("10.0.0.2", 135)))
+    assert fired(rule(options, "tcp"), frames) == [(1, 6)] * matches
+
+
+def call(kind: int, body: bytes, number: int = 1) -> bytes:
+    """A PDU in one fragment (C706 12.6.3.1), little-endian."""
+    return struct.pack("<BBBBIHHI", 5, 0, kind, 3, 0x10, 16 + len(body), 0, number) + body
