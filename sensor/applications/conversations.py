@@ -49,14 +49,19 @@ class Conversations:
         self.applications, self.most, self.evicted = applications, most, 0
         self.open: OrderedDict[int, Open] = OrderedDict()  # by conversation
         self.spoken = np.zeros(0, np.int64)
+        self.number, self.done = np.zeros(0, np.int64), np.zeros(0, np.bool_)  # by flow: its application, as in `spoken`; whether nothing is left to parse
+        self.transports = {transport for application in applications for transport in application.ports}
 
     def messages(self, seen: Seen) -> list[Message]:
         """What this batch says."""
         self.spoken = np.zeros(len(seen.inspected.pieces) if seen.inspected else 0, np.int64)
         if not self.applications or seen.inspected is None:
             return []
+        if len(self.done) < (flows := len(seen.flows["conversation"])):
+            self.number, self.done = (np.concatenate((column, np.zeros(flows - len(column), column.dtype))) for column in (self.number, self.done))
         pieces, packets, data, c = seen.inspected.pieces, seen.inspected.packets, seen.inspected.data, seen.flows
-        datagrams = np.flatnonzero((packets["transport"] == Transport.UDP) & (packets["flow"] >= 0) & (packets["payload_length"] > 0))
+        is_asked = (packets["transport"] == Transport.UDP) & (packets["flow"] >= 0) & (packets["payload_length"] > 0)
+        datagrams = np.flatnonzero(is_asked if Transport.UDP in self.transports else is_asked & False)
         parts = [
             (pieces.row, pieces.flow, pieces.to_server, pieces.at, pieces.end, pieces.frame, pieces.ts_ns, pieces.notes & APART != 0, np.arange(len(pieces))),
             (
@@ -69,13 +74,18 @@ class Conversations:
             ),
         ]
         columns = [np.concatenate(pair) for pair in zip(*parts, strict=True)]
+        over = self.done[columns[1]]
+        known = np.flatnonzero(over & (columns[-1] >= 0))
+        self.spoken[columns[-1][known]] = self.number[columns[1][known]]
         order = np.argsort(columns[0], kind="stable")
+        order = order[~over[order]]
         found: list[Message] = []
         for row, flow, to_server, at, end, frame, ts_ns, apart, piece in zip(*(column[order].tolist() for column in columns), strict=True):
             key = int(c["conversation"][flow])
             each = self._opened(key)
             if each.done:
                 self._mark(piece, each)
+                self.done[flow] = True
                 continue
             transport = Transport(int(c["transport"][flow]))
             port = int(c["b_port" if c["server_is_b"][flow] else "a_port"][flow])
@@ -84,6 +94,8 @@ class Conversations:
                 assert each.application is not None
                 found.append(Message(each.application.name, said, flow, row, frame, ts_ns))
             self._mark(piece, each)
+            self.number[flow] = self.spoken[piece] if piece >= 0 else 0
+        self.done[seen.over["flow"]], self.number[seen.over["flow"]] = False, 0
         for flow, key in zip(seen.over["flow"].tolist(), seen.over["conversation"].tolist(), strict=True):
             over = self.open.pop(key, None)
             if over is not None and over.parser is not None and over.application is not None and not over.done:
