@@ -106,7 +106,8 @@ class Engine:
 
     def on_batch(self, seen: Seen) -> Matches | None:
         """The matches that are alerts; None where there are none."""
-        if seen.inspected is None:
+        if seen.inspected is None:  # only flows that are over
+            self._forget(seen)
             return None
         self.changed = {}
         kinds = list(units(seen, self.tails))
@@ -119,10 +120,13 @@ class Engine:
             kinds.append(self.every.units(seen))
         found = [(number, *each) for number, kind in enumerate(kinds) for each in self._candidates(kind)]
         matches = self._confirm(seen, kinds, found) if found else None
-        self.state.forget(seen.over["conversation"])
-        self.tails.forget(seen.over["conversation"])
-        self.every.forget(seen.over["conversation"])
+        self._forget(seen)
         return matches or None
+
+    def _forget(self, seen: Seen) -> None:
+        for each in (self.state, self.tails, self.every):
+            each.forget(seen.over["conversation"])
+        self.conversations.forget(seen)
 
     def _candidates(self, each: Units) -> Iterator[tuple[Ready, Ints, bool]]:
         """Rules, the units that header, flow, search and columns could not exclude, and whether those match for certain."""

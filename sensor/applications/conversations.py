@@ -95,12 +95,18 @@ class Conversations:
                 found.append(Message(each.application.name, said, flow, row, frame, ts_ns))
             self._mark(piece, each)
             self.number[flow] = self.spoken[piece] if piece >= 0 else 0
-        self.done[seen.over["flow"]], self.number[seen.over["flow"]] = False, 0
         for flow, key in zip(seen.over["flow"].tolist(), seen.over["conversation"].tolist(), strict=True):
-            over = self.open.pop(key, None)
-            if over is not None and over.parser is not None and over.application is not None and not over.done:
-                found += [Message(over.application.name, said, flow, 0, *over.last) for said in over.parser.close()]
+            last = self.open.get(key)
+            if last is not None and last.parser is not None and last.application is not None and not last.done:
+                found += [Message(last.application.name, said, flow, 0, *last.last) for said in last.parser.close()]
         return found
+
+    def forget(self, seen: Seen) -> None:
+        """Flows that are over: their numbers will be others'."""
+        if len(self.done):
+            self.done[seen.over["flow"]], self.number[seen.over["flow"]] = False, 0
+        for key in seen.over["conversation"].tolist() if self.open else ():
+            self.open.pop(key, None)
 
     def _mark(self, piece: int, each: Open) -> None:
         if piece >= 0 and each.application is not None:

@@ -8,11 +8,13 @@ import uuid
 
 import pytest
 
+from detectors.signature.detector import Signatures
 from detectors.signature.load import loads
 from detectors.signature.plan import Plan
+from sensor.analysis import Analysis
 from tests.applications.test_tls import handshake
-from tests.detectors.signature.harness import FIELDS, KNOWN, fired, talk
-from tests.make import ACK, FIN, tcp, udp
+from tests.detectors.signature.harness import FIELDS, KNOWN, fired, signatures, talk
+from tests.make import ACK, FIN, RST, batches, tcp, udp
 
 WEB = (("10.0.0.1", 40_000), ("10.0.0.2", 8_080))
 GET = b"GET /cgi/Admin.php?id=%41 HTTP/1.1\r\nHost: plc.example\r\nUser-Agent: curl/8.1\r\n\r\n"
@@ -112,3 +114,18 @@ def test_dcerpc(options: str, matches: bool) -> None:
 def call(kind: int, body: bytes, number: int = 1) -> bytes:
     """A PDU in one fragment (C706 12.6.3.1), little-endian."""
     return struct.pack("<BBBBIHHI", 5, 0, kind, 3, 0x10, 16 + len(body), 0, number) + body
+
+
+def test_a_flow_number_given_again_is_another_conversation() -> None:
+    """What is over leaves nothing behind, even when more flows end together than one result holds."""
+    frames = []
+    for i in range(3):
+        ends = (("10.0.0.1", 40_000 + i), ("10.0.0.2", 8_080))
+        frames += [*talk((0, GET), (1, OK), ends=ends), tcp(*ends, 101 + len(GET), flags=RST, identification=7)]
+    for rows in (1, 6, 1 << 30):
+        assert [sid for sid, _ in fired(rule('http.uri; content:"/cgi/";'), frames, rows)] == [1, 1, 1]
+    engine = signatures(rule('http.uri; content:"/cgi/";')).engine
+    analysis = Analysis(signatures=Signatures(engine))
+    analysis.run(batches(frames, 6))
+    assert not engine.conversations.open
+    assert not engine.conversations.done.any()
