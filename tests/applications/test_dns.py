@@ -203,8 +203,9 @@ def test_names_as_dnspython_reads_them(asked: list[tuple[str, str]]) -> None:
         theirs.question.append(dns.rrset.RRset(dns.name.from_text(name), dns.rdataclass.IN, dns.rdatatype.from_text(kind)))
     ours = parse(theirs.to_wire())
     assert not ours.problem
-    assert [record.name.decode() for record in ours.sections[0]] == [name for name, _ in asked]
-    assert [record.target for record in ours.sections[1]] == [f"x.{name}".encode() for name, _ in asked]
+    # dnspython points from a name to an earlier one that differs in case only (RFC 1035 2.3.3)
+    assert [record.name.decode().lower() for record in ours.sections[0]] == [name.lower() for name, _ in asked]
+    assert [str(record.target, "ascii").lower() for record in ours.sections[1]] == [f"x.{name}".lower() for name, _ in asked]
 
 
 @given(st.data())
