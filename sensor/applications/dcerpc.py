@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import ClassVar, Literal
 
-from sensor.applications.application import MOST_HELD, MOST_OPEN, Application, Conversation, Said
-from sensor.applications.reading import Cursor, Framed, Transactions
+from sensor.applications.application import MOST_HELD, Application, Conversation, Said
+from sensor.applications.reading import Cursor, Framed, Transactions, keep
 from sensor.decode.packets import Transport
 
 HEADER = 16
@@ -66,7 +66,7 @@ ABSTRACT = {  # [MS-*] and C706: interfaces by what people call them
 
 
 def byte_order(data: bytes | bytearray) -> Literal["little", "big"]:
-    """C706 14.2.5."""
+    """C706 14.2.5: of the data representation, which both kinds of header have at byte 4."""
     return "little" if data[4] & 0xF0 == 0x10 else "big"
 
 
@@ -190,9 +190,7 @@ class Dcerpc(Framed):
             cursor.skip(16)
         if (open_call := self._calls.get(call)) is None or flags & FIRST:
             open_call = Call(self._accepted.get(context, ""), opnum, self._transactions.begin())
-            self._calls[call] = open_call
-            if len(self._calls) > MOST_OPEN:
-                del self._calls[next(iter(self._calls))]
+            keep(self._calls, call, open_call)
         yield from self._stub(cursor, said, call, flags, open_call)
 
     def _response(self, cursor: Cursor, order: Literal["little", "big"], said: Said, call: int, flags: int) -> Iterator[Said]:

@@ -5,7 +5,7 @@ The parser is our own: dnspython raises for a message that is broken at its end 
 a sender of many compressed names chooses. This one gives what it can read, in the order of the wire, with bounded work.
 
 Buffers are names without the last dot, as they are written on the wire (upper and lower case as sent), labels joined with dots; the root is empty.
-Facts: dns.opcode, dns.rcode (the header's four bits) integers; dns.rrtype a tuple of integers, a query's question types, an answer's record types.
+Facts, of DNS itself only: dns.opcode, dns.rcode (the header's four bits) integers; dns.rrtype a tuple of integers, a query's question types, an answer's record types.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class Names:
             else:
                 raise ValueError(f"a label at byte {here.at - 1} is of a kind that does not exist")
         name = b".".join(labels)
-        if len(name) > 253 + 8:  # RFC 1035 2.3.4, and not exact to the byte: what is longer than that cannot be meant
+        if len(name) > 253:  # 255 with the first label's length and the root: RFC 1035 2.3.4
             raise ValueError(f"the name at byte {begin} is longer than 255 bytes")
         self._known[begin] = name
         return name
@@ -195,9 +195,11 @@ def said(message: Message, prefix: str, to_server: bool, transaction: int) -> Sa
                 buffers["dns.query"] = names["queries"]
         if names["answers"]:
             buffers["dns.answer.name"] = names["answers"]
-    kinds = tuple(record.type for record in message.sections[int(message.is_answer)])
-    facts: dict[str, int | str | tuple[int | str, ...]] = {"dns.opcode": message.flags >> 11 & 15, "dns.rcode": message.flags & 15, "dns.rrtype": kinds}
-    return Said(to_server, dict(buffers), facts, about(message), transaction)
+    found = Said(to_server, dict(buffers), about=about(message), transaction=transaction)
+    if prefix == "dns":
+        kinds = tuple(record.type for record in message.sections[int(message.is_answer)])
+        found.facts = {"dns.opcode": message.flags >> 11 & 15, "dns.rcode": message.flags & 15, "dns.rrtype": kinds}
+    return found
 
 
 def plausible(data: bytes, expected: bool) -> bool:

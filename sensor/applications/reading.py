@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
+from typing import TypeVar
 
 from sensor.applications.application import MOST_HELD, MOST_OPEN, Conversation, Said
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+def keep(table: dict[K, V], key: K, value: V, most: int = MOST_OPEN) -> None:
+    """Puts it in; the oldest goes when there are too many."""
+    table.pop(key, None)
+    table[key] = value
+    if len(table) > most:
+        del table[next(iter(table))]
 
 
 def text(data: bytes) -> str:
@@ -174,10 +186,7 @@ class Transactions:
         number = self._next
         self._next += 1
         if key is not None:
-            self._open.pop(key, None)
-            self._open[key] = number
-            if len(self._open) > MOST_OPEN:
-                del self._open[next(iter(self._open))]
+            keep(self._open, key, number)
         return number
 
     def of(self, key: Hashable, *, last: bool = True) -> int:

@@ -7,8 +7,8 @@ from enum import IntEnum
 from typing import ClassVar, NamedTuple
 
 from sensor.applications.application import Said
-from sensor.applications.reading import text
-from sensor.applications.smb_session import Pending, Session, keep, ntlm, number, unicode
+from sensor.applications.reading import keep, text
+from sensor.applications.smb_session import Pending, Session, ntlm, number, unicode
 
 MAGIC = b"\xffSMB"
 HEADER = 32  # 2.2.3.1

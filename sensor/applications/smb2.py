@@ -7,7 +7,8 @@ from enum import IntEnum
 from typing import ClassVar
 
 from sensor.applications.application import MOST_OPEN, Said
-from sensor.applications.smb_session import Pending, Session, keep, ntlm, number, unicode
+from sensor.applications.reading import keep
+from sensor.applications.smb_session import Pending, Session, ntlm, number, unicode
 
 MAGIC = b"\xfeSMB"
 HEADER = 64  # 2.2.1

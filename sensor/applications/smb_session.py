@@ -7,15 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
-from typing import TypeVar
 
-from sensor.applications.application import MOST_HELD, MOST_OPEN, Said
+from sensor.applications.application import MOST_HELD, Said
 from sensor.applications.dcerpc import Dcerpc, size_of
-from sensor.applications.reading import Transactions, text
+from sensor.applications.reading import Transactions, keep, text
 
 MOST_PIPES = 16  # of one connection that are listened to
-K = TypeVar("K", bound=Hashable)
-V = TypeVar("V")
 
 
 def number(data: bytes, at: int, size: int) -> int:
@@ -28,14 +25,6 @@ def number(data: bytes, at: int, size: int) -> int:
 def unicode(data: bytes) -> bytes:
     """UTF-16 as UTF-8, without NUL."""
     return data[: len(data) & ~1].decode("utf-16-le", "replace").replace("\0", "").encode()
-
-
-def keep(table: dict[K, V], key: K, value: V, most: int = MOST_OPEN) -> None:
-    """Puts it in; the oldest goes when there are too many."""
-    table.pop(key, None)
-    table[key] = value
-    if len(table) > most:
-        del table[next(iter(table))]
 
 
 @dataclass(slots=True)

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scapy.layers.dhcp import BOOTP, DHCP
+
+from sensor.applications.dhcp import Dhcp, DhcpOverUdp
+from tests.applications.talk import broken, survives, talk
+
+
+def message(options: list[Any], op: int = 1, **fields: Any) -> bytes:
+    return bytes(BOOTP(op=op, xid=0x01020304, chaddr=b"\x02\0\0\0\0\x01" + bytes(10), **fields) / DHCP(options=[*options, "end"]))
+
+
+REQUEST = message(
+    [
+        ("message-type", 3),
+        ("hostname", b"PLC-7"),
+        ("vendor_class_id", b"SIMATIC"),
+        ("requested_addr", "10.0.0.7"),
+        ("client_id", b"\1\2\0\0\0\0\1"),
+        ("param_req_list", [1, 3, 6]),
+    ]
+)
+ACK = message(
+    [
+        ("message-type", 5),
+        ("server_id", "10.0.0.1"),
+        ("lease_time", 3600),
+        ("renewal_time", 1800),
+        ("rebinding_time", 3150),
+        ("name_server", "10.0.0.1", "10.0.0.2"),
+    ],
+    2,
+    yiaddr="10.0.0.7",
+)
+FQDN = message([("message-type", 1)])[:-1] + b"\x51\x0d\4\0\0\3plc\4line\0" + b"\xff"
+SCRIPTS = [[(True, REQUEST), (False, ACK)], [(True, FQDN)]]
+
+
+def test_a_client_says_what_it_is() -> None:
+    [said] = talk(Dhcp(), [(True, REQUEST)])
+    assert said.facts == {"dhcp.message_type": 3}
+    assert said.about == {
+        "tapsight.dhcp.transaction_id": "01020304", "client.mac": "02-00-00-00-00-01", "tapsight.dhcp.message_type": "request", "tapsight.dhcp.host_name": "PLC-7",
+        "tapsight.dhcp.vendor_class": "SIMATIC", "tapsight.dhcp.requested_address": "10.0.0.7", "tapsight.dhcp.client_id": "01020000000001",
+        "tapsight.dhcp.parameters": [1, 3, 6],
+    }  # fmt: skip
+    assert talk(Dhcp(), [(True, FQDN)])[0].about["tapsight.dhcp.fqdn"] == "plc.line"
+
+
+def test_a_server_gives_an_address() -> None:
+    asked, given_ = talk(Dhcp(), SCRIPTS[0])
+    assert given_.facts == {"dhcp.message_type": 5, "dhcp.leasetime": 3600, "dhcp.renewal_time": 1800, "dhcp.rebinding_time": 3150}
+    assert (asked.to_server, given_.to_server, asked.transaction, given_.transaction) == (True, False, 0, 0)
+    assert given_.about["tapsight.dhcp.assigned_address"] == "10.0.0.7"
+    assert given_.about["tapsight.dhcp.dns_server"] == ["10.0.0.1", "10.0.0.2"]
+    [cut] = talk(Dhcp(), [(True, REQUEST[:248])])
+    assert cut.facts == {"dhcp.message_type": 3}
+    assert "bytes are expected" in cut.about["tapsight.dhcp.problem"]
+
+
+def test_starts() -> None:
+    application = DhcpOverUdp()
+    for _, data in SCRIPTS[0]:
+        assert application.starts(True, data, False)
+        assert not application.starts(True, data[:240], True)
+        assert not application.starts(True, data[:236] + b"\0" + data[237:], True)
+    assert not talk(Dhcp(), [(True, REQUEST[:240])])
+
+
+@given(st.binary(max_size=400))
+def test_random_bytes_are_not_taken(data: bytes) -> None:
+    assert not DhcpOverUdp().starts(True, data, True)
+
+
+@settings(max_examples=200)
+@given(broken(SCRIPTS))
+def test_nothing_raises(script: list[tuple[bool, bytes]]) -> None:
+    survives(DhcpOverUdp(), script)
