@@ -143,9 +143,8 @@ class Conversations:
         first = each.head[0][0]
         text = b"".join(content for side, content in each.head if side == first)
         waiting = False
-        for application in self.applications:
-            if transport not in application.ports:
-                continue
+        here = [application for application in self.applications if transport in application.ports]
+        for application in sorted(here, key=lambda one: port not in one.ports[transport]):  # who is expected here is asked first
             verdict = application.starts(first, text, port in application.ports[transport])
             if verdict:
                 each.application, each.parser = application, application.open()

@@ -10,7 +10,7 @@ from scapy.layers.dcerpc import DceRpc4
 
 from sensor.applications.application import MOST_HELD
 from sensor.applications.dcerpc_datagrams import DcerpcDatagrams, DcerpcOverUdp
-from tests.applications.talk import broken, survives, talk
+from tests.applications.script import broken, survives, talk
 
 DEVICE, ACTIVITY = uuid.UUID("dea00001-6c97-11d1-8271-00a02442df7d"), uuid.UUID("11111111-2222-3333-4444-555555555555")
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scapy.layers.dhcp import BOOTP, DHCP
 
 from sensor.applications.dhcp import Dhcp, DhcpOverUdp
-from tests.applications.talk import broken, survives, talk
+from tests.applications.script import broken, survives, talk
 
 
 def message(options: list[Any], op: int = 1, **fields: Any) -> bytes:

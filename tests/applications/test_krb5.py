@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensor.applications.krb5 import Kerberos, KerberosOverTcp, KerberosOverUdp, KerberosStream
-from tests.applications.talk import broken, cuts, survives, talk
+from tests.applications.script import broken, cuts, survives, talk
 from tests.applications.test_snmp import v
 
 

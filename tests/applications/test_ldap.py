@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scapy.layers.ldap import LDAP, LDAP_BindRequest, LDAP_BindResponse, LDAP_SearchRequest
 
 from sensor.applications.ldap import Ldap, LdapOverTcp
-from tests.applications.talk import broken, cuts, survives, talk
+from tests.applications.script import broken, cuts, survives, talk
 from tests.applications.test_snmp import v
 
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from scapy.layers.ntp import NTPControl, NTPHeader, NTPPrivate
 
 from sensor.applications.ntp import Ntp, NtpOverUdp
-from tests.applications.talk import broken, survives, talk
+from tests.applications.script import broken, survives, talk
 
 ASK = bytes(NTPHeader(version=4, mode=3, sent=3_900_000_000))
 ANSWER = bytes(NTPHeader(version=4, mode=4, stratum=2, id="10.0.0.9"))

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensor.applications.rdp import Rdp, RdpOverTcp
-from tests.applications.talk import broken, cuts, survives, talk
+from tests.applications.script import broken, cuts, survives, talk
 
 NEGOTIATION = b"\1\0\x08\0\x0b\0\0\0"
 

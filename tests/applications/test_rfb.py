@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensor.applications.rfb import Rfb, RfbOverTcp
-from tests.applications.talk import broken, cuts, survives, talk
+from tests.applications.script import broken, cuts, survives, talk
 
 INIT = b"\x04\0\x03\0" + bytes(16) + b"\0\0\0\5HMI-1"
 V38 = [

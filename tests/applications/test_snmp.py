@@ -10,7 +10,7 @@ from scapy.layers.snmp import SNMP, SNMPbulk, SNMPget, SNMPinform, SNMPnext, SNM
 
 from detectors.signature.header_keywords import NAMES
 from sensor.applications.snmp import MOST_NAMES, PDUS, Snmp, SnmpOverUdp
-from tests.applications.talk import broken, survives, talk
+from tests.applications.script import broken, survives, talk
 
 NAME = "1.3.6.1.2.1.1.5.0"
 

@@ -22,7 +22,7 @@ from tests.applications import (
     test_snmp,
     test_tftp,
 )
-from tests.applications.talk import Script
+from tests.applications.script import Script
 
 APPLICATIONS: list[tuple[Application, list[Script]]] = [
     (dns.DnsOverUdp(), test_dns.SCRIPTS),

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scapy.layers.tftp import TFTP, TFTP_ERROR, TFTP_RRQ, TFTP_WRQ, TFTP_Option, TFTP_Options
 
 from sensor.applications.tftp import Tftp, TftpOverUdp
-from tests.applications.talk import broken, survives, talk
+from tests.applications.script import broken, survives, talk
 
 READ = bytes(TFTP() / TFTP_RRQ(filename="fw/plc.bin", mode="Octet"))
 WRITE = bytes(TFTP() / TFTP_WRQ(filename="a", mode="netascii") / TFTP_Options(options=[TFTP_Option(oname="blksize", value="1428")]))
