@@ -97,16 +97,20 @@ class Lists:
         return True
 
 
-def read(file: Path, check: Dataset) -> dict[bytes, int]:
-    """A list's file: a value a line, strings in Base64; for datarep a comma and the reputation behind it. Raises ValueError."""
+def lines_of(file: Path) -> list[str]:
+    """A file's lines. Raises ValueError where it is too large or cannot be read."""
     try:
         if file.stat().st_size > FILE_BYTES:
             raise ValueError(f"{file} is larger than {FILE_BYTES >> 20} MB")
-        lines = file.read_bytes().decode("utf-8", "replace").splitlines()
+        return file.read_bytes().decode("utf-8", "replace").splitlines()
     except OSError as error:
         raise ValueError(f"{file}: {error.strerror or error}") from error
+
+
+def read(file: Path, check: Dataset) -> dict[bytes, int]:
+    """A list's file: a value a line, strings in Base64; for datarep a comma and the reputation behind it. Raises ValueError."""
     result: dict[bytes, int] = {}
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(lines_of(file), 1):
         text, comma, reputation = line.strip().partition(",")
         if not text or text.startswith("#"):
             continue

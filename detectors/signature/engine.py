@@ -18,7 +18,7 @@ from detectors.signature.every import Every
 from detectors.signature.match import DECODED, REPRESENTATION, Costs
 from detectors.signature.plan import Key, Plan, Ready, search
 from detectors.signature.rule import PAYLOAD, Dataset, Rule
-from detectors.signature.state import Place, State
+from detectors.signature.state import Bounded, Place, State
 from detectors.signature.transforms import transformed
 from detectors.signature.units import PACKET, PIECE, Tails, Units, units
 from sensor.applications.conversations import Conversations
@@ -100,7 +100,9 @@ class Engine:
         self.every = Every(sizes=plan.stream_sizes)
         self.conversations = Conversations(messages.wanted({name for key, *_ in plan.groups for name in (*key.datasets, key.protocol)}))
         self.passed: OrderedDict[int, None] = OrderedDict()
-        self.told: OrderedDict[tuple[int, int, int], None] = OrderedDict()  # conversation, frame, rank
+        self.told: Bounded[bool] = Bounded(MOST_TOLD)  # (conversation, frame, rank)
+        self.silent = np.array([ready.rule.noalert or (ready.rule.action == "pass" and not ready.rule.alert_too) for ready in plan.ready], np.bool_)
+        self.twice = np.array([ready.twice for ready in plan.ready], np.bool_)
         self.confirmed = np.zeros(len(plan.ready), np.int64)  # by rule: units that were looked at byte by byte, and those that were alerts
         self.matched = np.zeros(len(plan.ready), np.int64)
 
@@ -187,25 +189,25 @@ class Engine:
                 before, content = (kind, here), each.content(here)
             rule = ready.rule
             if ready.stateless and not self.plan.has_pass:
-                holds[i] = self._holds(ready, each, here, content)
+                if not self._holds(ready, each, here, content):
+                    continue
+                holds[i] = True
             else:
                 place = Fired(rule, each, here).place(conversations)
                 if place.conversation in self.passed and rule.action != "pass":
                     continue
                 if not self.state.allows(rule.bits, rule.flowints, place) or not (sure or self._holds(ready, each, here, content)):
                     continue
-                mine.add((at_frame, which))
                 holds[i] = self._alerts(ready, place, (kind, here, which))
                 if rule.action == "pass":
                     passing = at_frame
                     self._pass(place.conversation)
-            if holds[i]:
-                mine.add((at_frame, which))
+            mine.add((at_frame, which))
         return self._told(seen, Matches(kinds, number, unit, rank, flow), holds, row, frame)
 
     def _knows(self, each: Units, here: int, frame: int, rank: int, conversations: Array) -> bool:
         """Whether an earlier batch told of the packet that this is of."""
-        return bool(self.told) and (int(conversations[each.columns["flow"][here]]), frame, rank) in self.told
+        return bool(self.told.entries) and (int(conversations[each.columns["flow"][here]]), frame, rank) in self.told.entries
 
     def _alerts(self, ready: Ready, place: Place, where: tuple[int, int, int]) -> bool:
         """Whether a match is an alert, by what the rule remembers. Sets what it sets. where: its kind of units, its unit and rank."""
@@ -222,11 +224,9 @@ class Engine:
 
     def _told(self, seen: Seen, matches: Matches, holds: Mask, row: Ints, frame: Ints) -> Matches:
         """What is an alert of these: not what a rule keeps silent about, nor a packet whose PDU is told of, nor a PDU that waited and whose packet has been."""
-        silent = np.array([ready.rule.noalert or (ready.rule.action == "pass" and not ready.rule.alert_too) for ready in self.plan.ready])
-        twice = np.array([ready.twice for ready in self.plan.ready])
-        holds &= ~silent[matches.rank]
+        holds &= ~self.silent[matches.rank]
         packets = np.array([each.kind == PACKET for each in matches.kinds])[matches.number]
-        again = np.flatnonzero(holds & twice[matches.rank])
+        again = np.flatnonzero(holds & self.twice[matches.rank])
         if again.size:
             holds[again[self._again(seen, matches, again, packets[again], frame[again], row[again])]] = False
         self.matched += np.bincount(matches.rank[holds], minlength=len(self.matched))
@@ -240,15 +240,13 @@ class Engine:
         late = ~of_packets & ((frame != now[row]) if len(now) else np.ones(len(some), np.bool_))
         conversation = np.where(flow >= 0, c["conversation"][flow], -1)
         known = np.isin(code, code[of_packets])
-        if self.told and late.any():
-            known |= np.array([key in self.told for key in zip(conversation.tolist(), frame.tolist(), rank.tolist(), strict=True)])
+        if self.told.entries and late.any():
+            known |= np.array([key in self.told.entries for key in zip(conversation.tolist(), frame.tolist(), rank.tolist(), strict=True)])
         late &= known
         result: Mask = late | (of_packets & np.isin(code, code[~of_packets & ~late]))
         waiting = of_packets & ~result & (flow >= 0) & ((c["protocol"][flow] == UNDECIDED) | c["slow"][flow])
         for key in zip(*(column[waiting].tolist() for column in (conversation, frame, rank)), strict=True):
-            self.told[key] = None
-            if len(self.told) > MOST_TOLD:
-                self.told.popitem(last=False)
+            self.told.put(key, value=True)
         return result
 
     def _holds(self, ready: Ready, each: Units, here: int, content: bytes) -> bool:
@@ -279,7 +277,7 @@ class Engine:
 
     @property
     def evicted(self) -> int:
-        return self.state.evicted + self.tails.evicted + self.every.evicted + self.conversations.evicted + self.lists.evicted
+        return self.state.evicted + self.told.evicted + self.tails.evicted + self.every.evicted + self.conversations.evicted + self.lists.evicted
 
 
 def suppresses(each: Suppress, place: Place) -> bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from detectors.signature.state import Bounded
 from detectors.signature.units import EVERY, Units
 from sensor.columns import Array, Ints
 from sensor.decode.packets import Outcome, Transport
@@ -19,11 +19,16 @@ FIN, SYN, RST = 1, 2, 4
 
 @dataclass
 class Every:
-    """Makes the units. sizes: whether bytes of streams are counted (columns client_size and server_size); evicted: streams forgotten for room."""
+    """Makes the units. sizes: whether bytes of streams are counted (columns client_size and server_size)."""
 
     sizes: bool = False
-    streams: OrderedDict[int, tuple[int, int]] = field(default_factory=OrderedDict)  # conversation * 2 + to_server: first number and highest one reached
-    evicted: int = 0
+    streams: Bounded[tuple[int, int]] = field(
+        default_factory=lambda: Bounded(MOST_STREAMS)
+    )  # conversation * 2 + to_server: first number and highest one reached
+
+    @property
+    def evicted(self) -> int:
+        return self.streams.evicted
 
     def units(self, seen: Seen) -> Units:
         """All packets but a mirror's copies; and, without a packet, what was found out late about packets of earlier batches."""
@@ -57,28 +62,18 @@ class Every:
         ):
             mine = key * 2 + to_server
             syn = flags & SYN and 1
-            first, reached = self.streams.get(mine, (sequence + syn - 1 & 0xFFFFFFFF, 1))
+            first, reached = self.streams.get(mine) or (sequence + syn - 1 & 0xFFFFFFFF, 1)
             end = sequence + syn + (0 if flags & RST else length) - first & 0xFFFFFFFF
-            self._put(mine, (first, max(reached, end) if end < HALF else reached))
-            client[row], server[row] = (
-                self.streams[key * 2 + 1][1] if key * 2 + 1 in self.streams else 0,
-                self.streams[key * 2][1] if key * 2 in self.streams else 0,
-            )
+            self.streams.put(mine, (first, max(reached, end) if end < HALF else reached))
+            client[row], server[row] = (self.streams.entries.get(key * 2 + side, (0, 0))[1] for side in (1, 0))
         return {"client_size": client[index], "server_size": server[index]}
-
-    def _put(self, key: int, value: tuple[int, int]) -> None:
-        self.streams[key] = value
-        self.streams.move_to_end(key)
-        if len(self.streams) > MOST_STREAMS:
-            self.streams.popitem(last=False)
-            self.evicted += 1
 
     def forget(self, conversations: Array) -> None:
         """Flows that are over."""
-        if self.streams:
+        if self.streams.entries:
             for conversation in conversations.tolist():
-                self.streams.pop(conversation * 2, None)
-                self.streams.pop(conversation * 2 + 1, None)
+                self.streams.entries.pop(conversation * 2, None)
+                self.streams.entries.pop(conversation * 2 + 1, None)
 
 
 def counts(seen: Seen, packets: dict[str, Array], index: Ints) -> dict[str, Array]:

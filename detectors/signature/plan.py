@@ -40,9 +40,8 @@ from sensor.columns import Ints, Mask
 from sensor.decode.packets import Transport
 
 MOST_REGEX, WIDEST = 512, 256  # bytes of a regular expression that is searched for, and of what it may find
-ANCHORS = re.compile(
-    rb"[\^$\0]|\\[AZzGbBKQE]|\(\?|\(\*"
-)  # what depends on where a row begins or ends, and what Hyperscan reads otherwise; (?: is taken out before
+# What depends on where a row begins or ends, and what Hyperscan reads otherwise; (?: and [^ are taken out before.
+ANCHORS = re.compile(rb"[\^$\0]|\\[AZzGbBKQE]|\(\?|\(\*")
 SHORTEST, LONGEST = 4, 64  # bytes of a pattern that is worth searching for: shorter ones are everywhere, longer ones no rarer
 TRANSPORTS = {
     "tcp": (Transport.TCP,), "tcp-pkt": (Transport.TCP,), "tcp-stream": (Transport.TCP,), "udp": (Transport.UDP,), "icmp": (Transport.ICMP, Transport.ICMPV6),
@@ -220,23 +219,22 @@ def rarity(pattern: bytes) -> float:
     return len(set(pattern)) + (len(pattern) - len(set(pattern))) * 0.3 - common * 0.7 if len(set(pattern)) > 1 else 0.5
 
 
-def cannot(rule: Rule, known: Mapping[str, Iterable[str]]) -> str:
-    """Why this engine cannot evaluate the rule; empty where it can. known: the fields of each dataset."""
-    protocol = rule.header.protocol
-    known = {**known, **dict.fromkeys(messages.NAMES, ())}
+def cannot(rule: Rule, keys: Sequence[Key], known: Mapping[str, Iterable[str]]) -> str:
+    """Why this engine cannot evaluate the rule; empty where it can. keys: the rule's; known: the fields of each dataset, and the names of messages."""
+    protocol, where = rule.header.protocol, keys[0].datasets
     if protocol not in TRANSPORTS and protocol not in known:
         return f"the protocol {protocol} is not decoded yet"
-    if any(name in messages.NAMES for name in keys_of(rule)[0].datasets) and any(buffer.name == PAYLOAD for buffer in rule.buffers):
+    if not messages.NAMES.isdisjoint(where) and any(buffer.name == PAYLOAD for buffer in rule.buffers):
         return "some contents name a buffer and others none: these would be about the stream, those about its messages"
-    if protocol in messages.OVER_UDP and keys_of(rule)[0].datasets == (PIECE,):
+    if protocol in messages.OVER_UDP and where == (PIECE,):
         return f"contents about {protocol} have to name a buffer: without one they look into streams, and it has datagrams"
     reasons = [buffers.reason(buffer, known) for buffer in rule.buffers] + [conditions.reason(each, known) for each in rule.conditions]
     if why := next(filter(None, reasons), ""):
         return why
     packets = [each.keyword for each in rule.conditions if conditions.about_packets(each) and each.keyword not in ("dsize", *events.KEYWORDS)]
     packets += [buffer.name for buffer in rule.buffers if buffer.name in buffers.HEADERS]
-    if packets and keys_of(rule)[0].datasets not in ((), (EVERY,)):
-        return f"{packets[0]} is about packets, the rest of the rule about {' or '.join(keys_of(rule)[0].datasets)}"
+    if packets and where not in ((), (EVERY,)):
+        return f"{packets[0]} is about packets, the rest of the rule about {' or '.join(where)}"
     return ""
 
 
@@ -321,12 +319,13 @@ class Plan:
     @staticmethod
     def of(rules: Sequence[Rule], known: Mapping[str, Iterable[str]], filters: Sequence[Filter] = ()) -> Plan:
         """known: the fields of each dataset, by name. filters: of threshold.config."""
-        plan = Plan()
+        plan, known = Plan(), {**known, **dict.fromkeys(messages.NAMES, ())}
         patterns: dict[Search, list[int]] = {}
         groups: dict[Key, tuple[list[Ready], list[Ready]]] = defaultdict(lambda: ([], []))
         for each in sorted(rules, key=order):
             rule, suppressed, rates = filtered(each, filters)
-            reason = cannot(rule, known) or plan.reputations.reason(rule)
+            keys = keys_of(rule)
+            reason = cannot(rule, keys, known) or plan.reputations.reason(rule)
             try:
                 programs = (
                     [] if reason else [(buffer, Program([check for check in buffer.checks if not isinstance(check, Dataset)])) for buffer in rule.buffers]
@@ -338,7 +337,7 @@ class Plan:
             if reason:
                 plan.unable.append((rule, reason))
                 continue
-            ready = Ready(rule, len(plan.ready), programs, suppressed, rates, payload_of(rule), pattern_of(rule), keys_of(rule))
+            ready = Ready(rule, len(plan.ready), programs, suppressed, rates, payload_of(rule), pattern_of(rule), keys)
             plan.ready.append(ready)
             if ready.pattern is not None:
                 patterns.setdefault(ready.pattern, []).append(ready.rank)

@@ -12,14 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
+from detectors.signature.datasets import MOST_ENTRIES, lines_of
 from detectors.signature.numbers import holds
 from detectors.signature.rule import Condition, Number, Rule
 from detectors.signature.syntax import shortened
 from detectors.signature.units import Units
 from sensor.columns import Ints, Mask
 
-FILE_BYTES = 64 << 20
-MOST_ENTRIES = 1_000_000
 MAPPED = 0xFFFF << 32
 
 
@@ -83,14 +82,8 @@ class Reputation:
 
 def lines(file: Path, least: int) -> list[list[str]]:
     """The lines of a file of values with commas between them. Raises ValueError."""
-    try:
-        if file.stat().st_size > FILE_BYTES:
-            raise ValueError(f"{file} is larger than {FILE_BYTES >> 20} MB")
-        text = file.read_text("utf-8", "replace")
-    except OSError as error:
-        raise ValueError(f"{file}: {error.strerror or error}") from error
     found = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(lines_of(file), 1):
         if line.strip() and not line.lstrip().startswith("#"):
             found.append([part.strip() for part in line.split(",")])
             if len(found[-1]) < least:

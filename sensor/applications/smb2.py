@@ -45,6 +45,12 @@ class Command(IntEnum):
 COMMANDS = {int(each): each for each in Command}
 
 
+def pointed(data: bytes, at: int) -> bytes:
+    """What an offset and a length, two octets each, name. Raises EOFError where those are not there."""
+    begin, size = number(data, at, 2), number(data, at + 2, 2)
+    return data[begin : begin + size]
+
+
 class Smb2:
     """Reads the messages of one connection. Offsets in them count from the header (2.2.1), `at` here; `body` is where the command's own structure begins."""
 
@@ -99,20 +105,17 @@ class Smb2:
 
     def _logon(self, said: Said, data: bytes, _pending: Pending) -> Iterator[Said]:
         """2.2.5."""
-        at, size = number(data, 76, 2), number(data, 78, 2)
-        ntlm(said, data[at : at + size])
+        ntlm(said, pointed(data, 76))
         return iter(())
 
     def _challenged(self, said: Said, data: bytes, _pending: Pending) -> Iterator[Said]:
         """2.2.6."""
-        at, size = number(data, 68, 2), number(data, 70, 2)
-        ntlm(said, data[at : at + size])
+        ntlm(said, pointed(data, 68))
         return iter(())
 
     def _connect(self, said: Said, data: bytes, pending: Pending) -> Iterator[Said]:
         """2.2.9."""
-        at, size = number(data, 68, 2), number(data, 70, 2)
-        pending.name = unicode(data[at : at + size])
+        pending.name = unicode(pointed(data, 68))
         self._session.share(said, pending.name)
         return iter(())
 
@@ -126,8 +129,7 @@ class Smb2:
 
     def _create(self, said: Said, data: bytes, pending: Pending) -> Iterator[Said]:
         """2.2.13."""
-        at, size = number(data, 108, 2), number(data, 110, 2)
-        pending.name = unicode(data[at : at + size])
+        pending.name = unicode(pointed(data, 108))
         self._session.opens(said, pending.name)
         return iter(())
 

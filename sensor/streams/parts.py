@@ -45,7 +45,7 @@ class Parts:
                 flow,
                 pdu.from_b,
                 pdu.trust,
-                APART if pdu.apart and protocol == UNKNOWN else 0,
+                APART if pdu.apart else 0,
             )
             self.columns.append(tuple(np.array([value]) for value in values))
 

@@ -44,6 +44,6 @@ def test_counts_are_those_of_the_moment(talk: list[tuple[tuple[tuple[str, int], 
 def test_streams_are_forgotten_for_room() -> None:
     every = Every(sizes=True)
     for i in range(70_000):
-        every._put(i, (0, 1))
-    assert len(every.streams) == 65_536
+        every.streams.put(i, (0, 1))
+    assert len(every.streams.entries) == 65_536
     assert every.evicted == 70_000 - 65_536
