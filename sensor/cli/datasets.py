@@ -54,7 +54,7 @@ def analysed(path: Path, folder: Path, wanted: frozenset[str]) -> list[str]:
     from sensor.store.writer import StoreSink
 
     config = load_config(None, None)
-    analysis = Analysis(config, [StoreSink(folder, wanted, config.sensor, config.lang)], signatures=made(config.rules, (), None, (), None))
+    analysis = Analysis(config, [StoreSink(folder, wanted, config.sensor, config.lang)], signatures=made(config.rules))
     analysis.run(open_captures([str(path)]))
     return [f"{source.name}: offset {problem.offset}: {problem.message}" for source in analysis.sources for problem in source.problems]
 

@@ -68,6 +68,6 @@ def show(path: Path, lang: str | None) -> None:
     source, batches = open_source(str(path))
     source.name = path.name  # the page is the same wherever the capture lies
     with Progress(show=True) as progress:
-        analysis = Analysis(settings, signatures=made(settings.rules, (), None, (), None))
+        analysis = Analysis(settings, signatures=made(settings.rules))
         analysis.run(batches, each=progress.advance)
     print_page(analysis, settings.lang)

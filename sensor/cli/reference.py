@@ -20,9 +20,10 @@ format_option = click.option("--format", "style", type=click.Choice(["table", "j
 def fields(protocol: str | None, style: str, lang: str | None) -> None:
     """List every field with its type, unit, meaning, document key, Wireshark's name for it and keyword in rules."""
     from detectors.signature.keywords import table
+    from sensor.cli.signatures import fields as rule_fields
     from sensor.protocols import PROTOCOLS
 
-    keywords = table({each.name: each.fields for each in PROTOCOLS})
+    keywords = table(rule_fields())
     names = [each.name for each in PROTOCOLS]
     if protocol is not None and protocol not in names:
         raise click.UsageError(f"no protocol {protocol!r}: there are {', '.join(names)}")

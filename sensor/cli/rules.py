@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from rules import pack_files
 from sensor.cli.reference import format_option
+from sensor.cli.signatures import fields, planned
 from sensor.cli.terminal import printable
 
 if TYPE_CHECKING:
     from detectors.signature.explain import Account
     from detectors.signature.load import Problem, RuleSet
-    from detectors.signature.plan import Ready
+    from detectors.signature.plan import Plan, Ready
 
 paths_argument = click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path))
 home_option = click.option("--home-net", metavar="CIDR,...", help="The addresses of the plant, $HOME_NET in rules. [default: private addresses]")
@@ -35,7 +38,7 @@ def rules() -> None:
 @click.pass_context
 def check(ctx: click.Context, paths: tuple[Path, ...], home_net: str | None, settings: tuple[str, ...], style: str) -> None:
     """Say which rules are not loaded and why: file, line, keyword, reason. Exit code 1 where one failed."""
-    found = read(paths, home_net, settings)
+    found, _ = read(paths, home_net, settings)
     if style == "json":
         click.echo(json.dumps(as_json(found), ensure_ascii=False, indent=2))
     else:
@@ -58,7 +61,7 @@ def check(ctx: click.Context, paths: tuple[Path, ...], home_net: str | None, set
 @format_option
 def list_(paths: tuple[Path, ...], home_net: str | None, settings: tuple[str, ...], style: str) -> None:
     """List the rules that are loaded."""
-    found = read(paths, home_net, settings)
+    found, _ = read(paths, home_net, settings)
     if style == "json":
         rows = [
             {
@@ -94,14 +97,13 @@ rules_option = click.option(
 def explain(sid: int, captures: tuple[str, ...], paths: tuple[Path, ...], home_net: str | None, settings: tuple[str, ...]) -> None:
     """Say what a rule does, in the order of evaluation; and over a capture, how much each step of it leaves."""
     from detectors.signature.explain import STEPS, words
-    from detectors.signature.load import RuleSet
 
-    found = read(paths or shipped(), home_net, settings)
-    chosen = [rule for rule in found.rules if rule.sid == sid]
-    if not chosen:
+    found, _ = read(paths or pack_files(), home_net, settings)
+    mine = planned(dataclasses.replace(found, rules=tuple(rule for rule in found.rules if rule.sid == sid)))
+    if not mine.ready:
         reasons = [problem_line(problem) for problem in found.problems if problem.sid == sid]
         raise click.ClickException(printable(reasons[0]) if reasons else f"no rule has the sid {sid}")
-    for ready, account in counted(RuleSet(tuple(chosen)), captures):
+    for ready, account in counted(mine, captures):
         for line in words(ready):
             click.echo(printable(line))
         for step, left in zip(STEPS, account.left, strict=True) if captures else ():
@@ -116,29 +118,20 @@ def explain(sid: int, captures: tuple[str, ...], paths: tuple[Path, ...], home_n
 @click.option("--most", type=click.IntRange(1), default=30, show_default=True, help="How many rules to show.")
 def profile(captures: tuple[str, ...], paths: tuple[Path, ...], home_net: str | None, settings: tuple[str, ...], most: int) -> None:
     """Time and hits by rule, the dearest first. What rules share (the search, addresses and ports) is nobody's."""
-    done = counted(read(paths or shipped(), home_net, settings), captures)
+    _, plan = read(paths or pack_files(), home_net, settings)
+    done = counted(plan, captures)
     click.echo(f"{'ms':>10} {'candidates':>12} {'alerts':>10}  rule")
     for _, account in sorted(done, key=lambda pair: -pair[1].ns)[:most]:
         click.echo(printable(f"{account.ns / 1e6:>10.1f} {account.left[3]:>12,} {account.left[5]:>10,}  {account.rule.id} {account.rule.msg}"))
 
 
-def shipped() -> tuple[Path, ...]:
-    """The rules that ship."""
-    from rules import pack_files
-
-    return tuple(pack_files())
-
-
-def counted(found: RuleSet, captures: tuple[str, ...]) -> list[tuple[Ready, Account]]:
-    """Each rule made ready, and its account over these captures."""
+def counted(plan: Plan, captures: tuple[str, ...]) -> list[tuple[Ready, Account]]:
+    """Each rule of a plan, and its account over these captures."""
     from detectors.signature.detector import Signatures
     from detectors.signature.explain import Counting
-    from detectors.signature.plan import Plan
     from sensor.analysis import Analysis
     from sensor.capture import open_captures
-    from sensor.protocols import PROTOCOLS
 
-    plan = Plan.of(found.rules, {each.name: [field.name for field in each.fields] for each in PROTOCOLS}, found.filters)
     engine = Counting(plan)
     if captures:
         analysis = Analysis(signatures=Signatures(engine))
@@ -149,19 +142,18 @@ def counted(found: RuleSet, captures: tuple[str, ...]) -> list[tuple[Ready, Acco
     return list(zip(plan.ready, engine.accounts, strict=True))
 
 
-def read(paths: tuple[Path, ...], home_net: str | None, settings: tuple[str, ...]) -> RuleSet:
-    """The rules, with our protocols' fields as keywords; those that the engine cannot evaluate yet are skipped ones, not loaded ones."""
+def read(paths: Sequence[Path], home_net: str | None, settings: tuple[str, ...]) -> tuple[RuleSet, Plan]:
+    """The rules, with our protocols' fields as keywords, and made ready; those that the engine cannot evaluate yet are skipped ones, not loaded ones."""
     from detectors.signature.load import Problem, load
-    from detectors.signature.plan import Plan
-    from sensor.protocols import PROTOCOLS
 
-    result = load(paths, variables_of(home_net, settings), {each.name: each.fields for each in PROTOCOLS})
-    for rule, reason in Plan.of(result.rules, {each.name: [field.name for field in each.fields] for each in PROTOCOLS}).unable:
+    result = load(paths, variables_of(home_net, settings), fields())
+    plan = planned(result)
+    for rule, reason in plan.unable:
         state = "failed" if reason.startswith("pcre") else "skipped"
         result.problems.append(Problem(rule.file, rule.line, rule.sid, state, "", reason))
         result.totals[rule.file].count("loaded", -1)
         result.totals[rule.file].count(state)
-    return result
+    return result, plan
 
 
 def variables_of(home_net: str | None, settings: tuple[str, ...]) -> dict[str, str]:

@@ -13,7 +13,9 @@ from rules import pack_files
 if TYPE_CHECKING:
     from detectors.signature.detector import Signatures
     from detectors.signature.load import RuleSet
+    from detectors.signature.plan import Plan
     from sensor.config import RuleSettings
+    from sensor.events.field import Field
 
 
 def variables(settings: RuleSettings | None, home_net: str | None, var: Sequence[str]) -> dict[str, str]:
@@ -33,16 +35,35 @@ def variables(settings: RuleSettings | None, home_net: str | None, var: Sequence
 def read(paths: Sequence[str], known: dict[str, str], thresholds: Sequence[Path]) -> RuleSet:
     """The rules of these files and folders. Raises UsageError for one that is not there."""
     from detectors.signature.load import load
-    from sensor.protocols import PROTOCOLS
 
     for path in [*map(Path, paths), *thresholds]:
         if not path.exists():
             raise click.UsageError(f"{path}: no such file or folder")
-    return load(paths, known, {protocol.name: protocol.fields for protocol in PROTOCOLS}, thresholds=thresholds)
+    return load(paths, known, fields(), thresholds=thresholds)
+
+
+def fields() -> dict[str, tuple[Field, ...]]:
+    """Those of each protocol, for which rules have keywords."""
+    from sensor.protocols import PROTOCOLS
+
+    return {protocol.name: protocol.fields for protocol in PROTOCOLS}
+
+
+def planned(rules: RuleSet) -> Plan:
+    """A rule set made ready."""
+    from detectors.signature.plan import Plan
+
+    return Plan.of(rules.rules, {name: [field.name for field in columns] for name, columns in fields().items()}, rules.filters)
 
 
 def made(
-    settings: RuleSettings, paths: Sequence[str], home_net: str | None, var: Sequence[str], threshold_config: Path | None, *, without: bool = False
+    settings: RuleSettings,
+    paths: Sequence[str] = (),
+    home_net: str | None = None,
+    var: Sequence[str] = (),
+    threshold_config: Path | None = None,
+    *,
+    without: bool = False,
 ) -> Signatures | None:
     """The rule engine for what the options and the configuration name, or for the packs that ship. What is not loaded is said in one line.
 
@@ -55,12 +76,10 @@ def made(
         return None
     from detectors.signature.detector import Signatures
     from detectors.signature.engine import Engine
-    from detectors.signature.plan import Plan
-    from sensor.protocols import PROTOCOLS
 
     thresholds = [threshold_config] if threshold_config else [Path(settings.threshold_config)] if settings.threshold_config else []
     rules = read(chosen, variables(settings, home_net, var), thresholds)
-    plan = Plan.of(rules.rules, {protocol.name: [field.name for field in protocol.fields] for protocol in PROTOCOLS}, rules.filters)
+    plan = planned(rules)
     missing = rules.total.failed + rules.total.skipped + len(plan.unable)
     if missing:
         click.echo(f"tapsight: {len(plan.ready)} rules at work, {missing} not: tapsight rules check {' '.join(chosen)} says why", err=True)

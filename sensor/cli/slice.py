@@ -184,7 +184,7 @@ def of_alert(capture: str, prefix: str, context: float | None, config: Path | No
     find = Find(prefix.strip().lower())
     source, batches = until(capture, None)
     settings = load_config(config, None)
-    Analysis(settings, [find], signatures=made(settings.rules, (), None, (), None)).run(batches)
+    Analysis(settings, [find], signatures=made(settings.rules)).run(batches)
     if not find.alerts or not find.prefix:
         raise nothing(capture, f"no alert has an id that begins with {prefix!r}", source)
     if len(find.alerts) > 1:

@@ -101,6 +101,13 @@ def test_explain_and_profile(file: Path, tmp_path: Path) -> None:
     assert "no rule has the sid 99" in run("explain", "99", "--rules", str(file))[1]
 
 
+def test_explain_says_why_a_rule_is_not_at_work(file: Path) -> None:
+    file.write_text("alert tcp any any -> any any (geoip:any,CN; sid:9;)\n")
+    code, text = run("explain", "9", "--rules", str(file))
+    assert code == 1
+    assert f"{file}:1: sid 9 skipped: where an address lies is not known here" in text
+
+
 def test_explain_a_rule_that_ships() -> None:
     code, text = run("explain", "9000001")
     assert code == 0, text
