@@ -30,26 +30,25 @@ class Message:
 
 @dataclass
 class Open:
-    """A flow: its parser, once it is known, or what was said until then. last: frame and time of what was fed last; done: there is nothing more to parse."""
+    """A flow that is listened to: its parser, once it is known, or what was said until then. last: frame and time of what was fed last."""
 
-    application: Application | None = None
     parser: Conversation | None = None
     head: list[tuple[bool, bytes]] = field(default_factory=list)
     last: tuple[int, int] = (0, 0)
-    done: bool = False
 
 
 class Conversations:
     """Feeds parsers. spoken: by piece of the last batch, the place in `applications` of what it is part of, counted from 1; 0 where that was not known by then.
 
-    evicted: conversations that were forgotten before their end because there were too many.
+    number, done: by flow its application, as in `spoken`, and whether nothing is left to parse. evicted: conversations that were forgotten before their end
+    because there were too many.
     """
 
     def __init__(self, applications: tuple[Application, ...], most: int = MOST_CONVERSATIONS) -> None:
         self.applications, self.most, self.evicted = applications, most, 0
         self.open: OrderedDict[int, Open] = OrderedDict()  # by conversation
         self.spoken = np.zeros(0, np.int64)
-        self.number, self.done = np.zeros(0, np.int64), np.zeros(0, np.bool_)  # by flow: its application, as in `spoken`; whether nothing is left to parse
+        self.number, self.done = np.zeros(0, np.int64), np.zeros(0, np.bool_)
         self.transports = {transport for application in applications for transport in application.ports}
 
     def messages(self, seen: Seen) -> list[Message]:
@@ -74,31 +73,27 @@ class Conversations:
             ),
         ]
         columns = [np.concatenate(pair) for pair in zip(*parts, strict=True)]
-        over = self.done[columns[1]]
-        known = np.flatnonzero(over & (columns[-1] >= 0))
-        self.spoken[columns[-1][known]] = self.number[columns[1][known]]
+        self.spoken[:] = self.number[pieces.flow]  # of those that are done; the others' follows
         order = np.argsort(columns[0], kind="stable")
-        order = order[~over[order]]
+        order = order[~self.done[columns[1][order]]]
         found: list[Message] = []
         for row, flow, to_server, at, end, frame, ts_ns, apart, piece in zip(*(column[order].tolist() for column in columns), strict=True):
-            key = int(c["conversation"][flow])
-            each = self._opened(key)
-            if each.done:
-                self._mark(piece, each)
-                self.done[flow] = True
-                continue
-            transport = Transport(int(c["transport"][flow]))
-            port = int(c["b_port" if c["server_is_b"][flow] else "a_port"][flow])
-            each.last = frame, ts_ns
-            for said in self._feed(each, to_server, data[at:end].tobytes(), transport, port, apart=apart):
-                assert each.application is not None
-                found.append(Message(each.application.name, said, flow, row, frame, ts_ns))
-            self._mark(piece, each)
-            self.number[flow] = self.spoken[piece] if piece >= 0 else 0
+            if not self.done[flow]:
+                key = int(c["conversation"][flow])
+                each = self._opened(key, flow)
+                each.last = frame, ts_ns
+                transport = Transport(int(c["transport"][flow]))
+                port = int(c["b_port" if c["server_is_b"][flow] else "a_port"][flow])
+                heard = self._feed(each, flow, to_server, data[at:end].tobytes(), transport, port, apart=apart)
+                found += [Message(self._name(flow), said, flow, row, frame, ts_ns) for said in heard]
+                if self.done[flow]:
+                    del self.open[key]
+            if piece >= 0:
+                self.spoken[piece] = self.number[flow]
         for flow, key in zip(seen.over["flow"].tolist(), seen.over["conversation"].tolist(), strict=True):
             last = self.open.get(key)
-            if last is not None and last.parser is not None and last.application is not None and not last.done:
-                found += [Message(last.application.name, said, flow, 0, *last.last) for said in last.parser.close()]
+            if last is not None and last.parser is not None:
+                found += [Message(self._name(flow), said, flow, 0, *last.last) for said in last.parser.close()]
         return found
 
     def forget(self, seen: Seen) -> None:
@@ -108,23 +103,23 @@ class Conversations:
         for key in seen.over["conversation"].tolist() if self.open else ():
             self.open.pop(key, None)
 
-    def _mark(self, piece: int, each: Open) -> None:
-        if piece >= 0 and each.application is not None:
-            self.spoken[piece] = self.applications.index(each.application) + 1
+    def _name(self, flow: int) -> str:
+        return self.applications[int(self.number[flow]) - 1].name
 
-    def _opened(self, key: int) -> Open:
+    def _opened(self, key: int, flow: int) -> Open:
         each = self.open.get(key)
         if each is None:
             each = self.open[key] = Open()
+            self.number[flow] = 0
             if len(self.open) > self.most:
                 self.open.popitem(last=False)
                 self.evicted += 1
         return each
 
-    def _feed(self, each: Open, to_server: bool, content: bytes, transport: Transport, port: int, *, apart: bool) -> Iterator[Said]:
+    def _feed(self, each: Open, flow: int, to_server: bool, content: bytes, transport: Transport, port: int, *, apart: bool) -> Iterator[Said]:
         if each.parser is None:
             each.head.append((to_server, content))
-            self._recognise(each, transport, port)
+            self._recognise(each, flow, transport, port)
             if each.parser is None:
                 return
             said, each.head = each.head, []
@@ -136,19 +131,18 @@ class Conversations:
             if each.parser.broken:
                 break
             yield from each.parser.feed(side, text)
-        each.done = each.parser.broken
+        self.done[flow] = each.parser.broken
 
-    def _recognise(self, each: Open, transport: Transport, port: int) -> None:
+    def _recognise(self, each: Open, flow: int, transport: Transport, port: int) -> None:
         """By what the side that spoke first has said so far."""
         first = each.head[0][0]
         text = b"".join(content for side, content in each.head if side == first)
         waiting = False
-        here = [application for application in self.applications if transport in application.ports]
-        for application in sorted(here, key=lambda one: port not in one.ports[transport]):  # who is expected here is asked first
+        here = [(number, application) for number, application in enumerate(self.applications, 1) if transport in application.ports]
+        for number, application in sorted(here, key=lambda pair: port not in pair[1].ports[transport]):  # who is expected here is asked first
             verdict = application.starts(first, text, port in application.ports[transport])
             if verdict:
-                each.application, each.parser = application, application.open()
+                self.number[flow], each.parser = number, application.open()
                 return
             waiting |= verdict is None
-        if not waiting or sum(len(content) for _, content in each.head) > MOST_HEAD:
-            each.done, each.head = True, []
+        self.done[flow] = not waiting or sum(len(content) for _, content in each.head) > MOST_HEAD
