@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """dataset: without the product's name before it. id: the document's event.id. document: itself, one line of JSON in UTF-8 without the newline."""
+class Record(NamedTuple):
+    """One document. dataset: without the product's name before it. id: its event.id. document: one line of JSON without its end.
+
+    (A tuple: built three times as fast as a dataclass.)
+    """
 
     dataset: str
     id: str
