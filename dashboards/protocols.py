@@ -1,0 +1,177 @@
+"""One page for each dataset of events, from its declared fields and a short source (`sources/pages.yaml`)."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from dashboards import fields
+from sensor.datasets import EVENTS
+from sensor.events.field import Field
+from sensor.events.protocol import Dataset, Protocol
+from sensor.lang import translate
+
+ENDS = ("client.address", "server.address")
+WRITES = "event.action: {acts}"
+READS = "not event.action: {acts}"
+MENU = {"height": 4, "panels": [{"links": {"en": "Pages", "zh": "页面"}, "width": 48}]}
+
+
+class Page(BaseModel):
+    """What only people know of a protocol, by names of its fields. functions: what it is asked for; errors: how it refuses; tags: names that it carries;
+    reads, writes: what is told of them beside who did it to whom; columns: of its list of events."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    functions: tuple[str, ...]
+    errors: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    columns: tuple[str, ...]
+
+
+@cache
+def sources() -> dict[str, Page]:
+    """The short sources by dataset. Raises ValueError where one is missing, or there is no such dataset."""
+    from dashboards.source import read
+
+    found = {name: Page(**each) for name, each in read("pages.yaml").items()}
+    if wrong := found.keys() ^ {dataset.name for dataset in EVENTS}:
+        raise ValueError(f"pages.yaml and the datasets differ: {', '.join(sorted(wrong))}")
+    return found
+
+
+def path(dataset: Dataset, name: str) -> str:
+    """The document's key of a field by its name; an enumeration's is that of its codes' names. Raises ValueError."""
+    field = next((field for field in dataset.fields if field.name == name), None)
+    if field is None:
+        raise ValueError(f"pages.yaml: {dataset.name} has no field {name}")
+    return key(dataset, field)
+
+
+def key(dataset: Dataset, field: Field) -> str:
+    return (field.ecs or f"{dataset.name}.{field.name}") + (".name" if field.enum else "")
+
+
+def paths(dataset: Dataset, names: tuple[str, ...]) -> list[str]:
+    return [path(dataset, name) for name in names]
+
+
+def protocol_searches() -> dict[str, Any]:
+    """A list of events for each."""
+    return {
+        f"protocol-{dataset.name}": {
+            "title": {"en": f"{dataset.title}: events", "zh": f"{translate(dataset.title, 'zh')}：事件"},
+            "view": "events",
+            "where": f"event.dataset: tapsight.{dataset.name}",
+            "columns": [
+                "event.action", "event.outcome", "source.address", "destination.address", *paths(dataset, sources()[dataset.name].columns), "tapsight.anomaly",
+                "network.community_id", "tapsight.source", "tapsight.frame",
+            ],
+        }
+        for dataset in EVENTS
+    }  # fmt: skip
+
+
+def metric(en: str, zh: str, **rest: Any) -> dict[str, Any]:
+    return {"metric": {"en": en, "zh": zh}, "width": 8, "view": "events"} | rest
+
+
+def pages() -> list[dict[str, Any]]:
+    """The sources of all pages."""
+    return [page(dataset, sources()[dataset.name]) for dataset in EVENTS]
+
+
+def page(dataset: Dataset, source: Page) -> dict[str, Any]:
+    """One page: functions, errors, clients and servers, reads and writes, values, alerts, and the events themselves."""
+    is_own = f"event.dataset: tapsight.{dataset.name}"
+    failed = {"of": "count", "where": "event.outcome: failure", "name": {"en": "Errors", "zh": "错误"}}
+    first = metric("Events", "事件", where=is_own, color="#54b399")
+    numbers = [
+        first,
+        metric("Clients", "客户端", values=["unique client.address"], color="#6092c0"),
+        metric("Servers", "服务器", values=["unique server.address"], color="#6092c0"),
+        metric("Acts", "操作", where=f"{is_own} and event.action: {{acts}}", color="#d6bf57"),
+        metric("Errors", "错误", where=f"{is_own} and event.outcome: failure", color="#e7664c"),
+        metric("Anomalies", "异常", where=f"{is_own} and tapsight.anomaly: *", color="#bd271e"),
+    ]
+    functions = [bar(dataset, name, 48 // len(source.functions), where=is_own) for name in source.functions]
+    talk = [
+        {
+            "time": {"en": "Events by act", "zh": "事件（按动作）"}, "width": 24, "view": "events", "where": is_own, "by": [{"of": "event.action", "size": 12}],
+            "go": "acts",
+        },
+        {
+            "table": {"en": "Clients and servers", "zh": "客户端与服务器"}, "width": 24, "view": "events",
+            "by": [{"of": ENDS[0], "size": 30}, {"of": ENDS[1], "size": 30}],
+            "values": ["count", failed, "sum tapsight.repeated.requests", "max @timestamp"], "go": "conversations",
+        },
+    ]  # fmt: skip
+    wrong = [bar(dataset, name, 48 // (len(source.errors) + 1), where=f"{is_own} and {path(dataset, name)}: *") for name in source.errors]
+    anomalies = {
+        "bar": {"en": "What is wrong with them", "zh": "异常"}, "width": 48 - sum(each["width"] for each in wrong), "view": "events",
+        "where": f"{is_own} and tapsight.anomaly: *", "by": ["tapsight.anomaly", "client.address"], "go": "conversations",
+    }  # fmt: skip
+    rows = [MENU, row(6, numbers), row(12, functions), row(12, talk), row(11, [*wrong, anomalies])]
+    if source.reads or source.writes:
+        rows.append(row(13, [done(dataset, "Reads", "读取", READS, source.reads), done(dataset, "Writes and other acts", "写入与其他操作", WRITES, source.writes)]))
+    if source.tags:
+        rows.append(row(9, [tag(dataset, name, 48 // len(source.tags)) for name in source.tags]))
+    if dataset.points is not None:
+        rows.append(row(12, values()))
+    rows.append(row(15, [{"events": {"en": "Events, newest first", "zh": "事件（最新在前）"}, "width": 48, "search": f"protocol-{dataset.name}"}]))
+    title, kind = dataset.title, ("industrial protocol", "工控协议") if isinstance(dataset, Protocol) else ("application", "应用协议")
+    return {
+        "name": f"protocol-{dataset.name}",
+        "title": {"en": title, "zh": translate(title, "zh")},
+        "about": {"en": f"{title} ({kind[0]}): functions, errors, clients and servers, reads and writes.", "zh": f"{translate(title, 'zh')}（{kind[1]}）：功能、错误、客户端与服务器、读取与写入。"},
+        "protocol": dataset.name, "controls": [*ENDS, "event.action", "tapsight.source"], "controls_view": "events", "rows": rows,
+    }  # fmt: skip
+
+
+def row(height: int, panels: list[dict[str, Any]]) -> dict[str, Any]:
+    """A row that is filled: its last panel takes what division leaves."""
+    rest = 48 - sum(panel["width"] for panel in panels)
+    return {"height": height, "panels": [*panels[:-1], panels[-1] | {"width": panels[-1]["width"] + rest}]}
+
+
+def names(dataset: Dataset, name: str) -> dict[str, str]:
+    field = next(field for field in dataset.fields if field.name == name)
+    return fields.spoken()[field.ecs or f"{dataset.name}.{name}"]
+
+
+def bar(dataset: Dataset, name: str, width: int, where: str) -> dict[str, Any]:
+    """A field's values, and how it went."""
+    by = [{"of": path(dataset, name), "size": 15}, {"of": "event.outcome", "size": 3}]
+    return {"bar": names(dataset, name), "width": width, "view": "events", "where": where, "by": by, "go": "conversations"}
+
+
+def tag(dataset: Dataset, name: str, width: int) -> dict[str, Any]:
+    return {"tag": names(dataset, name), "width": width, "view": "events", "by": [{"of": path(dataset, name), "size": 25}], "go": "conversations"}
+
+
+def done(dataset: Dataset, en: str, zh: str, where: str, names: tuple[str, ...]) -> dict[str, Any]:
+    """Who did what to whom, with what the protocol says of it."""
+    groups = [{"of": each, "size": 20} for each in ENDS]
+    groups += [{"of": "event.action", "size": 10}] + [{"of": each, "size": 20, "missing": True} for each in paths(dataset, names)]
+    failed = {"of": "count", "where": "event.outcome: failure", "name": {"en": "Errors", "zh": "错误"}}
+    where = f"event.dataset: tapsight.{dataset.name} and event.outcome: * and {where}"
+    return {"table": {"en": en, "zh": zh}, "width": 24, "view": "events", "where": where, "by": groups, "values": ["count", failed, "max @timestamp"], "go": "points"}
+
+
+def values() -> list[dict[str, Any]]:
+    """Its points."""
+    by = [{"of": "server.address", "size": 10}, {"of": "tapsight.point.space", "size": 10}, {"of": "tapsight.point.address", "size": 30}]
+    return [
+        {
+            "time": {"en": "Values, by point", "zh": "数值（按点）"}, "width": 24, "view": "point", "shape": "line", "by": [{"of": "tapsight.point.address", "size": 12}],
+            "where": "tapsight.point.value: *", "values": ["last tapsight.point.value"], "go": "points",
+        },
+        {
+            "table": {"en": "Points", "zh": "点表"}, "width": 24, "view": "point", "by": by, "where": "tapsight.point.value: *",
+            "values": ["count", "last tapsight.point.value", "min tapsight.point.value", "max tapsight.point.value"], "go": "points",
+        },
+    ]  # fmt: skip
