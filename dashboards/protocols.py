@@ -13,6 +13,7 @@ from sensor.events.field import Field
 from sensor.events.protocol import Dataset, Protocol
 from sensor.lang import translate
 
+ERRORS = {"en": "Errors", "zh": "错误"}
 ENDS = ("client.address", "server.address")
 WRITES = "event.action: {acts}"
 READS = "not event.action: {acts}"
@@ -88,7 +89,7 @@ def pages() -> list[dict[str, Any]]:
 def page(dataset: Dataset, source: Page) -> dict[str, Any]:
     """One page: functions, errors, clients and servers, reads and writes, values, alerts, and the events themselves."""
     is_own = f"event.dataset: tapsight.{dataset.name}"
-    failed = {"of": "count", "where": "event.outcome: failure", "name": {"en": "Errors", "zh": "错误"}}
+    failed = {"of": "count", "where": "event.outcome: failure", "name": ERRORS}
     first = metric("Events", "事件", where=is_own, color="#54b399")
     numbers = [
         first,
@@ -154,12 +155,22 @@ def tag(dataset: Dataset, name: str, width: int) -> dict[str, Any]:
 
 
 def done(dataset: Dataset, en: str, zh: str, where: str, names: tuple[str, ...]) -> dict[str, Any]:
-    """Who did what to whom, with what the protocol says of it."""
-    groups = [{"of": each, "size": 20} for each in ENDS]
-    groups += [{"of": "event.action", "size": 10}] + [{"of": each, "size": 20, "missing": True} for each in paths(dataset, names)]
-    failed = {"of": "count", "where": "event.outcome: failure", "name": {"en": "Errors", "zh": "错误"}}
-    where = f"event.dataset: tapsight.{dataset.name} and event.outcome: * and {where}"
-    return {"table": {"en": en, "zh": zh}, "width": 24, "view": "events", "where": where, "by": groups, "values": ["count", failed, "max @timestamp"], "go": "points"}
+    """Who did what to whom, with what the protocol says of it: names make groups, numbers are told by their range."""
+    known = {each: fields.lookup("events", each).kind for each in paths(dataset, names)}
+    groups = [{"of": each, "size": 20} for each in (*ENDS, "event.action")]
+    groups += [{"of": each, "size": 20, "missing": True} for each, kind in known.items() if kind == "string"]
+    values: list[Any] = ["count", {"of": "count", "where": "event.outcome: failure", "name": ERRORS}]
+    values += [ranged(each, which) for each, kind in known.items() if kind != "string" for which in ("min", "max")]
+    where = f"event.dataset: tapsight.{dataset.name} and {where}"
+    panel = {"table": {"en": en, "zh": zh}, "width": 24, "view": "events", "where": where, "by": groups, "values": [*values, "max @timestamp"]}
+    return panel | ({"go": "points"} if dataset.points is not None else {})
+
+
+def ranged(field: str, which: str) -> dict[str, Any]:
+    """The least or greatest of a number."""
+    name = fields.spoken()[field]
+    of = {"min": {"en": "{}, from", "zh": "{}（起）"}, "max": {"en": "to", "zh": "（止）"}}[which]
+    return {"of": f"{which} {field}", "name": {lang: of[lang].format(name[lang]) for lang in name}}
 
 
 def values() -> list[dict[str, Any]]:

@@ -103,7 +103,7 @@ class Group(Model):
     name: Words | None = None
     filters: tuple[Filter, ...] = ()
     others: bool = False
-    missing: bool = False  # whether what has no such field makes a group
+    missing: bool = False  # whether what has no such field makes a group; of texts only
 
     @model_validator(mode="before")
     @classmethod
@@ -163,8 +163,9 @@ class Panel(Model):
         if not least <= len(self.by) <= most:
             raise ValueError(f"{self.title.en}: a {self.kind} has {least} to {most} groups")
         for group in self.by:
-            if group.of and not fields.lookup(self.view, group.of).can_group:
-                raise ValueError(f"{self.title.en}: {group.of} cannot be grouped by")
+            known = fields.lookup(self.view, group.of) if group.of else None
+            if known is not None and (not known.can_group or (group.missing and known.kind != "string")):
+                raise ValueError(f"{self.title.en}: {group.of} ({known.type}) cannot be grouped by{', with what has none' if known.can_group else ''}")
         for each in self.values:
             if each.field:
                 known = fields.lookup(self.view, each.field)

@@ -62,7 +62,7 @@ def body(shown: Shown, span: Span, extra: list[dict[str, Any]]) -> dict[str, Any
 def level(layer: dict[str, Any], groups: list[str], span: Span) -> dict[str, Any]:
     """One level of aggregations: a group and what is in it, or the values."""
     if not groups:
-        return {name: agg for name in layer["columnOrder"] if (agg := value(layer["columns"][name]))}
+        return {name: agg for name in layer["columnOrder"] if not layer["columns"][name]["isBucketed"] and (agg := value(layer["columns"][name]))}
     column = layer["columns"][groups[0]]
     inner = level(layer, groups[1:], span)
     match column["operationType"]:
@@ -153,7 +153,11 @@ def rows(shown: Shown, answer: dict[str, Any]) -> Rows:
                 walk(each, rest, (*before, each.get("key_as_string", each["key"]) if column["dataType"] == "boolean" else each["key"]))
 
     total = answer["hits"]["total"]["value"]
-    walk((answer.get("aggregations") or {}) | {"doc_count": total}, groups, ())
+    needs = [name for name, column in (*groups, *values) if value(column) or column["isBucketed"]]
+    if "aggregations" in answer or not needs:
+        walk(answer.get("aggregations", {}) | {"doc_count": total}, groups, ())
+    elif not groups:  # no data stream of this kind is there yet
+        found.append(tuple(0 if column["operationType"] in ("count", "unique_count") else None for _, column in values))
     columns = [column for _, column in (*groups, *values)]
     formats = tuple(column["params"].get("format", {}).get("id", "") for column in columns)
     rates = [place for place, column in enumerate(columns) if column["operationType"] == "counter_rate"]

@@ -1,0 +1,65 @@
+"""A real Elasticsearch with our templates, filled with what the sensor tells of captures, by profile."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sensor.capture import open_captures
+from sensor.config import ElasticsearchSettings
+from sensor.delivery.client import connect
+from sensor.delivery.install import install
+from sensor.sinks.published import Profile
+from tests.delivery.server import Server
+from tests.sinks.test_published import Telling
+
+CHUNK = 1000
+
+
+def told(capture: Path, profile: Profile) -> list[dict[str, Any]]:
+    """Every document of a capture."""
+    telling = Telling(profile)
+    telling.analysis.run(open_captures([str(capture)]))
+    return [json.loads(record.document) for record in telling.records]
+
+
+class Store:
+    """documents: what it holds, by site."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.documents: dict[str, list[dict[str, Any]]] = {}
+        client = connect(ElasticsearchSettings(urls=[server.url]))
+        install(client)
+        client.close()
+
+    def load(self, site: str, documents: Sequence[dict[str, Any]]) -> None:
+        """Into data streams of this site. Nothing is refused."""
+        for begin in range(0, len(documents), CHUNK):
+            lines = []
+            for each in documents[begin : begin + CHUNK]:
+                lines += [json.dumps({"create": {"_index": f"logs-{each['event']['dataset']}-{site}", "_id": each["event"]["id"]}}), json.dumps(each)]
+            answer = self.ask("_bulk", "".join(f"{line}\n" for line in lines))
+            assert not answer["errors"], [item for item in answer["items"] if item["create"]["status"] >= 300][:3]
+            assert not any("failure_store" in item["create"] and item["create"]["failure_store"] == "used" for item in answer["items"])
+        self.ask("_refresh", "")
+        self.documents[site] = [*documents]
+
+    def ask(self, path: str, body: str | dict[str, Any]) -> dict[str, Any]:
+        data = (body if isinstance(body, str) else json.dumps(body)).encode()
+        kind = "application/x-ndjson" if path == "_bulk" else "application/json"
+        request = urllib.request.Request(f"{self.server.url}/{path}", data, {"Content-Type": kind}, method="POST")
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return dict(json.load(answer))
+        except urllib.error.HTTPError as error:
+            raise AssertionError(error.read().decode()[:2000]) from None
+
+    def search(self, streams: str, body: dict[str, Any], site: str) -> dict[str, Any]:
+        """A search among one site's documents."""
+        narrowed = body | {"query": {"bool": {"filter": [body["query"], {"wildcard": {"_index": f"*-{site}-*"}}]}}}
+        return self.ask(f"{quote(streams, safe=',*-.')}/_search?ignore_unavailable=true&allow_no_indices=true", narrowed)
