@@ -84,6 +84,17 @@ def parents(path: str) -> list[str]:
     return [".".join(words[:n]) for n in range(1, len(words))]
 
 
+CAPITALS = {
+    each.lower(): each for each in ("PI", "DB", "SZL", "URL", "MD5", "SHA1", "SHA256", "JA3", "JA3S", "JA4", "RPC", "IOA", "IIN", "OS", "ROSCTR", "APPID", "HASSH", "ALPN", "TPDU", "CIP", "PCCC")
+}  # fmt: skip
+
+
+def title(name: str) -> str:
+    """A field's name as words: `db_numbers` becomes `DB numbers`."""
+    words = " ".join(CAPITALS.get(word, word) for word in name.split("_"))
+    return words[:1].upper() + words[1:]
+
+
 @cache
 def spoken() -> dict[str, dict[str, str]]:
     """What fields of protocols are called, by document key: their name as words, and the beginning of what is said about them in Chinese."""
@@ -94,5 +105,5 @@ def spoken() -> dict[str, dict[str, str]]:
             zh = translate(field.about, "zh")
             for mark in "：；，。（":
                 zh = zh.partition(mark)[0] if len(zh.partition(mark)[0]) > 1 and mark != "：" else zh
-            result[path] = {"en": field.name.replace("_", " ").capitalize(), "zh": zh}
+            result[path] = {"en": title(field.name), "zh": zh}
     return result

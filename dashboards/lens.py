@@ -73,8 +73,8 @@ def group_column(panel: Panel, group: Group, lang: str) -> dict[str, Any]:
         return made
     by, direction = order_of(panel, group)
     params = {
-        "size": group.size, "orderBy": by, "orderDirection": direction, "otherBucket": group.others, "missingBucket": group.missing,
-        "parentFormat": {"id": "terms"}, "include": [], "exclude": [], "includeIsRegex": False, "excludeIsRegex": False,
+        "size": group.size, "orderBy": by, "orderDirection": direction, "otherBucket": False, "missingBucket": group.missing,
+        "parentFormat": {"id": "terms"}, "include": [], "exclude": list(group.exclude), "includeIsRegex": False, "excludeIsRegex": False,
     }  # fmt: skip
     label = group.name.of(lang) if group.name else name_of(group.of, lang)
     return column("terms", fields.lookup(panel.view, group.of).kind, group.of, label, "ordinal", params, is_bucketed=True)

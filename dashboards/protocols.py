@@ -16,8 +16,9 @@ from sensor.lang import translate
 ERRORS = {"en": "Errors", "zh": "错误"}
 ENDS = ("client.address", "server.address")
 WRITES = "event.action: {acts}"
-READS = "not event.action: {acts}"
-MENU = {"height": 4, "panels": [{"links": {"en": "Pages", "zh": "页面"}, "width": 48}]}
+READS = "event.action: (read or report or configure_read)"
+GOOD = ("success", "no_error", "good")  # what errors are not
+MENU = {"height": 3, "panels": [{"links": {"en": "Pages", "zh": "页面"}, "width": 48}]}
 
 
 class Page(BaseModel):
@@ -111,14 +112,15 @@ def page(dataset: Dataset, source: Page) -> dict[str, Any]:
             "values": ["count", failed, "sum tapsight.repeated.requests", "max @timestamp"], "go": "conversations",
         },
     ]  # fmt: skip
-    wrong = [bar(dataset, name, 48 // (len(source.errors) + 1), where=f"{is_own} and {path(dataset, name)}: *") for name in source.errors]
+    wrong = [refused(dataset, name, 48 // (len(source.errors) + 1), is_own) for name in source.errors]
     anomalies = {
         "bar": {"en": "What is wrong with them", "zh": "异常"}, "width": 48 - sum(each["width"] for each in wrong), "view": "events",
         "where": f"{is_own} and tapsight.anomaly: *", "by": ["tapsight.anomaly", "client.address"], "go": "conversations",
     }  # fmt: skip
     rows = [MENU, row(6, numbers), row(12, functions), row(12, talk), row(11, [*wrong, anomalies])]
     if source.reads or source.writes:
-        rows.append(row(13, [done(dataset, "Reads", "读取", READS, source.reads), done(dataset, "Writes and other acts", "写入与其他操作", WRITES, source.writes)]))
+        rows.append(row(11, [done(dataset, "Reads and reports", "读取与上报", READS, source.reads)]))
+        rows.append(row(11, [done(dataset, "Writes and other acts", "写入与其他操作", WRITES, source.writes)]))
     if source.tags:
         rows.append(row(9, [tag(dataset, name, 48 // len(source.tags)) for name in source.tags]))
     if dataset.points is not None:
@@ -150,6 +152,15 @@ def bar(dataset: Dataset, name: str, width: int, where: str) -> dict[str, Any]:
     return {"bar": names(dataset, name), "width": width, "view": "events", "where": where, "by": by, "go": "conversations"}
 
 
+def refused(dataset: Dataset, name: str, width: int, is_own: str) -> dict[str, Any]:
+    """An error's codes but for those that say that there is none, by who caused them."""
+    field = path(dataset, name)
+    is_number = fields.lookup("events", field).kind == "number"
+    by = [{"of": field, "size": 15, "exclude": () if is_number else GOOD}, {"of": "client.address", "size": 10}]
+    where = f"{is_own} and {field} >= 1" if is_number else f"{is_own} and {field}: *"
+    return {"bar": names(dataset, name), "width": width, "view": "events", "where": where, "by": by, "go": "conversations"}
+
+
 def tag(dataset: Dataset, name: str, width: int) -> dict[str, Any]:
     return {"tag": names(dataset, name), "width": width, "view": "events", "by": [{"of": path(dataset, name), "size": 25}], "go": "conversations"}
 
@@ -158,11 +169,11 @@ def done(dataset: Dataset, en: str, zh: str, where: str, names: tuple[str, ...])
     """Who did what to whom, with what the protocol says of it: names make groups, numbers are told by their range."""
     known = {each: fields.lookup("events", each).kind for each in paths(dataset, names)}
     groups = [{"of": each, "size": 20} for each in (*ENDS, "event.action")]
-    groups += [{"of": each, "size": 20, "missing": True} for each, kind in known.items() if kind == "string"]
+    groups += [{"of": each, "size": 20, "missing": where == WRITES} for each, kind in known.items() if kind == "string"]
     values: list[Any] = ["count", {"of": "count", "where": "event.outcome: failure", "name": ERRORS}]
     values += [ranged(each, which) for each, kind in known.items() if kind != "string" for which in ("min", "max")]
-    where = f"event.dataset: tapsight.{dataset.name} and {where}"
-    panel = {"table": {"en": en, "zh": zh}, "width": 24, "view": "events", "where": where, "by": groups, "values": [*values, "max @timestamp"]}
+    condition = f"event.dataset: tapsight.{dataset.name} and {where}"
+    panel = {"table": {"en": en, "zh": zh}, "width": 48, "view": "events", "where": condition, "by": groups, "values": [*values, "max @timestamp"]}
     return panel | ({"go": "points"} if dataset.points is not None else {})
 
 

@@ -102,7 +102,7 @@ class Group(Model):
     order: int = -1  # which of the panel's values; -1: the first that can be ordered by
     name: Words | None = None
     filters: tuple[Filter, ...] = ()
-    others: bool = False
+    exclude: tuple[str, ...] = ()  # values that make no group
     missing: bool = False  # whether what has no such field makes a group; of texts only
 
     @model_validator(mode="before")

@@ -38,6 +38,12 @@ def box(x: float, y: float, w: float, h: float, fill: str, stroke: str = "none",
     return f"<rect x='{x:.1f}' y='{y:.1f}' width='{max(w, 0):.1f}' height='{max(h, 0):.1f}' fill='{fill}' stroke='{stroke}' rx='{radius}'/>"
 
 
+def brightness(color: str) -> float:
+    """Of #rrggbb, from 0 to 1."""
+    red, green, blue = (int(color[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    return 0.3 * red + 0.59 * green + 0.11 * blue
+
+
 def number(value: Any, form: str = "") -> str:
     """A number as Kibana's formats show it."""
     if value is None:
@@ -79,7 +85,7 @@ class Canvas:
 
     def metric(self, title: str, value: Any, form: str, color: str) -> None:
         self.parts.append(box(self.x - 8, self.y - 8, self.w + 16, self.h + 16, color or PAPER, LINE, 4))
-        ink = PAPER if color else INK
+        ink = PAPER if color and brightness(color) < 0.62 else INK
         self.parts.append(words(self.x + 2, self.y + 14, cut(title, 12, self.w), 12, ink, bold=True))
         self.parts.append(words(self.x + self.w, self.y + self.h - 4, number(value, form), 34, ink, "end", bold=True))
 
@@ -230,7 +236,8 @@ class Canvas:
             return
         most = max(row[2] for row in rows.rows)
         left = min(max(width_of(y, 10) for y in ys) + 8, self.w * 0.4)
-        w, h = (self.w - left) / len(xs), (self.h - 28) / len(ys)
+        bottom = 28 if all(width_of(name, 9) <= (self.w - left) / len(xs) - 4 for name in xs) else 72
+        w, h = (self.w - left) / len(xs), (self.h - bottom) / len(ys)
         for row in rows.rows:
             if not row[2]:
                 continue
@@ -240,8 +247,14 @@ class Canvas:
             self.parts.append(words(x + w / 2, y + h / 2 + 4, number(row[2]), 10, PAPER if shade > 0.5 else INK, "middle"))
         for place, name in enumerate(ys):
             self.parts.append(words(self.x + left - 5, self.y + h * (place + 0.5) + 3, cut(name, 10, left - 6), 10, INK, "end"))
+        is_narrow = any(width_of(name, 9) > w - 4 for name in xs)
         for place, name in enumerate(xs):
-            self.parts.append(words(self.x + left + w * (place + 0.5), self.y + self.h - 14, cut(name, 9, w - 2), 9, INK, "middle"))
+            x, y = self.x + left + w * (place + 0.5), self.y + self.h - 14
+            if is_narrow:
+                text = words(x, y - bottom + 24, cut(name, 9, bottom * 1.6), 9, INK, "end")
+                self.parts.append(text.replace("<text", f"<text transform='rotate(-35 {x:.1f} {y - bottom + 24:.1f})'", 1))
+            else:
+                self.parts.append(words(x, y, name, 9, INK, "middle"))
         self.parts.append(words(self.x + left, self.y + self.h + 2, f"{rows.labels[0]} × {rows.labels[1]}", 9, PALE))
 
     def paragraph(self, text: str) -> None:

@@ -78,7 +78,8 @@ def keys(document: dict[str, Any], columns: list[dict[str, Any]], span: Span) ->
         case "filters":
             mine = [each["label"] for each in column["params"]["filters"] if holds(each["input"]["query"], document)]
         case _:
-            mine = values(document, column["sourceField"]) or ([MISSING] if column["params"]["missingBucket"] else [])
+            found = values(document, column["sourceField"]) or ([MISSING] if column["params"]["missingBucket"] else [])
+            mine = [each for each in found if each not in column["params"]["exclude"]]
     for each in dict.fromkeys(mine):
         for rest in keys(document, columns[1:], span):
             yield (each, *rest)

@@ -84,6 +84,8 @@ def level(layer: dict[str, Any], groups: list[str], span: Span) -> dict[str, Any
                 inner = inner | ({by["columnId"]: agg_of_order} if agg_of_order else {})
             if params["missingBucket"]:
                 terms["missing"] = MISSING
+            if params["exclude"]:
+                terms["exclude"] = params["exclude"]
             agg = {"terms": terms}
     return {groups[0]: agg | ({"aggs": inner} if inner else {})}
 

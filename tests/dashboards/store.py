@@ -18,13 +18,17 @@ from tests.delivery.server import Server
 from tests.sinks.test_published import Telling
 
 CHUNK = 1000
+SENSOR = "tap-a"
 
 
 def told(capture: Path, profile: Profile) -> list[dict[str, Any]]:
     """Every document of a capture."""
     telling = Telling(profile)
     telling.analysis.run(open_captures([str(capture)]))
-    return [json.loads(record.document) for record in telling.records]
+    documents = [json.loads(record.document) for record in telling.records]
+    for each in documents:
+        each["observer"]["name"] = SENSOR
+    return documents
 
 
 class Store:
@@ -61,5 +65,5 @@ class Store:
 
     def search(self, streams: str, body: dict[str, Any], site: str) -> dict[str, Any]:
         """A search among one site's documents."""
-        narrowed = body | {"query": {"bool": {"filter": [body["query"], {"wildcard": {"_index": f"*-{site}-*"}}]}}}
+        narrowed = body | {"query": {"bool": {"filter": [body["query"], {"wildcard": {"_index": f".ds-*-{site}-*"}}]}}}
         return self.ask(f"{quote(streams, safe=',*-.')}/_search?ignore_unavailable=true&allow_no_indices=true", narrowed)
