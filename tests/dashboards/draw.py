@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 from tests.dashboards import drawing, kibana, searches
@@ -14,7 +15,7 @@ from tests.dashboards.store import Store, told
 from tests.delivery.server import Server
 
 
-def span_of(documents: list[dict[str, Any]]) -> Span:
+def span_of(documents: Sequence[dict[str, Any]]) -> Span:
     """The time that documents cover."""
     times = [milliseconds(each["@timestamp"]) for each in documents]
     return Span(min(times), max(times) + 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 Values = Callable[[str], list[Any]]  # the values of a document's field
@@ -80,9 +81,14 @@ class Parser:
 RANGES = {">=": "gte", "<=": "lte", ">": "gt", "<": "lt"}
 
 
+@cache
+def parsed(text: str) -> Any:
+    return Parser(text).parse()
+
+
 def search(text: str) -> dict[str, Any]:
     """As a query of Elasticsearch."""
-    return to_query(Parser(text).parse()) if text.strip() else {"match_all": {}}
+    return to_query(parsed(text)) if text.strip() else {"match_all": {}}
 
 
 def to_query(tree: Any) -> dict[str, Any]:
@@ -106,7 +112,7 @@ def to_query(tree: Any) -> dict[str, Any]:
 
 def holds(text: str, values: Values) -> bool:
     """Whether a document meets it."""
-    return not text.strip() or truth(Parser(text).parse(), values)
+    return not text.strip() or truth(parsed(text), values)
 
 
 def truth(tree: Any, values: Values) -> bool:

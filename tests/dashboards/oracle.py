@@ -38,21 +38,35 @@ def of_view(pattern: str, dataset: str) -> bool:
     return any(map(matches, wanted)) and not any(matches(part[1:]) for part in parts if part.startswith("-"))
 
 
-def selected(shown: Shown, documents: Sequence[dict[str, Any]], span: Span) -> Iterator[dict[str, Any]]:
-    pattern = shown.view["attributes"]["title"]
-    phrases = [next(iter(each["match_phrase"].items())) for each in shown.filters]
-    for document in documents:
-        if not of_view(pattern, document["event"]["dataset"]) or not span.first <= milliseconds(document["@timestamp"]) <= span.last:
-            continue
-        if all(wanted in values(document, field) for field, wanted in phrases) and holds(shown.query, document):
-            yield document
+class Documents:
+    """Of one site; those of a view are looked for once."""
+
+    def __init__(self, documents: Sequence[dict[str, Any]]) -> None:
+        self.all = documents
+        self.found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+
+    def of(self, pattern: str, filters: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """What a data view shows under a dashboard's filters."""
+        key = pattern, repr(filters)
+        if key not in self.found:
+            phrases = [next(iter(each["match_phrase"].items())) for each in filters]
+            shown = {dataset for dataset in {each["event"]["dataset"] for each in self.all} if of_view(pattern, dataset)}
+            mine = [each for each in self.all if each["event"]["dataset"] in shown]
+            self.found[key] = [each for each in mine if all(wanted in values(each, field) for field, wanted in phrases)]
+        return self.found[key]
+
+
+def selected(shown: Shown, documents: Documents, span: Span) -> Iterator[dict[str, Any]]:
+    for each in documents.of(shown.view["attributes"]["title"], shown.filters):
+        if span.first <= milliseconds(each["@timestamp"]) <= span.last and holds(shown.query, each):
+            yield each
 
 
 def holds(query: str, document: dict[str, Any]) -> bool:
     return kql.holds(query, lambda path: values(document, path))
 
 
-def expected(shown: Shown, documents: Sequence[dict[str, Any]], span: Span) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+def expected(shown: Shown, documents: Documents, span: Span) -> dict[tuple[Any, ...], tuple[Any, ...]]:
     """Values by groups."""
     _, layer = shown.layer
     groups, columns = ordered(layer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from tests.dashboards import kql
@@ -200,6 +201,7 @@ def list_body(shown: Shown, span: Span, extra: list[dict[str, Any]]) -> tuple[st
     return view["attributes"]["title"], {"size": 100, "track_total_hits": True, "query": query, "sort": sort, "fields": fields, "_source": False}
 
 
+@cache
 def milliseconds(text: str) -> int:
     """Of a document's time."""
     second, _, fraction = text.rstrip("Z").partition(".")

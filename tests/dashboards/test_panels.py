@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Iterator
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,9 @@ from tests.dashboards.store import Store, told
 from tests.delivery.server import Server, Unavailable
 
 SITES = ("full", "acts")
-LENS = [shown for shown in kibana.panels("en") if shown.kind == "lens"]
-LISTS = [shown for shown in kibana.panels("en") if shown.kind == "search"]
+PANELS: dict[str, list[Shown]] = {}
+for each in kibana.panels("en"):
+    PANELS.setdefault(each.dashboard["id"], []).append(each)
 SPOKEN = {"modbus", "s7comm", "iec104", "dnp3", "enip", "cip_io", "goose", "lldp"}  # in the demo
 QUIET = {  # panels of the main pages that the demo leaves empty, as it should
     "Of doubtful quality", "What breaks the rules of packets and streams", "Ledgers that do not balance",
@@ -42,12 +45,22 @@ def store(demo_capture: Path) -> Iterator[Store]:
 
 
 def span(store: Store, site: str) -> Span:
-    return draw.span_of(store.documents[site])
+    return draw.span_of(store.documents[site].all)
 
 
-def asked(store: Store, shown: Shown, site: str) -> searches.Rows:
+def lenses(page: str) -> list[Shown]:
+    return [shown for shown in PANELS[page] if shown.kind == "lens"]
+
+
+def panel(page: str, title: str) -> Shown:
+    (found,) = [shown for shown in PANELS[f"tapsight-{page}-en"] if shown.panel["title"] == title]
+    return found
+
+
+def asked(store: Store, panels: Sequence[Shown], site: str) -> list[searches.Rows]:
     """What Elasticsearch says."""
-    return searches.rows(shown, store.search(shown.view["attributes"]["title"], searches.body(shown, span(store, site), []), site))
+    wanted = [(shown.view["attributes"]["title"], searches.body(shown, span(store, site), [])) for shown in panels]
+    return [searches.rows(shown, answer) for shown, answer in zip(panels, store.searches(wanted, site), strict=True)]
 
 
 def close(column: dict[str, Any], found: Any, wanted: Any) -> bool:
@@ -70,90 +83,87 @@ def text(value: Any) -> str:
 
 
 @pytest.mark.parametrize("site", SITES)
-@pytest.mark.parametrize("shown", LENS, ids=[shown.name.replace(" ", "_") for shown in LENS])
-def test_a_panel_shows_what_the_documents_say(store: Store, shown: Shown, site: str) -> None:
-    _, layer = shown.layer
-    groups, columns = searches.ordered(layer)
-    rates = any(column["operationType"] == "counter_rate" for _, column in columns)
-    wanted = oracle.expected(shown, store.documents[site], span(store, site))
-    answer = asked(store, shown, site)
-    if rates:  # growth between intervals: of each series the first says nothing
-        series = {key[:-1] for key in wanted}
-        assert len(answer.rows) == len(wanted) - len(series)
-        for row in answer.rows:
-            before = max(key for key in wanted if key[:-1] == row[: len(groups) - 1] and key[-1] < row[len(groups) - 1])
-            now = row[: len(groups)]
-            growth = (wanted[now][0] - wanted[before][0]) / ((now[-1] - before[-1]) / 1000)
-            assert math.isclose(row[len(groups)], growth, rel_tol=1e-6)
-        return
+@pytest.mark.parametrize("page", PANELS)
+def test_panels_show_what_the_documents_say(store: Store, page: str, site: str) -> None:
+    for shown, answer in zip(lenses(page), asked(store, lenses(page), site), strict=True):
+        wanted = oracle.expected(shown, store.documents[site], span(store, site))
+        if "counter_rate" in answer.kinds:
+            assert_growth(answer, wanted)
+        else:
+            assert_same(shown, answer, wanted)
+
+
+def assert_growth(answer: searches.Rows, wanted: dict[tuple[Any, ...], tuple[Any, ...]]) -> None:
+    """Between intervals: of each series the first says nothing. The last group is the time."""
+    assert len(answer.rows) == len(wanted) - len({key[:-1] for key in wanted}) > 0
+    for *key, found in answer.rows:
+        *series, at = key
+        before = max(each for each in wanted if list(each[:-1]) == series and each[-1] < at)
+        assert math.isclose(found, (wanted[tuple(key)][0] - wanted[before][0]) / ((at - before[-1]) / 1000), rel_tol=1e-6)
+
+
+def assert_same(shown: Shown, answer: searches.Rows, wanted: dict[tuple[Any, ...], tuple[Any, ...]]) -> None:
+    groups, columns = searches.ordered(shown.layer[1])
+    nothing = tuple(0 if column["operationType"] in ("count", "unique_count") else None for _, column in columns)
     for row in answer.rows:
         key, values = row[: len(groups)], row[len(groups) :]
-        expected = wanted.get(key, tuple(0 if column["operationType"] in ("count", "unique_count") else None for _, column in columns))
-        for (name, column), found, value in zip(columns, values, expected, strict=True):
-            assert close(column, found, value), f"{key} {name} ({column['label']}): {found} instead of {value}"
+        for (_, column), found, value in zip(columns, values, wanted.get(key, nothing), strict=True):
+            assert close(column, found, value), f"{shown.name}: {key} {column['label']}: {found} instead of {value}"
     sizes = [column["params"].get("size", math.inf) for _, column in groups]
-    if all(len({key[:place] + key[place : place + 1] for key in wanted}) <= size for place, size in enumerate(sizes)):
-        assert {row[: len(groups)] for row in answer.rows} >= wanted.keys(), "nothing is left out"
+    if all(len({key[place] for key in wanted}) <= size for place, size in enumerate(sizes)):
+        assert {row[: len(groups)] for row in answer.rows} >= wanted.keys(), f"{shown.name}: something is left out"
 
 
-@pytest.mark.parametrize("shown", LENS, ids=[shown.name.replace(" ", "_") for shown in LENS])
-def test_a_panel_shows_something(store: Store, shown: Shown) -> None:
+@pytest.mark.parametrize("page", PANELS)
+def test_panels_show_something(store: Store, page: str) -> None:
     """Where the demo has it: on the main pages everywhere, on protocols' pages what they count."""
-    page = shown.dashboard["id"].removeprefix("tapsight-").removesuffix("-en")
-    rows = asked(store, shown, "full")
-    if page.startswith("protocol-"):
-        if page.removeprefix("protocol-") in SPOKEN and shown.panel["title"] in ("Events", "Clients", "Servers", "Events by act", "Clients and servers"):
-            assert any(row[rows.groups] for row in rows.rows)
-    elif shown.panel["title"] not in QUIET:
-        assert any(row[rows.groups] for row in rows.rows), shown.name
+    name = page.removeprefix("tapsight-").removesuffix("-en")
+    protocol = name.removeprefix("protocol-") if name.startswith("protocol-") else ""
+    for shown, answer in zip(lenses(page), asked(store, lenses(page), "full"), strict=True):
+        title = shown.panel["title"]
+        if not protocol and title not in QUIET or protocol in SPOKEN and title in ("Events", "Clients", "Servers", "Events by act", "Clients and servers"):
+            assert any(any(row[answer.groups :]) for row in answer.rows), shown.name
 
 
 @pytest.mark.parametrize("site", SITES)
-@pytest.mark.parametrize("shown", LISTS, ids=[shown.name.replace(" ", "_") for shown in LISTS])
-def test_a_list_shows_the_newest_documents(store: Store, shown: Shown, site: str) -> None:
-    import json
-
-    streams, body = searches.list_body(shown, span(store, site), [])
-    hits = store.search(streams, body, site)["hits"]
-    query = json.loads(shown.search["attributes"]["kibanaSavedObjectMeta"]["searchSourceJSON"])["query"]["query"]
-    phrases = [next(iter(each["match_phrase"].items())) for each in shown.filters]
-    wanted = {
-        each["event"]["id"]: each
-        for each in store.documents[site]
-        if oracle.of_view(streams, each["event"]["dataset"]) and oracle.holds(query, each) and all(value in oracle.values(each, name) for name, value in phrases)
-    }
-    assert hits["total"]["value"] == len(wanted)
-    times = [hit["sort"][0] for hit in hits["hits"]]
-    assert times == sorted(times, reverse=True)
-    for hit in hits["hits"]:
-        document = wanted[hit["_id"]]
-        for column in shown.search["attributes"]["columns"]:
-            assert sorted(map(text, hit["fields"].get(column, []))) == sorted(map(text, oracle.values(document, column))), column
+def test_lists_show_the_newest_documents(store: Store, site: str) -> None:
+    lists = [shown for panels in PANELS.values() for shown in panels if shown.kind == "search"]
+    wanted = [searches.list_body(shown, span(store, site), []) for shown in lists]
+    for shown, (streams, _), answer in zip(lists, wanted, store.searches(wanted, site), strict=True):
+        query = json.loads(shown.search["attributes"]["kibanaSavedObjectMeta"]["searchSourceJSON"])["query"]["query"]
+        documents = {each["event"]["id"]: each for each in store.documents[site].of(streams, shown.filters) if oracle.holds(query, each)}
+        hits = answer["hits"]
+        assert hits["total"]["value"] == len(documents), shown.name
+        times = [hit["sort"][0] for hit in hits["hits"]]
+        assert times == sorted(times, reverse=True)
+        for hit in hits["hits"]:
+            for column in shown.search["attributes"]["columns"]:
+                found, expected = hit.get("fields", {}).get(column, []), oracle.values(documents[hit["_id"]], column)
+                assert sorted(map(text, found)) == sorted(map(text, expected)), f"{shown.name}: {column}"
 
 
 def test_repeated_reads_count_on_the_pages_of_their_protocol(store: Store) -> None:
     """The profile `acts` tells reads once a minute: pages show them all the same."""
-    (shown,) = [each for each in LENS if each.dashboard["id"] == "tapsight-protocol-modbus-en" and each.panel["title"] == "Clients and servers"]
-    rows = asked(store, shown, "acts")
+    (rows,) = asked(store, [panel("protocol-modbus", "Clients and servers")], "acts")
     place = rows.labels.index("Repeated (a minute each)")
-    told_of = [each["tapsight"]["repeated"] for each in store.documents["acts"] if each["event"]["dataset"] == "tapsight.repeated"]
+    told_of = [each["tapsight"]["repeated"] for each in store.documents["acts"].all if each["event"]["dataset"] == "tapsight.repeated"]
     assert sum(row[place] for row in rows.rows) == sum(each["requests"] for each in told_of if each["protocol"] == "modbus") > 0
 
 
 def test_updates_of_alerts_are_not_counted(store: Store) -> None:
-    documents = [each for each in store.documents["full"] if each["event"]["dataset"] == "tapsight.alert"]
+    documents = [each for each in store.documents["full"].all if each["event"]["dataset"] == "tapsight.alert"]
     first = {each["tapsight"]["alert"]["id"] for each in documents}
-    (shown,) = [each for each in LENS if each.dashboard["id"] == "tapsight-overview-en" and each.panel["title"] == "Alerts"]
     assert len(documents) > len(first)
-    assert asked(store, shown, "full").rows == ((len(first),),)
+    (rows,) = asked(store, [panel("overview", "Alerts")], "full")
+    assert rows.rows == ((len(first),),)
 
 
 def test_a_conversation_is_found_by_its_community_id(store: Store) -> None:
     """What a click on a community id asks for."""
-    flow = next(each for each in store.documents["full"] if each["event"]["dataset"] == "tapsight.modbus")
+    flow = next(each for each in store.documents["full"].all if each["event"]["dataset"] == "tapsight.modbus")
     wanted = flow["network"]["community_id"]
     narrowed = [{"match_phrase": {"network.community_id": wanted}}]
-    (shown,) = [each for each in LENS if each.dashboard["id"] == "tapsight-conversation-en" and each.panel["title"] == "Conversation"]
+    shown = panel("conversation", "Conversation")
     answer = store.search(shown.view["attributes"]["title"], searches.body(shown, span(store, "full"), narrowed), "full")
     rows = searches.rows(shown, answer)
     assert [row[0] for row in rows.rows] == [wanted]
@@ -162,8 +172,6 @@ def test_a_conversation_is_found_by_its_community_id(store: Store) -> None:
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_every_dashboard_can_be_drawn(store: Store, lang: str) -> None:
-    import xml.etree.ElementTree as ET
-
     pictures = draw.pictures(store, "full", span(store, "full"), lang)
     assert set(pictures) == {each["id"] for each in kibana.of_type(lang, "dashboard")}
     for picture in pictures.values():
