@@ -42,7 +42,9 @@ WORDS: Mapping[str, tuple[str, Mapping[str, int]]] = {
 
 def about_packets(condition: Condition) -> bool:
     """Whether a keyword looks at packets, and not at a PDU's events."""
-    return condition.keyword in PACKET_KEYWORDS and not (condition.keyword in events.KEYWORDS and events.plain(str(condition.value)) in events.ON_ROWS)
+    return condition.keyword in PACKET_KEYWORDS and not (
+        condition.keyword in events.KEYWORDS and events.plain(str(condition.value)) in {*events.ON_ROWS, *events.ON_MESSAGES}
+    )
 
 
 def datasets(condition: Condition) -> tuple[str, ...]:
@@ -75,7 +77,7 @@ def reason(condition: Condition, known: Mapping[str, Iterable[str]]) -> str:
         return events.reason(str(value))
     if keyword in messages.FACTS:
         asked = value if isinstance(value, tuple) else (value,)
-        return "" if keyword not in messages.NUMERIC or all(isinstance(each, Number) for each in asked) else f"{keyword} is asked by number here"
+        return "" if keyword not in messages.NUMBERS or all(isinstance(each, Number) for each in asked) else f"{keyword} is asked by number here"
     if keyword == "app-layer-protocol" and condition.negated:
         return "that a flow speaks another protocol is not known before it has spoken"
     if keyword == "geoip":
@@ -151,7 +153,7 @@ def rows_mask(conditions: tuple[Condition, ...], units: Units) -> Mask:
             if each.keyword == "app-layer-protocol":
                 result &= units.kind in datasets(each)
             else:
-                result &= messages.mask(each, units) if each.keyword in messages.FACTS else np.False_
+                result &= messages.mask(each, units) if each.keyword in messages.FACTS or each.keyword == "app-layer-event" else np.False_
         elif units.table is None or units.kind in (*PACKETS, PIECE):
             return np.zeros(len(units), np.bool_)
         else:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import ipaddress
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.signature.magic import magic
 from detectors.signature.numbers import holds
 from detectors.signature.rule import Condition, Number
 from detectors.signature.units import Units, sides
@@ -16,28 +20,37 @@ from sensor.applications.application import Application, Said
 from sensor.applications.conversations import Message
 from sensor.columns import Ints, Mask, padded
 from sensor.decode.packets import Transport
+from sensor.events.address import MAPPED
 from sensor.events.seen import Seen
 
 NAMES = frozenset(application.name for application in APPLICATIONS)
 PREFIXES: Mapping[str, tuple[str, ...]] = {
     "http": ("http",), "tls": ("tls",), "ja3": ("tls",), "ja3s": ("tls",), "ja4": ("tls",), "ssh": ("ssh",), "ftp": ("ftp",), "telnet": ("telnet",),
-    "smtp": ("smtp",), "email": ("smtp",), "sip": ("sip",), "file": ("http", "smtp", "smb"), "smb": ("smb",), "dce": ("dcerpc", "smb"),
-    "dns": ("dns",), "mdns": ("mdns",), "mqtt": ("mqtt",),
+    "smtp": ("smtp",), "email": ("smtp",), "sip": ("sip",), "file": ("http", "smtp", "smb", "tftp"), "smb": ("smb",), "dce": ("dcerpc", "smb"),
+    "dns": ("dns",), "mdns": ("mdns",), "mqtt": ("mqtt",), "krb5": ("krb5",), "ldap": ("ldap",), "ntp": ("ntp",), "rdp": ("rdp",), "rfb": ("rfb",),
+    "snmp": ("snmp",), "tftp": ("tftp",), "dhcp": ("dhcp",), "ssl": ("tls",), "ftpbounce": ("ftp",), "filesize": ("http", "smtp"),
 }  # fmt: skip
-UNFILLED = ("file.magic",)
-FACTS: Mapping[str, tuple[str, ...]] = {
-    "filesize": ("http", "smtp"), "tls.version": ("tls",), "ssl_version": ("tls",), "ssl_state": ("tls",), "tls.cert_chain_len": ("tls",),
-    "ssh.protoversion": ("ssh",), "ftp.dynamic_port": ("ftp",), "ftp.mode": ("ftp",), "dns.opcode": ("dns",), "dns.rcode": ("dns",), "dns.rrtype": ("dns",),
-    "mqtt.type": ("mqtt",), "mqtt.qos": ("mqtt",), "mqtt.reason_code": ("mqtt",), "mqtt.protocol_version": ("mqtt",),
-    "smb.version": ("smb",), "dce_iface": ("dcerpc", "smb"), "dce_opnum": ("dcerpc", "smb"),
-}  # fmt: skip
-NUMERIC = frozenset(name for name in FACTS if name.startswith(("dns.", "mqtt."))) | {"filesize", "tls.cert_chain_len", "ftp.dynamic_port", "dce_opnum"}
+HASHES = {f"file.{name}": f"file{name}" for name in ("md5", "sha1", "sha256")}  # buffers that are facts in hexadecimal
+COMPUTED = (*HASHES, "file.magic")  # whose bytes are not among the message's
+NUMBERS = (  # facts that are asked by number
+    "filesize", "tls.cert_chain_len", "ftp.dynamic_port", "dns.opcode", "dns.rcode", "dns.rrtype", "mqtt.type", "mqtt.qos", "mqtt.reason_code",
+    "mqtt.protocol_version", "mqtt.connack.session_present", "dce_opnum", "dce.opnum.number", "dhcp.leasetime", "dhcp.message_type", "dhcp.rebinding_time",
+    "dhcp.renewal_time", "krb5_err_code", "krb5_msg_type", "krb5.ticket_encryption", "ldap.request.operation", "ldap.responses.operation",
+    "ldap.responses.result_code", "ntp.mode", "ntp.request_code", "ntp.stratum", "ntp.version", "rfb.secresult", "rfb.sectype", "snmp.pdu_type",
+    "snmp.version", "tftp.opcode", "tls_cert_notafter", "tls_cert_notbefore",
+)  # fmt: skip
+WORDS = (
+    "tls.version", "ssl_version", "ssl_state", "ssh.protoversion", "ftp.mode", "smb.version", "dce_iface", "tftp.mode", "mqtt.flags", "mqtt.connect.flags",
+    "tls_cert_expired", "tls_cert_valid", "ftpbounce",
+)  # fmt: skip
+FACTS: Mapping[str, tuple[str, ...]] = {name: PREFIXES[re.split("[._]", name)[0]] for name in (*NUMBERS, *WORDS)}
+FLAGS = ("mqtt.flags", "mqtt.connect.flags")
 OVER_UDP = frozenset(application.name for application in APPLICATIONS if Transport.UDP in application.ports)
 
 
 def speakers(buffer: str) -> tuple[str, ...]:
     """The applications whose messages have this buffer."""
-    return () if buffer in UNFILLED else PREFIXES.get(buffer.partition(".")[0], ()) if "." in buffer else ()
+    return PREFIXES.get(buffer.partition(".")[0], ()) if "." in buffer else ()
 
 
 def wanted(names: set[str]) -> tuple[Application, ...]:
@@ -50,10 +63,15 @@ def has(condition: Condition, said: Said) -> bool:
     fact = said.facts.get(condition.keyword)
     if fact is None:
         return False
-    facts, asked = (value if isinstance(value, tuple) else (value,) for value in (fact, condition.value))
+    if condition.keyword in FLAGS:
+        return all((flag.removeprefix("!") in _all(fact)) != flag.startswith("!") for flag in str(condition.value).split(","))
     equal = _is_interface if condition.keyword == "dce_iface" else _equal
-    found = any(equal(one, each) for one in asked for each in facts)
+    found = any(equal(one, each) for one in _all(condition.value) for each in _all(fact))
     return found != condition.negated
+
+
+def _all(value: Any) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else (value,)
 
 
 def _equal(asked: Number | str | int, fact: Number | str | int) -> bool:
@@ -75,9 +93,43 @@ def representation(said: Said) -> bytes:
     return b"\x10" if said.facts.get("dce.byte_order") == "little" else b"\0"
 
 
+def _is_expired(said: Said, units: Units, i: int) -> bool | None:
+    """Whether the certificate was out of date when it was sent; None: there is none."""
+    end = said.facts.get("tls_cert_notafter")
+    return int(units.columns["ts_ns"][i]) // 1_000_000_000 > end if isinstance(end, int) else None
+
+
+def _bounces(said: Said, units: Units, i: int) -> bool:
+    """Whether a client of FTP names another address than its own for the data."""
+    try:
+        address = ipaddress.ip_address(str(said.facts.get("ftpbounce", "")))
+    except ValueError:
+        return False
+    own = int(units.columns["source_high"][i]) << 64 | int(units.columns["source_low"][i])
+    return own != (int(address) | MAPPED if address.version == 4 else int(address))
+
+
+OF_ROWS: Mapping[str, Callable[[Said, Units, int], bool]] = {  # what depends on when it was said, and who said it
+    "tls_cert_expired": lambda said, units, i: _is_expired(said, units, i) is True,
+    "tls_cert_valid": lambda said, units, i: _is_expired(said, units, i) is False,
+    "ftpbounce": _bounces,
+}
+
+
 def mask(condition: Condition, units: Units) -> Mask:
     """Messages that meet the condition."""
+    if (asked := OF_ROWS.get(condition.keyword)) is not None:
+        return np.array([asked(said, units, i) for i, said in enumerate(units.said or ())], np.bool_)
     return np.array([has(condition, said) for said in units.said or ()], np.bool_)
+
+
+def values(name: str, said: Said) -> list[bytes]:
+    """The values of a buffer in a message."""
+    if name == "file.magic":
+        return [found for data in said.buffers.get("file.data", ()) if (found := magic(data))]
+    if name in HASHES:
+        return [bytes.fromhex(str(each)) for each in _all(said.facts.get(HASHES[name], ()))]
+    return list(said.buffers.get(name, ()))
 
 
 @dataclass(frozen=True)

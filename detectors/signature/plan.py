@@ -163,7 +163,7 @@ def pattern_of(rule: Rule) -> Search | None:
     for check in (
         check
         for buffer in rule.buffers
-        if (buffer.name in buffers.WITHIN or messages.speakers(buffer.name)) and not buffer.transforms
+        if (buffer.name in buffers.WITHIN or (messages.speakers(buffer.name) and buffer.name not in messages.COMPUTED)) and not buffer.transforms
         for check in buffer.checks
     ):
         if isinstance(check, Content) and not check.negated:
@@ -265,7 +265,9 @@ def keys_of(rule: Rule) -> list[Key]:
         places = [True]
     else:  # what a PDU or stream has told is not told again of the packet
         places = [False, True] if is_anchored or protocol != "tcp" else [False]
-    reversals = (False, True) if rule.header.direction == "<>" else (False,)
+    h = rule.header
+    is_symmetric = (h.source, h.source_ports) == (h.destination, h.destination_ports)
+    reversals = (False, True) if h.direction == "<>" and not is_symmetric else (False,)
     flow = rule.flow - {"stateless", "no_stream", "only_stream"}
     return [Key(protocol, rule.header, reverse, flow, on, tuple(sorted(names)), is_anchored and not on) for on in places for reverse in reversals]
 

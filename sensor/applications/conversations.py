@@ -74,7 +74,7 @@ class Conversations:
         ]
         columns = [np.concatenate(pair) for pair in zip(*parts, strict=True)]
         self.spoken[:] = self.number[pieces.flow]  # of those that are done; the others' follows
-        order = np.argsort(columns[0], kind="stable")
+        order = np.lexsort((columns[5], columns[0]))  # what one packet releases, of both sides, in the order in which it was said
         order = order[~self.done[columns[1][order]]]
         found: list[Message] = []
         for row, flow, to_server, at, end, frame, ts_ns, apart, piece in zip(*(column[order].tolist() for column in columns), strict=True):
