@@ -98,7 +98,7 @@ class Engine:
         self.changed: dict[tuple[int, int, int], str] = {}  # of this batch: matches whose action a rate_filter changes
         self.lists = plan.lists.copy()
         self.every = Every(sizes=plan.stream_sizes)
-        self.conversations = Conversations(messages.wanted({name for key, *_ in plan.groups for name in (*key.datasets, key.protocol)}))
+        self.conversations = Conversations(messages.wanted(plan.spoken), raw=plan.mixed)
         self.passed: OrderedDict[int, None] = OrderedDict()
         self.told: Bounded[bool] = Bounded(MOST_TOLD)  # (conversation, frame, rank)
         self.silent = np.array([ready.rule.noalert or (ready.rule.action == "pass" and not ready.rule.alert_too) for ready in plan.ready], np.bool_)
@@ -114,9 +114,11 @@ class Engine:
         self.changed = {}
         kinds = list(units(seen, self.tails))
         said = self.conversations.messages(seen)
+        names = np.array(["", *(one.name for one in self.conversations.applications), messages.FAILED])  # FAILED is at -1, too
         for each in kinds:
-            if each.kind == PIECE:
-                each.columns["application"] = np.array(["", *(one.name for one in self.conversations.applications)])[self.conversations.spoken[each.index]]
+            if each.kind in (PIECE, PACKET):
+                behind = len(seen.inspected.pieces) if each.kind == PACKET else 0
+                each.columns["application"] = names[self.conversations.spoken[behind + each.index]]
         kinds += messages.units_of(seen, said)
         if self.plan.every:
             kinds.append(self.every.units(seen))
@@ -257,7 +259,7 @@ class Engine:
             fresh = int(each.fresh[here]) if buffer.name == PAYLOAD and not buffer.transforms else 0
             values = [content] if buffer.name == PAYLOAD else [decoded] if buffer.name == DECODED else buffers.values(buffer.name, each, here)
             for each_value in values:
-                variables: dict[str, Any] = {REPRESENTATION: messages.representation(each.said[here]) if each.said else content[4:5]} if content else {}
+                variables: dict[str, Any] = {REPRESENTATION: messages.representation(each.said[here]) if each.said else content[4:5]}
                 value = transformed(each_value, buffer.transforms)
                 if program.holds(value, variables, fresh, self.costs) and all(
                     self.lists.holds(check, value) for check in buffer.checks if isinstance(check, Dataset)

@@ -45,7 +45,8 @@ WORDS = (
 )  # fmt: skip
 FACTS: Mapping[str, tuple[str, ...]] = {name: PREFIXES[re.split("[._]", name)[0]] for name in (*NUMBERS, *WORDS)}
 FLAGS = ("mqtt.flags", "mqtt.connect.flags")
-OVER_UDP = frozenset(application.name for application in APPLICATIONS if Transport.UDP in application.ports)
+FAILED = "failed"  # the name of what is none of the protocols that are known
+OVER_TCP, OVER_UDP = (frozenset(each.name for each in APPLICATIONS if transport in each.ports) for transport in (Transport.TCP, Transport.UDP))
 
 
 def speakers(buffer: str) -> tuple[str, ...]:
@@ -54,8 +55,21 @@ def speakers(buffer: str) -> tuple[str, ...]:
 
 
 def wanted(names: set[str]) -> tuple[Application, ...]:
-    """Those of these applications that there are."""
-    return tuple(application for application in APPLICATIONS if application.name in names)
+    """Those of these applications that there are; all where a rule asks for what is none of them."""
+    return tuple(application for application in APPLICATIONS if application.name in names or FAILED in names)
+
+
+def spoken(condition: Condition) -> tuple[str, ...]:
+    """The protocols that app-layer-protocol names."""
+    return tuple(str(name).partition(",")[0] for name in _all(condition.value))
+
+
+def speaking(condition: Condition, units: Units) -> Mask:
+    """Units of conversations that speak one of these protocols, or where it is negated, that speak another one or none that is known."""
+    if "application" not in units.columns:
+        return np.full(len(units), (units.kind in spoken(condition)) != condition.negated)
+    column = units.columns["application"]
+    return np.asarray((np.isin(column, spoken(condition)) != condition.negated) & (column != ""), np.bool_)
 
 
 def has(condition: Condition, said: Said) -> bool:
@@ -143,10 +157,10 @@ class Where:
 
 
 def units_of(seen: Seen, messages: list[Message]) -> Iterator[Units]:
-    """One kind of units an application; their bytes are all values of all buffers, so that what rules search for is found in them."""
+    """One kind of units an application; their bytes are what they were read from and all values of all buffers, so that what rules search for is found in them."""
     for name in sorted({message.application for message in messages}):
         mine = [message for message in messages if message.application == name]
-        texts = [b"".join(value for values in message.said.buffers.values() for value in values) for message in mine]
+        texts = [b"".join((message.raw, *(value for values in message.said.buffers.values() for value in values))) for message in mine]
         size = np.array([len(text) for text in texts], np.int64)
         flow, frame, ts_ns = (np.array([getattr(message, column) for message in mine], np.int64) for column in ("flow", "frame", "ts_ns"))
         where = Where(flow.astype(np.int32), np.array([message.said.to_server for message in mine], np.bool_), frame, ts_ns)
@@ -162,4 +176,5 @@ def units_of(seen: Seen, messages: list[Message]) -> Iterator[Units]:
             np.arange(len(mine)),
             sides(seen, where),
             said=[message.said for message in mine],
+            raw=[message.raw for message in mine],
         )

@@ -98,7 +98,7 @@ class Key:
                 masks.append(c["reassembled"] == (word == "only_frag") if "reassembled" in c else np.full(len(units), word == "no_frag"))
             elif word in ("established", "not_established"):
                 masks.append(c["handshake" if handshake else "established"] == (word == "established"))
-        if self.protocol in messages.NAMES and units.kind == PIECE:
+        if self.protocol in messages.NAMES and units.kind in (PIECE, PACKET):
             masks.append(c["application"] == self.protocol)
         if self.anchored and units.kind == PIECE:
             masks.append(c["origin"])
@@ -155,6 +155,16 @@ class Ready:
 def payload_of(rule: Rule) -> tuple[Check, ...]:
     """The checks of the payload, if that is the first buffer."""
     return rule.buffers[0].checks if rule.buffers and rule.buffers[0].name == PAYLOAD and not rule.buffers[0].transforms else ()
+
+
+def names_of(rule: Rule) -> set[str]:
+    """The protocols that app-layer-protocol names, or excludes."""
+    return {name for each in rule.conditions if each.keyword == "app-layer-protocol" for name in messages.spoken(each)}
+
+
+def mixes(rule: Rule, keys: Sequence[Key]) -> bool:
+    """Whether it looks into messages as well as into what they were read from."""
+    return any(buffer.name == PAYLOAD for buffer in rule.buffers) and any(not messages.NAMES.isdisjoint(key.datasets) for key in keys)
 
 
 def pattern_of(rule: Rule) -> Search | None:
@@ -224,37 +234,47 @@ def cannot(rule: Rule, keys: Sequence[Key], known: Mapping[str, Iterable[str]]) 
     protocol, where = rule.header.protocol, keys[0].datasets
     if protocol not in TRANSPORTS and protocol not in known:
         return f"the protocol {protocol} is not decoded yet"
-    if not messages.NAMES.isdisjoint(where) and any(buffer.name == PAYLOAD for buffer in rule.buffers):
-        return "some contents name a buffer and others none: these would be about the stream, those about its messages"
-    if protocol in messages.OVER_UDP and where == (PIECE,):
-        return f"contents about {protocol} have to name a buffer: without one they look into streams, and it has datagrams"
     reasons = [buffers.reason(buffer, known) for buffer in rule.buffers] + [conditions.reason(each, known) for each in rule.conditions]
     if why := next(filter(None, reasons), ""):
         return why
     packets = [each.keyword for each in rule.conditions if conditions.about_packets(each) and each.keyword not in ("dsize", *events.KEYWORDS)]
     packets += [buffer.name for buffer in rule.buffers if buffer.name in buffers.HEADERS]
-    if packets and where not in ((), (EVERY,)):
+    if packets and where not in ((), (EVERY,), (PACKET,)):
         return f"{packets[0]} is about packets, the rest of the rule about {' or '.join(where)}"
+    if packets and protocol != "udp" and where != (PACKET,) and any(each.keyword == "app-layer-protocol" for each in rule.conditions):
+        return f"{packets[0]} is about packets: what a conversation speaks is known of datagrams and streams only"
     return ""
 
 
 def keys_of(rule: Rule) -> list[Key]:
     """The groups that a rule belongs to."""
     protocol = rule.header.protocol
-    names = {name for each in rule.conditions for name in conditions.datasets(each)} | {name for each in rule.buffers for name in buffers.datasets(each.name)}
-    if protocol in messages.NAMES:  # contents that name no buffer look into the stream
-        names = {PIECE} if rule.buffers and not names and all(buffer.name in (PAYLOAD, DECODED) for buffer in rule.buffers) else {protocol}
+    names = {name for each in rule.conditions if each.keyword != "app-layer-protocol" for name in conditions.datasets(each)}
+    names |= {name for each in rule.buffers for name in buffers.datasets(each.name)}
+    spoken = {name for each in rule.conditions if each.keyword == "app-layer-protocol" for name in conditions.datasets(each)}
+    others = not spoken and any(each.keyword == "app-layer-protocol" for each in rule.conditions)
+    listened = {protocol} & messages.NAMES or (spoken if spoken <= messages.NAMES else set())
+    looks = {buffer.name for buffer in rule.buffers}
+    is_raw = bool(listened) and bool(looks) and not names and looks <= {PAYLOAD, DECODED}
+    names |= spoken
+    if protocol in messages.NAMES:
+        names = {protocol}
     elif protocol not in TRANSPORTS:
         names.add(protocol)
     about_packets = [each.keyword for each in rule.conditions if conditions.about_packets(each)]
     checks = [check for buffer in rule.buffers for check in buffer.checks]
     is_anchored = any(map(anchored, checks))
-    if protocol == "pkthdr" or not headers.ALL_PACKETS.isdisjoint(about_packets):
-        places = [False]
+    places: list[tuple[bool, tuple[str, ...]]]
+    if is_raw and headers.ALL_PACKETS.isdisjoint(about_packets):  # contents that name no buffer look into the streams and datagrams of a protocol
+        kinds = [kind for kind, those in ((PIECE, messages.OVER_TCP), (PACKET, messages.OVER_UDP)) if not those.isdisjoint(listened)]
+        places = [(kind == PACKET, (kind,)) for kind in (kinds[-1:] if {*about_packets} - {"dsize"} else kinds)]
+    elif protocol == "pkthdr" or not headers.ALL_PACKETS.isdisjoint(about_packets):
         names = names - {protocol} if not headers.ALL_PACKETS.isdisjoint({*about_packets} & {*events.KEYWORDS}) else names
-        names = names or {EVERY}
+        places = [(False, tuple(sorted(names or {EVERY})))]
     elif names or any(each.keyword in conditions.ANY_TABLE for each in rule.conditions) or protocol == "tcp-stream" or "only_stream" in rule.flow:
-        places = [False]
+        places = [(False, tuple(sorted(names)))]
+    elif others and not checks and not about_packets:
+        places = [(False, ()), (True, ())]
     elif (
         protocol not in STREAMED
         or about_packets
@@ -262,14 +282,14 @@ def keys_of(rule: Rule) -> list[Key]:
         or not checks
         or any(each.name in buffers.HEADERS for each in rule.buffers)
     ):
-        places = [True]
+        places = [(True, ())]
     else:  # what a PDU or stream has told is not told again of the packet
-        places = [False, True] if is_anchored or protocol != "tcp" else [False]
+        places = [(False, ()), (True, ())] if is_anchored or protocol != "tcp" else [(False, ())]
     h = rule.header
     is_symmetric = (h.source, h.source_ports) == (h.destination, h.destination_ports)
     reversals = (False, True) if h.direction == "<>" and not is_symmetric else (False,)
     flow = rule.flow - {"stateless", "no_stream", "only_stream"}
-    return [Key(protocol, rule.header, reverse, flow, on, tuple(sorted(names)), is_anchored and not on) for on in places for reverse in reversals]
+    return [Key(protocol, rule.header, reverse, flow, on, where, is_anchored and not on) for on, where in places for reverse in reversals]
 
 
 def anchored(check: Check) -> bool:
@@ -313,6 +333,8 @@ class Plan:
     has_pass: bool = False
     every: bool = False  # whether any rule is about all packets, fragments and broken ones too
     stream_sizes: bool = False
+    spoken: set[str] = field(default_factory=set)  # the protocols that any rule asks about
+    mixed: bool = False  # whether any rule looks into messages and into what they were read from
     lists: Lists = field(default_factory=Lists)
     reputations: Reputations = field(default_factory=Reputations)
     sizes: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -339,12 +361,14 @@ class Plan:
             if reason:
                 plan.unable.append((rule, reason))
                 continue
-            ready = Ready(rule, len(plan.ready), programs, suppressed, rates, payload_of(rule), pattern_of(rule), keys)
+            ready = Ready(rule, len(plan.ready), programs, suppressed, rates, () if mixes(rule, keys) else payload_of(rule), pattern_of(rule), keys)
             plan.ready.append(ready)
             if ready.pattern is not None:
                 patterns.setdefault(ready.pattern, []).append(ready.rank)
             for key in ready.keys:
                 groups[key][ready.pattern is not None].append(ready)
+            plan.spoken |= {*names_of(rule), *(name for key in keys for name in (*key.datasets, key.protocol))}
+            plan.mixed |= mixes(rule, keys)
         plan.has_pass = any(ready.rule.action == "pass" for ready in plan.ready)
         plan.every = any(EVERY in key.datasets for key in groups)
         plan.stream_sizes = any(each.keyword == "stream_size" for ready in plan.ready for each in ready.rule.conditions)

@@ -43,6 +43,7 @@ class Units:
     table: Table | None = None
     masks: dict[Any, Any] = field(default_factory=dict)
     said: list[Said] | None = None  # of messages: what rules ask for
+    raw: list[bytes] | None = None  # of messages: what they were read from
 
     def __len__(self) -> int:
         return len(self.at)
@@ -76,6 +77,8 @@ class Units:
         return result
 
     def content(self, unit: int) -> bytes:
+        if self.raw is not None:
+            return self.raw[unit]
         return self.data[self.at[unit] : self.at[unit] + self.size[unit]].tobytes()
 
 

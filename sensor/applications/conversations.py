@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from sensor.applications.application import Application, Conversation, Said
+from sensor.applications.application import MOST_HELD, Application, Conversation, Said
 from sensor.decode.packets import Transport
 from sensor.events.seen import APART, Seen
 
 MOST_CONVERSATIONS = 65_536
+NONE = -1  # in `spoken`
 MOST_HEAD = 2_048  # bytes after which a conversation that is none yet is none
 
 
 @dataclass(frozen=True)
 class Message:
-    """What was said, in which flow, and the packet that completed it: its row in the batch (0 at a flow's end), frame and time."""
+    """What was said, in which flow, and the packet that completed it: its row in the batch (0 at a flow's end), frame and time.
+
+    raw: where it is kept, what its side said from the end of what the message before it was in, up to its own end; of that the last MOST_HELD bytes.
+    """
 
     application: str
     said: Said
@@ -26,26 +31,39 @@ class Message:
     row: int
     frame: int
     ts_ns: int
+    raw: bytes = b""
 
 
 @dataclass
 class Open:
-    """A flow that is listened to: its parser, once it is known, or what was said until then. last: frame and time of what was fed last."""
+    """A flow that is listened to: its parser, once it is known, or what was said until then. last: frame and time of what was fed last. raw: by side."""
 
     parser: Conversation | None = None
     head: list[tuple[bool, bytes]] = field(default_factory=list)
     last: tuple[int, int] = (0, 0)
+    raw: dict[bool, bytearray] = field(default_factory=lambda: {False: bytearray(), True: bytearray()})
+
+    def keep(self, to_server: bool, content: bytes, *, is_datagram: bool) -> None:
+        """What a message may come from."""
+        kept = self.raw[to_server]
+        if is_datagram:
+            kept.clear()
+        kept += content
+        del kept[:-MOST_HELD]
 
 
 class Conversations:
-    """Feeds parsers. spoken: by piece of the last batch, the place in `applications` of what it is part of, counted from 1; 0 where that was not known by then.
+    """Feeds parsers. raw: whether messages keep what they were read from.
+
+    spoken: by piece of the last batch, and then by packet, the place in `applications` of what it is part of, counted from 1; 0 where that was not known by then
+    (of packets: always but with datagrams), NONE where it is none of them.
 
     number, done: by flow its application, as in `spoken`, and whether nothing is left to parse. evicted: conversations that were forgotten before their end
     because there were too many.
     """
 
-    def __init__(self, applications: tuple[Application, ...], most: int = MOST_CONVERSATIONS) -> None:
-        self.applications, self.most, self.evicted = applications, most, 0
+    def __init__(self, applications: tuple[Application, ...], most: int = MOST_CONVERSATIONS, *, raw: bool = False) -> None:
+        self.applications, self.most, self.raw, self.evicted = applications, most, raw, 0
         self.open: OrderedDict[int, Open] = OrderedDict()  # by conversation
         self.spoken = np.zeros(0, np.int64)
         self.number, self.done = np.zeros(0, np.int64), np.zeros(0, np.bool_)
@@ -53,7 +71,8 @@ class Conversations:
 
     def messages(self, seen: Seen) -> list[Message]:
         """What this batch says."""
-        self.spoken = np.zeros(len(seen.inspected.pieces) if seen.inspected else 0, np.int64)
+        n_pieces, n_packets = (len(seen.inspected.pieces), len(seen.inspected.packets["flow"])) if seen.inspected else (0, 0)
+        self.spoken = np.zeros(n_pieces + n_packets, np.int64)
         if not self.applications or seen.inspected is None:
             return []
         if len(self.done) < (flows := len(seen.flows["conversation"])):
@@ -69,31 +88,35 @@ class Conversations:
                 packets["payload_at"][datagrams] + packets["payload_length"][datagrams],
                 *(packets[name][datagrams] for name in ("frame", "ts_ns")),
                 np.zeros(len(datagrams), np.bool_),
-                np.full(len(datagrams), -1),
+                n_pieces + datagrams,
             ),
         ]
         columns = [np.concatenate(pair) for pair in zip(*parts, strict=True)]
-        self.spoken[:] = self.number[pieces.flow]  # of those that are done; the others' follows
+        self.spoken[columns[8]] = self._spoken(columns[1])  # of those that are done; the others' follows
         order = np.lexsort((columns[5], columns[0]))  # what one packet releases, of both sides, in the order in which it was said
         order = order[~self.done[columns[1][order]]]
         found: list[Message] = []
-        for row, flow, to_server, at, end, frame, ts_ns, apart, piece in zip(*(column[order].tolist() for column in columns), strict=True):
+        for row, flow, to_server, at, end, frame, ts_ns, apart, place in zip(*(column[order].tolist() for column in columns), strict=True):
             if not self.done[flow]:
                 key = int(c["conversation"][flow])
                 each = self._opened(key, flow)
                 each.last = frame, ts_ns
                 transport = Transport(int(c["transport"][flow]))
                 port = int(c["b_port" if c["server_is_b"][flow] else "a_port"][flow])
-                heard = self._feed(each, flow, to_server, data[at:end].tobytes(), transport, port, apart=apart)
-                found += [Message(self._name(flow), said, flow, row, frame, ts_ns) for said in heard]
+                content = data[at:end].tobytes()
+                if self.raw:
+                    each.keep(to_server, content, is_datagram=transport == Transport.UDP)
+                heard = list(self._feed(each, flow, to_server, content, transport, port, apart=apart))
+                found += [Message(self._name(flow), said, flow, row, frame, ts_ns, bytes(each.raw[said.to_server])) for said in heard]
+                for said in heard:
+                    each.raw[said.to_server].clear()
                 if self.done[flow]:
                     del self.open[key]
-            if piece >= 0:
-                self.spoken[piece] = self.number[flow]
+            self.spoken[place] = self._spoken(flow)
         for flow, key in zip(seen.over["flow"].tolist(), seen.over["conversation"].tolist(), strict=True):
             last = self.open.get(key)
             if last is not None and last.parser is not None:
-                found += [Message(self._name(flow), said, flow, 0, *last.last) for said in last.parser.close()]
+                found += [Message(self._name(flow), said, flow, 0, *last.last, bytes(last.raw[said.to_server])) for said in last.parser.close()]
         return found
 
     def forget(self, seen: Seen) -> None:
@@ -102,6 +125,10 @@ class Conversations:
             self.done[seen.over["flow"]], self.number[seen.over["flow"]] = False, 0
         for key in seen.over["conversation"].tolist() if self.open else ():
             self.open.pop(key, None)
+
+    def _spoken(self, flow: Any) -> Any:
+        """What these flows speak, as far as it is known."""
+        return np.where(self.number[flow] > 0, self.number[flow], np.where(self.done[flow], NONE, 0))
 
     def _name(self, flow: int) -> str:
         return self.applications[int(self.number[flow]) - 1].name

@@ -111,7 +111,6 @@ def test_fields(text: str, said: list[tuple[int, bytes]], ends: tuple[tuple[str,
     ("options", "reason"),
     [
         ('quic.sni; content:"x";', "the buffer quic.sni is not filled yet"),
-        ("app-layer-protocol:!dnp3;", "not known before it has spoken"),
         ("app-layer-protocol:ike;", "the protocol ike is not decoded yet"),
         ("modbus: function 3; ttl:5;", "ttl is about packets, the rest of the rule about modbus"),
         ("iec104_apci_type:no_such;", "no_such is no name that is known here"),
