@@ -26,9 +26,10 @@ from sensor.events.seen import Seen
 NAMES = frozenset(application.name for application in APPLICATIONS)
 PREFIXES: Mapping[str, tuple[str, ...]] = {
     "http": ("http",), "tls": ("tls",), "ja3": ("tls",), "ja3s": ("tls",), "ja4": ("tls",), "ssh": ("ssh",), "ftp": ("ftp",), "telnet": ("telnet",),
-    "smtp": ("smtp",), "email": ("smtp",), "sip": ("sip",), "file": ("http", "smtp", "smb", "tftp"), "smb": ("smb",), "dce": ("dcerpc", "smb"),
+    "smtp": ("smtp",), "email": ("smtp",), "sip": ("sip",), "file": ("http", "smtp", "smb", "ftp-data", "tftp"), "smb": ("smb",), "dce": ("dcerpc", "smb"),
     "dns": ("dns",), "mdns": ("mdns",), "mqtt": ("mqtt",), "krb5": ("krb5",), "ldap": ("ldap",), "ntp": ("ntp",), "rdp": ("rdp",), "rfb": ("rfb",),
-    "snmp": ("snmp",), "tftp": ("tftp",), "dhcp": ("dhcp",), "ssl": ("tls",), "ftpbounce": ("ftp",), "filesize": ("http", "smtp"),
+    "snmp": ("snmp",), "tftp": ("tftp",), "dhcp": ("dhcp",), "ssl": ("tls",), "ftpbounce": ("ftp",), "ftpdata": ("ftp-data",),
+    "filesize": ("http", "smtp", "ftp-data"),
 }  # fmt: skip
 HASHES = {f"file.{name}": f"file{name}" for name in ("md5", "sha1", "sha256")}  # buffers that are facts in hexadecimal
 COMPUTED = (*HASHES, "file.magic")  # whose bytes are not among the message's
@@ -41,10 +42,11 @@ NUMBERS = (  # facts that are asked by number
 )  # fmt: skip
 WORDS = (
     "tls.version", "ssl_version", "ssl_state", "ssh.protoversion", "ftp.mode", "smb.version", "dce_iface", "tftp.mode", "mqtt.flags", "mqtt.connect.flags",
-    "tls_cert_expired", "tls_cert_valid", "ftpbounce",
+    "tls_cert_expired", "tls_cert_valid", "ftpbounce", "ftpdata_command",
 )  # fmt: skip
 FACTS: Mapping[str, tuple[str, ...]] = {name: PREFIXES[re.split("[._]", name)[0]] for name in (*NUMBERS, *WORDS)}
 FLAGS = ("mqtt.flags", "mqtt.connect.flags")
+CARRIERS: Mapping[str, tuple[str, ...]] = {"tls": ("smtp", "ftp", "rdp"), "ftp-data": ("ftp",)}  # those that begin or announce conversations of others
 FAILED = "failed"  # the name of what is none of the protocols that are known
 OVER_TCP, OVER_UDP = (frozenset(each.name for each in APPLICATIONS if transport in each.ports) for transport in (Transport.TCP, Transport.UDP))
 
@@ -56,6 +58,7 @@ def speakers(buffer: str) -> tuple[str, ...]:
 
 def wanted(names: set[str]) -> tuple[Application, ...]:
     """Those of these applications that there are; all where a rule asks for what is none of them."""
+    names = names | {carrier for name in names for carrier in CARRIERS.get(name, ())}
     return tuple(application for application in APPLICATIONS if application.name in names or FAILED in names)
 
 

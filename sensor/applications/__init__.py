@@ -8,6 +8,7 @@ from sensor.applications.dcerpc_datagrams import DcerpcOverUdp
 from sensor.applications.dhcp import DhcpOverUdp
 from sensor.applications.dns import DnsOverTcp, DnsOverUdp, LlmnrOverUdp, MulticastDnsOverUdp
 from sensor.applications.ftp import Ftp
+from sensor.applications.ftp_data import FtpDataOverTcp
 from sensor.applications.http import Http
 from sensor.applications.krb5 import KerberosOverTcp, KerberosOverUdp
 from sensor.applications.ldap import LdapOverTcp
@@ -37,6 +38,7 @@ APPLICATIONS: tuple[Application, ...] = (
     Ssh(),
     MqttOverTcp(),
     Ftp(),
+    FtpDataOverTcp(),
     Smtp(),
     Sip(),
     KerberosOverTcp(),

@@ -33,14 +33,27 @@ class Said:
     transaction: int = 0
 
 
+@dataclass(frozen=True)
+class Expected:
+    """A connection that another one has announced. at_server: whether it goes to that one's server. name: of the application that it is one of."""
+
+    at_server: bool
+    port: int
+    name: str
+    conversation: Conversation
+
+
 class Conversation:
     """The parser of one flow. Bounded in memory by the limits above whatever it is fed; never raises for anything that is fed.
 
-    broken: it no longer makes sense of what it is fed, and wants no more; why says what was wrong.
+    broken: it no longer makes sense of what it is fed, and wants no more; why says what was wrong. then: what application each side may go on with from now on; it is asked whether
+    it begins there. "": none. expected: what it has announced since somebody took it from there.
     """
 
     broken: bool = False
     why: str = ""
+    then: str = ""
+    expected: list[Expected] | tuple[()] = ()
 
     def feed(self, to_server: bool, data: bytes) -> Iterator[Said]:
         """The next bytes of one direction (of a datagram protocol: one datagram, whole)."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from sensor.applications.application import MOST_HELD, Application, Conversation, Said
+from sensor.applications.application import MOST_HELD, Application, Conversation, Expected, Said
+from sensor.columns import Array
 from sensor.decode.packets import Transport
 from sensor.events.seen import APART, Seen
 
 MOST_CONVERSATIONS = 65_536
+MOST_EXPECTED = 1_024  # connections that others have announced
 NONE = -1  # in `spoken`
 MOST_HEAD = 2_048  # bytes after which a conversation that is none yet is none
 
@@ -36,12 +38,23 @@ class Message:
 
 @dataclass
 class Open:
-    """A flow that is listened to: its parser, once it is known, or what was said until then. last: frame and time of what was fed last. raw: by side."""
+    """A flow that is listened to: its parser, once it is known, or what was said until then. last: frame and time of what was fed last. raw: by side.
+
+    name: of the parser's application. inner: the parser of what follows, for sides that have turned to it.
+    """
 
     parser: Conversation | None = None
+    name: str = ""
+    inner: Conversation | None = None
+    turned: set[bool] = field(default_factory=set)
     head: list[tuple[bool, bytes]] = field(default_factory=list)
     last: tuple[int, int] = (0, 0)
     raw: dict[bool, bytearray] = field(default_factory=lambda: {False: bytearray(), True: bytearray()})
+
+    def parsers(self) -> list[tuple[str, Conversation]]:
+        """With the names of their applications."""
+        named = ((self.name, self.parser), (self.parser.then if self.parser is not None else "", self.inner))
+        return [(name, parser) for name, parser in named if parser is not None]
 
     def keep(self, to_server: bool, content: bytes, *, is_datagram: bool) -> None:
         """What a message may come from."""
@@ -65,6 +78,8 @@ class Conversations:
     def __init__(self, applications: tuple[Application, ...], most: int = MOST_CONVERSATIONS, *, raw: bool = False) -> None:
         self.applications, self.most, self.raw, self.evicted = applications, most, raw, 0
         self.open: OrderedDict[int, Open] = OrderedDict()  # by conversation
+        self.expected: OrderedDict[tuple[int, int, int], Expected] = OrderedDict()  # by address (high and low) and port that they go to
+        self.names = {application.name: number for number, application in enumerate(applications, 1)}
         self.spoken = np.zeros(0, np.int64)
         self.number, self.done = np.zeros(0, np.int64), np.zeros(0, np.bool_)
         self.transports = {transport for application in applications for transport in application.ports}
@@ -99,7 +114,7 @@ class Conversations:
         for row, flow, to_server, at, end, frame, ts_ns, apart, place in zip(*(column[order].tolist() for column in columns), strict=True):
             if not self.done[flow]:
                 key = int(c["conversation"][flow])
-                each = self._opened(key, flow)
+                each = self._opened(key, flow, c)
                 each.last = frame, ts_ns
                 transport = Transport(int(c["transport"][flow]))
                 port = int(c["b_port" if c["server_is_b"][flow] else "a_port"][flow])
@@ -107,16 +122,18 @@ class Conversations:
                 if self.raw:
                     each.keep(to_server, content, is_datagram=transport == Transport.UDP)
                 heard = list(self._feed(each, flow, to_server, content, transport, port, apart=apart))
-                found += [Message(self._name(flow), said, flow, row, frame, ts_ns, bytes(each.raw[said.to_server])) for said in heard]
-                for said in heard:
+                found += [Message(name, said, flow, row, frame, ts_ns, bytes(each.raw[said.to_server])) for name, said in heard]
+                for _, said in heard:
                     each.raw[said.to_server].clear()
+                if each.parser is not None and each.parser.expected:
+                    self._expect(each.parser, flow, c)
                 if self.done[flow]:
                     del self.open[key]
             self.spoken[place] = self._spoken(flow)
         for flow, key in zip(seen.over["flow"].tolist(), seen.over["conversation"].tolist(), strict=True):
-            last = self.open.get(key)
-            if last is not None and last.parser is not None:
-                found += [Message(self._name(flow), said, flow, 0, *last.last, bytes(last.raw[said.to_server])) for said in last.parser.close()]
+            if (last := self.open.get(key)) is not None:
+                for name, parser in last.parsers():
+                    found += [Message(name, said, flow, 0, *last.last, bytes(last.raw[said.to_server])) for said in parser.close()]
         return found
 
     def forget(self, seen: Seen) -> None:
@@ -130,20 +147,31 @@ class Conversations:
         """What these flows speak, as far as it is known."""
         return np.where(self.number[flow] > 0, self.number[flow], np.where(self.done[flow], NONE, 0))
 
-    def _name(self, flow: int) -> str:
-        return self.applications[int(self.number[flow]) - 1].name
+    def _expect(self, parser: Conversation, flow: int, c: Mapping[str, Array]) -> None:
+        """Keep what a conversation has announced."""
+        for each in parser.expected:
+            if each.name in self.names:
+                end = "b" if each.at_server == bool(c["server_is_b"][flow]) else "a"
+                self.expected[int(c[f"{end}_high"][flow]), int(c[f"{end}_low"][flow]), each.port] = each
+                if len(self.expected) > MOST_EXPECTED:
+                    self.expected.popitem(last=False)
+                    self.evicted += 1
+        parser.expected = ()
 
-    def _opened(self, key: int, flow: int) -> Open:
+    def _opened(self, key: int, flow: int, c: Mapping[str, Array]) -> Open:
         each = self.open.get(key)
         if each is None:
             each = self.open[key] = Open()
             self.number[flow] = 0
+            for end in "ab" if self.expected else "":
+                if found := self.expected.pop((int(c[f"{end}_high"][flow]), int(c[f"{end}_low"][flow]), int(c[f"{end}_port"][flow])), None):
+                    each.parser, each.name, self.number[flow] = found.conversation, found.name, self.names[found.name]
             if len(self.open) > self.most:
                 self.open.popitem(last=False)
                 self.evicted += 1
         return each
 
-    def _feed(self, each: Open, flow: int, to_server: bool, content: bytes, transport: Transport, port: int, *, apart: bool) -> Iterator[Said]:
+    def _feed(self, each: Open, flow: int, to_server: bool, content: bytes, transport: Transport, port: int, *, apart: bool) -> Iterator[tuple[str, Said]]:
         if each.parser is None:
             each.head.append((to_server, content))
             self._recognise(each, flow, transport, port)
@@ -152,13 +180,23 @@ class Conversations:
             said, each.head = each.head, []
         else:
             said = [(to_server, content)]
-            if apart:
-                yield from each.parser.gap(to_server, 0)
         for side, text in said:
-            if each.parser.broken:
-                break
-            yield from each.parser.feed(side, text)
-        self.done[flow] = each.parser.broken
+            name, parser = self._speaker(each, each.parser, flow, side, text)
+            if apart and not parser.broken:
+                yield from ((name, one) for one in parser.gap(side, 0))
+            if not parser.broken:
+                yield from ((name, one) for one in parser.feed(side, text))
+        self.done[flow] = each.inner.broken if each.inner is not None else each.parser.broken and each.parser.then not in self.names
+
+    def _speaker(self, each: Open, parser: Conversation, flow: int, side: bool, text: bytes) -> tuple[str, Conversation]:
+        """Whose these bytes are: each side turns to what follows where it begins so, for what the other one says late may be of what was before."""
+        then = self.names.get(parser.then, 0)
+        if not then or (side not in each.turned and self.applications[then - 1].starts(side, text, True) is False):
+            return each.name, parser
+        each.turned.add(side)
+        each.inner = each.inner or self.applications[then - 1].open()
+        self.number[flow] = then
+        return parser.then, each.inner
 
     def _recognise(self, each: Open, flow: int, transport: Transport, port: int) -> None:
         """By what the side that spoke first has said so far."""
@@ -169,7 +207,7 @@ class Conversations:
         for number, application in sorted(here, key=lambda pair: port not in pair[1].ports[transport]):  # who is expected here is asked first
             verdict = application.starts(first, text, port in application.ports[transport])
             if verdict:
-                self.number[flow], each.parser = number, application.open()
+                self.number[flow], each.parser, each.name = number, application.open(), application.name
                 return
             waiting |= verdict is None
         self.done[flow] = not waiting or sum(len(content) for _, content in each.head) > MOST_HEAD

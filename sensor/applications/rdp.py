@@ -51,8 +51,7 @@ class Rdp(Framed):
                     said.buffers["rdp.cookie"] = [value]
                     said.about["cookie"] = text(value)
 
-    @staticmethod
-    def _negotiation(cursor: Cursor, said: Said) -> None:
+    def _negotiation(self, cursor: Cursor, said: Said) -> None:
         """2.2.1.1.1, 2.2.1.2.1 and 2.2.1.2.2."""
         if not cursor.left:
             return
@@ -62,6 +61,7 @@ class Rdp(Framed):
         if kind == NEGOTIATION_FAILURE:
             said.about["failure"] = FAILURES.get(value, str(value))
         elif kind in (NEGOTIATION_REQUEST, NEGOTIATION_RESPONSE):
+            self.then = "tls" if value else ""
             said.about["security"] = [name for bit, name in PROTOCOLS.items() if value & bit] or ["rdp"]
 
 

@@ -82,6 +82,7 @@ CONDITIONS: dict[str, tuple[tuple[str, str, object], tuple[str, ...]]] = {
     "ssl_state": (("client_hello", "ssl_state", "client_hello"), ("bye",)),
     "ssh.protoversion": (("2.0", "ssh.protoversion", "2.0"), ("two",)),
     "smb.version": (("1", "smb.version", "1"), ("4",)),
+    "ftpdata_command": (("STOR", "ftpdata_command", "stor"), ("list",)),
     "krb5_msg_type": (("AS_REP", "krb5_msg_type", eq(11)), ("as", "x y")),
     "krb5_err_code": (("6", "krb5_err_code", eq(6)), ("x",)),
     "krb5.ticket_encryption": (("rc4-hmac , -128,2 257", "krb5.ticket_encryption", (eq(23), eq(-128), eq(2), eq(257))), ("rc5", "", "!rc4-hmac")),

@@ -15,7 +15,7 @@ from tests.applications.test_mqtt import SCRIPTS as MQTT
 from tests.applications.test_tls import handshake
 from tests.detectors.signature import test_datasets
 from tests.detectors.signature.harness import fired, talk
-from tests.make import CLIENT, SERVER, udp
+from tests.make import ACK, CLIENT, SERVER, SYN, tcp, udp
 
 PORTS = {
     "snmp": 161,
@@ -154,6 +154,48 @@ def test_certificates(options: str, fires: bool) -> None:
 def test_a_bounce(line: bytes, fires: bool) -> None:
     frames = talk((1, b"220 FTP\r\n"), (0, b"USER a\r\n"), (0, line), ends=(("10.0.0.1", 40_000), ("10.0.0.2", 21)))
     assert said("ftpbounce;", "ftp", frames) == [6] * fires
+
+
+IMAGE = b"firmware image, " * 10
+LOGIN = ((1, b"220 FTP\r\n"), (0, b"USER a\r\n"), (1, b"230 ok\r\n"))
+
+
+@pytest.mark.parametrize("rows", [1, 5, 1 << 30])
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ('file.data; content:"firmware"; file.name; content:"fw/plc.bin"; startswith; endswith; ftpdata_command:retr;', [13]),
+        ('filename:"next.bin"; ftpdata_command:stor; filesize:160;', [16]),
+        ('content:"firmware"; startswith;', [13, 16]),
+        ('file.data; content:"another";', []),
+    ],
+)
+def test_files_of_ftp(options: str, expected: list[int], rows: int) -> None:
+    """Passive and active; other connections of these hosts are not taken for the file."""
+    control = talk(
+        *LOGIN, (0, b"PASV\r\n"), (1, b"227 Entering (10,0,0,2,4,1)\r\n"), (0, b"RETR fw/plc.bin\r\n"), (0, b"PORT 10,0,0,1,4,2\r\n"), (0, b"STOR next.bin\r\n"),
+        ends=(("10.0.0.1", 40_000), ("10.0.0.2", 21)),
+    )  # fmt: skip
+    passive = talk((1, IMAGE), ends=(("10.0.0.1", 40_001), ("10.0.0.2", 1025)))[2:]
+    active = talk((0, IMAGE), ends=(("10.0.0.1", 40_002), ("10.0.0.2", 1026)))
+    third = [tcp(("10.0.0.2", 20), ("10.0.0.1", 1026), 1, flags=SYN), tcp(("10.0.0.1", 1026), ("10.0.0.2", 20), 1, IMAGE, ACK)]
+    frames = [*control, *passive, *third[:1], tcp(("10.0.0.1", 1026), ("10.0.0.2", 20), 0, flags=SYN | ACK, acknowledgment=2), third[1], *active]
+    assert [frame for _, frame in fired(f"alert ftp-data any any -> any any ({options} sid:1;)", frames, rows)] == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "port"),
+    [
+        ([(1, b"220 FTP\r\n"), (0, b"AUTH TLS\r\n"), (1, b"234 go\r\n")], 21),
+        ([(1, b"220 mail ESMTP\r\n"), (0, b"EHLO a\r\n"), (1, b"250 STARTTLS\r\n"), (0, b"STARTTLS\r\n"), (1, b"220 go\r\n")], 25),
+        ([(0, test_rdp.REQUEST), (1, test_rdp.CONFIRM)], 3389),
+    ],
+)
+def test_tls_within(before: list[tuple[int, bytes]], port: int) -> None:
+    hello = [(int(not to_server), data) for to_server, data in handshake(ssl.TLSVersion.TLSv1_2)]
+    frames = talk(*before, *hello, ends=((CLIENT, 40_000), (SERVER, port)))
+    assert said('tls.cert_subject; content:"CN=plc1";', "tls", frames)
+    assert said('tls.sni; content:"other";', "tls", frames) == []
 
 
 BODY = b"%PDF-1.4 hello"
