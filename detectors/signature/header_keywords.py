@@ -52,7 +52,7 @@ INTEGERS = {  # keyword -> bits
     "flow.bytes_toserver": 64, "vlan.id": 16, "vlan.layers": 8, "filesize": 64, "dns.opcode": 8, "dns.rrtype": 16, "dns.rcode": 16, "snmp.version": 32,
     "snmp.pdu_type": 32, "dce.opnum.number": 16, "tls.cert_chain_len": 32, "krb5_msg_type": 32, "krb5_err_code": 32, "dhcp.leasetime": 64, "dhcp.renewal_time": 64,
     "dhcp.rebinding_time": 64, "dhcp.message_type": 8, "rfb.sectype": 32, "ntp.version": 8, "ntp.mode": 8, "ntp.stratum": 8, "ntp.request_code": 8, "tftp.opcode": 16,
-    "ldap.request.operation": 8,
+    "ldap.request.operation": 8, "http2.frametype": 8, "http2.errorcode": 32, "http2.priority": 8, "http2.window": 32,
 }  # fmt: skip
 NAMES: dict[str, Mapping[str, int]] = {
     "dns.rcode": {
@@ -77,6 +77,18 @@ NAMES: dict[str, Mapping[str, int]] = {
     },
     "tftp.opcode": {"read": 1, "write": 2, "error": 5},
     "ldap.request.operation": LDAP_OPERATIONS,
+    "http2.frametype": {  # RFC 9113 6
+        name: i
+        for i, name in enumerate(("data", "headers", "priority", "rst_stream", "settings", "push_promise", "ping", "goaway", "window_update", "continuation"))
+    }
+    | {"rststream": 3, "pushpromise": 5, "windowupdate": 8},
+    "http2.errorcode": {  # RFC 9113 7
+        name: i
+        for i, name in enumerate((
+            "no_error", "protocol_error", "internal_error", "flow_control_error", "settings_timeout", "stream_closed", "frame_size_error", "refused_stream",
+            "cancel", "compression_error", "connect_error", "enhance_your_calm", "inadequate_security", "http_1_1_required",
+        ))
+    },
 }  # fmt: skip
 
 

@@ -174,6 +174,7 @@ NETWORK = {
     "ldap.responses.operation": Keyword(headers.multiple("ldap.responses.operation", 8, headers.LDAP_OPERATIONS)),
     "ldap.responses.result_code": Keyword(headers.multiple("ldap.responses.result_code", 32, headers.LDAP_RESULTS)),
     "tftp.mode": Keyword(headers.word("tftp.mode", ("netascii", "octet", "mail"))),
+    "http2.settings": Keyword(network.settings),
     "ftpdata_command": Keyword(headers.word("ftpdata_command", ("retr", "stor"))),
     "ftpbounce": Keyword(headers.bare("ftpbounce"), False),
     "smb.version": Keyword(headers.word("smb.version", ("1", "2"))),

@@ -25,11 +25,11 @@ from sensor.events.seen import Seen
 
 NAMES = frozenset(application.name for application in APPLICATIONS)
 PREFIXES: Mapping[str, tuple[str, ...]] = {
-    "http": ("http",), "tls": ("tls",), "ja3": ("tls",), "ja3s": ("tls",), "ja4": ("tls",), "ssh": ("ssh",), "ftp": ("ftp",), "telnet": ("telnet",),
-    "smtp": ("smtp",), "email": ("smtp",), "sip": ("sip",), "file": ("http", "smtp", "smb", "ftp-data", "tftp"), "smb": ("smb",), "dce": ("dcerpc", "smb"),
+    "http": ("http", "http2"), "http2": ("http2",), "tls": ("tls",), "ja3": ("tls",), "ja3s": ("tls",), "ja4": ("tls",), "ssh": ("ssh",), "ftp": ("ftp",), "telnet": ("telnet",),
+    "smtp": ("smtp",), "email": ("smtp",), "sip": ("sip",), "file": ("http", "http2", "smtp", "smb", "ftp-data", "tftp"), "smb": ("smb",), "dce": ("dcerpc", "smb"),
     "dns": ("dns",), "mdns": ("mdns",), "mqtt": ("mqtt",), "krb5": ("krb5",), "ldap": ("ldap",), "ntp": ("ntp",), "rdp": ("rdp",), "rfb": ("rfb",),
     "snmp": ("snmp",), "tftp": ("tftp",), "dhcp": ("dhcp",), "ssl": ("tls",), "ftpbounce": ("ftp",), "ftpdata": ("ftp-data",),
-    "filesize": ("http", "smtp", "ftp-data"),
+    "filesize": ("http", "http2", "smtp", "ftp-data"),
 }  # fmt: skip
 HASHES = {f"file.{name}": f"file{name}" for name in ("md5", "sha1", "sha256")}  # buffers that are facts in hexadecimal
 COMPUTED = (*HASHES, "file.magic")  # whose bytes are not among the message's
@@ -38,7 +38,8 @@ NUMBERS = (  # facts that are asked by number
     "mqtt.protocol_version", "mqtt.connack.session_present", "dce_opnum", "dce.opnum.number", "dhcp.leasetime", "dhcp.message_type", "dhcp.rebinding_time",
     "dhcp.renewal_time", "krb5_err_code", "krb5_msg_type", "krb5.ticket_encryption", "ldap.request.operation", "ldap.responses.operation",
     "ldap.responses.result_code", "ntp.mode", "ntp.request_code", "ntp.stratum", "ntp.version", "rfb.secresult", "rfb.sectype", "snmp.pdu_type",
-    "snmp.version", "tftp.opcode", "tls_cert_notafter", "tls_cert_notbefore",
+    "snmp.version", "tftp.opcode", "tls_cert_notafter", "tls_cert_notbefore", "http2.frametype", "http2.errorcode",
+    "http2.priority", "http2.settings", "http2.window",
 )  # fmt: skip
 WORDS = (
     "tls.version", "ssl_version", "ssl_state", "ssh.protoversion", "ftp.mode", "smb.version", "dce_iface", "tftp.mode", "mqtt.flags", "mqtt.connect.flags",
@@ -46,7 +47,11 @@ WORDS = (
 )  # fmt: skip
 FACTS: Mapping[str, tuple[str, ...]] = {name: PREFIXES[re.split("[._]", name)[0]] for name in (*NUMBERS, *WORDS)}
 FLAGS = ("mqtt.flags", "mqtt.connect.flags")
-CARRIERS: Mapping[str, tuple[str, ...]] = {"tls": ("smtp", "ftp", "rdp"), "ftp-data": ("ftp",)}  # those that begin or announce conversations of others
+CARRIERS: Mapping[str, tuple[str, ...]] = {
+    "tls": ("smtp", "ftp", "rdp"),
+    "http2": ("http",),
+    "ftp-data": ("ftp",),
+}  # those that begin or announce conversations of others
 FAILED = "failed"  # the name of what is none of the protocols that are known
 OVER_TCP, OVER_UDP = (frozenset(each.name for each in APPLICATIONS if transport in each.ports) for transport in (Transport.TCP, Transport.UDP))
 
@@ -58,13 +63,19 @@ def speakers(buffer: str) -> tuple[str, ...]:
 
 def wanted(names: set[str]) -> tuple[Application, ...]:
     """Those of these applications that there are; all where a rule asks for what is none of them."""
-    names = names | {carrier for name in names for carrier in CARRIERS.get(name, ())}
+    names = {one for name in names for one in family(name)}
+    names |= {carrier for name in names for carrier in CARRIERS.get(name, ())}
     return tuple(application for application in APPLICATIONS if application.name in names or FAILED in names)
 
 
 def spoken(condition: Condition) -> tuple[str, ...]:
     """The protocols that app-layer-protocol names."""
-    return tuple(str(name).partition(",")[0] for name in _all(condition.value))
+    return tuple(name for each in _all(condition.value) for name in family(str(each).partition(",")[0]))
+
+
+def family(name: str) -> tuple[str, ...]:
+    """The applications that a header's protocol stands for."""
+    return (name, "http2") if name == "http" else (name,)
 
 
 def speaking(condition: Condition, units: Units) -> Mask:

@@ -178,3 +178,29 @@ def ticket_encryption(draft: Draft, value: str) -> None:
 def security_result(draft: Draft, value: str) -> None:
     """rfb.secresult:ok|fail|toomany|unknown (RFC 6143 7.1.3)."""
     draft.condition(Condition("rfb.secresult", SECURITY_RESULTS[one_of(value, tuple(SECURITY_RESULTS), "security result")]))
+
+
+_SETTINGS = (
+    "header_table_size",
+    "enable_push",
+    "max_concurrent_streams",
+    "initial_window_size",
+    "max_frame_size",
+    "max_header_list_size",
+)  # RFC 9113 6.5.2, from 1
+_SETTING = re.compile(r"(?:settings_)?([a-z_]+)\s*(.*)")
+
+
+def settings(draft: Draft, value: str) -> None:
+    """http2.settings:NAME with a comparison behind it. The condition is about 2^32 times the identifier, and the value."""
+    found = _SETTING.fullmatch(unquoted(value).strip().lower())
+    name = one_of(found[1] if found else value, _SETTINGS, "setting of HTTP/2")
+    base = (_SETTINGS.index(name) + 1) << 32
+    asked = number(found[2] if found else "", 32)
+    low, high = {
+        "=": (asked.value - 1, asked.value + 1), "<": (-1, asked.value), "<=": (-1, asked.value + 1), ">": (asked.value, 1 << 32),
+        ">=": (asked.value - 1, 1 << 32), "<>": (asked.value, asked.high),
+    }.get(asked.operator, (0, 0))  # fmt: skip
+    if not high:
+        raise ValueError(f"{asked.operator} does not compare a setting")
+    draft.condition(Condition("http2.settings", Number("<>", base + low, base + high)))

@@ -99,7 +99,7 @@ class Key:
             elif word in ("established", "not_established"):
                 masks.append(c["handshake" if handshake else "established"] == (word == "established"))
         if self.protocol in messages.NAMES and units.kind in (PIECE, PACKET):
-            masks.append(c["application"] == self.protocol)
+            masks.append(np.isin(c["application"], messages.family(self.protocol)))
         if self.anchored and units.kind == PIECE:
             masks.append(c["origin"])
         result = np.ones(len(units), np.bool_)
@@ -253,12 +253,12 @@ def keys_of(rule: Rule) -> list[Key]:
     names |= {name for each in rule.buffers for name in buffers.datasets(each.name)}
     spoken = {name for each in rule.conditions if each.keyword == "app-layer-protocol" for name in conditions.datasets(each)}
     others = not spoken and any(each.keyword == "app-layer-protocol" for each in rule.conditions)
-    listened = {protocol} & messages.NAMES or (spoken if spoken <= messages.NAMES else set())
+    listened = {*messages.family(protocol)} & messages.NAMES or (spoken if spoken <= messages.NAMES else set())
     looks = {buffer.name for buffer in rule.buffers}
     is_raw = bool(listened) and bool(looks) and not names and looks <= {PAYLOAD, DECODED}
     names |= spoken
     if protocol in messages.NAMES:
-        names = {protocol}
+        names = {*messages.family(protocol)}
     elif protocol not in TRANSPORTS:
         names.add(protocol)
     about_packets = [each.keyword for each in rule.conditions if conditions.about_packets(each)]

@@ -10,6 +10,7 @@ from sensor.applications.dns import DnsOverTcp, DnsOverUdp, LlmnrOverUdp, Multic
 from sensor.applications.ftp import Ftp
 from sensor.applications.ftp_data import FtpDataOverTcp
 from sensor.applications.http import Http
+from sensor.applications.http2 import Http2OverTcp
 from sensor.applications.krb5 import KerberosOverTcp, KerberosOverUdp
 from sensor.applications.ldap import LdapOverTcp
 from sensor.applications.mqtt import MqttOverTcp
@@ -27,6 +28,7 @@ from sensor.applications.tls import Tls
 
 APPLICATIONS: tuple[Application, ...] = (
     Http(),
+    Http2OverTcp(),
     Tls(),
     DnsOverUdp(),
     DnsOverTcp(),

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from sensor.applications.application import MOST_HELD, Application, Conversation, Expected, Said
-from sensor.columns import Array
 from sensor.decode.packets import Transport
 from sensor.events.seen import APART, Seen
 
@@ -147,7 +146,7 @@ class Conversations:
         """What these flows speak, as far as it is known."""
         return np.where(self.number[flow] > 0, self.number[flow], np.where(self.done[flow], NONE, 0))
 
-    def _expect(self, parser: Conversation, flow: int, c: Mapping[str, Array]) -> None:
+    def _expect(self, parser: Conversation, flow: int, c: Mapping[str, Any]) -> None:
         """Keep what a conversation has announced."""
         for each in parser.expected:
             if each.name in self.names:
@@ -158,7 +157,7 @@ class Conversations:
                     self.evicted += 1
         parser.expected = ()
 
-    def _opened(self, key: int, flow: int, c: Mapping[str, Array]) -> Open:
+    def _opened(self, key: int, flow: int, c: Mapping[str, Any]) -> Open:
         each = self.open.get(key)
         if each is None:
             each = self.open[key] = Open()

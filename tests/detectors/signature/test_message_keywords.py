@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from detectors.signature.magic import magic
-from tests.applications import test_dcerpc_datagrams, test_dhcp, test_krb5, test_ldap, test_ntp, test_rdp, test_rfb, test_snmp, test_tftp
+from tests.applications import test_dcerpc_datagrams, test_dhcp, test_http2, test_krb5, test_ldap, test_ntp, test_rdp, test_rfb, test_snmp, test_tftp
 from tests.applications.script import Script
 from tests.applications.test_mqtt import SCRIPTS as MQTT
 from tests.applications.test_tls import handshake
@@ -30,6 +30,7 @@ PORTS = {
     "tls": 443,
     "ftp": 21,
     "mqtt": 1883,
+    "http2": 8080,
 }
 DATAGRAMS: dict[str, list[Script]] = {
     "snmp": test_snmp.SCRIPTS,
@@ -39,7 +40,7 @@ DATAGRAMS: dict[str, list[Script]] = {
     "krb5": test_krb5.SCRIPTS,
     "dcerpc": test_dcerpc_datagrams.SCRIPTS,
 }
-STREAMS: dict[str, list[Script]] = {"ldap": test_ldap.SCRIPTS, "rdp": test_rdp.SCRIPTS, "rfb": test_rfb.SCRIPTS, "mqtt": MQTT}
+STREAMS: dict[str, list[Script]] = {"ldap": test_ldap.SCRIPTS, "rdp": test_rdp.SCRIPTS, "rfb": test_rfb.SCRIPTS, "mqtt": MQTT, "http2": test_http2.SCRIPTS}
 
 
 def datagrams(script: Script, port: int, client: int = 40_000) -> list[bytes]:
@@ -109,6 +110,12 @@ def test_datagrams(protocol: str, number: int, options: str, expected: list[int]
         ("mqtt", 0, "mqtt.type:CONNECT; mqtt.connect.flags:clean_session,!username;", [4]),
         ("mqtt", 0, "mqtt.type:CONNECT; mqtt.connect.flags:username;", []),
         ("mqtt", 0, "mqtt.connack.session_present:yes;", [5]),
+        ("http2", 0, 'http.method; content:"POST"; http.host; content:"plc.plant";', [6]),
+        ("http2", 0, "http2.settings:SETTINGS_ENABLE_PUSH=0; flow:to_server;", [4]),
+        ("http2", 0, "http2.settings:SETTINGS_HEADER_TABLE_SIZE>4096;", []),
+        ("http2", 0, "http2.frametype:GOAWAY; http2.errorcode:INADEQUATE_SECURITY;", [8]),
+        ("http2", 0, 'http2.header_name; content:"user-agent"; bsize:10; http2.priority:<16;', [6]),
+        ("http2", 0, 'file.data; content:"measured"; filesize:8;', [7]),
         ("mqtt", 0, "mqtt.type:PUBLISH; mqtt.flags:!retain,!dup;", [10]),
     ],
 )
@@ -116,6 +123,16 @@ def test_streams(protocol: str, number: int, options: str, expected: list[int]) 
     frames = talk(*((int(not to_server), data) for to_server, data in STREAMS[protocol][number]), ends=((CLIENT, 40_000), (SERVER, PORTS[protocol])))
     assert said(options, protocol, frames) == expected
     assert said(options, "tcp", frames) == expected
+
+
+def test_http_is_of_both_versions() -> None:
+    frames = talk(*((int(not to_server), data) for to_server, data in test_http2.SCRIPTS[0]), ends=((CLIENT, 40_000), (SERVER, 80)))
+    assert said('http.uri; content:"/api/A";', "http", frames) == [6]
+    assert said('content:"PRI * HTTP/2";', "http", frames) == [4]
+    assert said('app-layer-protocol:http; http.stat_code; content:!"404";', "tcp", frames) == [7]
+    upgrade = [(0, b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\n\r\n"), (1, b"HTTP/1.1 101 ok\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")]
+    frames = talk(*upgrade, *((int(not to_server), data) for to_server, data in test_http2.SCRIPTS[0]), ends=((CLIENT, 40_000), (SERVER, 80)))
+    assert said('http.uri; content:"/api/A";', "http", frames) == [8]
 
 
 @pytest.mark.parametrize(
