@@ -16,11 +16,10 @@ from detectors.signature.numbers import holds
 from detectors.signature.rule import Condition, Number
 from detectors.signature.units import Units, sides
 from sensor.applications import APPLICATIONS
-from sensor.applications.application import Application, Said
-from sensor.applications.conversations import Message
 from sensor.columns import Ints, Mask, padded
 from sensor.decode.packets import Transport
 from sensor.events.address import MAPPED
+from sensor.events.message import Said
 from sensor.events.seen import Seen
 
 NAMES = frozenset(application.name for application in APPLICATIONS)
@@ -47,11 +46,6 @@ WORDS = (
 )  # fmt: skip
 FACTS: Mapping[str, tuple[str, ...]] = {name: PREFIXES[re.split("[._]", name)[0]] for name in (*NUMBERS, *WORDS)}
 FLAGS = ("mqtt.flags", "mqtt.connect.flags")
-CARRIERS: Mapping[str, tuple[str, ...]] = {
-    "tls": ("smtp", "ftp", "rdp"),
-    "http2": ("http",),
-    "ftp-data": ("ftp",),
-}  # those that begin or announce conversations of others
 FAILED = "failed"  # the name of what is none of the protocols that are known
 OVER_TCP, OVER_UDP = (frozenset(each.name for each in APPLICATIONS if transport in each.ports) for transport in (Transport.TCP, Transport.UDP))
 
@@ -59,13 +53,6 @@ OVER_TCP, OVER_UDP = (frozenset(each.name for each in APPLICATIONS if transport 
 def speakers(buffer: str) -> tuple[str, ...]:
     """The applications whose messages have this buffer."""
     return PREFIXES.get(buffer.partition(".")[0], ()) if "." in buffer else ()
-
-
-def wanted(names: set[str]) -> tuple[Application, ...]:
-    """Those of these applications that there are; all where a rule asks for what is none of them."""
-    names = {one for name in names for one in family(name)}
-    names |= {carrier for name in names for carrier in CARRIERS.get(name, ())}
-    return tuple(application for application in APPLICATIONS if application.name in names or FAILED in names)
 
 
 def spoken(condition: Condition) -> tuple[str, ...]:
@@ -170,10 +157,10 @@ class Where:
     ts_ns: Ints
 
 
-def units_of(seen: Seen, messages: list[Message]) -> Iterator[Units]:
+def units_of(seen: Seen) -> Iterator[Units]:
     """One kind of units an application; their bytes are what they were read from and all values of all buffers, so that what rules search for is found in them."""
-    for name in sorted({message.application for message in messages}):
-        mine = [message for message in messages if message.application == name]
+    for name in sorted({message.application for message in seen.messages}):
+        mine = [message for message in seen.messages if message.application == name]
         texts = [b"".join((message.raw, *(value for values in message.said.buffers.values() for value in values))) for message in mine]
         size = np.array([len(text) for text in texts], np.int64)
         flow, frame, ts_ns = (np.array([getattr(message, column) for message in mine], np.int64) for column in ("flow", "frame", "ts_ns"))

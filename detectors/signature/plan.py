@@ -74,6 +74,7 @@ class Key:
             (units.kind == PACKET) != self.on_packets
             or (units.kind == EVERY and EVERY not in self.datasets)
             or (self.datasets and units.kind not in self.datasets)
+            or (units.said is not None and not self.datasets)  # what a stream has told is not told again of its messages
         ):
             return None
         rows: Ints = units.once(self, lambda: np.flatnonzero(self._mask(units, handshake)))
@@ -155,11 +156,6 @@ class Ready:
 def payload_of(rule: Rule) -> tuple[Check, ...]:
     """The checks of the payload, if that is the first buffer."""
     return rule.buffers[0].checks if rule.buffers and rule.buffers[0].name == PAYLOAD and not rule.buffers[0].transforms else ()
-
-
-def names_of(rule: Rule) -> set[str]:
-    """The protocols that app-layer-protocol names, or excludes."""
-    return {name for each in rule.conditions if each.keyword == "app-layer-protocol" for name in messages.spoken(each)}
 
 
 def mixes(rule: Rule, keys: Sequence[Key]) -> bool:
@@ -333,8 +329,6 @@ class Plan:
     has_pass: bool = False
     every: bool = False  # whether any rule is about all packets, fragments and broken ones too
     stream_sizes: bool = False
-    spoken: set[str] = field(default_factory=set)  # the protocols that any rule asks about
-    mixed: bool = False  # whether any rule looks into messages and into what they were read from
     lists: Lists = field(default_factory=Lists)
     reputations: Reputations = field(default_factory=Reputations)
     sizes: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -367,8 +361,6 @@ class Plan:
                 patterns.setdefault(ready.pattern, []).append(ready.rank)
             for key in ready.keys:
                 groups[key][ready.pattern is not None].append(ready)
-            plan.spoken |= {*names_of(rule), *(name for key in keys for name in (*key.datasets, key.protocol))}
-            plan.mixed |= mixes(rule, keys)
         plan.has_pass = any(ready.rule.action == "pass" for ready in plan.ready)
         plan.every = any(EVERY in key.datasets for key in groups)
         plan.stream_sizes = any(each.keyword == "stream_size" for ready in plan.ready for each in ready.rule.conditions)

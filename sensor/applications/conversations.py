@@ -9,91 +9,90 @@ from typing import Any
 
 import numpy as np
 
-from sensor.applications.application import MOST_HELD, Application, Conversation, Expected, Said
+from sensor.applications.application import MOST_HELD, Application, Conversation, Expected
+from sensor.columns import Array
 from sensor.decode.packets import Transport
-from sensor.events.seen import APART, Seen
+from sensor.events.message import Message, Said
+from sensor.events.seen import APART, NONE, Seen
+from sensor.events.vocabulary import Trust
 
 MOST_CONVERSATIONS = 65_536
 MOST_EXPECTED = 1_024  # connections that others have announced
-NONE = -1  # in `spoken`
+ONE_SIDED = 8  # packets of one side without any of the other, after which what it says is labelled so
 MOST_HEAD = 2_048  # bytes after which a conversation that is none yet is none
-
-
-@dataclass(frozen=True)
-class Message:
-    """What was said, in which flow, and the packet that completed it: its row in the batch (0 at a flow's end), frame and time.
-
-    raw: where it is kept, what its side said from the end of what the message before it was in, up to its own end; of that the last MOST_HELD bytes.
-    """
-
-    application: str
-    said: Said
-    flow: int
-    row: int
-    frame: int
-    ts_ns: int
-    raw: bytes = b""
 
 
 @dataclass
 class Open:
-    """A flow that is listened to: its parser, once it is known, or what was said until then. last: frame and time of what was fed last. raw: by side.
+    """A flow that is listened to: its parser, once it is known, or what was said until then. last: frame and time of what was fed last; fed: how often
+    each side was heard, server first; count: messages.
 
-    name: of the parser's application. inner: the parser of what follows, for sides that have turned to it.
+    name: of the parser's application. inner: the parser of what follows, for sides that have turned to it. raw: by side, what a message may come from.
     """
 
     parser: Conversation | None = None
     name: str = ""
     inner: Conversation | None = None
     turned: set[bool] = field(default_factory=set)
+    raw: dict[bool, bytearray] = field(default_factory=lambda: {False: bytearray(), True: bytearray()})
     head: list[tuple[bool, bytes]] = field(default_factory=list)
     last: tuple[int, int] = (0, 0)
-    raw: dict[bool, bytearray] = field(default_factory=lambda: {False: bytearray(), True: bytearray()})
+    fed: list[int] = field(default_factory=lambda: [0, 0])
+    count: int = 0
+
+    def hear(self, to_server: bool, frame: int, ts_ns: int, content: bytes, *, is_datagram: bool) -> None:
+        """The next packet."""
+        self.fed[to_server] += 1
+        self.last = frame, ts_ns
+        kept = self.raw[to_server]
+        if is_datagram:
+            kept.clear()
+        kept += content
+        if len(kept) > 2 * MOST_HELD:
+            del kept[:-MOST_HELD]
 
     def parsers(self) -> list[tuple[str, Conversation]]:
         """With the names of their applications."""
         named = ((self.name, self.parser), (self.parser.then if self.parser is not None else "", self.inner))
         return [(name, parser) for name, parser in named if parser is not None]
 
-    def keep(self, to_server: bool, content: bytes, *, is_datagram: bool) -> None:
-        """What a message may come from."""
-        kept = self.raw[to_server]
-        if is_datagram:
-            kept.clear()
-        kept += content
-        del kept[:-MOST_HELD]
+    def messages(self, flow: int, row: int, said: list[tuple[str, Said]]) -> Iterator[Message]:
+        """What was said with the last packet, by which application."""
+        for name, each in said:
+            is_alone = self.fed[each.to_server] >= ONE_SIDED and not self.fed[not each.to_server]
+            yield Message(
+                name, each, flow, row, *self.last, Trust.ONE_SIDED if is_alone else Trust.COMPLETE, self.count, bytes(self.raw[each.to_server][-MOST_HELD:])
+            )
+            self.count += 1
+        for _, each in said:
+            self.raw[each.to_server].clear()
 
 
 class Conversations:
-    """Feeds parsers. raw: whether messages keep what they were read from.
+    """Feeds parsers.
 
-    spoken: by piece of the last batch, and then by packet, the place in `applications` of what it is part of, counted from 1; 0 where that was not known by then
-    (of packets: always but with datagrams), NONE where it is none of them.
-
-    number, done: by flow its application, as in `spoken`, and whether nothing is left to parse. evicted: conversations that were forgotten before their end
-    because there were too many.
+    number, done: by flow the place in `applications` of what it speaks, counted from 1 (0: not known), and whether nothing is left to parse. evicted:
+    conversations that were forgotten before their end because there were too many. broken: those that their parser could make no sense of from somewhere on.
     """
 
-    def __init__(self, applications: tuple[Application, ...], most: int = MOST_CONVERSATIONS, *, raw: bool = False) -> None:
-        self.applications, self.most, self.raw, self.evicted = applications, most, raw, 0
+    def __init__(self, applications: tuple[Application, ...], most: int = MOST_CONVERSATIONS) -> None:
+        self.applications, self.most, self.evicted, self.broken = applications, most, 0, 0
         self.open: OrderedDict[int, Open] = OrderedDict()  # by conversation
         self.expected: OrderedDict[tuple[int, int, int], Expected] = OrderedDict()  # by address (high and low) and port that they go to
         self.names = {application.name: number for number, application in enumerate(applications, 1)}
-        self.spoken = np.zeros(0, np.int64)
         self.number, self.done = np.zeros(0, np.int64), np.zeros(0, np.bool_)
         self.transports = {transport for application in applications for transport in application.ports}
 
     def messages(self, seen: Seen) -> list[Message]:
-        """What this batch says."""
-        n_pieces, n_packets = (len(seen.inspected.pieces), len(seen.inspected.packets["flow"])) if seen.inspected else (0, 0)
-        self.spoken = np.zeros(n_pieces + n_packets, np.int64)
-        if not self.applications or seen.inspected is None:
+        """What this batch says. Says of each piece and of each flow that is over, too, what it is part of."""
+        if seen.inspected is None:
             return []
         if len(self.done) < (flows := len(seen.flows["conversation"])):
             self.number, self.done = (np.concatenate((column, np.zeros(flows - len(column), column.dtype))) for column in (self.number, self.done))
         pieces, packets, data, c = seen.inspected.pieces, seen.inspected.packets, seen.inspected.data, seen.flows
         is_asked = (packets["transport"] == Transport.UDP) & (packets["flow"] >= 0) & (packets["payload_length"] > 0)
         datagrams = np.flatnonzero(is_asked if Transport.UDP in self.transports else is_asked & False)
+        n_pieces = len(pieces)
         parts = [
             (pieces.row, pieces.flow, pieces.to_server, pieces.at, pieces.end, pieces.frame, pieces.ts_ns, pieces.notes & APART != 0, np.arange(len(pieces))),
             (
@@ -106,7 +105,8 @@ class Conversations:
             ),
         ]
         columns = [np.concatenate(pair) for pair in zip(*parts, strict=True)]
-        self.spoken[columns[8]] = self._spoken(columns[1])  # of those that are done; the others' follows
+        spoken = seen.inspected.spoken = np.zeros(n_pieces + len(packets["flow"]), np.int64)
+        spoken[columns[8]] = self._spoken(columns[1])  # of those that are done; the others' follows
         order = np.lexsort((columns[5], columns[0]))  # what one packet releases, of both sides, in the order in which it was said
         order = order[~self.done[columns[1][order]]]
         found: list[Message] = []
@@ -114,26 +114,26 @@ class Conversations:
             if not self.done[flow]:
                 key = int(c["conversation"][flow])
                 each = self._opened(key, flow, c)
-                each.last = frame, ts_ns
-                transport = Transport(int(c["transport"][flow]))
+                transport, content = Transport(int(c["transport"][flow])), data[at:end].tobytes()
+                each.hear(to_server, frame, ts_ns, content, is_datagram=transport == Transport.UDP)
                 port = int(c["b_port" if c["server_is_b"][flow] else "a_port"][flow])
-                content = data[at:end].tobytes()
-                if self.raw:
-                    each.keep(to_server, content, is_datagram=transport == Transport.UDP)
-                heard = list(self._feed(each, flow, to_server, content, transport, port, apart=apart))
-                found += [Message(name, said, flow, row, frame, ts_ns, bytes(each.raw[said.to_server])) for name, said in heard]
-                for _, said in heard:
-                    each.raw[said.to_server].clear()
+                found += each.messages(flow, row, list(self._feed(each, flow, to_server, content, transport, port, apart=apart)))
                 if each.parser is not None and each.parser.expected:
                     self._expect(each.parser, flow, c)
                 if self.done[flow]:
+                    self.broken += each.parser is not None
                     del self.open[key]
-            self.spoken[place] = self._spoken(flow)
+            spoken[place] = self._spoken(flow)
         for flow, key in zip(seen.over["flow"].tolist(), seen.over["conversation"].tolist(), strict=True):
             if (last := self.open.get(key)) is not None:
                 for name, parser in last.parsers():
-                    found += [Message(name, said, flow, 0, *last.last, bytes(last.raw[said.to_server])) for said in parser.close()]
+                    found += last.messages(flow, 0, [(name, said) for said in parser.close()])
         return found
+
+    def spoken(self, over: Mapping[str, Array], count: int) -> Array:
+        """What flows that are over spoke, by number: of a protocol, or `count` and the place in `applications` where it was one of those."""
+        application = self.number[over["flow"]]
+        return np.where((over["protocol"] > 0) & (over["protocol"] <= count) | (application == 0), over["protocol"], count + application)
 
     def forget(self, seen: Seen) -> None:
         """Flows that are over: their numbers will be others'."""
@@ -142,11 +142,17 @@ class Conversations:
         for key in seen.over["conversation"].tolist() if self.open else ():
             self.open.pop(key, None)
 
+    def report(self, events: Mapping[str, int]) -> dict[str, int]:
+        """How many events there were of each application, and how many conversations could not be followed to their end."""
+        names = dict.fromkeys(application.name for application in self.applications)
+        counts = {name: events.get(name, 0) for name in names} | {"conversations_broken": self.broken, "conversations_evicted": self.evicted}
+        return {name: count for name, count in counts.items() if count}
+
     def _spoken(self, flow: Any) -> Any:
         """What these flows speak, as far as it is known."""
         return np.where(self.number[flow] > 0, self.number[flow], np.where(self.done[flow], NONE, 0))
 
-    def _expect(self, parser: Conversation, flow: int, c: Mapping[str, Any]) -> None:
+    def _expect(self, parser: Conversation, flow: int, c: Mapping[str, Array]) -> None:
         """Keep what a conversation has announced."""
         for each in parser.expected:
             if each.name in self.names:
@@ -157,7 +163,7 @@ class Conversations:
                     self.evicted += 1
         parser.expected = ()
 
-    def _opened(self, key: int, flow: int, c: Mapping[str, Any]) -> Open:
+    def _opened(self, key: int, flow: int, c: Mapping[str, Array]) -> Open:
         each = self.open.get(key)
         if each is None:
             each = self.open[key] = Open()

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 from sensor.applications.application import MOST_BODY, Application, Conversation, Said
-from sensor.applications.files import Passing, attach, text
+from sensor.applications.files import Passing, attach
 from sensor.decode.packets import Transport
 
 
@@ -48,7 +48,7 @@ class FtpData(Conversation):
         attach(said, [(self._name, self._file, is_whole)])
         if self._command:
             said.facts["ftpdata_command"] = self._command
-        said.about |= {"command": self._command, "name": text(self._name), "bytes": self._file.size}
+            said.about["ftp-data.command"] = self._command
         return said
 
 

@@ -84,7 +84,7 @@ class Http2(Framed):
         return HEADER + int.from_bytes(held[:3], "big")
 
     def message(self, to_server: bool, data: bytes) -> Iterator[Said]:
-        if data == PREFACE:
+        if data[:3] == PREFACE[:3] or len(data) < HEADER:  # cut short where the conversation ends
             return
         kind, flags, number = data[3], data[4], int.from_bytes(data[5:9], "big") & 0x7FFFFFFF
         content = data[HEADER:]
@@ -194,12 +194,12 @@ class Http2(Framed):
         """Frames of stream 0, each a transaction."""
         said = Said(to_server, facts={"http2.frametype": kind}, transaction=self._n_transactions)
         self._n_transactions += 1
-        about: dict[str, Any] = {"frame_type": Frame(kind).name.lower() if kind <= Frame.CONTINUATION else str(kind)}
+        about: dict[str, Any] = {"http2.frame_type": Frame(kind).name.lower() if kind <= Frame.CONTINUATION else str(kind)}
         if kind == Frame.SETTINGS and not flags & 1:
             pairs = [content[at : at + 6] for at in range(0, min(len(content), 6 * MOST_OPEN) - 5, 6)]
             said.facts["http2.settings"] = tuple(int.from_bytes(pair, "big") for pair in pairs)
         elif kind == Frame.GOAWAY and len(content) >= 8:
-            said.facts["http2.errorcode"] = about["error_code"] = int.from_bytes(content[4:8], "big")
+            said.facts["http2.errorcode"] = about["http2.error_code"] = int.from_bytes(content[4:8], "big")
         elif kind == Frame.WINDOW_UPDATE:
             said.facts["http2.window"] = int.from_bytes(content[:4], "big") & 0x7FFFFFFF
         said.about = about

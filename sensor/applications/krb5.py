@@ -22,6 +22,7 @@ TYPES = {10: "as_req", 11: "as_rep", 12: "tgs_req", 13: "tgs_rep", 30: "krb_erro
 TAGS = {0x60 | number: number for number in TYPES}  # [APPLICATION n], constructed
 REQUESTS = frozenset({10, 12})
 ERROR = 30
+MOST_CODE = (1 << 31) - 1  # Int32, RFC 4120 5.2.4
 MOST_PARTS = 16  # of one name
 STRONG = frozenset({17, 18, 19, 20, 25, 26})  # encryption types with AES and Camellia: RFC 3962 7, RFC 8009 8, RFC 6803 10
 
@@ -37,13 +38,13 @@ class Kerberos(Conversation):
         if kind is None:
             return
         is_request = kind in REQUESTS
-        said = Said(to_server, facts={"krb5_msg_type": kind}, about={"type": TYPES[kind]})
+        said = Said(to_server, facts={"krb5_msg_type": kind}, about={"krb5.type": TYPES[kind]})
         said.transaction = self._transactions.begin("asked") if is_request else self._transactions.of("asked")
         try:
             whole = ber.read(data)
             self._fields(said, kind, ber.read(data, whole.begin, whole.end).tagged())
         except (EOFError, ValueError, KeyError) as error:
-            said.about["problem"] = str(error)
+            said.about["krb5.problem"] = str(error)
             said.facts["app-layer-event"] = "krb5.malformed_data"
         yield said
 
@@ -54,9 +55,13 @@ class Kerberos(Conversation):
             _name(said, "krb5.sname", body.get(3))
             _realm(said, body.get(2))
             if 8 in body:
-                said.about["encryption_types"] = [each.number for each, _ in zip(body[8].items(), range(32), strict=False)]
+                said.about["krb5.encryption_types"] = [
+                    each.number for each, _ in zip(body[8].items(), range(32), strict=False) if abs(each.number) <= MOST_CODE
+                ]
         elif kind == ERROR:  # 5.9.1
-            said.facts["krb5_err_code"] = said.about["error_code"] = fields[6].number
+            said.facts["krb5_err_code"] = code = fields[6].number
+            if abs(code) <= MOST_CODE:
+                said.about["krb5.error_code"] = code
             _name(said, "krb5.cname", fields.get(8))
             _name(said, "krb5.sname", fields.get(10))
             _realm(said, fields.get(9))
@@ -67,7 +72,7 @@ class Kerberos(Conversation):
             _name(said, "krb5.sname", ticket.get(2))
             if 3 in ticket:
                 said.facts["krb5.ticket_encryption"] = kind = ticket[3].tagged()[0].number
-                said.about["encryption_types"] = [kind]
+                said.about["krb5.encryption_types"] = [kind] if abs(kind) <= MOST_CODE else []
             if 6 in fields and fields[6].tagged()[0].number not in STRONG:
                 said.facts["app-layer-event"] = "krb5.weak_encryption"
 
@@ -79,12 +84,12 @@ def _name(said: Said, buffer: str, value: Value | None) -> None:
     parts = [each.content for each, _ in zip(value.tagged()[1].items(), range(MOST_PARTS), strict=False)]
     if parts:
         said.buffers[buffer] = parts
-        said.about["client" if buffer == "krb5.cname" else "service"] = text(b"/".join(parts))
+        said.about["krb5.client" if buffer == "krb5.cname" else "krb5.service"] = text(b"/".join(parts))
 
 
 def _realm(said: Said, value: Value | None) -> None:
     if value is not None and value.content:
-        said.about["realm"] = text(value.content)
+        said.about["krb5.realm"] = text(value.content)
 
 
 class KerberosStream(Framed):

@@ -50,7 +50,7 @@ SCRIPTS: list[Script] = [
     [(True, PREFACE + SETTINGS), (False, SETTINGS + frame(Frame.SETTINGS, flags=1)), (True, b"".join(ASK)), (False, b"".join(ANSWER)), (True, END)],
     [
         (True, PREFACE + GET),
-        (False, frame(Frame.HEADERS, b"\x88", 4, 3) + frame(Frame.DATA, bytes(16_000), 0, 3) + frame(Frame.RST_STREAM, b"\0\0\0\x08", 0, 3)),
+        (False, frame(Frame.HEADERS, b"\x88", 4, 3) + frame(Frame.DATA, bytes(2_000), 0, 3) + frame(Frame.RST_STREAM, b"\0\0\0\x08", 0, 3)),
     ],
     [(True, PREFACE + GET + frame(Frame.WINDOW_UPDATE, b"\0\1\0\0")), (False, frame(Frame.HEADERS, b"\x88", 4, 3) + frame(Frame.DATA, b"cut", 0, 3))],
 ]
@@ -83,7 +83,7 @@ def test_a_request_and_its_answer() -> None:
 
 def test_what_ends_early() -> None:
     reset = [each for each in listen(HTTP2, SCRIPTS[1]) if "http.stat_code" in each.buffers]
-    assert [(each.facts["http2.errorcode"], len(each.buffers["file.data"][0]), "filesize" in each.facts) for each in reset] == [((8,), 16_000, False)]
+    assert [(each.facts["http2.errorcode"], len(each.buffers["file.data"][0]), "filesize" in each.facts) for each in reset] == [((8,), 2_000, False)]
     (cut,) = [each for each in listen(HTTP2, SCRIPTS[2]) if "http.stat_code" in each.buffers]
     assert cut.buffers["file.data"] == [b"cut"]
     assert "filesize" not in cut.facts

@@ -44,18 +44,18 @@ def test_messages() -> None:
     assert asked.buffers == {"krb5.cname": [b"hans"], "krb5.sname": [b"krbtgt", b"PLANT.LAN"]}
     assert asked.facts == {"krb5_msg_type": 10}
     assert asked.about == {
-        "type": "as_req", "client": "hans", "service": "krbtgt/PLANT.LAN", "realm": "PLANT.LAN",
-        "encryption_types": [18, 23],
+        "krb5.type": "as_req", "krb5.client": "hans", "krb5.service": "krbtgt/PLANT.LAN", "krb5.realm": "PLANT.LAN",
+        "krb5.encryption_types": [18, 23],
     }  # fmt: skip
     assert refused.facts == {"krb5_msg_type": 30, "krb5_err_code": 25}
     assert refused.buffers == {"krb5.sname": [b"krbtgt", b"PLANT.LAN"]}
     assert asked.transaction == refused.transaction
     [granted] = talk(Kerberos(), SCRIPTS[1])
     assert granted.buffers == {"krb5.cname": [b"hans"], "krb5.sname": [b"cifs", b"hist01"]}
-    assert granted.about["encryption_types"] == [23]
+    assert granted.about["krb5.encryption_types"] == [23]
     assert granted.facts == {"krb5_msg_type": 13, "krb5.ticket_encryption": 23, "app-layer-event": "krb5.weak_encryption"}
     [cut] = talk(Kerberos(), [(True, AS_REQ[:-1])])
-    assert "goes beyond" in cut.about["problem"]
+    assert "goes beyond" in cut.about["krb5.problem"]
     assert cut.facts["app-layer-event"] == "krb5.malformed_data"
 
 
