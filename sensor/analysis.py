@@ -66,6 +66,16 @@ class Analysis:
         for sink in self.sinks:
             sink.add(seen, changed)
 
+    def replace_signatures(self, signatures: Signatures | None) -> None:
+        """Other rules from the next batch on. They go on with what the old ones remembered."""
+        if self.signatures is not None:
+            self.watch.detectors.remove(self.signatures)
+            if signatures is not None:
+                signatures.engine.adopt(self.signatures.engine)
+        if signatures is not None:
+            self.watch.detectors.append(signatures)
+        self.signatures = signatures
+
     def ledger(self) -> dict[str, Any]:
         """The whole ledger, with what every room had to forget."""
         report = self.pipeline.report()

@@ -106,6 +106,10 @@ class Engine:
         self.confirmed = np.zeros(len(plan.ready), np.int64)  # by rule: units that were looked at byte by byte, and those that were alerts
         self.matched = np.zeros(len(plan.ready), np.int64)
 
+    def adopt(self, old: Engine) -> None:
+        """Go on with what another rule set's engine remembers: bits, integers, counts, flows that were let through, and the ends of streams."""
+        self.state, self.tails, self.passed = old.state, old.tails, old.passed
+
     def on_batch(self, seen: Seen) -> Matches | None:
         """The matches that are alerts; None where there are none."""
         if seen.inspected is None:  # only flows that are over
