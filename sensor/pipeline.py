@@ -46,7 +46,7 @@ class Pipeline:
         """What each batch gives; after the last one, what was still open. jobs: 2 for a second process that tracks while this one interprets."""
         tracked = self.tracked(batches)
         for each in beside(self, tracked) if jobs > 1 else tracked:
-            yield from self.interpret(each).slices()
+            yield from self.interpret(each).slices(self.flows.columns(each.over))
 
     def tracked(self, batches: Iterable[Batch]) -> Iterator[Tracked]:
         """Every batch tracked, and after the last one an empty one: every flow is over then."""
@@ -80,7 +80,7 @@ class Pipeline:
         return Inspected(pieces.data, columns(packets, numbered, self.flows, to_server), pieces)
 
     def interpret(self, tracked: Tracked) -> Seen:
-        """PDUs -> events."""
+        """PDUs -> events. Which flows are over is told by `run`."""
         tables: dict[str, Table] = {}
         table = None
         for number, pdus in tracked.found:
@@ -89,11 +89,11 @@ class Pipeline:
                 pdus.data = table.pdus.data  # one buffer for all: each protocol appends behind what the one before has appended
             table = tables[protocol.name] = self.decode(protocol, pdus, tracked.clock_ns)
         t = tracked
-        seen = Seen(t.source, t.clock_ns, t.packets, t.bytes, tables, self.flows.c, t.started, t.over, t.arp, t.anomalies, t.inspected)
+        seen = Seen(t.source, t.clock_ns, t.packets, t.bytes, tables, self.flows.c, t.started, {}, t.arp, t.anomalies, t.inspected)
         if t.inspected is not None and table is not None:
             t.inspected.data = t.inspected.pieces.data = table.pdus.data
         self.event_ledger.add(seen)
-        self.forget(t.over["flow"])
+        self.forget(t.over.flow)
         return seen
 
     def decode(self, protocol: Protocol, pdus: Pdus, clock_ns: int) -> Table:

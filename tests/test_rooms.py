@@ -16,6 +16,7 @@ ROOMS: dict[str, set[str]] = {
     "sensor.columns": set(),
     "sensor.lang": set(),
     "sensor.slots": {"sensor.columns"},
+    "sensor.keyed": {"sensor.columns", "sensor.slots"},
     "sensor.events": {"sensor.columns", "sensor.lang"},
     "sensor.capture": {"sensor.columns", "sensor.events"},
     "sensor.demo": {"sensor.capture.write"},  # a process of its own, which nothing imports
@@ -24,7 +25,7 @@ ROOMS: dict[str, set[str]] = {
     "sensor.protocols": {"sensor.columns", "sensor.events"},
     "sensor.applications": {"sensor.events.seen", "sensor.decode.packets"},
     "sensor.ledger": {"sensor.columns", "sensor.events", "sensor.decode", "sensor.streams"},
-    "sensor.tracked": {"sensor.columns", "sensor.events"},
+    "sensor.tracked": {"sensor.columns", "sensor.events", "sensor.streams.flows"},
     "sensor.beside": {"sensor.columns", "sensor.tracked", "sensor.streams.flows"},
     "sensor.pipeline": {
         "sensor.columns",
@@ -36,7 +37,7 @@ ROOMS: dict[str, set[str]] = {
         "sensor.tracked",
         "sensor.beside",
     },
-    "sensor.assets": {"sensor.columns", "sensor.events", "sensor.lang", "sensor.decode"},
+    "sensor.assets": {"sensor.columns", "sensor.keyed", "sensor.events", "sensor.lang", "sensor.decode"},
     "detectors": {  # of the last ones, their words: rules speak of headers, checksums and codes
         "sensor.columns",
         "sensor.events",
@@ -48,7 +49,7 @@ ROOMS: dict[str, set[str]] = {
         "sensor.protocols",
         "sensor.applications",
     },
-    "sensor.summary": {"sensor.columns", "sensor.events", "sensor.lang", "sensor.decode.packets", "sensor.streams.flows"},
+    "sensor.summary": {"sensor.columns", "sensor.keyed", "sensor.events", "sensor.lang", "sensor.decode.packets", "sensor.streams.flows"},
     "sensor.config": {"sensor.columns", "sensor.lang", "detectors"},
     "sensor.analysis": {"sensor.columns", "sensor.events", "sensor.pipeline", "sensor.assets", "sensor.summary", "sensor.config", "detectors"},
     "sensor.sinks": {

@@ -240,10 +240,10 @@ def table(some: list[Batch], flows: Flows, check: Any = lambda: None) -> dict[st
         packets = decoder.decode(batch)
         numbered = flows.number(packets, flow_rows(packets))
         flows.account(packets, numbered)
-        over.append(flows.close())
+        over += flows.columns(flows.close())
         check()
     flows.finish()
-    over += [flows.close(), flows.close()]
+    over += [*flows.columns(flows.close()), *flows.columns(flows.close())]
     return {name: np.concatenate([each[name] for each in over]) for name in over[0]}
 
 
