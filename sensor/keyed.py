@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from sensor.columns import Array, Ints
 from sensor.slots import Slots
@@ -24,7 +24,7 @@ class Keyed:
 
     def __init__(self, most: int, identity: Mapping[str, type[np.generic]], columns: Mapping[str, np.generic], *, evicts: bool = True) -> None:
         self.most, self.identity, self.initial, self.evicts = most, tuple(identity), dict(columns), evicts
-        dtypes = {**identity, **{name: value.dtype for name, value in columns.items()}, "last_ns": np.int64}
+        dtypes: dict[str, DTypeLike] = {**identity, **{name: value.dtype for name, value in columns.items()}, "last_ns": np.int64}
         self.c: dict[str, Array] = {name: np.zeros(most, dtype) for name, dtype in dtypes.items()}  # pages that nothing touches cost nothing
         self.key = np.zeros(most, np.uint64)  # 0: nobody's row
         self.salt = [np.uint64(secrets.randbits(64) | 1) for _ in range(len(self.identity) + 1)]

@@ -236,7 +236,7 @@ class Assets:
         c = self.known.c
         layer_2 = rows[c["high"][rows] == MAC_HIGH]
         order = np.argsort(mac, kind="stable")
-        begin, end = (np.searchsorted(mac[order], c["low"][layer_2], side) for side in ("left", "right"))  # type: ignore[call-overload]
+        begin, end = (np.searchsorted(mac[order], c["low"][layer_2], side) for side in ("left", "right"))
         one = end - begin == 1
         return dict(zip(layer_2[one].tolist(), owner[order[begin[one]]].tolist(), strict=True))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 @lru_cache(1 << 12)
 def organisation(prefix: int) -> str:
-    """The organisation that three bytes are registered to; empty where there is none. A record begins with `00-80-63   (hex)\\t\\tNAME`."""
+    """The organisation that three bytes are registered to; empty where there is none. A record's first line: 00-80-63 (hex) NAME."""
     index, text = _registry()
     begin = index.find(b"\n%d," % prefix) + 1
     if not begin:
@@ -25,7 +25,8 @@ def organisation(prefix: int) -> str:
 def _registry() -> tuple[bytes, Path]:
     """Lines of prefix, offset and size; and the file that those are of."""
     spec = find_spec("netaddr")
-    assert spec is not None and spec.origin is not None
+    assert spec is not None
+    assert spec.origin is not None
     folder = Path(spec.origin).parent / "eui"
     return b"\n" + (folder / "oui.idx").read_bytes(), folder / "oui.txt"
 
