@@ -135,14 +135,14 @@ def went_back(table: Table) -> Mask:
     for name in ("st_num", "sq_num"):
         if f"expected_{name}" in table.columns:
             behind |= table.has(f"expected_{name}") & (table.number(name) < table.number(f"expected_{name}"))
-    return result & behind & table.is_new
+    return np.asarray(result & behind & table.is_new)
 
 
 def restarts(table: Table) -> Mask:
     """Rows where a publisher begins anew (IEC 61850-8-1: stNum 1 and sqNum 0; some begin with sqNum 1) after the frame before has lost its validity (timeAllowedToLive)."""
     if not {"st_num", "sq_num", "late"} <= set(table.columns):
         return np.zeros(len(table), np.bool_)
-    return table.has("late") & (table.number("st_num") == 1) & (table.number("sq_num") <= 1)
+    return np.asarray(table.has("late") & (table.number("st_num") == 1) & (table.number("sq_num") <= 1))
 
 
 def name_of(table: Table, row: int) -> str:

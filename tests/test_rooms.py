@@ -13,16 +13,17 @@ ROOT = Path(__file__).parents[1]
 # Each room, lowest first, and which rooms (or single modules) it may import besides itself.
 # What everything downstream speaks (events) stands at the bottom, next to columns and lang.
 ROOMS: dict[str, set[str]] = {
+    "sensor.bounded": set(),
     "sensor.columns": set(),
     "sensor.lang": set(),
     "sensor.slots": {"sensor.columns"},
     "sensor.keyed": {"sensor.columns", "sensor.slots"},
-    "sensor.events": {"sensor.columns", "sensor.lang"},
+    "sensor.events": {"sensor.bounded", "sensor.columns", "sensor.lang"},
     "sensor.capture": {"sensor.columns", "sensor.events"},
     "sensor.demo": {"sensor.capture.write"},  # a process of its own, which nothing imports
     "sensor.decode": {"sensor.columns", "sensor.events"},
     "sensor.streams": {"sensor.columns", "sensor.slots", "sensor.events", "sensor.decode"},
-    "sensor.protocols": {"sensor.columns", "sensor.events"},
+    "sensor.protocols": {"sensor.bounded", "sensor.columns", "sensor.events"},
     "sensor.applications": {"sensor.events.seen", "sensor.decode.packets"},
     "sensor.ledger": {"sensor.columns", "sensor.events", "sensor.decode", "sensor.streams"},
     "sensor.tracked": {"sensor.columns", "sensor.events", "sensor.streams.flows"},
@@ -39,6 +40,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "sensor.assets": {"sensor.columns", "sensor.keyed", "sensor.events", "sensor.lang", "sensor.decode"},
     "detectors": {  # of the last ones, their words: rules speak of headers, checksums and codes
+        "sensor.bounded",
         "sensor.columns",
         "sensor.events",
         "sensor.lang",

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from sensor.analysis import Analysis
-from sensor.cli.outputs import sinks
+from sensor.cli.outputs import overwrites, sinks
 from sensor.cli.progress import Progress
 from sensor.cli.settings import config_option, lang_option, load_config
 from sensor.cli.signatures import made
@@ -24,7 +24,7 @@ Examples:
 )
 @click.argument("captures", nargs=-1, required=True, metavar="CAPTURE...")
 @click.option("--summary", type=click.Choice(["page", "json"]), default="page", help="What to print at the end: a page to read, or one JSON document.")
-@click.option("--ndjson", metavar="FILE|-", help="Write every document as a line of JSON.")
+@click.option("--ndjson", metavar="FILE|-", help="Write every document as a line of JSON; a file that is there is replaced.")
 @click.option("--only", metavar="DATASETS", help="Restrict --ndjson and --store to these datasets, separated by commas: alert,flow,asset,modbus,...")
 @click.option("--store", type=click.Path(path_type=Path), metavar="DIR", help="Keep the run in an embedded store.")
 @click.option(
@@ -37,7 +37,7 @@ Examples:
 @click.option("--home-net", metavar="CIDR,...", help="HOME_NET of the rules; by default private addresses.")
 @click.option("--var", multiple=True, metavar="NAME=VALUE", help="Another variable of the rules.")
 @click.option("--threshold-config", type=click.Path(path_type=Path), metavar="FILE", help="threshold.config for the rules.")
-@click.option("--eve", metavar="FILE", help="Write the rules' alerts as Suricata's EVE does.")
+@click.option("--eve", metavar="FILE", help="Write the rules' alerts as Suricata's EVE does; a file that is there is replaced.")
 @click.option("--quiet", is_flag=True, help="No progress, and no page.")
 @config_option
 @lang_option
@@ -64,6 +64,9 @@ def analyze(
     from sensor.capture import open_captures
     from sensor.cli.page import json_parts, print_page
 
+    for option, written in (("--ndjson", ndjson), ("--eve", eve)):
+        if written and overwrites(written, captures):
+            raise click.UsageError(f"{option} {written}: would overwrite a capture that is to be read")
     settings = load_config(config, lang)
     with Progress(show=not quiet and ndjson != "-") as progress:
         signatures = made(settings.rules, rules, home_net, var, threshold_config, without=no_rules)

@@ -40,6 +40,11 @@ class NdjsonSink:
         self.last_ns = 0
         self.documents = 0
 
+    @property
+    def forgotten(self) -> dict[str, int]:
+        """For the ledger: points whose last value made room for others'."""
+        return {"points of the NDJSON": self.changes.evicted}
+
     def wants(self, dataset: str) -> bool:
         return not self.datasets or dataset in self.datasets
 

@@ -34,7 +34,7 @@ from sensor.store.schema import DATABASE, EVENTS, LOCK, StoreError, connect, sch
 if TYPE_CHECKING:
     import polars as pl
 
-SEGMENT_ROWS = 131_072  # of one dataset in memory before they are written
+SEGMENT_ROWS = 65_536  # of one dataset in memory before they are written
 SEGMENT_BYTES = 32 << 20  # of all datasets together
 MOST_PENDING = 64  # datasets of sources that lie in memory
 MOST_ALERTS = 1_000  # changed alerts in memory before they are written
@@ -63,6 +63,11 @@ class StoreSink:
         run = self.database.execute("INSERT INTO runs (name, sensor, started) VALUES ('', ?, ?)", (self.sensor, started)).lastrowid
         assert run is not None
         return run
+
+    @property
+    def forgotten(self) -> dict[str, int]:
+        """For the ledger: points whose last value made room for others'."""
+        return {"points of the store": self.changes.evicted}
 
     def wants(self, dataset: str) -> bool:
         return not self.datasets or dataset in self.datasets
@@ -99,8 +104,7 @@ class StoreSink:
                 self.segments.add(protocol.name, seen.source, blocks.protocol_block(seen, table, self.conversations))
             if protocol.points is not None and self.wants("point"):
                 points = protocol.points(table)
-                kept = self.changes.keep(seen, table, points)
-                if len(kept.rows):
+                for kept in self.changes.keep(seen, table, points).parts():
                     self.segments.add("point", seen.source, blocks.point_block(seen, table, points, kept, self.conversations))
 
     def _flows(self, seen: Seen) -> None:

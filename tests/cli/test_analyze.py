@@ -58,3 +58,14 @@ def test_errors_are_told_and_have_their_code(words: tuple[str, ...], code: int, 
     assert done.returncode == code
     assert said in done.stderr.decode()
     assert "Traceback" not in done.stderr.decode()
+
+
+@pytest.mark.parametrize("option", ["--ndjson", "--eve"])
+def test_a_capture_is_not_overwritten(tmp_path: Path, option: str) -> None:
+    capture = tmp_path / "plant.pcap"
+    capture.write_bytes(b"\xd4\xc3\xb2\xa1")
+    for named in (capture, tmp_path):  # a directory stands for the captures in it
+        result = CliRunner().invoke(cli, ["analyze", option, str(capture), str(named)])
+        assert result.exit_code == 2
+        assert "would overwrite a capture" in result.output
+    assert capture.read_bytes() == b"\xd4\xc3\xb2\xa1"
