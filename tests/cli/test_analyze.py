@@ -65,7 +65,7 @@ def test_a_capture_is_not_overwritten(tmp_path: Path, option: str) -> None:
     capture = tmp_path / "plant.pcap"
     capture.write_bytes(b"\xd4\xc3\xb2\xa1")
     for named in (capture, tmp_path):  # a directory stands for the captures in it
-        result = CliRunner().invoke(cli, ["analyze", option, str(capture), str(named)])
-        assert result.exit_code == 2
-        assert "would overwrite a capture" in result.output
+        result = tapsight("analyze", option, capture, named)
+        assert result.returncode == 2
+        assert b"would overwrite a capture" in result.stderr
     assert capture.read_bytes() == b"\xd4\xc3\xb2\xa1"
