@@ -12,7 +12,7 @@ from sensor.decode.packets import Transport
 from sensor.events.address import address_text
 from sensor.events.field import label
 from sensor.events.origins import Origins
-from sensor.events.protocol import Protocol
+from sensor.events.protocol import Dataset
 from sensor.events.seen import Seen
 from sensor.events.table import Table
 from sensor.events.vocabulary import Action
@@ -50,9 +50,10 @@ class Summary:
     """conversations: by client, server, server port and protocol. acts: by client, server, protocol and action. others: what no protocol claims, by transport
     and server port (or EtherType). Their first and last: place of the source and frame. uncounted: what found no room."""
 
-    def __init__(self, protocols: tuple[Protocol, ...]) -> None:
+    def __init__(self, protocols: tuple[Dataset, ...]) -> None:
         self.protocols = protocols
-        self.numbers = {protocol.name: number for number, protocol in enumerate(protocols)}
+        self.numbers = {protocol.name: number for number, protocol in reversed(list(enumerate(protocols)))}
+        self.same = np.array([self.numbers[protocol.name] for protocol in protocols])  # by number, the first of those that have its name
         self.conversations = Keyed(MOST, ENDS | {"port": np.uint16, "protocol": np.uint8}, COUNTS, evicts=False)
         self.acts = Keyed(MOST, ENDS | {"protocol": np.uint8, "action": np.uint8}, COUNTS, evicts=False)
         self.others = Keyed(MOST, {"transport": np.uint8, "port": np.uint16}, COUNTS, evicts=False)
@@ -66,7 +67,7 @@ class Summary:
             self._acts(seen, table)
         protocol = seen.over["protocol"]
         known = (protocol > 0) & (protocol <= len(self.protocols))
-        self._over(self.conversations, seen, np.flatnonzero(known), lambda over, port: (*_ends(over), port, over["protocol"] - 1))
+        self._over(self.conversations, seen, np.flatnonzero(known), lambda over, port: (*_ends(over), port, self.same[over["protocol"] - 1]))
         self._over(self.others, seen, np.flatnonzero(~known), _unclaimed)
 
     def _over(self, table: Keyed, seen: Seen, rows: Ints, identity: Callable[[dict[str, Array], Array], tuple[Array, ...]]) -> None:

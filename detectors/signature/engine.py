@@ -21,13 +21,14 @@ from detectors.signature.rule import PAYLOAD, Dataset, Rule
 from detectors.signature.state import Bounded, Place, State
 from detectors.signature.transforms import transformed
 from detectors.signature.units import PACKET, PIECE, Tails, Units, units
-from sensor.applications.conversations import Conversations
+from sensor.applications import APPLICATIONS
 from sensor.columns import Array, Ints, Mask
 from sensor.decode.packets import Transport
 from sensor.events.seen import Seen
 from sensor.streams.flows import UNDECIDED
 
 MOST_PASSED = 65_536  # flows that a pass rule has let through
+SPOKEN = np.array(["", *(application.name for application in APPLICATIONS)])
 MOST_TOLD = 65_536  # packets that were told of while their stream still waited
 
 
@@ -98,13 +99,16 @@ class Engine:
         self.changed: dict[tuple[int, int, int], str] = {}  # of this batch: matches whose action a rate_filter changes
         self.lists = plan.lists.copy()
         self.every = Every(sizes=plan.stream_sizes)
-        self.conversations = Conversations(messages.wanted({name for key, *_ in plan.groups for name in (*key.datasets, key.protocol)}))
         self.passed: OrderedDict[int, None] = OrderedDict()
         self.told: Bounded[bool] = Bounded(MOST_TOLD)  # (conversation, frame, rank)
         self.silent = np.array([ready.rule.noalert or (ready.rule.action == "pass" and not ready.rule.alert_too) for ready in plan.ready], np.bool_)
         self.twice = np.array([ready.twice for ready in plan.ready], np.bool_)
         self.confirmed = np.zeros(len(plan.ready), np.int64)  # by rule: units that were looked at byte by byte, and those that were alerts
         self.matched = np.zeros(len(plan.ready), np.int64)
+
+    def adopt(self, old: Engine) -> None:
+        """Go on with what another rule set's engine remembers: bits, integers, counts, flows that were let through, and the ends of streams."""
+        self.state, self.tails, self.passed = old.state, old.tails, old.passed
 
     def on_batch(self, seen: Seen) -> Matches | None:
         """The matches that are alerts; None where there are none."""
@@ -113,11 +117,10 @@ class Engine:
             return None
         self.changed = {}
         kinds = list(units(seen, self.tails))
-        said = self.conversations.messages(seen)
         for each in kinds:
             if each.kind == PIECE:
-                each.columns["application"] = np.array(["", *(one.name for one in self.conversations.applications)])[self.conversations.spoken[each.index]]
-        kinds += messages.units_of(seen, said)
+                each.columns["application"] = SPOKEN[seen.inspected.spoken[each.index]]
+        kinds += messages.units_of(seen)
         if self.plan.every:
             kinds.append(self.every.units(seen))
         found = [(number, *each) for number, kind in enumerate(kinds) for each in self._candidates(kind)]
@@ -128,7 +131,6 @@ class Engine:
     def _forget(self, seen: Seen) -> None:
         for each in (self.state, self.tails, self.every):
             each.forget(seen.over["conversation"])
-        self.conversations.forget(seen)
 
     def _candidates(self, each: Units) -> Iterator[tuple[Ready, Ints, bool]]:
         """Rules, the units that header, flow, search and columns could not exclude, and whether those match for certain."""
@@ -277,7 +279,7 @@ class Engine:
 
     @property
     def evicted(self) -> int:
-        return self.state.evicted + self.told.evicted + self.tails.evicted + self.every.evicted + self.conversations.evicted + self.lists.evicted
+        return self.state.evicted + self.told.evicted + self.tails.evicted + self.every.evicted + self.lists.evicted
 
 
 def suppresses(each: Suppress, place: Place) -> bool:

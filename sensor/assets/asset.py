@@ -59,6 +59,7 @@ class Asset:
     alone: list[int]
     serves: set[str]  # protocols
     uses: set[str]
+    industrial: frozenset[str]  # of all protocols those that tell a role
     engineered: int  # engineering acts that it did
     attributes: Attributes = field(default_factory=dict)
 
@@ -74,8 +75,8 @@ class Asset:
 
     @property
     def roles(self) -> list[str]:
-        """What it behaves like."""
-        found, serves, uses = set(), self.serves - PUBLISHED - ANNOUNCED, self.uses - PUBLISHED - ANNOUNCED
+        """What it behaves like, by the industrial protocols among those that it serves and uses."""
+        found, serves, uses = set(), self.serves & self.industrial, self.uses & self.industrial
         if serves & OUTSTATIONS:
             found.add("outstation")
         if serves - OUTSTATIONS:

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from sensor.assets.asset import Asset, Attributes, Evidence, Where
+from sensor.assets.asset import ANNOUNCED, PUBLISHED, Asset, Attributes, Evidence, Where
 from sensor.columns import Array, Ints, Mask, firsts, heads
 from sensor.events.address import MAC_HIGH, MAPPED
 from sensor.events.origins import Origins
-from sensor.events.protocol import Protocol
+from sensor.events.protocol import Dataset, Protocol
 from sensor.events.seen import Seen
 from sensor.events.table import Table
 from sensor.events.vocabulary import Action
@@ -24,6 +24,7 @@ from sensor.keyed import NEVER, Keyed
 MOST = 65_536  # assets, and twice as many pairs of an address and a MAC; those longest silent leave first and are counted
 MOST_SAID = 50_000  # values kept of what devices say of themselves; the device that spoke first leaves first and is counted
 MOST_ATTRIBUTES = 256  # of one asset
+MOST_DATASETS = 63  # the bits of a number but for the lowest
 AT_ONCE = 8_192
 ENGINEERING = (
     Action.DOWNLOAD, Action.UPLOAD, Action.MODIFY_PROGRAM, Action.START, Action.STOP, Action.RESTART, Action.MODE_CHANGE, Action.FIRMWARE_UPDATE, Action.FORCE,
@@ -37,11 +38,14 @@ FRAME = 48  # bits of a frame number; above them stands how many sources came be
 class Assets:
     """Learns from batches. Bounded; `evicted` counts assets that left, `unsaid` values that devices said of themselves and that left.
 
-    known: by address; first: place of the source and frame; serves and uses: a bit per protocol of the list. cards: which address was seen with which MAC.
+    known: by address; first: place of the source and frame; serves and uses: a bit per dataset. cards: which address was seen with which MAC.
     """
 
-    def __init__(self, protocols: tuple[Protocol, ...], most: int = MOST) -> None:
-        self.protocols, self.at_once = protocols, min(AT_ONCE, most // 2)
+    def __init__(self, datasets: tuple[Dataset, ...], most: int = MOST) -> None:
+        if len(datasets) > MOST_DATASETS:
+            raise ValueError(f"{len(datasets)} datasets, but bits for {MOST_DATASETS}")
+        self.datasets, self.at_once = {dataset.name: dataset for dataset in datasets}, min(AT_ONCE, most // 2)
+        self.industrial = frozenset(dataset.name for dataset in datasets if isinstance(dataset, Protocol)) - PUBLISHED - ANNOUNCED
         self.known = Keyed(most, ADDRESS, NOTHING)
         self.cards = Keyed(2 * most, ADDRESS | {"mac": np.uint64}, {"by_arp": np.bool_(False)})
         self.said: dict[tuple[int, int], Attributes] = {}  # by address
@@ -67,11 +71,10 @@ class Assets:
         self._ends({name: seen.flows[name][waiting[answered]] for name in NAMES}, waiting[answered])
         self.met[waiting[answered]] = True
         self.waiting = waiting[~answered & seen.flows["live"][waiting]][-MOST:]
-        for number, protocol in enumerate(self.protocols, 1):
-            if protocol.name in seen.tables:
-                table = seen.tables[protocol.name]
+        for number, (name, dataset) in enumerate(self.datasets.items(), 1):
+            if (table := seen.datasets.get(name)) is not None:
                 self._speak(seen, table, number)
-                self._identify(seen, table, protocol)
+                self._identify(seen, table, dataset)
                 self._engineering(seen, table)
         self._over(seen)
 
@@ -150,12 +153,12 @@ class Assets:
         """The servers or the clients of these events (at most `at_once`): rows of `known`."""
         return self._meet(*_address(seen, table, rows, is_server), self._here(table.frame[rows]), table.ts_ns[rows])
 
-    def _identify(self, seen: Seen, table: Table, protocol: Protocol) -> None:
+    def _identify(self, seen: Seen, table: Table, dataset: Dataset) -> None:
         """What devices say of themselves."""
-        if protocol.identity is None:
+        if dataset.identity is None:
             return
         new = table.is_new
-        found = [each for each in protocol.identity(table) if new[each.row]]
+        found = [each for each in dataset.identity(table) if new[each.row]]
         for part in self._parts(len(found)):
             some = found[part]
             rows, is_server = np.array([each.row for each in some], np.int64), np.array([each.is_server for each in some], np.bool_)
@@ -217,7 +220,7 @@ class Assets:
             place = first >> FRAME
             yield Asset(
                 high, low, Where(place, first & (1 << FRAME) - 1, int(c["first_ns"][row]), self.origins.sources[place].name), int(c["last_ns"][row]),
-                int(c["packets"][row]), int(c["bytes"][row]), macs, single, self._names(int(serves[row])), self._names(int(uses[row])), int(c["engineered"][row]), attributes,
+                int(c["packets"][row]), int(c["bytes"][row]), macs, single, self._names(int(serves[row])), self._names(int(uses[row])), self.industrial, int(c["engineered"][row]), attributes,
             )  # fmt: skip
 
     def _cards(self) -> tuple[Array, Array, Mask]:
@@ -241,7 +244,7 @@ class Assets:
         return dict(zip(layer_2[one].tolist(), owner[order[begin[one]]].tolist(), strict=True))
 
     def _names(self, bits: int) -> set[str]:
-        return {protocol.name for number, protocol in enumerate(self.protocols, 1) if bits >> number & 1}
+        return {name for number, name in enumerate(self.datasets, 1) if bits >> number & 1}
 
     def documents(self, sensor: str) -> Iterator[dict[str, Any]]:
         """One ECS document per asset, in the order of addresses."""
