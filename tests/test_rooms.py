@@ -20,6 +20,7 @@ ROOMS: dict[str, set[str]] = {
     "sensor.keyed": {"sensor.columns", "sensor.slots"},
     "sensor.events": {"sensor.bounded", "sensor.columns", "sensor.lang"},
     "sensor.capture": {"sensor.columns", "sensor.events"},
+    "sensor.live": {"sensor.columns", "sensor.capture"},
     "sensor.demo": {"sensor.capture.write"},  # a process of its own, which nothing imports
     "sensor.decode": {"sensor.columns", "sensor.events"},
     "sensor.streams": {"sensor.columns", "sensor.slots", "sensor.events", "sensor.decode"},
