@@ -25,6 +25,7 @@ from bench.craft import FILE_HEADER
 from detectors.signature.detector import Signatures
 from detectors.signature.engine import Engine
 from detectors.signature.load import loads
+from detectors.signature.suricata import Sessions
 from rules import pack_files
 from sensor.analysis import Analysis
 from sensor.capture import open_captures
@@ -85,9 +86,9 @@ def theirs(case: Case) -> Result:
 def ours(case: Case) -> Result:
     """What our engine says of the same."""
     rules = loads(case.rules, {}, fields())
-    plan = planned(rules)
+    plan = planned(rules, as_suricata=True)
     result = Result(refused={problem.sid for problem in rules.problems} | {rule.sid for rule, _ in plan.unable})
-    signatures = Signatures(engine(case, plan))
+    signatures = Signatures(Engine(plan, sessions=Sessions(case.midstream, case.checksums)))
 
     def each(_seen: Seen) -> None:
         for fired in signatures.fired:
@@ -97,10 +98,6 @@ def ours(case: Case) -> Result:
 
     Analysis(signatures=signatures).run(open_captures((str(case.capture),)), each=each)
     return result
-
-
-def engine(case: Case, plan) -> Engine:
-    return Engine(plan, handshake=not case.midstream)
 
 
 def captures(_scratch: Path) -> Iterator[Case]:

@@ -19,6 +19,7 @@ from detectors.signature.match import DECODED, REPRESENTATION, Costs
 from detectors.signature.plan import Key, Plan, Ready, search
 from detectors.signature.rule import PAYLOAD, Dataset, Rule
 from detectors.signature.state import Bounded, Place, State
+from detectors.signature.suricata import Sessions
 from detectors.signature.transforms import transformed
 from detectors.signature.units import PACKET, PIECE, Tails, Units, units
 from sensor.applications.conversations import Conversations
@@ -90,10 +91,13 @@ class Matches:
 
 
 class Engine:
-    """Evaluates one rule set. The same packets give the same matches however they are cut into batches. handshake: do without flows picked up midstream."""
+    """Evaluates one rule set. The same packets give the same matches however they are cut into batches. handshake: do without flows picked up midstream.
 
-    def __init__(self, plan: Plan, *, handshake: bool = False) -> None:
-        self.plan, self.handshake = plan, handshake
+    sessions: what rules look at is what they look at in Suricata; the plan is made for that.
+    """
+
+    def __init__(self, plan: Plan, *, handshake: bool = False, sessions: Sessions | None = None) -> None:
+        self.plan, self.handshake, self.sessions = plan, handshake, sessions
         self.state, self.tails, self.costs = State(), Tails(), Costs()
         self.changed: dict[tuple[int, int, int], str] = {}  # of this batch: matches whose action a rate_filter changes
         self.lists = plan.lists.copy()
@@ -102,7 +106,7 @@ class Engine:
         self.passed: OrderedDict[int, None] = OrderedDict()
         self.told: Bounded[bool] = Bounded(MOST_TOLD)  # (conversation, frame, rank)
         self.silent = np.array([ready.rule.noalert or (ready.rule.action == "pass" and not ready.rule.alert_too) for ready in plan.ready], np.bool_)
-        self.twice = np.array([ready.twice for ready in plan.ready], np.bool_)
+        self.twice = np.array([ready.twice and sessions is None for ready in plan.ready], np.bool_)
         self.confirmed = np.zeros(len(plan.ready), np.int64)  # by rule: units that were looked at byte by byte, and those that were alerts
         self.matched = np.zeros(len(plan.ready), np.int64)
 
@@ -112,11 +116,16 @@ class Engine:
             self._forget(seen)
             return None
         self.changed = {}
-        kinds = list(units(seen, self.tails))
         said = self.conversations.messages(seen)
-        for each in kinds:
-            if each.kind == PIECE:
-                each.columns["application"] = np.array(["", *(one.name for one in self.conversations.applications)])[self.conversations.spoken[each.index]]
+        names = np.array(["", *(one.name for one in self.conversations.applications)])
+        if self.sessions is not None:
+            pieces = self.sessions.units(seen, said, names[self.conversations.number])
+            kinds = [pieces, *units(seen, None)] if len(pieces) else list(units(seen, None))
+        else:
+            kinds = list(units(seen, self.tails))
+            for each in kinds:
+                if each.kind == PIECE:
+                    each.columns["application"] = names[self.conversations.spoken[each.index]]
         kinds += messages.units_of(seen, said)
         if self.plan.every:
             kinds.append(self.every.units(seen))
@@ -126,7 +135,7 @@ class Engine:
         return matches or None
 
     def _forget(self, seen: Seen) -> None:
-        for each in (self.state, self.tails, self.every):
+        for each in (self.state, self.tails, self.every, *([self.sessions] if self.sessions else [])):
             each.forget(seen.over["conversation"])
         self.conversations.forget(seen)
 
@@ -167,9 +176,12 @@ class Engine:
         row, at = (np.concatenate([getattr(kinds[n], name)[rows] for n, _, rows, _ in found]) for name in ("row", "at"))
         flow, frame = (np.concatenate([kinds[n].columns[name][rows] for n, _, rows, _ in found]).astype(np.int64) for name in ("flow", "frame"))
         certain = np.repeat([sure and not kinds[n].fresh[rows].any() for n, _, rows, sure in found], sizes)
-        done = certain if not self.plan.has_pass else np.zeros(len(unit), np.bool_)
+        once = self.sessions is not None  # each packet tells of a rule once, with its chunks
+        if once:
+            frame, number_order = row, np.array([each.kind not in (PIECE, PACKET) for each in kinds])[number]
+        done = certain if not (self.plan.has_pass or once) else np.zeros(len(unit), np.bool_)
         done &= np.repeat([ready.stateless for _, ready, *_ in found], sizes)
-        order = np.lexsort((rank, at, frame, number, row))
+        order = np.lexsort((rank, at, frame, number, row)) if not once else np.lexsort((at, number, rank, number_order, row))
         unit, number, rank, row, flow, frame = (column[order] for column in (unit, number, rank, row, flow, frame))
         certain, done = certain[order], done[order]
         holds: Mask = done.copy()
@@ -183,13 +195,15 @@ class Engine:
             if passing == at_frame:
                 continue
             mine = told[is_packet := each.kind == PACKET]
-            if ready.twice and ((at_frame, which) in told[not is_packet] or (not is_packet and self._knows(each, here, at_frame, which, conversations))):
+            if once and ((at_frame, which) in told[True] or (at_frame, which) in told[False]) and kinds[kind].kind in (PIECE, PACKET):
+                continue
+            if self.twice[which] and ((at_frame, which) in told[not is_packet] or (not is_packet and self._knows(each, here, at_frame, which, conversations))):
                 continue
             if not sure and before != (kind, here):
                 before, content = (kind, here), each.content(here)
             rule = ready.rule
             if ready.stateless and not self.plan.has_pass:
-                if not self._holds(ready, each, here, content):
+                if not sure and not self._holds(ready, each, here, content):
                     continue
                 holds[i] = True
             else:

@@ -49,11 +49,11 @@ def fields() -> dict[str, tuple[Field, ...]]:
     return {protocol.name: protocol.fields for protocol in PROTOCOLS}
 
 
-def planned(rules: RuleSet) -> Plan:
+def planned(rules: RuleSet, *, as_suricata: bool = False) -> Plan:
     """A rule set made ready."""
     from detectors.signature.plan import Plan
 
-    return Plan.of(rules.rules, {name: [field.name for field in columns] for name, columns in fields().items()}, rules.filters)
+    return Plan.of(rules.rules, {name: [field.name for field in columns] for name, columns in fields().items()}, rules.filters, as_suricata=as_suricata)
 
 
 def made(
