@@ -30,6 +30,7 @@ from rules import pack_files
 from sensor.analysis import Analysis
 from sensor.capture import open_captures
 from sensor.cli.signatures import fields, planned
+from sensor.config import Config
 from sensor.events.seen import Seen
 
 PARSERS = re.compile(r"\b(?:(modbus|dnp3|enip)\b|(dnp3)_|(enip)_|cip_(service))")
@@ -96,7 +97,7 @@ def ours(case: Case) -> Result:
             ports = (int(c["source_port"][i]), int(c["destination_port"][i])) if fired.transport.name in ("TCP", "UDP", "SCTP") else (0, 0)
             result.add(fired.rule.sid, *ports)
 
-    Analysis(signatures=signatures).run(open_captures((str(case.capture),)), each=each)
+    Analysis(Config(deduplicate=False), signatures=signatures).run(open_captures((str(case.capture),)), each=each)
     return result
 
 
@@ -183,6 +184,9 @@ def report(group: str, results: Iterator[tuple[Case, Result]], show: int, keep: 
     only_theirs: set[int] = set()
     lines: list[str] = []
     for case, their in results:
+        if their.failed:
+            lines.append(f"  {case.name}: Suricata: {their.failed}")
+            continue
         mine = ours(case)
         n += 1
         refused = mine.refused | their.refused
@@ -193,8 +197,6 @@ def report(group: str, results: Iterator[tuple[Case, Result]], show: int, keep: 
         total += len(keys)
         equal += len(keys) - len(wrong)
         same += not wrong
-        if their.failed:
-            lines.append(f"  {case.name}: Suricata: {their.failed}")
         for key in wrong:
             text = next((line for line in case.rules.splitlines() if re.search(rf"\bsid: *{key[0]}\b", line)), "")
             lines.append(f"  {case.name}: {key}: {mine.counts[key]} ours, {their.counts[key]} theirs: {text}")

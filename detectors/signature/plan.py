@@ -103,7 +103,7 @@ class Key:
             masks.append(c["application"] == self.protocol)
         if self.anchored and units.kind == PIECE:
             masks.append(c["origin"])
-        masks += [units.size > 0 if name == "payload" else c[name] for name in self.asks]
+        masks += [c[name] for name in self.asks]
         result = np.ones(len(units), np.bool_)
         for mask in masks:
             result &= mask

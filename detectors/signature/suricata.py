@@ -162,8 +162,8 @@ class Session:
             return False
         if flags & RST:
             self.state = State.CLOSED
-            if flags & ACK:
-                other.acked = max(other.acked, min(other.offset(acknowledged), other.right))
+            self._acknowledge(other, acknowledged, flags)
+            mine.acked = max(mine.acked, mine.right)
             return False
         if self.state == State.SYN_RECEIVED:
             if not flags & ACK:
@@ -172,6 +172,8 @@ class Session:
         at = mine.offset(number)
         if at + len(content) < mine.acked:
             return False  # sent again though it was acknowledged
+        if len(content) <= 1 and not flags & FIN and at == mine.right - 1 and other.offset(acknowledged) == other.acked:
+            return False  # keeps the connection alive
         self._acknowledge(other, acknowledged, flags)
         mine.right = max(mine.right, at + len(content))
         added = bool(content) and at < DEPTH and at + len(content) >= 0
@@ -218,12 +220,11 @@ class Session:
                 State.TIME_WAIT: State.CLOSED if side == 1 else State.TIME_WAIT,
             }.get(self.state, self.state)
 
-    def looks(self, side: int) -> list[bytes]:
-        """The chunks that rules look at together with a packet of this side that has just come."""
+    def is_ready(self, side: int) -> bool:
+        """Whether rules look at this side's stream together with a packet of it that has just come."""
         stream = self.streams[side]
-        if stream.looked >= stream.end or not (stream.flush or self.state >= State.TIME_WAIT or stream.acked - stream.looked >= CHUNK or stream.right >= DEPTH):
-            return []
-        return stream.chunks(whole=False)
+        due = stream.flush or self.state >= State.TIME_WAIT or stream.acked - stream.looked >= CHUNK or stream.right >= DEPTH
+        return due and stream.looked < stream.end
 
     def rest(self, side: int) -> list[bytes]:
         """Those that are left at the end."""
@@ -244,14 +245,14 @@ class Sessions:
 
     def units(self, seen: Seen, said: list[Message], applications: Array) -> Units:
         """The chunks of this batch. Sets columns of the packets: to_server and established as Suricata has them; alone: part of no stream; first: of its
-        flow in this direction.
+        flow in this direction; ready: a stream is looked at with it, and payload: it is as if it had some; opens or ends: SYN, FIN or RST.
 
         applications: by flow, the name of what it speaks.
         """
         assert seen.inspected is not None
         p, c = seen.inspected.packets, seen.flows
         n = len(p["flow"])
-        for name in ("to_server", "established", "first"):
+        for name in ("to_server", "established", "first", "ready"):
             p[name] = np.zeros(n, np.bool_)
         p["first"] |= p["flow"] < 0
         p["alone"] = np.ones(n, np.bool_)
@@ -283,7 +284,9 @@ class Sessions:
                 for to_server in asked.get(row, ()):
                     stream = session.streams[not to_server]
                     stream.asked = stream.right
-                found += [Chunk(row, flow, is_a, side, frame, ts_ns, content) for content in session.looks(side)]
+                if session.is_ready(side):
+                    p["ready"][row] = True
+                    found += [Chunk(row, flow, is_a, side, frame, ts_ns, content) for content in session.streams[side].chunks(whole=False)]
                 p["established"][row] = State.ESTABLISHED <= before < State.CLOSED
             elif p["transport"][row] != Transport.TCP:
                 p["established"][row] = all(session.came)
@@ -291,6 +294,8 @@ class Sessions:
                 p["established"][row] = State.ESTABLISHED <= before < State.CLOSED
             p["to_server"][row] = side == 0
         p["handshake"] = p["established"]
+        p["payload"] = p["ready"] | (p["payload_length"] > 0)
+        p["opens or ends"] = p["flags"] & (SYN | FIN | RST) != 0
         row = n
         for flow, key in zip(seen.over["flow"].tolist(), seen.over["conversation"].tolist(), strict=True):
             session = self.open.get(key)
@@ -327,12 +332,15 @@ def groups(rule: Rule, *, about_packets: bool) -> list[tuple[bool, frozenset[str
     One that says nothing but who talks to whom is asked of a flow's first packet in each direction.
     """
     contents = [check for buffer in rule.buffers if buffer.name == PAYLOAD for check in buffer.checks]
+    flags = "".join(str(each.value).partition(",")[0] for each in rule.conditions if each.keyword == "flags")
+    marks = frozenset({"opens or ends"} if set(flags) & set("SFR") else ())  # even where the rule wants them unset
     if not contents:
         once = not rule.buffers and not rule.flow and all(condition.keyword in ADDRESSES for condition in rule.conditions)
-        return [(True, frozenset({"first"} if once else ()))]
+        return [(True, frozenset({"first"} if once else ()) | marks)]
     protocol, payload = rule.header.protocol, frozenset({"payload"})
     if about_packets or protocol in ("tcp-pkt", "udp") or "no_stream" in rule.flow:
-        return [(True, payload)]
+        return [(True, payload | marks)]
     anchored = any(isinstance(each, Content) and (each.startswith or each.offset is not None or each.depth is not None) for each in contents)
-    only = protocol == "tcp-stream" or "only_stream" in rule.flow
-    return [(False, frozenset()), (True, payload if anchored and not only else payload | {"alone"})]
+    if "only_stream" in rule.flow:
+        return [(False, frozenset())]
+    return [(False, frozenset()), (True, payload if anchored and protocol != "tcp-stream" else payload | {"alone"})]
