@@ -30,7 +30,7 @@ def text(r: Random) -> bytes:
 
 
 def conversation(r: Random, port: int) -> Frames:
-    ends = (f"10.0.0.{port % 100 + 1}", port), (SERVER, r.choice(PORTS))  # addresses of their own: in which order flows end is not known
+    ends = (f"10.0.0.{port % 100 + 1}", port), (f"10.0.1.{port % 100 + 1}", r.choice(PORTS))  # addresses of their own: in which order flows end is not known
     if r.random() < 0.35:
         return [udp(*(ends if r.random() < 0.7 else ends[::-1]), text(r), i) for i in range(r.randint(1, 5))]
     shake, at, frames = r.random() < 0.85, [101, 501], []

@@ -19,7 +19,7 @@ from detectors.signature.match import DECODED, REPRESENTATION, Costs
 from detectors.signature.plan import Key, Plan, Ready, search
 from detectors.signature.rule import PAYLOAD, Dataset, Rule
 from detectors.signature.state import Bounded, Place, State
-from detectors.signature.suricata import Sessions
+from detectors.signature.suricata import Searched, Sessions
 from detectors.signature.transforms import transformed
 from detectors.signature.units import PACKET, PIECE, Tails, Units, units
 from sensor.applications.conversations import Conversations
@@ -98,6 +98,8 @@ class Engine:
 
     def __init__(self, plan: Plan, *, handshake: bool = False, sessions: Sessions | None = None) -> None:
         self.plan, self.handshake, self.sessions = plan, handshake, sessions
+        if sessions is not None:
+            sessions.searches = tuple(filter(None, (Searched.of(ready.rule) for ready in plan.ready if any(PIECE in key.datasets for key in ready.keys))))
         self.state, self.tails, self.costs = State(), Tails(), Costs()
         self.changed: dict[tuple[int, int, int], str] = {}  # of this batch: matches whose action a rate_filter changes
         self.lists = plan.lists.copy()

@@ -19,6 +19,7 @@ from detectors.signature.datasets import Lists
 from detectors.signature.match import DECODED, Program
 from detectors.signature.reputation import Reputations
 from detectors.signature.rule import (
+    FLOW_WORDS,
     PAYLOAD,
     Base64Decode,
     Buffer,
@@ -49,7 +50,6 @@ TRANSPORTS = {
 }  # fmt: skip
 STREAMED = ("tcp", "ip", "ipv4", "ipv6", "ip4", "ip6")  # protocols of a header whose rules look at streams
 VERSIONS = {"ipv4": 4, "ip4": 4, "ipv6": 6, "ip6": 6}
-FLOW_WORDS = {"to_server": ("to_server", True), "from_client": ("to_server", True), "to_client": ("to_server", False), "from_server": ("to_server", False)}
 ACTIONS = {"pass": 0, "drop": 1, "reject": 2, "rejectsrc": 2, "rejectdst": 2, "rejectboth": 2}
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from detectors.signature.rule import PAYLOAD, Content, Rule
+from detectors.signature.rule import FLOW_WORDS, PAYLOAD, Check, Content, Header, Rule
 from detectors.signature.state import Bounded
 from detectors.signature.units import PIECE, Units
 from sensor.applications.conversations import Message
@@ -25,6 +25,7 @@ from sensor.events.seen import Seen
 
 MOST_SESSIONS = 65_536
 CHUNK = 2_560  # acknowledged bytes that are looked at without another reason (stream.reassembly.toserver-chunk-size and its twin)
+WINDOW = 65_535
 DEPTH = 1 << 20  # bytes of a stream that are put together (stream.reassembly.depth)
 FIN, SYN, RST, ACK = 1, 2, 4, 16
 HALF = 1 << 31
@@ -107,8 +108,11 @@ class Stream:
             last += 1
         self.starts[first:last], self.blocks[first:last] = [low], [merged]
 
-    def chunks(self, *, whole: bool) -> list[bytes]:
-        """What rules look at now, one after the other. whole: what is not acknowledged, too."""
+    def chunks(self, *, whole: bool = False, searched: bool = True) -> list[bytes]:
+        """What rules look at now, one after the other. whole: what is not acknowledged, too.
+
+        searched: whether a rule searches the stream for a pattern; without one they look at the same bytes again the next time, as far as a window reaches.
+        """
         found: list[bytes] = []
         looked = self.looked
         for start, block in zip(self.starts, self.blocks, strict=True):
@@ -124,6 +128,7 @@ class Stream:
                 break
             found.append(bytes(block[begin - start : begin - start + size]))
             looked = looked + size if begin == looked else begin if begin < self.acked else looked
+        looked = looked if searched or self.flush else max(self.looked, self.end - WINDOW)
         if looked > self.looked:
             self.looked, self.flush = looked, False
             while self.starts and self.starts[0] + len(self.blocks[0]) <= looked:
@@ -233,10 +238,14 @@ class Session:
 
 @dataclass
 class Sessions:
-    """Every flow's. midstream: those whose beginning was not seen are picked up; checksums: packets whose transport checksum is wrong are part of no stream."""
+    """Every flow's. midstream: those whose beginning was not seen are picked up; checksums: packets whose transport checksum is wrong are part of no stream.
+
+    searches: of the rule set.
+    """
 
     midstream: bool = False
     checksums: bool = True
+    searches: tuple[Searched, ...] = ()
     open: Bounded[Session] = field(default_factory=lambda: Bounded(MOST_SESSIONS))  # by conversation
 
     @property
@@ -245,7 +254,8 @@ class Sessions:
 
     def units(self, seen: Seen, said: list[Message], applications: Array) -> Units:
         """The chunks of this batch. Sets columns of the packets: to_server and established as Suricata has them; alone: part of no stream; first: of its
-        flow in this direction; ready: a stream is looked at with it, and payload: it is as if it had some; opens or ends: SYN, FIN or RST.
+        flow in this direction; ready: a stream is looked at with it, and payload: it is as if it had some; chunkless: it has
+        no bytes; opens or ends: SYN, FIN or RST.
 
         applications: by flow, the name of what it speaks.
         """
@@ -255,7 +265,7 @@ class Sessions:
         for name in ("to_server", "established", "first", "ready"):
             p[name] = np.zeros(n, np.bool_)
         p["first"] |= p["flow"] < 0
-        p["alone"] = np.ones(n, np.bool_)
+        p["alone"], p["chunkless"] = np.ones(n, np.bool_), np.ones(n, np.bool_)
         wrong = checksum.transport_bad(seen.inspected.data, p) != 0 if self.checksums and n else np.zeros(n, np.bool_)
         asked: dict[int, list[bool]] = {}
         for message in said:
@@ -265,9 +275,11 @@ class Sessions:
         flows = p["flow"][rows]
         from_a = (p["source_high"][rows] == c["a_high"][flows]) & (p["source_low"][rows] == c["a_low"][flows]) & (p["source_port"][rows] == c["a_port"][flows])
         tcp = (p["transport"][rows] == Transport.TCP) & (p["outcome"][rows] == Outcome.DECODED) & ~wrong[rows]
-        names = ("sequence", "acknowledgment", "flags", "payload_at", "payload_length", "frame", "ts_ns")
+        names = ("sequence", "acknowledgment", "flags", "payload_at", "payload_length", "source_port", "destination_port", "frame", "ts_ns")
         columns = (rows, flows, c["conversation"][flows], from_a, tcp, *(p[name][rows] for name in names))
-        for row, flow, key, is_a, is_tcp, number, acknowledged, flags, at, size, frame, ts_ns in zip(*(column.tolist() for column in columns), strict=True):
+        for row, flow, key, is_a, is_tcp, number, acknowledged, flags, at, size, source_port, destination_port, frame, ts_ns in zip(
+            *(column.tolist() for column in columns), strict=True
+        ):
             session = self.open.get(key)
             if session is None:
                 session = Session(is_a)
@@ -286,7 +298,10 @@ class Sessions:
                     stream.asked = stream.right
                 if session.is_ready(side):
                     p["ready"][row] = True
-                    found += [Chunk(row, flow, is_a, side, frame, ts_ns, content) for content in session.streams[side].chunks(whole=False)]
+                    searched = any(each.covers(side == 0, source_port, destination_port) for each in self.searches)
+                    chunks = session.streams[side].chunks(searched=searched)
+                    p["chunkless"][row] = not chunks
+                    found += [Chunk(row, flow, is_a, side, frame, ts_ns, content) for content in chunks]
                 p["established"][row] = State.ESTABLISHED <= before < State.CLOSED
             elif p["transport"][row] != Transport.TCP:
                 p["established"][row] = all(session.came)
@@ -343,4 +358,35 @@ def groups(rule: Rule, *, about_packets: bool) -> list[tuple[bool, frozenset[str
     anchored = any(isinstance(each, Content) and (each.startswith or each.offset is not None or each.depth is not None) for each in contents)
     if "only_stream" in rule.flow:
         return [(False, frozenset())]
-    return [(False, frozenset()), (True, payload if anchored and protocol != "tcp-stream" else payload | {"alone"})]
+    if not anchored and any(map(is_searched, contents)) and not any(isinstance(each, Content) and not each.negated for each in contents):
+        marks |= {"chunkless"}  # what must not be there was searched for in the chunk
+    return [(False, frozenset()), (True, payload | marks if anchored and protocol != "tcp-stream" else payload | marks | {"alone"})]
+
+
+def is_searched(check: Check) -> bool:
+    """Whether a check may be the pattern that is searched for before a rule is asked."""
+    if not isinstance(check, Content):
+        return False
+    return not check.negated or (check.offset, check.depth, check.distance, check.within, check.startswith, check.endswith) == (None,) * 4 + (False,) * 2
+
+
+@dataclass(frozen=True)
+class Searched:
+    """Streams in which a rule's pattern is searched for."""
+
+    header: Header
+    to_server: bool | None
+
+    def covers(self, to_server: bool, source_port: int, destination_port: int) -> bool:
+        return self.to_server in (None, to_server) and all(
+            any(low <= port <= high for low, high in ports.ranges)
+            for ports, port in ((self.header.source_ports, source_port), (self.header.destination_ports, destination_port))
+        )
+
+    @staticmethod
+    def of(rule: Rule) -> Searched | None:
+        """Of a rule that looks at streams; None where it has nothing to search for."""
+        if not any(is_searched(check) for buffer in rule.buffers if buffer.name == PAYLOAD for check in buffer.checks):
+            return None
+        sides = {word: way for word, (_, way) in FLOW_WORDS.items()}
+        return Searched(rule.header, next((sides[word] for word in rule.flow if word in sides), None))
