@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench import made
-SHARED = Path(__file__).parents[2] / "shared"
 from bench.craft import FILE_HEADER
 from detectors.signature.detector import Signatures
 from detectors.signature.engine import Engine
@@ -33,9 +32,11 @@ from sensor.cli.signatures import fields, planned
 from sensor.config import Config
 from sensor.events.seen import Seen
 
+SHARED = Path(__file__).parents[2] / "shared"
 PARSERS = re.compile(r"\b(?:(modbus|dnp3|enip)\b|(dnp3)_|(enip)_|cip_(service))")
 REFUSED = re.compile(r'error parsing signature ".*?\bsid: *(\d+)')
 LIMIT_S = 300
+SEEDS = list(range(40))
 
 
 @dataclass(frozen=True)
@@ -52,14 +53,14 @@ class Case:
 
 @dataclass
 class Result:
-    """Alerts by sid and the two ports of their flow, and the sids of rules that are not at work."""
+    """Alerts by sid and, of made conversations, the two ports of their flow; and the sids of rules that are not at work."""
 
     counts: Counter[tuple[int, int, int]] = field(default_factory=Counter)
     refused: set[int] = field(default_factory=set)
     failed: str = ""
 
-    def add(self, sid: int, *ports: int) -> None:
-        low, high = sorted(ports)
+    def add(self, case: Case, sid: int, *ports: int) -> None:
+        low, high = sorted(ports) if case.group == "random" else (0, 0)
         self.counts[sid, low, high] += 1
 
 
@@ -79,7 +80,7 @@ def theirs(case: Case) -> Result:
         for line in eve.read_text(encoding="utf-8").splitlines() if eve.exists() else ():
             event = json.loads(line)
             if event["event_type"] == "alert":
-                result.add(event["alert"]["signature_id"], event.get("src_port", 0), event.get("dest_port", 0))
+                result.add(case, event["alert"]["signature_id"], event.get("src_port", 0), event.get("dest_port", 0))
         result.failed = done.stderr[-200:] if done.returncode else ""
         return result
 
@@ -95,7 +96,7 @@ def ours(case: Case) -> Result:
         for fired in signatures.fired:
             c, i = fired.each.columns, fired.i
             ports = (int(c["source_port"][i]), int(c["destination_port"][i])) if fired.transport.name in ("TCP", "UDP", "SCTP") else (0, 0)
-            result.add(fired.rule.sid, *ports)
+            result.add(case, fired.rule.sid, *ports)
 
     Analysis(Config(deduplicate=False), signatures=signatures).run(open_captures((str(case.capture),)), each=each)
     return result
@@ -136,7 +137,7 @@ def cases(scratch: Path) -> Iterator[Case]:
 
     harness.fired = recorded
     folder = Path(__file__).parents[1] / "tests/detectors/signature"
-    pytest.main(["-q", "-p", "no:cacheprovider", str(folder), "--no-header", "-x", "--deselect", "nothing"], plugins=[Recorder()])
+    pytest.main(["-q", "-p", "no:cacheprovider", str(folder), "--no-header"], plugins=[Recorder()])
     harness.fired = fired
     for number, ((text, content, handshake), which) in enumerate(found.items()):
         path = scratch / f"case-{number}.pcap"
@@ -144,8 +145,8 @@ def cases(scratch: Path) -> Iterator[Case]:
         yield Case("cases", which, text, path, midstream=not handshake)
 
 
-def random(scratch: Path, seeds: Iterable[int] = range(40)) -> Iterator[Case]:
-    for seed in seeds:
+def random(scratch: Path) -> Iterator[Case]:
+    for seed in SEEDS:
         rules, frames = made.case(seed)
         path = scratch / f"random-{seed}.pcap"
         path.write_bytes(pcap(frames))
@@ -161,6 +162,11 @@ def pcap(frames: Iterable[bytes | tuple[int, bytes]]) -> bytes:
     return b"".join(parts)
 
 
+def frozen(case: Case, result: Result) -> tuple[str, dict[str, int]]:
+    """A case of a test: its seed, and Suricata's counts by sid and ports."""
+    return case.name.removeprefix("seed "), {" ".join(map(str, key)): count for key, count in sorted(result.counts.items())}
+
+
 GROUPS: dict[str, Callable[[Path], Iterator[Case]]] = {"captures": captures, "packs": packs, "cases": cases, "random": random}
 
 
@@ -170,8 +176,17 @@ def main() -> None:
     parser.add_argument("--show", type=int, default=20, metavar="N", help="differences of each group to list")
     parser.add_argument("--only", default="", metavar="TEXT", help="cases with this in their names")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="write captures and rules that differ here")
+    parser.add_argument("--seeds", type=int, nargs=2, metavar=("FROM", "TO"), help="other seeds of the random group")
+    parser.add_argument("--freeze", type=Path, metavar="FILE", help="write what Suricata says of the random group, for the tests, and nothing else")
     options = parser.parse_args()
+    if options.seeds:
+        SEEDS[:] = range(*options.seeds)
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(3) as pool:
+        if options.freeze:
+            chosen = list(random(Path(scratch)))
+            said = [(case, result) for case, result in zip(chosen, pool.map(theirs, chosen), strict=True) if not result.failed]
+            options.freeze.write_text(json.dumps(dict(frozen(*each) for each in said), indent=0) + "\n", encoding="utf-8")
+            return
         for group in options.groups or GROUPS:
             chosen = [case for case in GROUPS[group](Path(scratch)) if options.only in case.name]
             report(group, zip(chosen, pool.map(theirs, chosen), strict=True), options.show, options.keep)

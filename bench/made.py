@@ -93,7 +93,7 @@ def check(r: Random, place: int) -> str:
     if kind == "isdataat":
         return f"isdataat:{r.choice(('', '!'))}{r.randint(1, 12)}{',relative' * relative};"
     if kind == "byte_extract":
-        return f'byte_extract:1,{n},v; byte_test:1,=,v,{n + 1};'
+        return f"byte_extract:1,{n},v; byte_test:1,=,v,{n + 1};"
     pattern = r.choice(("ab+c", "^ab", "c$", "[ab]c", "(?:ab)+", "b.a", "^.{3}b"))
     return f'pcre:"/{pattern}/{"R" * relative}{r.choice(("", "i", "s"))}";'
 

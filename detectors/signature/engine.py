@@ -67,6 +67,16 @@ class Fired:
     def transport(self) -> Transport:
         return Transport(int(self.each.columns["transport"][self.i]))
 
+    @property
+    def transaction(self) -> int | None:
+        """The number of its transaction in the conversation, where it is a message that has one."""
+        return self.each.said[self.i].transaction if self.each.said is not None else None
+
+    @property
+    def after_end(self) -> bool:
+        """Whether it was found when the flow was over, with no packet: as Suricata."""
+        return "ended" in self.each.columns and bool(self.each.columns["ended"][self.i])
+
     def place(self, conversations: Array) -> Place:
         """conversations: by flow number."""
         c, i, flow = self.each.columns, self.i, self.flow
@@ -129,6 +139,9 @@ class Engine:
                 if each.kind == PIECE:
                     each.columns["application"] = names[self.conversations.spoken[each.index]]
         kinds += messages.units_of(seen, said)
+        if self.sessions is not None:
+            for each in kinds:
+                each.columns["parsed"] = self.sessions.parsed(seen, each)
         if self.plan.every:
             kinds.append(self.every.units(seen))
         found = [(number, *each) for number, kind in enumerate(kinds) for each in self._candidates(kind)]
@@ -137,8 +150,10 @@ class Engine:
         return matches or None
 
     def _forget(self, seen: Seen) -> None:
-        for each in (self.state, self.tails, self.every, *([self.sessions] if self.sessions else [])):
+        for each in (self.state, self.tails, self.every):
             each.forget(seen.over["conversation"])
+        if self.sessions is not None:
+            self.sessions.forget(seen.over["conversation"])
         self.conversations.forget(seen)
 
     def _candidates(self, each: Units) -> Iterator[tuple[Ready, Ints, bool]]:

@@ -272,7 +272,8 @@ def keys_of(rule: Rule, *, as_suricata: bool = False) -> list[Key]:
     if as_suricata and not names - {PIECE} and protocol not in (*messages.NAMES, "pkthdr"):
         groups = suricata.groups(rule, about_packets=bool(about_packets))
         return [Key(protocol, rule.header, reverse, flow, on, () if on else (PIECE,), asks=asks) for on, asks in groups for reverse in reversals]
-    return [Key(protocol, rule.header, reverse, flow, on, tuple(sorted(names)), is_anchored and not on) for on in places for reverse in reversals]
+    asks = frozenset({"parsed"} if as_suricata and names != {EVERY} else ())
+    return [Key(protocol, rule.header, reverse, flow, on, tuple(sorted(names)), is_anchored and not on, asks) for on in places for reverse in reversals]
 
 
 def anchored(check: Check) -> bool:

@@ -18,7 +18,7 @@ from detectors.signature.rule import FLOW_WORDS, PAYLOAD, Check, Content, Header
 from detectors.signature.state import Bounded
 from detectors.signature.units import PIECE, Units
 from sensor.applications.conversations import Message
-from sensor.columns import Array, padded
+from sensor.columns import Array, Mask, padded
 from sensor.decode import checksum
 from sensor.decode.packets import Outcome, Transport
 from sensor.events.seen import Seen
@@ -314,13 +314,24 @@ class Sessions:
         row = n
         for flow, key in zip(seen.over["flow"].tolist(), seen.over["conversation"].tolist(), strict=True):
             session = self.open.get(key)
-            for side in (0, 1) if session is not None else ():
+            for side in (0, 1):
+                if session is None:
+                    break
                 is_a = session.client_is_a == (side == 0)
-                found += [Chunk(row + side, flow, is_a, side, *session.last, content) for content in session.rest(side)]
+                frame, ts_ns = session.last
+                found += [Chunk(row + side, flow, is_a, side, frame, ts_ns, content) for content in session.rest(side)]
             row += 2
-        return self._made(seen, found, applications)
+        return self._made(seen, found, applications, n)
 
-    def _made(self, seen: Seen, found: list[Chunk], applications: Array) -> Units:
+    def parsed(self, seen: Seen, units: Units) -> Mask:
+        """Units of flows that parsers are given: of TCP those with a session."""
+        flow = units.columns["flow"].astype(np.int64)
+        result = units.columns["transport"] != Transport.TCP
+        sessions = map(self.open.entries.get, seen.flows["conversation"][flow[~result]].tolist())
+        result[~result] = [session is not None and session.state >= State.ESTABLISHED for session in sessions]
+        return np.asarray(result, np.bool_)
+
+    def _made(self, seen: Seen, found: list[Chunk], applications: Array, n: int) -> Units:
         row, flow, from_a, side, frame, ts_ns = (np.array([each[i] for each in found], np.int64) for i in range(6))
         size = np.array([len(each.content) for each in found], np.int64)
         c = seen.flows
@@ -329,7 +340,7 @@ class Sessions:
             a, b = c[f"a_{name}"][flow], c[f"b_{name}"][flow]
             columns[f"source_{name}"], columns[f"destination_{name}"] = np.where(from_a, a, b), np.where(from_a, b, a)
         yes = np.ones(len(flow), np.bool_)
-        columns |= {"frame": frame, "ts_ns": ts_ns, "flow": flow, "to_server": side == 0, "established": yes, "handshake": yes, "origin": yes}
+        columns |= {"frame": frame, "ts_ns": ts_ns, "flow": flow, "to_server": side == 0, "established": yes, "handshake": yes, "origin": yes, "ended": row >= n}
         columns["application"] = applications[flow] if len(applications) else np.zeros(len(flow), "U1")
         data = padded(b"".join(each.content for each in found))
         return Units(PIECE, data, np.cumsum(size) - size, size, size * 0, row, np.arange(len(found)), columns)

@@ -85,7 +85,7 @@ class Conversations:
                 transport = Transport(int(c["transport"][flow]))
                 port = int(c["b_port" if c["server_is_b"][flow] else "a_port"][flow])
                 heard = self._feed(each, flow, to_server, data[at:end].tobytes(), transport, port, apart=apart)
-                found += [Message(self._name(flow), said, flow, row, frame, ts_ns) for said in heard]
+                found += [Message(self.name(flow), said, flow, row, frame, ts_ns) for said in heard]
                 if self.done[flow]:
                     del self.open[key]
             if piece >= 0:
@@ -93,7 +93,7 @@ class Conversations:
         for flow, key in zip(seen.over["flow"].tolist(), seen.over["conversation"].tolist(), strict=True):
             last = self.open.get(key)
             if last is not None and last.parser is not None:
-                found += [Message(self._name(flow), said, flow, 0, *last.last) for said in last.parser.close()]
+                found += [Message(self.name(flow), said, flow, 0, *last.last) for said in last.parser.close()]
         return found
 
     def forget(self, seen: Seen) -> None:
@@ -103,8 +103,10 @@ class Conversations:
         for key in seen.over["conversation"].tolist() if self.open else ():
             self.open.pop(key, None)
 
-    def _name(self, flow: int) -> str:
-        return self.applications[int(self.number[flow]) - 1].name
+    def name(self, flow: int) -> str:
+        """The application that a flow speaks; empty where it is none, or not known yet."""
+        number = int(self.number[flow]) if 0 <= flow < len(self.number) else 0
+        return self.applications[number - 1].name if number else ""
 
     def _opened(self, key: int, flow: int) -> Open:
         each = self.open.get(key)

@@ -10,6 +10,7 @@ from typing import Any
 
 from detectors.signature.detector import Signatures
 from detectors.signature.engine import Fired
+from detectors.signature.units import PACKETS, PIECE
 from sensor.columns import Source
 from sensor.decode.packets import Transport
 from sensor.events.address import address_text
@@ -31,7 +32,8 @@ class EveSink:
 
     def add(self, seen: Seen, _alerts: list[Alert]) -> None:
         if seen.inspected is not None:
-            self.file.writelines((quote(document(seen, fired)) + "\n").encode() for fired in self.signatures.fired)
+            protocol = self.signatures.engine.conversations.name
+            self.file.writelines((quote(document(seen, fired, protocol(fired.flow))) + "\n").encode() for fired in self.signatures.fired)
 
     def close(self, _analysis: object) -> None:
         if self.is_file:
@@ -40,8 +42,8 @@ class EveSink:
             self.file.flush()
 
 
-def document(seen: Seen, fired: Fired) -> dict[str, Any]:
-    """One alert event."""
+def document(seen: Seen, fired: Fired, protocol: str) -> dict[str, Any]:
+    """One alert event. protocol: the application that its flow speaks, or empty."""
     rule, place = fired.rule, fired.place(seen.flows["conversation"])
     metadata: dict[str, list[str]] = {}
     for name, value in rule.metadata:
@@ -54,7 +56,7 @@ def document(seen: Seen, fired: Fired) -> dict[str, Any]:
     found: dict[str, Any] = {"timestamp": time_text(fired.ts_ns)}
     if fired.flow >= 0:
         found["flow_id"] = flow_id(seen.source, int(seen.flows["first_frame"][fired.flow]))
-    found |= {"pcap_cnt": fired.frame, "event_type": "alert", "src_ip": text(place.source)}
+    found |= ({} if fired.after_end else {"pcap_cnt": fired.frame}) | {"event_type": "alert", "src_ip": text(place.source)}
     has_ports = transport in (Transport.TCP, Transport.UDP, Transport.SCTP)
     found |= {"src_port": place.source_port} if has_ports else {}
     found["dest_ip"] = text(place.destination)
@@ -66,11 +68,14 @@ def document(seen: Seen, fired: Fired) -> dict[str, Any]:
         else {}
     )
     found["proto"] = NAMES.get(transport, transport.name)
+    found["pkt_src"] = "stream (flow timeout)" if fired.after_end else "wire/pcap"
     if fired.flow >= 0:
         found["community_id"] = community_id(seen.flows, fired.flow)
+    if (transaction := fired.transaction) is not None:
+        found["tx_id"] = transaction
     found["alert"] = alert
-    if fired.kind not in ("packet", "stream"):
-        found["app_proto"] = fired.kind
+    if name := fired.kind if fired.kind not in (*PACKETS, PIECE) else protocol:
+        found["app_proto"] = name
     return found | {"direction": "to_server" if fired.to_server else "to_client"}
 
 
