@@ -383,16 +383,14 @@ def is_searched(check: Check) -> bool:
 
 @dataclass(frozen=True)
 class Searched:
-    """Streams in which a rule's pattern is searched for."""
+    """Streams in which a rule's pattern is searched for: those of the server's port, whatever the rule says of the other."""
 
     header: Header
     to_server: bool | None
 
     def covers(self, to_server: bool, source_port: int, destination_port: int) -> bool:
-        return self.to_server in (None, to_server) and all(
-            any(low <= port <= high for low, high in ports.ranges)
-            for ports, port in ((self.header.source_ports, source_port), (self.header.destination_ports, destination_port))
-        )
+        ports, port = (self.header.destination_ports, destination_port) if to_server else (self.header.source_ports, source_port)
+        return self.to_server in (None, to_server) and any(low <= port <= high for low, high in ports.ranges)
 
     @staticmethod
     def of(rule: Rule) -> Searched | None:
