@@ -21,7 +21,7 @@ from detectors.signature.rule import PAYLOAD, Dataset, Rule
 from detectors.signature.state import Bounded, Place, State
 from detectors.signature.suricata import Searched, Sessions
 from detectors.signature.transforms import transformed
-from detectors.signature.units import PACKET, PIECE, Tails, Units, units
+from detectors.signature.units import PACKET, PACKETS, PIECE, Tails, Units, units
 from sensor.applications.conversations import Conversations
 from sensor.columns import Array, Ints, Mask
 from sensor.decode.packets import Transport
@@ -66,6 +66,11 @@ class Fired:
     @property
     def transport(self) -> Transport:
         return Transport(int(self.each.columns["transport"][self.i]))
+
+    @property
+    def protocol(self) -> str:
+        """What its PDU or message is of; empty where it is a packet or a piece of a stream."""
+        return self.kind if self.kind not in (*PACKETS, PIECE) else ""
 
     @property
     def transaction(self) -> int | None:
@@ -131,8 +136,7 @@ class Engine:
         said = self.conversations.messages(seen)
         names = np.array(["", *(one.name for one in self.conversations.applications)])
         if self.sessions is not None:
-            pieces = self.sessions.units(seen, said, names[self.conversations.number])
-            kinds = [pieces, *units(seen, None)] if len(pieces) else list(units(seen, None))
+            kinds = [self.sessions.units(seen, said, names[self.conversations.number]), *units(seen, None)]
         else:
             kinds = list(units(seen, self.tails))
             for each in kinds:
@@ -194,11 +198,11 @@ class Engine:
         flow, frame = (np.concatenate([kinds[n].columns[name][rows] for n, _, rows, _ in found]).astype(np.int64) for name in ("flow", "frame"))
         certain = np.repeat([sure and not kinds[n].fresh[rows].any() for n, _, rows, sure in found], sizes)
         once = self.sessions is not None  # each packet tells of a rule once, with its chunks
-        if once:
-            frame, number_order = row, np.array([each.kind not in (PIECE, PACKET) for each in kinds])[number]
+        is_raw = np.array([each.kind in (PIECE, PACKET) for each in kinds])[number]
+        frame = row if once else frame
         done = certain if not (self.plan.has_pass or once) else np.zeros(len(unit), np.bool_)
         done &= np.repeat([ready.stateless for _, ready, *_ in found], sizes)
-        order = np.lexsort((rank, at, frame, number, row)) if not once else np.lexsort((at, number, rank, number_order, row))
+        order = np.lexsort((at, number, rank, ~is_raw, row) if once else (rank, at, frame, number, row))
         unit, number, rank, row, flow, frame = (column[order] for column in (unit, number, rank, row, flow, frame))
         certain, done = certain[order], done[order]
         holds: Mask = done.copy()
@@ -212,7 +216,7 @@ class Engine:
             if passing == at_frame:
                 continue
             mine = told[is_packet := each.kind == PACKET]
-            if once and ((at_frame, which) in told[True] or (at_frame, which) in told[False]) and kinds[kind].kind in (PIECE, PACKET):
+            if once and each.kind in (PIECE, PACKET) and any((at_frame, which) in frames for frames in told.values()):
                 continue
             if self.twice[which] and ((at_frame, which) in told[not is_packet] or (not is_packet and self._knows(each, here, at_frame, which, conversations))):
                 continue
@@ -220,7 +224,7 @@ class Engine:
                 before, content = (kind, here), each.content(here)
             rule = ready.rule
             if ready.stateless and not self.plan.has_pass:
-                if not sure and not self._holds(ready, each, here, content):
+                if not (sure or self._holds(ready, each, here, content)):
                     continue
                 holds[i] = True
             else:
@@ -308,7 +312,8 @@ class Engine:
 
     @property
     def evicted(self) -> int:
-        return self.state.evicted + self.told.evicted + self.tails.evicted + self.every.evicted + self.conversations.evicted + self.lists.evicted
+        sessions = self.sessions.evicted if self.sessions is not None else 0
+        return sessions + self.state.evicted + self.told.evicted + self.tails.evicted + self.every.evicted + self.conversations.evicted + self.lists.evicted
 
 
 def suppresses(each: Suppress, place: Place) -> bool:

@@ -57,7 +57,7 @@ ACTIONS = {"pass": 0, "drop": 1, "reject": 2, "rejectsrc": 2, "rejectdst": 2, "r
 class Key:
     """What rules of one group share: everything about a unit but its bytes and fields. datasets: whose PDUs, () for all PDUs and streams.
 
-    anchored: they count from the beginning of a PDU or stream. asks: columns of Suricata's (see suricata.py) that have to be true.
+    anchored: they count from the beginning of a PDU or stream. asks: columns of suricata.py's that have to be true.
     """
 
     protocol: str

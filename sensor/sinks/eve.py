@@ -10,7 +10,6 @@ from typing import Any
 
 from detectors.signature.detector import Signatures
 from detectors.signature.engine import Fired
-from detectors.signature.units import PACKETS, PIECE
 from sensor.columns import Source
 from sensor.decode.packets import Transport
 from sensor.events.address import address_text
@@ -74,7 +73,7 @@ def document(seen: Seen, fired: Fired, protocol: str) -> dict[str, Any]:
     if (transaction := fired.transaction) is not None:
         found["tx_id"] = transaction
     found["alert"] = alert
-    if name := fired.kind if fired.kind not in (*PACKETS, PIECE) else protocol:
+    if name := fired.protocol or protocol:
         found["app_proto"] = name
     return found | {"direction": "to_server" if fired.to_server else "to_client"}
 

@@ -13,7 +13,8 @@ from detectors.signature.detector import Signatures
 from detectors.signature.engine import Engine
 from detectors.signature.load import loads
 from detectors.signature.plan import Plan
-from detectors.signature.suricata import Sessions, Stream
+from detectors.signature.sessions import Stream
+from detectors.signature.suricata import Sessions
 from sensor.analysis import Analysis
 from sensor.config import Config
 from sensor.events.seen import Seen
