@@ -22,13 +22,14 @@ from detectors.signature.state import Bounded, Place, State
 from detectors.signature.suricata import Searched, Sessions
 from detectors.signature.transforms import transformed
 from detectors.signature.units import PACKET, PACKETS, PIECE, Tails, Units, units
-from sensor.applications.conversations import Conversations
+from sensor.applications import APPLICATIONS
 from sensor.columns import Array, Ints, Mask
 from sensor.decode.packets import Transport
 from sensor.events.seen import Seen
 from sensor.streams.flows import UNDECIDED
 
 MOST_PASSED = 65_536  # flows that a pass rule has let through
+SPOKEN = np.array(["", *(application.name for application in APPLICATIONS)])
 MOST_TOLD = 65_536  # packets that were told of while their stream still waited
 
 
@@ -69,8 +70,10 @@ class Fired:
 
     @property
     def protocol(self) -> str:
-        """What its PDU or message is of; empty where it is a packet or a piece of a stream."""
-        return self.kind if self.kind not in (*PACKETS, PIECE) else ""
+        """What its PDU, message or stream is of; empty where that is not known."""
+        if self.kind in PACKETS:
+            return ""
+        return str(self.each.columns["application"][self.i]) if self.kind == PIECE else self.kind
 
     @property
     def transaction(self) -> int | None:
@@ -119,7 +122,6 @@ class Engine:
         self.changed: dict[tuple[int, int, int], str] = {}  # of this batch: matches whose action a rate_filter changes
         self.lists = plan.lists.copy()
         self.every = Every(sizes=plan.stream_sizes)
-        self.conversations = Conversations(messages.wanted({name for key, *_ in plan.groups for name in (*key.datasets, key.protocol)}))
         self.passed: OrderedDict[int, None] = OrderedDict()
         self.told: Bounded[bool] = Bounded(MOST_TOLD)  # (conversation, frame, rank)
         self.silent = np.array([ready.rule.noalert or (ready.rule.action == "pass" and not ready.rule.alert_too) for ready in plan.ready], np.bool_)
@@ -127,22 +129,24 @@ class Engine:
         self.confirmed = np.zeros(len(plan.ready), np.int64)  # by rule: units that were looked at byte by byte, and those that were alerts
         self.matched = np.zeros(len(plan.ready), np.int64)
 
+    def adopt(self, old: Engine) -> None:
+        """Go on with what another rule set's engine remembers: bits, integers, counts, flows that were let through, and the ends of streams."""
+        self.state, self.tails, self.passed = old.state, old.tails, old.passed
+
     def on_batch(self, seen: Seen) -> Matches | None:
         """The matches that are alerts; None where there are none."""
         if seen.inspected is None:  # only flows that are over
             self._forget(seen)
             return None
         self.changed = {}
-        said = self.conversations.messages(seen)
-        names = np.array(["", *(one.name for one in self.conversations.applications)])
         if self.sessions is not None:
-            kinds = [self.sessions.units(seen, said, names[self.conversations.number]), *units(seen, None)]
+            kinds = [self.sessions.units(seen), *units(seen, None)]
         else:
             kinds = list(units(seen, self.tails))
             for each in kinds:
                 if each.kind == PIECE:
-                    each.columns["application"] = names[self.conversations.spoken[each.index]]
-        kinds += messages.units_of(seen, said)
+                    each.columns["application"] = SPOKEN[seen.inspected.spoken[each.index]]
+        kinds += messages.units_of(seen)
         if self.sessions is not None:
             for each in kinds:
                 each.columns["parsed"] = self.sessions.parsed(seen, each)
@@ -158,7 +162,6 @@ class Engine:
             each.forget(seen.over["conversation"])
         if self.sessions is not None:
             self.sessions.forget(seen.over["conversation"])
-        self.conversations.forget(seen)
 
     def _candidates(self, each: Units) -> Iterator[tuple[Ready, Ints, bool]]:
         """Rules, the units that header, flow, search and columns could not exclude, and whether those match for certain."""
@@ -313,7 +316,7 @@ class Engine:
     @property
     def evicted(self) -> int:
         sessions = self.sessions.evicted if self.sessions is not None else 0
-        return sessions + self.state.evicted + self.told.evicted + self.tails.evicted + self.every.evicted + self.conversations.evicted + self.lists.evicted
+        return sessions + self.state.evicted + self.told.evicted + self.tails.evicted + self.every.evicted + self.lists.evicted
 
 
 def suppresses(each: Suppress, place: Place) -> bool:

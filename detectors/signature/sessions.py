@@ -118,6 +118,7 @@ class Session:
     streams: tuple[Stream, Stream] = field(default_factory=lambda: (Stream(), Stream()))
     came: list[bool] = field(default_factory=lambda: [False, False])
     last: tuple[int, int] = (0, 0)  # frame and time of its last packet
+    application: int = 0  # see Inspected.spoken
 
     def takes(self, side: int, number: int, acknowledged: int, flags: int, content: bytes, *, midstream: bool) -> bool:
         """The next packet, of the client (0) or the server (1): whether its bytes became part of the stream."""

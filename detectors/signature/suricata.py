@@ -16,18 +16,20 @@ from detectors.signature.rule import FLOW_WORDS, PAYLOAD, Check, Content, Header
 from detectors.signature.sessions import FIN, RST, SYN, Session, State
 from detectors.signature.state import Bounded
 from detectors.signature.units import PIECE, Units
-from sensor.applications.conversations import Message
+from sensor.applications import APPLICATIONS
 from sensor.columns import Array, Mask, padded
 from sensor.decode import checksum
 from sensor.decode.packets import Outcome, Transport
 from sensor.events.seen import Seen
 
 MOST_SESSIONS = 65_536
+SPOKEN = np.array(["", *(application.name for application in APPLICATIONS)])
 ADDRESSES = ("ip_proto", "sameip", "iprep", "geoip")
 
 
 class Chunk(NamedTuple):
-    """Bytes that rules look at together with a packet: its row, flow, whether its end a sent it, side (0: the client), frame and time in ns."""
+    """Bytes that rules look at together with a packet: its row, flow, whether its end a sent it, side (0: the client), frame, time in ns and
+    application (see Inspected.spoken)."""
 
     row: int
     flow: int
@@ -35,6 +37,7 @@ class Chunk(NamedTuple):
     side: int
     frame: int
     ts_ns: int
+    application: int
     content: bytes
 
 
@@ -54,12 +57,10 @@ class Sessions:
     def evicted(self) -> int:
         return self.open.evicted
 
-    def units(self, seen: Seen, said: list[Message], applications: Array) -> Units:
+    def units(self, seen: Seen) -> Units:
         """The chunks of this batch. Sets columns of the packets: to_server and established as Suricata has them; alone: part of no stream; first: of its
         flow in this direction; ready: a stream is looked at with it, and payload: it is as if it had some; chunkless: it has
         no bytes; opens or ends: SYN, FIN or RST.
-
-        applications: by flow, the name of what it speaks.
         """
         assert seen.inspected is not None
         p, c = seen.inspected.packets, seen.flows
@@ -70,8 +71,9 @@ class Sessions:
         p["alone"], p["chunkless"] = np.ones(n, np.bool_), np.ones(n, np.bool_)
         wrong = checksum.transport_bad(seen.inspected.data, p) != 0 if self.checksums and n else np.zeros(n, np.bool_)
         asked: dict[int, list[bool]] = {}
-        for message in said:
+        for message in seen.messages:
             asked.setdefault(message.row, []).append(message.said.to_server)
+        spoken = dict(zip(seen.inspected.pieces.flow.tolist(), seen.inspected.spoken.tolist(), strict=True))
         found: list[Chunk] = []
         rows = np.flatnonzero((p["flow"] >= 0) & (p["outcome"] != Outcome.DUPLICATE))
         flows = p["flow"][rows]
@@ -91,6 +93,7 @@ class Sessions:
             session.came[side] = True
             before = session.state
             session.last = frame, ts_ns
+            session.application = spoken.get(flow, 0) or session.application
             if is_tcp:
                 content = seen.inspected.data[at : at + max(size, 0)].tobytes()
                 p["alone"][row] = not session.takes(side, number, acknowledged, flags, content, midstream=self.midstream)
@@ -103,7 +106,7 @@ class Sessions:
                     searched = any(each.covers(side == 0, source_port, destination_port) for each in self.searches)
                     chunks = session.streams[side].chunks(searched=searched)
                     p["chunkless"][row] = not chunks
-                    found += [Chunk(row, flow, is_a, side, frame, ts_ns, content) for content in chunks]
+                    found += [Chunk(row, flow, is_a, side, frame, ts_ns, session.application, content) for content in chunks]
                 p["established"][row] = State.ESTABLISHED <= before < State.CLOSED
             elif p["transport"][row] != Transport.TCP:
                 p["established"][row] = all(session.came)
@@ -121,9 +124,9 @@ class Sessions:
                     break
                 is_a = session.client_is_a == (side == 0)
                 frame, ts_ns = session.last
-                found += [Chunk(row + side, flow, is_a, side, frame, ts_ns, content) for content in session.rest(side)]
+                found += [Chunk(row + side, flow, is_a, side, frame, ts_ns, session.application, content) for content in session.rest(side)]
             row += 2
-        return self._made(seen, found, applications, n)
+        return self._made(seen, found, n)
 
     def parsed(self, seen: Seen, units: Units) -> Mask:
         """Units of flows that parsers are given: of TCP those with a session."""
@@ -133,7 +136,7 @@ class Sessions:
         result[~result] = [session is not None and session.state >= State.ESTABLISHED for session in sessions]
         return np.asarray(result, np.bool_)
 
-    def _made(self, seen: Seen, found: list[Chunk], applications: Array, n: int) -> Units:
+    def _made(self, seen: Seen, found: list[Chunk], n: int) -> Units:
         row, flow, from_a, side, frame, ts_ns = (np.array([each[i] for each in found], np.int64) for i in range(6))
         size = np.array([len(each.content) for each in found], np.int64)
         c = seen.flows
@@ -152,7 +155,7 @@ class Sessions:
             "origin": yes,
             "ended": row >= n,
         }
-        columns["application"] = applications[flow] if len(applications) else np.zeros(len(flow), "U1")
+        columns["application"] = SPOKEN[[each.application for each in found]] if found else SPOKEN[:0]
         data = padded(b"".join(each.content for each in found))
         return Units(PIECE, data, np.cumsum(size) - size, size, size * 0, row, np.arange(len(found)), columns)
 

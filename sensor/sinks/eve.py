@@ -31,8 +31,7 @@ class EveSink:
 
     def add(self, seen: Seen, _alerts: list[Alert]) -> None:
         if seen.inspected is not None:
-            protocol = self.signatures.engine.conversations.name
-            self.file.writelines((quote(document(seen, fired, protocol(fired.flow))) + "\n").encode() for fired in self.signatures.fired)
+            self.file.writelines((quote(document(seen, fired)) + "\n").encode() for fired in self.signatures.fired)
 
     def close(self, _analysis: object) -> None:
         if self.is_file:
@@ -41,8 +40,8 @@ class EveSink:
             self.file.flush()
 
 
-def document(seen: Seen, fired: Fired, protocol: str) -> dict[str, Any]:
-    """One alert event. protocol: the application that its flow speaks, or empty."""
+def document(seen: Seen, fired: Fired) -> dict[str, Any]:
+    """One alert event."""
     rule, place = fired.rule, fired.place(seen.flows["conversation"])
     metadata: dict[str, list[str]] = {}
     for name, value in rule.metadata:
@@ -73,8 +72,8 @@ def document(seen: Seen, fired: Fired, protocol: str) -> dict[str, Any]:
     if (transaction := fired.transaction) is not None:
         found["tx_id"] = transaction
     found["alert"] = alert
-    if name := fired.protocol or protocol:
-        found["app_proto"] = name
+    if fired.protocol:
+        found["app_proto"] = fired.protocol
     return found | {"direction": "to_server" if fired.to_server else "to_client"}
 
 
