@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from detectors.signature import buffers, conditions, events, headers, messages
+from detectors.signature import buffers, conditions, events, headers, messages, suricata
 from detectors.signature.configs import EventFilter, Filter, Suppress
 from detectors.signature.datasets import Lists
 from detectors.signature.match import DECODED, Program
 from detectors.signature.reputation import Reputations
 from detectors.signature.rule import (
+    FLOW_WORDS,
     PAYLOAD,
     Base64Decode,
     Buffer,
@@ -49,7 +50,6 @@ TRANSPORTS = {
 }  # fmt: skip
 STREAMED = ("tcp", "ip", "ipv4", "ipv6", "ip4", "ip6")  # protocols of a header whose rules look at streams
 VERSIONS = {"ipv4": 4, "ip4": 4, "ipv6": 6, "ip6": 6}
-FLOW_WORDS = {"to_server": ("to_server", True), "from_client": ("to_server", True), "to_client": ("to_server", False), "from_server": ("to_server", False)}
 ACTIONS = {"pass": 0, "drop": 1, "reject": 2, "rejectsrc": 2, "rejectdst": 2, "rejectboth": 2}
 
 
@@ -57,7 +57,7 @@ ACTIONS = {"pass": 0, "drop": 1, "reject": 2, "rejectsrc": 2, "rejectdst": 2, "r
 class Key:
     """What rules of one group share: everything about a unit but its bytes and fields. datasets: whose PDUs, () for all PDUs and streams.
 
-    anchored: they count from the beginning of a PDU or stream.
+    anchored: they count from the beginning of a PDU or stream. asks: columns of suricata.py's that have to be true.
     """
 
     protocol: str
@@ -67,6 +67,7 @@ class Key:
     on_packets: bool
     datasets: tuple[str, ...]
     anchored: bool = False
+    asks: frozenset[str] = frozenset()
 
     def rows(self, units: Units, *, handshake: bool) -> Ints | None:
         """Units of this kind that the header and the flow's state allow; None where this kind is none of the group's."""
@@ -103,6 +104,7 @@ class Key:
             masks.append(np.isin(c["application"], messages.family(self.protocol)))
         if self.anchored and units.kind == PIECE:
             masks.append(c["origin"])
+        masks += [c[name] for name in self.asks]
         result = np.ones(len(units), np.bool_)
         for mask in masks:
             result &= mask
@@ -242,7 +244,7 @@ def cannot(rule: Rule, keys: Sequence[Key], known: Mapping[str, Iterable[str]]) 
     return ""
 
 
-def keys_of(rule: Rule) -> list[Key]:
+def keys_of(rule: Rule, *, as_suricata: bool = False) -> list[Key]:
     """The groups that a rule belongs to."""
     protocol = rule.header.protocol
     names = {name for each in rule.conditions if each.keyword != "app-layer-protocol" for name in conditions.datasets(each)}
@@ -285,7 +287,12 @@ def keys_of(rule: Rule) -> list[Key]:
     is_symmetric = (h.source, h.source_ports) == (h.destination, h.destination_ports)
     reversals = (False, True) if h.direction == "<>" and not is_symmetric else (False,)
     flow = rule.flow - {"stateless", "no_stream", "only_stream"}
-    return [Key(protocol, rule.header, reverse, flow, on, where, is_anchored and not on) for on, where in places for reverse in reversals]
+    is_every = any(where == (EVERY,) for _, where in places)
+    if as_suricata and not (names or is_raw or is_every) and protocol not in (*messages.NAMES, "pkthdr"):
+        groups = suricata.groups(rule, about_packets=bool(about_packets))
+        return [Key(protocol, rule.header, reverse, flow, on, () if on else (PIECE,), asks=asks) for on, asks in groups for reverse in reversals]
+    asks = frozenset({"parsed"} if as_suricata and not is_every else ())
+    return [Key(protocol, rule.header, reverse, flow, on, where, is_anchored and not on, asks) for on, where in places for reverse in reversals]
 
 
 def anchored(check: Check) -> bool:
@@ -335,14 +342,14 @@ class Plan:
     database: Any = None
 
     @staticmethod
-    def of(rules: Sequence[Rule], known: Mapping[str, Iterable[str]], filters: Sequence[Filter] = ()) -> Plan:
-        """known: the fields of each dataset, by name. filters: of threshold.config."""
+    def of(rules: Sequence[Rule], known: Mapping[str, Iterable[str]], filters: Sequence[Filter] = (), *, as_suricata: bool = False) -> Plan:
+        """known: the fields of each dataset, by name. filters: of threshold.config. as_suricata: rules look at what they look at there (suricata.py)."""
         plan, known = Plan(), {**known, **dict.fromkeys(messages.NAMES, ())}
         patterns: dict[Search, list[int]] = {}
         groups: dict[Key, tuple[list[Ready], list[Ready]]] = defaultdict(lambda: ([], []))
         for each in sorted(rules, key=order):
             rule, suppressed, rates = filtered(each, filters)
-            keys = keys_of(rule)
+            keys = keys_of(rule, as_suricata=as_suricata)
             reason = cannot(rule, keys, known) or plan.reputations.reason(rule)
             try:
                 programs = (

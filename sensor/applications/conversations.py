@@ -18,6 +18,7 @@ from sensor.events.vocabulary import Trust
 
 MOST_CONVERSATIONS = 65_536
 MOST_EXPECTED = 1_024  # connections that others have announced
+AT_ONCE = 8_192  # of a million flows that are over
 ONE_SIDED = 8  # packets of one side without any of the other, after which what it says is labelled so
 MOST_HEAD = 2_048  # bytes after which a conversation that is none yet is none
 
@@ -124,23 +125,26 @@ class Conversations:
                     self.broken += each.parser is not None
                     del self.open[key]
             spoken[place] = self._spoken(flow)
-        for flow, key in zip(seen.over["flow"].tolist(), seen.over["conversation"].tolist(), strict=True):
+        over = seen.over["flow"][self.number[seen.over["flow"]] > 0]
+        for flow, key in zip(over.tolist(), c["conversation"][over].tolist(), strict=True):
             if (last := self.open.get(key)) is not None:
                 for name, parser in last.parsers():
                     found += last.messages(flow, 0, [(name, said) for said in parser.close()])
         return found
 
-    def spoken(self, over: Mapping[str, Array], count: int) -> Array:
-        """What flows that are over spoke, by number: of a protocol, or `count` and the place in `applications` where it was one of those."""
-        application = self.number[over["flow"]]
-        return np.where((over["protocol"] > 0) & (over["protocol"] <= count) | (application == 0), over["protocol"], count + application)
+    def spoken(self, flow: Array, protocol: Array, count: int) -> Array:
+        """What flows spoke, by number: of a protocol, or `count` and the place in `applications` where it was one of those."""
+        application = self.number[flow]
+        return np.where((protocol > 0) & (protocol <= count) | (application == 0), protocol, count + application)
 
     def forget(self, seen: Seen) -> None:
         """Flows that are over: their numbers will be others'."""
+        over = seen.over["flow"]
         if len(self.done):
-            self.done[seen.over["flow"]], self.number[seen.over["flow"]] = False, 0
-        for key in seen.over["conversation"].tolist() if self.open else ():
-            self.open.pop(key, None)
+            self.done[over], self.number[over] = False, 0
+        for begin in range(0, len(over) if self.open else 0, AT_ONCE):
+            for key in seen.flows["conversation"][over[begin : begin + AT_ONCE]].tolist():
+                self.open.pop(key, None)
 
     def report(self, events: Mapping[str, int]) -> dict[str, int]:
         """How many events there were of each application, and how many conversations could not be followed to their end."""

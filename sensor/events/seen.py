@@ -15,7 +15,6 @@ from sensor.events.vocabulary import Kind
 
 APART = 1  # in a piece's notes: it does not go on where the piece before it ended
 NONE = -1  # in `spoken`
-MOST_OVER = 8192  # flows that are over in one of a batch's results
 
 
 @dataclass(frozen=True)
@@ -100,12 +99,11 @@ class Seen:
         """All tables."""
         return self.tables | self.applications
 
-    def slices(self) -> Iterator[Seen]:
-        """The same, but of the flows that are over at most MOST_OVER at once: a million may end together, and each becomes text somewhere."""
-        over, n = self.over, len(self.over["flow"])
-        yield replace(self, over={name: column[:MOST_OVER] for name, column in over.items()})
+    def slices(self, overs: Iterator[dict[str, Array]]) -> Iterator[Seen]:
+        """The same, with the first of these columns of flows that are over; for each of the others one that has nothing but them."""
+        yield replace(self, over=next(overs))
         nothing = replace(
             self, packets=0, bytes=0, tables={}, started=self.started[:0], arp=self.arp.none(), anomalies=[], inspected=None, messages=[], applications={}
         )
-        for begin in range(MOST_OVER, n, MOST_OVER):
-            yield replace(nothing, over={name: column[begin : begin + MOST_OVER] for name, column in over.items()})
+        for over in overs:
+            yield replace(nothing, over=over)
