@@ -7,14 +7,13 @@ from dataclasses import dataclass, field, fields
 from time import perf_counter_ns
 from typing import Any
 
-import numpy as np
-
-from detectors.signature.engine import Engine
+from detectors.signature.engine import Engine, Matches
 from detectors.signature.match import DECODED
 from detectors.signature.plan import Key, Ready
 from detectors.signature.rule import PAYLOAD, Buffer, Check, Content, Number, Pcre, Rule
 from detectors.signature.units import PACKET, Units
-from sensor.columns import Ints, Mask
+from sensor.columns import Ints
+from sensor.events.seen import Seen
 
 STEPS = ("looked at", "by address, port, direction and flow", "by the search", "by keywords and fixed bytes", "confirmed byte by byte", "alerts")
 
@@ -112,16 +111,16 @@ class Counting(Engine):
         self.accounts[ready.rank].left[2] += len(rows)
         yield from super()._narrow(each, ready, rows, shared)
 
-    def _holds(self, ready: Ready, each: Units, here: int, content: bytes) -> bool:
+    def _holds(self, ready: Ready, each: Units, here: int) -> bool:
         begin = perf_counter_ns()
-        result = super()._holds(ready, each, here, content)
+        result = super()._holds(ready, each, here)
         account = self.accounts[ready.rank]
         account.ns += perf_counter_ns() - begin
         account.left[4] += result
         return result
 
-    def _told(self, seen: Any, matches: Any, holds: Mask, row: Ints, frame: Ints) -> Any:
-        result = super()._told(seen, matches, holds, row, frame)
-        for rank, count in enumerate(np.bincount(result.rank, minlength=len(self.accounts)).tolist()):
-            self.accounts[rank].left[5] += count
-        return result
+    def _confirm(self, seen: Seen, kinds: list[Units], found: list[tuple[int, Ready, Ints, bool]]) -> Matches | None:
+        matches = super()._confirm(seen, kinds, found)
+        for rank in [] if matches is None else matches.rank.tolist():
+            self.accounts[rank].left[5] += 1
+        return matches

@@ -34,6 +34,7 @@ from detectors.signature.rule import (
     Pcre,
     RateFilter,
     Rule,
+    Threshold,
 )
 from detectors.signature.units import EVERY, PACKET, PIECE, Units
 from sensor.columns import Ints, Mask
@@ -121,8 +122,7 @@ class Search:
 class Ready:
     """A rule with its programs and the pattern (or None) without which it cannot match.
 
-    rank: its place in the order of evaluation. payload: checks that columns may decide, for all rows at once. stateless: what it says of one unit depends on
-    nothing else.
+    rank: its place in the order of evaluation. payload: checks that columns may decide, for all rows at once.
     """
 
     rule: Rule
@@ -135,11 +135,28 @@ class Ready:
     keys: list[Key]
 
     @cached_property
-    def stateless(self) -> bool:
-        rule = self.rule
-        return not (
-            rule.datasets or rule.bits or rule.flowints or rule.thresholds or self.suppressed or self.rates or rule.action == "pass" or len(self.programs) > 1
-        )
+    def passes(self) -> bool:
+        return self.rule.action == "pass"
+
+    @cached_property
+    def in_order(self) -> bool:
+        """Whether it holds depends on what held before."""
+        return bool(self.rule.datasets or self.rule.bits or self.rule.flowints)
+
+    @cached_property
+    def counted(self) -> bool:
+        """Whether not all that holds is an alert."""
+        return bool(self.rule.thresholds or self.suppressed or self.rates)
+
+    @cached_property
+    def filters(self) -> list[Threshold]:
+        """What counts all matches, those that are suppressed, too."""
+        return [each for each in self.rule.thresholds if each.kind == "detection_filter"]
+
+    @cached_property
+    def limits(self) -> list[Threshold]:
+        """What counts those that would be alerts."""
+        return [each for each in self.rule.thresholds if each.kind != "detection_filter"]
 
     @cached_property
     def simple(self) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from detectors.signature.rule import Ranges
+from detectors.signature.state import Place
 from sensor.applications.application import Said
 from sensor.columns import PAD, Array, Bytes, Ints, Mask, order_by, padded
 from sensor.decode.packets import Outcome
@@ -43,6 +44,7 @@ class Units:
     table: Table | None = None
     masks: dict[Any, Any] = field(default_factory=dict)
     said: list[Said] | None = None  # of messages: what rules ask for
+    contents: dict[int, bytes] = field(default_factory=dict)  # those that were asked for
 
     def __len__(self) -> int:
         return len(self.at)
@@ -75,8 +77,18 @@ class Units:
             result |= above & below
         return result
 
+    def place(self, unit: int, conversation: int) -> Place:
+        """Where it is, for what rules remember."""
+        c = self.columns
+        source, destination = (int(c[f"{side}_high"][unit]) << 64 | int(c[f"{side}_low"][unit]) for side in ("source", "destination"))
+        return Place(conversation, source, destination, int(c["source_port"][unit]), int(c["destination_port"][unit]), int(c["ts_ns"][unit]))
+
     def content(self, unit: int) -> bytes:
-        return self.data[self.at[unit] : self.at[unit] + self.size[unit]].tobytes()
+        """A unit's bytes; of messages, of all their buffers."""
+        if (found := self.contents.get(unit)) is None:
+            at = int(self.at[unit])
+            found = self.contents[unit] = self.data[at : at + int(self.size[unit])].tobytes()
+        return found
 
 
 @dataclass
