@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from detectors.signature import expressions
 from detectors.signature.match import is_relative
 from detectors.signature.numbers import holds
-from detectors.signature.rule import BufferSize, ByteExtract, ByteJump, Bytes, ByteTest, Check, Content, IsDataAt, Number, Quantity
+from detectors.signature.rule import BufferSize, ByteExtract, ByteJump, Bytes, ByteTest, Check, Content, IsDataAt, Number, Pcre, Quantity
 from detectors.signature.units import Units, bounded
 from sensor.columns import Array, Ints, Mask, read
 
@@ -91,6 +92,8 @@ def _check(check: Check, state: Rows) -> Mask | None:
             return None if place is None else np.asarray((place <= state.size if check.relative else place < state.size) != check.negated, np.bool_)
         case BufferSize():
             return np.asarray(holds(check.size, state.size), np.bool_)
+        case Pcre():
+            return _pcre(check, state)
     state.position = None
     return None
 
@@ -122,6 +125,23 @@ def _content(check: Content, state: Rows) -> Mask | None:
         return ~here
     state.position = place + length
     return here
+
+
+def _pcre(check: Pcre, state: Rows) -> Mask | None:
+    """An expression that can lie at one place only."""
+    expression, place = expressions.fixed(check), state.place(0, check.relative)
+    if expression is None or place is None:
+        state.position = None if not check.negated else state.position
+        return None
+
+    def take(place: Array) -> tuple[Array, Mask]:
+        return state.units.data[bounded(state.units.data, state.units.at[state.rows] + place)], np.asarray(place < state.size, np.bool_)
+
+    found, end = expressions.matches(expression, check.flags, take, np.broadcast_to(place, state.rows.shape))
+    if check.negated:
+        return ~found
+    state.position = end
+    return found
 
 
 def _least(check: Content, state: Rows) -> Mask:

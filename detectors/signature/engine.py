@@ -248,7 +248,9 @@ class Engine:
 
     def _one_by_one(self, matches: Matches, holds: Mask, frame: Ints, certain: Mask) -> None:
         """Rules that set or ask for bits, integers or lists; all of them where a pass rule does."""
-        loop = np.flatnonzero(~holds)
+        asked = {rank: self.plan.ready[rank].rule.bits for rank in np.unique(matches.rank[~holds]).tolist()}
+        soon = {name for bits in asked.values() for bit in bits if bit.command in ("set", "toggle") for name in bit.names}
+        loop = np.flatnonzero(~holds & ~np.isin(matches.rank, [rank for rank, bits in asked.items() if not self.state.may_hold(bits, soon)]))
         told: dict[bool, set[tuple[int, int]]] = {True: set(), False: set()}  # of packets or not, by frame: what waited is of an earlier one than released it
         passing = -1
         columns = (loop, matches.number[loop], matches.unit[loop], matches.rank[loop], matches.conversation[loop], frame[loop], certain[loop])

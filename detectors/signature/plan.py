@@ -43,7 +43,7 @@ from sensor.decode.packets import Transport
 MOST_REGEX, WIDEST = 512, 256  # bytes of a regular expression that is searched for, and of what it may find
 # What depends on where a row begins or ends, and what Hyperscan reads otherwise; (?: and [^ are taken out before.
 ANCHORS = re.compile(rb"[\^$\0]|\\[AZzGbBKQE]|\(\?|\(\*")
-SHORTEST, LONGEST = 4, 64  # bytes of a pattern that is worth searching for: shorter ones are everywhere, longer ones no rarer
+SHORTEST, LONGEST = 3, 64  # bytes of a pattern that is worth searching for: shorter ones are everywhere, longer ones no rarer
 TRANSPORTS = {
     "tcp": (Transport.TCP,), "tcp-pkt": (Transport.TCP,), "tcp-stream": (Transport.TCP,), "udp": (Transport.UDP,), "icmp": (Transport.ICMP, Transport.ICMPV6),
     "icmpv6": (Transport.ICMPV6,), "icmpv4": (Transport.ICMP,), "ip": (), "ipv4": (), "ipv6": (), "ip4": (), "ip6": (), "pkthdr": (), "sctp": (Transport.SCTP,),

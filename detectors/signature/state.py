@@ -90,10 +90,15 @@ class State:
     bits: Bounded[int] = field(default_factory=Bounded)  # (track's key, name) -> the time until which it is set
     integers: Bounded[dict[str, int]] = field(default_factory=Bounded)  # by conversation
     counts: Bounded[Count] = field(default_factory=Bounded)
+    named: set[str] = field(default_factory=set)  # bits that have been set
 
     @property
     def evicted(self) -> int:
         return self.bits.evicted + self.integers.evicted + self.counts.evicted
+
+    def may_hold(self, bits: tuple[Bit, ...], soon: set[str]) -> bool:
+        """Whether bits that a rule wants set may be: they have been once, or are among those that may be set soon."""
+        return all(bit.command != "isset" or any(name in self.named or name in soon for name in bit.names) for bit in bits)
 
     def has(self, bit: Bit, place: Place) -> bool:
         """Whether any of the names is set."""
@@ -132,6 +137,7 @@ class State:
             for name in bit.names:
                 if bit.command == "set" or (bit.command == "toggle" and not self.has(Bit("isset", (name,), bit.track), place)):
                     self.bits.put((key, name), until)
+                    self.named.add(name)
                 elif bit.command in ("unset", "toggle"):
                     self.bits.entries.pop((key, name), None)
         for each in integers:
