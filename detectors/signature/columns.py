@@ -6,6 +6,7 @@ on that must be searched for, the place is not known; what does not depend on it
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -31,8 +32,10 @@ class Rows:
     position: Array | None = None
     variables: dict[str, Array] = field(default_factory=dict)
     sure: bool = True
+    name: Hashable = None  # of the rows, as long as they are all still there: what is read of them is kept
 
     def keep(self, mask: Mask) -> None:
+        self.name = None
         self.rows = self.rows[mask]
         if isinstance(self.position, np.ndarray) and self.position.ndim:
             self.position = self.position[mask]
@@ -52,9 +55,9 @@ class Rows:
         return None if base is None or value is None else base + value
 
 
-def decide(checks: tuple[Check, ...], units: Units, rows: Ints) -> tuple[Ints, bool]:
-    """The rows that these checks leave, and whether they all hold there for certain."""
-    state = Rows(units, rows, np.asarray(0))
+def decide(checks: tuple[Check, ...], units: Units, rows: Ints, name: Hashable = None) -> tuple[Ints, bool]:
+    """The rows that these checks leave, and whether they all hold there for certain. name: of these rows, where they are asked more than once."""
+    state = Rows(units, rows, np.asarray(0), name=name)
     for check in checks:
         if not state.rows.size:
             break
@@ -154,6 +157,13 @@ def _least(check: Content, state: Rows) -> Mask:
 
 def _words(state: Rows, place: Array) -> Array:
     """Eight bytes from there on; beyond a unit's end they are its neighbours', and the sizes say so."""
+    if state.name is not None and place.ndim == 0:
+        words: Array = state.units.once((state.name, int(place)), lambda: _read(state, place))
+        return words
+    return _read(state, place)
+
+
+def _read(state: Rows, place: Array) -> Array:
     at = bounded(state.units.data, state.units.at[state.rows] + np.maximum(place, 0))
     result: Array = read(state.units.data, at, WORD)["word"].astype(np.uint64)
     return result

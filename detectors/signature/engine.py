@@ -112,7 +112,7 @@ class Engine:
         self.changed: dict[tuple[int, int, int], str] = {}  # of this batch: matches whose action a rate_filter changes
         self.lists = plan.lists.copy()
         self.every = Every(sizes=plan.stream_sizes)
-        self.conversations = Conversations(messages.wanted({name for key, *_ in plan.groups for name in (*key.datasets, key.protocol)}))
+        self.conversations = Conversations(messages.wanted({name for key in plan.keys for name in (*key.datasets, key.protocol)}))
         self.passed: OrderedDict[int, None] = OrderedDict()
         self.told: Bounded[bool] = Bounded(MOST_TOLD)  # (conversation, frame, rank)
         self.silent = np.array([ready.rule.noalert or (ready.rule.action == "pass" and not ready.rule.alert_too) for ready in plan.ready], np.bool_)
@@ -150,16 +150,15 @@ class Engine:
 
     def _candidates(self, each: Units) -> Iterator[tuple[Ready, Ints, bool]]:
         """Rules, the units that header, flow, search and columns could not exclude, and whether those match for certain."""
-        hits = search(self.plan, each)
-        for key, plain, patterned in self.plan.groups:
+        for key, plain in self.plan.groups(each.kind):
             rows = key.rows(each, handshake=self.handshake)
-            if rows is None or not rows.size:
-                continue
-            for ready in plain:
+            for ready in plain if rows.size else ():
                 yield from self._narrow(each, ready, rows, key)
-            for ready in patterned if hits else ():
-                if (places := hits.get(ready.rank)) is not None:
-                    yield from self._narrow(each, ready, np.intersect1d(places, rows, assume_unique=True))
+        for rank, places in search(self.plan, each).items():
+            ready = self.plan.ready[rank]
+            for key in ready.keys:
+                if key.is_about(each.kind) and (mask := key.mask(each, handshake=self.handshake)) is not None and (rows := places[mask[places]]).size:
+                    yield from self._narrow(each, ready, rows)
 
     def _narrow(self, each: Units, ready: Ready, rows: Ints, shared: Key | None = None) -> Iterator[tuple[Ready, Ints, bool]]:
         """shared: the group whose rows they are: what rules of it ask alike is answered once."""
@@ -171,7 +170,7 @@ class Engine:
         if not rows.size:
             return
         if shared is not None and not ready.rule.conditions and ready.simple:
-            rows, sure = each.once((shared, ready.payload), partial(decide, ready.payload, each, rows))
+            rows, sure = each.once((shared, ready.payload), partial(decide, ready.payload, each, rows, shared))
         else:
             rows, sure = decide(ready.payload, each, rows)
         if rows.size:

@@ -11,7 +11,7 @@ from detectors.signature.engine import Engine, Matches
 from detectors.signature.match import DECODED
 from detectors.signature.plan import Key, Ready
 from detectors.signature.rule import PAYLOAD, Buffer, Check, Content, Number, Pcre, Rule
-from detectors.signature.units import PACKET, Units
+from detectors.signature.units import Units
 from sensor.columns import Ints
 from sensor.events.seen import Seen
 
@@ -88,13 +88,12 @@ class Counting(Engine):
         self.accounts = [Account(ready.rule) for ready in plan.ready]
 
     def _candidates(self, each: Units) -> Iterator[tuple[Ready, Ints, bool]]:
-        for key, plain, patterned in self.plan.groups:
-            if self._is_asked(key, each):
-                rows = key.rows(each, handshake=self.handshake)
-                for ready in (*plain, *patterned):
-                    account = self.accounts[ready.rank]
-                    account.left[0] += len(each)
-                    account.left[1] += 0 if rows is None else len(rows)
+        for ready in self.plan.ready:
+            for key in ready.keys:
+                if key.is_about(each.kind):
+                    left = self.accounts[ready.rank].left
+                    left[0] += len(each)
+                    left[1] += len(key.rows(each, handshake=self.handshake))
         begin = perf_counter_ns()
         for ready, rows, sure in super()._candidates(each):
             account = self.accounts[ready.rank]
@@ -102,10 +101,6 @@ class Counting(Engine):
             account.left[3] += len(rows)
             yield ready, rows, sure
             begin = perf_counter_ns()
-
-    @staticmethod
-    def _is_asked(key: Key, each: Units) -> bool:
-        return (each.kind == PACKET) == key.on_packets and (not key.datasets or each.kind in key.datasets)
 
     def _narrow(self, each: Units, ready: Ready, rows: Ints, shared: Key | None = None) -> Iterator[tuple[Ready, Ints, bool]]:
         self.accounts[ready.rank].left[2] += len(rows)

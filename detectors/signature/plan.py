@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import import_module
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ MOST_REGEX, WIDEST = 512, 256  # bytes of a regular expression that is searched 
 # What depends on where a row begins or ends, and what Hyperscan reads otherwise; (?: and [^ are taken out before.
 ANCHORS = re.compile(rb"[\^$\0]|\\[AZzGbBKQE]|\(\?|\(\*")
 SHORTEST, LONGEST = 3, 64  # bytes of a pattern that is worth searching for: shorter ones are everywhere, longer ones no rarer
+RARE = 4  # bytes of a pattern that is searched for rather than any other
 TRANSPORTS = {
     "tcp": (Transport.TCP,), "tcp-pkt": (Transport.TCP,), "tcp-stream": (Transport.TCP,), "udp": (Transport.UDP,), "icmp": (Transport.ICMP, Transport.ICMPV6),
     "icmpv6": (Transport.ICMPV6,), "icmpv4": (Transport.ICMP,), "ip": (), "ipv4": (), "ipv6": (), "ip4": (), "ip6": (), "pkthdr": (), "sctp": (Transport.SCTP,),
@@ -51,6 +53,7 @@ TRANSPORTS = {
 STREAMED = ("tcp", "ip", "ipv4", "ipv6", "ip4", "ip6")  # protocols of a header whose rules look at streams
 VERSIONS = {"ipv4": 4, "ip4": 4, "ipv6": 6, "ip6": 6}
 FLOW_WORDS = {"to_server": ("to_server", True), "from_client": ("to_server", True), "to_client": ("to_server", False), "from_server": ("to_server", False)}
+NONE = np.zeros(0, np.int64)
 ACTIONS = {"pass": 0, "drop": 1, "reject": 2, "rejectsrc": 2, "rejectdst": 2, "rejectboth": 2}
 
 
@@ -69,18 +72,29 @@ class Key:
     datasets: tuple[str, ...]
     anchored: bool = False
 
-    def rows(self, units: Units, *, handshake: bool) -> Ints | None:
-        """Units of this kind that the header and the flow's state allow; None where this kind is none of the group's."""
-        if (
-            (units.kind == PACKET) != self.on_packets
-            or (units.kind == EVERY and EVERY not in self.datasets)
-            or (self.datasets and units.kind not in self.datasets)
-        ):
-            return None
-        rows: Ints = units.once(self, lambda: np.flatnonzero(self._mask(units, handshake)))
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.protocol, self.header, self.reverse, self.flow, self.on_packets, self.datasets, self.anchored))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def is_about(self, kind: str) -> bool:
+        """Whether its rules look at units of this kind."""
+        return (kind == PACKET) == self.on_packets and (kind in self.datasets if self.datasets else kind != EVERY)
+
+    def mask(self, units: Units, *, handshake: bool) -> Mask | None:
+        """Units that the header and the flow's state allow; None where there are none."""
+        mask: Mask | None = units.once(self, lambda: self._mask(units, handshake))
+        return mask
+
+    def rows(self, units: Units, *, handshake: bool) -> Ints:
+        """The same, by their places."""
+        mask = self.mask(units, handshake=handshake)
+        rows: Ints = NONE if mask is None else units.once((self, "rows"), lambda: np.flatnonzero(mask))
         return rows
 
-    def _mask(self, units: Units, handshake: bool) -> Mask:
+    def _mask(self, units: Units, handshake: bool) -> Mask | None:
         c, header = units.columns, self.header
         masks: list[Mask] = []
         if transports := TRANSPORTS.get(self.protocol, ()):
@@ -88,6 +102,8 @@ class Key:
         if self.protocol in VERSIONS:
             masks.append(c["ip_version"] == VERSIONS[self.protocol])
         sides = ("destination", "source") if self.reverse else ("source", "destination")
+        if not all(units.has_ports(side, ports) for side, ports in zip(sides, (header.source_ports, header.destination_ports), strict=True)):
+            return None
         for side, addresses, ports in zip(sides, (header.source, header.destination), (header.source_ports, header.destination_ports), strict=True):
             masks += [mask for mask in (units.within(side, addresses, ports=False), units.within(side, ports, ports=True)) if mask is not None]
         for word in self.flow:
@@ -106,7 +122,7 @@ class Key:
         result = np.ones(len(units), np.bool_)
         for mask in masks:
             result &= mask
-        return result
+        return result if result.any() else None
 
 
 @dataclass(frozen=True)
@@ -176,30 +192,31 @@ def payload_of(rule: Rule) -> tuple[Check, ...]:
 
 def pattern_of(rule: Rule) -> Search | None:
     """The rarest content that must be in the payload, or else a regular expression: what is searched for in all rows at once."""
-    best: tuple[float, bytes, bool] | None = None
-    for check in (
-        check
-        for buffer in rule.buffers
-        if (buffer.name in buffers.WITHIN or messages.speakers(buffer.name)) and not buffer.transforms
-        for check in buffer.checks
-    ):
-        if isinstance(check, Content) and not check.negated:
-            pattern = check.pattern
-            if check.fast_pattern and check.fast_pattern_part:
-                begin, size = check.fast_pattern_part
-                pattern = pattern[begin : begin + size]
-            pattern = pattern[:LONGEST]
-            score = rarity(pattern) + (100 if check.fast_pattern else 0)
-            if rarity(pattern) >= SHORTEST and (best is None or score > best[0]):
-                best = score, pattern, check.nocase
-    if best is None:
-        return next(
-            (found for buffer in rule.buffers if buffer.name == PAYLOAD and not buffer.transforms for found in map(regex, buffer.checks) if found), None
-        )
-    import hyperscan
+    found = [
+        (score, each) for buffer in rule.buffers if searched(buffer) for check in buffer.checks if isinstance(check, Content) for score, each in rated(check)
+    ]
+    score, best = max(found, key=itemgetter(0), default=(0.0, None))
+    if score >= RARE:
+        return best
+    own = (check for buffer in rule.buffers if buffer.name == PAYLOAD and not buffer.transforms for check in buffer.checks)
+    return next(filter(None, map(regex, own)), best)
 
-    _, pattern, nocase = best
-    return Search(b"".join(b"\\x%02x" % byte for byte in pattern), hyperscan.HS_FLAG_DOTALL | (hyperscan.HS_FLAG_CASELESS if nocase else 0), len(pattern))
+
+def searched(buffer: Buffer) -> bool:
+    """Whether a buffer's bytes are among the unit's own."""
+    return bool(buffer.name in buffers.WITHIN or messages.speakers(buffer.name)) and not buffer.transforms
+
+
+def rated(check: Content) -> Iterator[tuple[float, Search]]:
+    """A content as a search, and what that is worth; nothing where it is not worth it: a short one at a known place is looked at there."""
+    begin, size = (check.fast_pattern and check.fast_pattern_part) or (0, LONGEST)
+    pattern = check.pattern[begin : begin + min(size, LONGEST)]
+    is_placed = check.startswith or len(check.pattern) in (check.depth, check.within)
+    if not check.negated and (score := rarity(pattern)) >= (RARE if is_placed else SHORTEST):
+        import hyperscan
+
+        flags = hyperscan.HS_FLAG_DOTALL | (hyperscan.HS_FLAG_CASELESS if check.nocase else 0)
+        yield score + 100 * check.fast_pattern, Search(b"".join(b"\\x%02x" % byte for byte in pattern), flags, len(pattern))
 
 
 def regex(check: Check) -> Search | None:
@@ -220,7 +237,7 @@ def regex(check: Check) -> Search | None:
         hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK).compile(expressions=[check.pattern], ids=[0], elements=1, flags=[flags])
     except (hyperscan.error, re.error, OverflowError, RecursionError):
         return None
-    return Search(check.pattern, flags, least) if least >= SHORTEST and most <= WIDEST else None
+    return Search(check.pattern, flags, least) if least >= RARE and most <= WIDEST else None
 
 
 def widths(pattern: bytes, flags: str) -> tuple[int, int]:
@@ -323,7 +340,9 @@ class Plan:
 
     ready: list[Ready] = field(default_factory=list)
     unable: list[tuple[Rule, str]] = field(default_factory=list)
-    groups: list[tuple[Key, list[Ready], list[Ready]]] = field(default_factory=list)  # with its rules without and with a pattern
+    keys: list[Key] = field(default_factory=list)
+    unsearched: dict[Key, list[Ready]] = field(default_factory=dict)  # rules that are asked without a search
+    _groups: dict[str, list[tuple[Key, list[Ready]]]] = field(default_factory=dict)
     searched: list[list[int]] = field(default_factory=list)  # by pattern number: ranks of the rules that need it
     has_pass: bool = False
     every: bool = False  # whether any rule is about all packets, fragments and broken ones too
@@ -333,16 +352,22 @@ class Plan:
     sizes: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     database: Any = None
 
+    def groups(self, kind: str) -> list[tuple[Key, list[Ready]]]:
+        """Rules that are asked about all units of a kind, by what they share."""
+        if kind not in self._groups:
+            self._groups[kind] = [(key, rules) for key, rules in self.unsearched.items() if key.is_about(kind)]
+        return self._groups[kind]
+
     @staticmethod
     def of(rules: Sequence[Rule], known: Mapping[str, Iterable[str]], filters: Sequence[Filter] = ()) -> Plan:
         """known: the fields of each dataset, by name. filters: of threshold.config."""
         plan, known = Plan(), {**known, **dict.fromkeys(messages.NAMES, ())}
         patterns: dict[Search, list[int]] = {}
-        groups: dict[Key, tuple[list[Ready], list[Ready]]] = defaultdict(lambda: ([], []))
+        keys: dict[Key, Key] = {}
         for each in sorted(rules, key=order):
             rule, suppressed, rates = filtered(each, filters)
-            keys = keys_of(rule)
-            reason = cannot(rule, keys, known) or plan.reputations.reason(rule)
+            mine = [keys.setdefault(key, key) for key in keys_of(rule)]
+            reason = cannot(rule, mine, known) or plan.reputations.reason(rule)
             try:
                 programs = (
                     [] if reason else [(buffer, Program([check for check in buffer.checks if not isinstance(check, Dataset)])) for buffer in rule.buffers]
@@ -354,16 +379,16 @@ class Plan:
             if reason:
                 plan.unable.append((rule, reason))
                 continue
-            ready = Ready(rule, len(plan.ready), programs, suppressed, rates, payload_of(rule), pattern_of(rule), keys)
+            ready = Ready(rule, len(plan.ready), programs, suppressed, rates, payload_of(rule), pattern_of(rule), mine)
             plan.ready.append(ready)
             if ready.pattern is not None:
                 patterns.setdefault(ready.pattern, []).append(ready.rank)
-            for key in ready.keys:
-                groups[key][ready.pattern is not None].append(ready)
+            for key in ready.keys if ready.pattern is None else ():
+                plan.unsearched.setdefault(key, []).append(ready)
         plan.has_pass = any(ready.rule.action == "pass" for ready in plan.ready)
-        plan.every = any(EVERY in key.datasets for key in groups)
+        plan.keys = list(dict.fromkeys(key for ready in plan.ready for key in ready.keys))
+        plan.every = any(EVERY in key.datasets for key in plan.keys)
         plan.stream_sizes = any(each.keyword == "stream_size" for ready in plan.ready for each in ready.rule.conditions)
-        plan.groups = [(key, *rules) for key, rules in groups.items()]
         plan.searched = list(patterns.values())
         plan.sizes = np.array([each.size for each in patterns], np.int64)
         plan.database = database(list(patterns))
