@@ -34,7 +34,7 @@ def at_hand() -> list[str]:
 
 
 def many(n: int, seed: int = 1) -> Iterator[str]:
-    """n rules: those at hand, then variations. Of what has no long content there are as few among these as in general sets, and none that says just the same again."""
+    """N rules: those at hand, then variations. Of what has no long content there are as few among these as in general sets, and none that says just the same again."""
     given, chance = at_hand(), random.Random(seed)
     yield from given[:n]
     long, short = ([each for each in given if bool(_LONG.search(each)) == is_long] for is_long in (True, False))

@@ -150,7 +150,7 @@ class Engine:
 
     def _candidates(self, each: Units) -> Iterator[tuple[Ready, Ints, bool]]:
         """Rules, the units that header, flow, search and columns could not exclude, and whether those match for certain."""
-        for key, plain in self.plan.groups(each.kind):
+        for key, plain in self.plan.groups(each):
             rows = key.rows(each, handshake=self.handshake)
             for ready in plain if rows.size else ():
                 yield from self._narrow(each, ready, rows, key)

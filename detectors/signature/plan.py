@@ -33,6 +33,7 @@ from detectors.signature.rule import (
     Header,
     IsDataAt,
     Pcre,
+    Ranges,
     RateFilter,
     Rule,
     Threshold,
@@ -79,6 +80,12 @@ class Key:
     def __hash__(self) -> int:
         return self._hash
 
+    @property
+    def ports(self) -> tuple[Ranges, Ranges]:
+        """Of the source and of the destination."""
+        ports = self.header.source_ports, self.header.destination_ports
+        return ports[::-1] if self.reverse else ports
+
     def is_about(self, kind: str) -> bool:
         """Whether its rules look at units of this kind."""
         return (kind == PACKET) == self.on_packets and (kind in self.datasets if self.datasets else kind != EVERY)
@@ -102,8 +109,6 @@ class Key:
         if self.protocol in VERSIONS:
             masks.append(c["ip_version"] == VERSIONS[self.protocol])
         sides = ("destination", "source") if self.reverse else ("source", "destination")
-        if not all(units.has_ports(side, ports) for side, ports in zip(sides, (header.source_ports, header.destination_ports), strict=True)):
-            return None
         for side, addresses, ports in zip(sides, (header.source, header.destination), (header.source_ports, header.destination_ports), strict=True):
             masks += [mask for mask in (units.within(side, addresses, ports=False), units.within(side, ports, ports=True)) if mask is not None]
         for word in self.flow:
@@ -334,6 +339,29 @@ def filtered(rule: Rule, filters: Sequence[Filter]) -> tuple[Rule, list[Suppress
     return rule, [each for each in mine if isinstance(each, Suppress)], [each for each in mine if isinstance(each, RateFilter)]
 
 
+class Groups:
+    """Rules that are asked about all units of one kind, by what they share, with the ports that they ask for as columns."""
+
+    def __init__(self, groups: list[tuple[Key, list[Ready]]]) -> None:
+        self.groups = groups
+        sides = ([key.ports[i].ranges for key, _ in groups] for i in (0, 1))
+        self.ports = [tuple(np.array(column, np.int64).reshape(-1) for column in flat(ranges)) for ranges in sides]
+
+    def asked(self, units: Units) -> list[tuple[Key, list[Ready]]]:
+        """Those whose ports there are."""
+        some = np.ones(len(self.groups), np.bool_)
+        for side, (group, low, high) in zip(("source", "destination"), self.ports, strict=True):
+            before = np.append(0, np.cumsum(units.ports(side)))
+            some &= np.bincount(group, before[high + 1] > before[low], len(some)) > 0
+        return [self.groups[i] for i in np.flatnonzero(some).tolist()]
+
+
+def flat(ranges: Iterable[tuple[tuple[int, int], ...]]) -> tuple[list[int], list[int], list[int]]:
+    """All of these ranges, each behind the number of whose it is."""
+    found = [(i, low, high) for i, some in enumerate(ranges) for low, high in some]
+    return [i for i, *_ in found], [low for _, low, _ in found], [high for *_, high in found]
+
+
 @dataclass
 class Plan:
     """Everything that is computed once for a rule set. unable: rules that cannot be evaluated, and why."""
@@ -342,7 +370,7 @@ class Plan:
     unable: list[tuple[Rule, str]] = field(default_factory=list)
     keys: list[Key] = field(default_factory=list)
     unsearched: dict[Key, list[Ready]] = field(default_factory=dict)  # rules that are asked without a search
-    _groups: dict[str, list[tuple[Key, list[Ready]]]] = field(default_factory=dict)
+    _groups: dict[str, Groups] = field(default_factory=dict)
     searched: list[list[int]] = field(default_factory=list)  # by pattern number: ranks of the rules that need it
     has_pass: bool = False
     every: bool = False  # whether any rule is about all packets, fragments and broken ones too
@@ -352,11 +380,11 @@ class Plan:
     sizes: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     database: Any = None
 
-    def groups(self, kind: str) -> list[tuple[Key, list[Ready]]]:
-        """Rules that are asked about all units of a kind, by what they share."""
-        if kind not in self._groups:
-            self._groups[kind] = [(key, rules) for key, rules in self.unsearched.items() if key.is_about(kind)]
-        return self._groups[kind]
+    def groups(self, units: Units) -> list[tuple[Key, list[Ready]]]:
+        """Rules that are asked without a search, by what they share: those whose ports these units have."""
+        if units.kind not in self._groups:
+            self._groups[units.kind] = Groups([(key, rules) for key, rules in self.unsearched.items() if key.is_about(units.kind)])
+        return self._groups[units.kind].asked(units)
 
     @staticmethod
     def of(rules: Sequence[Rule], known: Mapping[str, Iterable[str]], filters: Sequence[Filter] = ()) -> Plan:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -65,10 +64,10 @@ class Units:
         mask: Mask = self.once((side, ports, ranges), lambda: make(side, ranges))
         return mask
 
-    def has_ports(self, side: str, ranges: Ranges) -> bool:
-        """Whether any unit's port is in these ranges."""
-        ports: list[int] = self.once((side, "ports"), lambda: np.flatnonzero(np.bincount(self.columns[f"{side}_port"])).tolist())
-        return any(bisect_left(ports, low) < bisect_right(ports, high) for low, high in ranges.ranges)
+    def ports(self, side: str) -> Ints:
+        """How many units have each port."""
+        counts: Ints = self.once((side, "ports"), lambda: np.bincount(self.columns[f"{side}_port"], minlength=1 << 16))
+        return counts
 
     def _ports(self, side: str, ranges: Ranges) -> Mask:
         port = self.columns[f"{side}_port"]
