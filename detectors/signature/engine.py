@@ -169,7 +169,9 @@ class Engine:
             rows = buffers.present(tuple(buffer.name for buffer, _ in ready.programs), each, rows)
         if not rows.size:
             return
-        if shared is not None and not ready.rule.conditions and ready.simple:
+        if shared is None and ready.exact:
+            sure = True
+        elif shared is not None and not ready.rule.conditions and ready.simple:
             rows, sure = each.once((shared, ready.payload), partial(decide, ready.payload, each, rows, shared))
         else:
             rows, sure = decide(ready.payload, each, rows)

@@ -141,19 +141,35 @@ class Search:
 
 @dataclass(eq=False)
 class Ready:
-    """A rule with its programs and the pattern (or None) without which it cannot match.
+    """A rule with the pattern (or None) without which it cannot match.
 
-    rank: its place in the order of evaluation. payload: checks that columns may decide, for all rows at once.
+    rank: its place in the order of evaluation. keys: the groups that it belongs to.
     """
 
     rule: Rule
     rank: int
-    programs: list[tuple[Buffer, Program]]
     suppressed: list[Suppress]
     rates: list[RateFilter]
-    payload: tuple[Check, ...]
     pattern: Search | None
     keys: list[Key]
+
+    @cached_property
+    def programs(self) -> list[tuple[Buffer, Program]]:
+        """What its buffers have to hold. Raises ValueError where an expression does not compile."""
+        return [(buffer, Program([check for check in buffer.checks if not isinstance(check, Dataset)])) for buffer in self.rule.buffers]
+
+    @cached_property
+    def payload(self) -> tuple[Check, ...]:
+        """The checks of the payload, if that is the first buffer: columns may decide them for all rows at once."""
+        first = self.rule.buffers[0] if self.rule.buffers else None
+        return first.checks if first is not None and first.name == PAYLOAD and not first.transforms else ()
+
+    @cached_property
+    def exact(self) -> bool:
+        """Whether what the search finds is all that it asks of bytes."""
+        if self.pattern is None or len(self.rule.buffers) != 1 or len(self.payload) != 1 or not isinstance(check := self.payload[0], Content):
+            return False
+        return check == Content(check.pattern, nocase=check.nocase, fast_pattern=check.fast_pattern) and self.pattern.size == len(check.pattern)
 
     @cached_property
     def passes(self) -> bool:
@@ -188,11 +204,6 @@ class Ready:
     def twice(self) -> bool:
         """Whether it looks at PDUs and at packets, so that one match may show in both."""
         return len({key.on_packets for key in self.keys}) > 1
-
-
-def payload_of(rule: Rule) -> tuple[Check, ...]:
-    """The checks of the payload, if that is the first buffer."""
-    return rule.buffers[0].checks if rule.buffers and rule.buffers[0].name == PAYLOAD and not rule.buffers[0].transforms else ()
 
 
 def pattern_of(rule: Rule) -> Search | None:
@@ -289,10 +300,9 @@ def keys_of(rule: Rule) -> list[Key]:
     checks = [check for buffer in rule.buffers for check in buffer.checks]
     is_anchored = any(map(anchored, checks))
     if protocol == "pkthdr" or not headers.ALL_PACKETS.isdisjoint(about_packets):
-        places = [False]
         names = names - {protocol} if not headers.ALL_PACKETS.isdisjoint({*about_packets} & {*events.KEYWORDS}) else names
         names = names or {EVERY}
-    elif names or any(each.keyword in conditions.ANY_TABLE for each in rule.conditions) or protocol == "tcp-stream" or "only_stream" in rule.flow:
+    if names or any(each.keyword in conditions.ANY_TABLE for each in rule.conditions) or protocol == "tcp-stream" or "only_stream" in rule.flow:
         places = [False]
     elif (
         protocol not in STREAMED
@@ -304,7 +314,8 @@ def keys_of(rule: Rule) -> list[Key]:
         places = [True]
     else:  # what a PDU or stream has told is not told again of the packet
         places = [False, True] if is_anchored or protocol != "tcp" else [False]
-    reversals = (False, True) if rule.header.direction == "<>" else (False,)
+    ends = (rule.header.source, rule.header.source_ports), (rule.header.destination, rule.header.destination_ports)
+    reversals = (False, True) if rule.header.direction == "<>" and ends[0] != ends[1] else (False,)
     flow = rule.flow - {"stateless", "no_stream", "only_stream"}
     return [Key(protocol, rule.header, reverse, flow, on, tuple(sorted(names)), is_anchored and not on) for on in places for reverse in reversals]
 
@@ -368,7 +379,7 @@ class Plan:
 
     ready: list[Ready] = field(default_factory=list)
     unable: list[tuple[Rule, str]] = field(default_factory=list)
-    keys: list[Key] = field(default_factory=list)
+    keys: dict[Key, Key] = field(default_factory=dict)  # each the one that all rules of a group have
     unsearched: dict[Key, list[Ready]] = field(default_factory=dict)  # rules that are asked without a search
     _groups: dict[str, Groups] = field(default_factory=dict)
     searched: list[list[int]] = field(default_factory=list)  # by pattern number: ranks of the rules that need it
@@ -390,40 +401,56 @@ class Plan:
     def of(rules: Sequence[Rule], known: Mapping[str, Iterable[str]], filters: Sequence[Filter] = ()) -> Plan:
         """known: the fields of each dataset, by name. filters: of threshold.config."""
         plan, known = Plan(), {**known, **dict.fromkeys(messages.NAMES, ())}
-        patterns: dict[Search, list[int]] = {}
-        keys: dict[Key, Key] = {}
         for each in sorted(rules, key=order):
             rule, suppressed, rates = filtered(each, filters)
-            mine = [keys.setdefault(key, key) for key in keys_of(rule)]
-            reason = cannot(rule, mine, known) or plan.reputations.reason(rule)
-            try:
-                programs = (
-                    [] if reason else [(buffer, Program([check for check in buffer.checks if not isinstance(check, Dataset)])) for buffer in rule.buffers]
-                )
-                for check in [] if reason else rule.datasets:
-                    plan.lists.open(check, Path(rule.file).parent)
-            except ValueError as error:
-                reason = str(error)
-            if reason:
+            keys = keys_of(rule)
+            if reason := cannot(rule, keys, known):
                 plan.unable.append((rule, reason))
                 continue
-            ready = Ready(rule, len(plan.ready), programs, suppressed, rates, payload_of(rule), pattern_of(rule), mine)
-            plan.ready.append(ready)
+            ready = Ready(rule, len(plan.ready), suppressed, rates, pattern_of(rule), keys)
+            if reason := plan.open(rule) or unfit(ready):
+                plan.unable.append((rule, reason))
+            else:
+                plan.ready.append(ready)
+        plan.arrange()
+        return plan
+
+    def open(self, rule: Rule) -> str:
+        """Make the lists ready that a rule looks at. Why they cannot be; empty where they can."""
+        try:
+            for check in rule.datasets:
+                self.lists.open(check, Path(rule.file).parent)
+        except ValueError as error:
+            return str(error)
+        return self.reputations.reason(rule)
+
+    def arrange(self, database: Any = None) -> None:
+        """What follows from the rules. database: Hyperscan's for their patterns, where it is there already."""
+        patterns: dict[Search, list[int]] = {}
+        for ready in self.ready:
+            ready.keys = [self.keys.setdefault(key, key) for key in ready.keys]
             if ready.pattern is not None:
                 patterns.setdefault(ready.pattern, []).append(ready.rank)
             for key in ready.keys if ready.pattern is None else ():
-                plan.unsearched.setdefault(key, []).append(ready)
-        plan.has_pass = any(ready.rule.action == "pass" for ready in plan.ready)
-        plan.keys = list(dict.fromkeys(key for ready in plan.ready for key in ready.keys))
-        plan.every = any(EVERY in key.datasets for key in plan.keys)
-        plan.stream_sizes = any(each.keyword == "stream_size" for ready in plan.ready for each in ready.rule.conditions)
-        plan.searched = list(patterns.values())
-        plan.sizes = np.array([each.size for each in patterns], np.int64)
-        plan.database = database(list(patterns))
-        return plan
+                self.unsearched.setdefault(key, []).append(ready)
+        self.has_pass = any(ready.passes for ready in self.ready)
+        self.every = any(EVERY in key.datasets for key in self.keys)
+        self.stream_sizes = any(each.keyword == "stream_size" for ready in self.ready for each in ready.rule.conditions)
+        self.searched = list(patterns.values())
+        self.sizes = np.array([each.size for each in patterns], np.int64)
+        self.database = database or compiled(list(patterns))
 
 
-def database(patterns: list[Search]) -> Any:
+def unfit(ready: Ready) -> str:
+    """Why a rule's programs cannot be made; empty where they are."""
+    try:
+        len(ready.programs)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def compiled(patterns: list[Search]) -> Any:
     """Hyperscan's for these patterns, numbered as they come. None without any."""
     if not patterns:
         return None
