@@ -10,6 +10,7 @@ from detectors.watch import Watch
 from sensor.assets.assets import Assets
 from sensor.columns import Batch, Source
 from sensor.config import Config
+from sensor.datasets import EVENTS, SPOKEN
 from sensor.events.alert import Alert
 from sensor.events.seen import Seen
 from sensor.pipeline import Pipeline
@@ -29,12 +30,10 @@ class Sink(Protocol):
 class Analysis:
     """Runs batches through the pipeline and hands what they give to assets, detectors, summary and sinks."""
 
-    def __init__(self, config: Config | None = None, sinks: Iterable[Sink] = (), *, inspect: bool = False, signatures: Signatures | None = None) -> None:
-        """Inspect: show packets and streams to detectors, too; signatures do."""
+    def __init__(self, config: Config | None = None, sinks: Iterable[Sink] = (), *, signatures: Signatures | None = None) -> None:
         self.config = config or Config()
-        self.pipeline = Pipeline(deduplicate=self.config.deduplicate, most_flows=self.config.flows, inspect=inspect or signatures is not None)
-        protocols = self.pipeline.protocols
-        self.assets, self.summary = Assets(protocols), Summary(protocols)
+        self.pipeline = Pipeline(deduplicate=self.config.deduplicate, most_flows=self.config.flows, inspect=True)
+        self.assets, self.summary = Assets(EVENTS), Summary(SPOKEN)
         self.watch = Watch(self.config.sensor, self.config.detector_settings(), disabled=self.config.disabled(), quiet_s=self.config.alerts.quiet_s)
         self.signatures = signatures
         if signatures is not None:
@@ -66,6 +65,16 @@ class Analysis:
                 self.alerts_dropped += 1
         for sink in self.sinks:
             sink.add(seen, changed)
+
+    def replace_signatures(self, signatures: Signatures | None) -> None:
+        """Other rules from the next batch on. They go on with what the old ones remembered."""
+        if self.signatures is not None:
+            self.watch.detectors.remove(self.signatures)
+            if signatures is not None:
+                signatures.engine.adopt(self.signatures.engine)
+        if signatures is not None:
+            self.watch.detectors.append(signatures)
+        self.signatures = signatures
 
     def ledger(self) -> dict[str, Any]:
         """The whole ledger, with what every room had to forget."""

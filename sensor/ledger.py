@@ -82,7 +82,7 @@ class EventLedger:
 
     def add(self, seen: Seen) -> None:
         """One batch."""
-        for name, table in seen.tables.items():
+        for name, table in seen.datasets.items():
             new = table.is_new
             self.events[name] += int(np.count_nonzero(new))
             self.foreign[name] += int(np.count_nonzero(new & table.foreign))

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from sensor.applications import APPLICATIONS
+from sensor.applications.conversations import Conversations
+from sensor.applications.tables import tables as tables_of
 from sensor.beside import beside
 from sensor.columns import Array, Batch
 from sensor.decode.arp import arp
@@ -26,7 +29,7 @@ from sensor.tracked import Tracked
 class Pipeline:
     """From batches to what they say. State is kept from batch to batch, and bounded; the same packets give the same results however they are cut into batches.
 
-    inspect: results carry what rules look at besides events, too.
+    inspect: what is none of these protocols is looked at, too: results carry what applications say in it, and what rules look at besides events.
     """
 
     def __init__(self, protocols: tuple[Protocol, ...] = PROTOCOLS, *, deduplicate: bool = True, most_flows: int = 1_000_000, inspect: bool = False) -> None:
@@ -39,6 +42,7 @@ class Pipeline:
         self.streams = Streams(protocols, self.flows, inspect=inspect)
         self.messages = {protocol.name: Messages(protocol.fragments) for protocol in protocols if protocol.fragments}
         self.exchanges = {protocol.name: Exchange(most_flows) for protocol in protocols}
+        self.conversations = Conversations(APPLICATIONS)
         self.states: dict[Any, Any] = {protocol.state: protocol.state() for protocol in protocols}  # protocols of one family share theirs
         self.ledger, self.event_ledger = PacketLedger(hint[Transport.ETHERNET] > 0), EventLedger()
 
@@ -92,9 +96,18 @@ class Pipeline:
         seen = Seen(t.source, t.clock_ns, t.packets, t.bytes, tables, self.flows.c, t.started, t.over, t.arp, t.anomalies, t.inspected)
         if t.inspected is not None and table is not None:
             t.inspected.data = t.inspected.pieces.data = table.pdus.data
+        self.converse(seen)
         self.event_ledger.add(seen)
         self.forget(t.over["flow"])
         return seen
+
+    def converse(self, seen: Seen) -> None:
+        """Streams and datagrams of no known protocol -> what applications say in them."""
+        seen.messages = self.conversations.messages(seen)
+        if seen.inspected is not None:
+            seen.applications = {table.dataset: table for table in tables_of(seen.messages, seen.flows, seen.inspected.data)}
+            seen.over["protocol"] = self.conversations.spoken(seen.over, len(self.protocols))
+            self.conversations.forget(seen)
 
     def decode(self, protocol: Protocol, pdus: Pdus, clock_ns: int) -> Table:
         """One protocol's PDUs, together with the requests of earlier batches that they may answer."""
@@ -128,6 +141,7 @@ class Pipeline:
             "flows": {"total": self.flows.begun, "evicted": self.flows.evicted},
             "payload": {"bytes": self.ledger.payload, "unrecognised": unrecognised, "slow_packets": self.streams.slow_segments},
             "protocols": protocols,
+            "applications": self.conversations.report(self.event_ledger.events),
             "anomalies": dict(sorted(self.event_ledger.anomalies.items())),
             "forgotten": {f"state of {name}": getattr(self.states[state], "evicted", 0) for state, name in owners.items()},
             "imbalance": self.ledger.imbalance(payload),

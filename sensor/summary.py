@@ -12,7 +12,7 @@ from sensor.decode.packets import Transport
 from sensor.events.address import conversation
 from sensor.events.field import label
 from sensor.events.origins import Origins
-from sensor.events.protocol import Protocol
+from sensor.events.protocol import Dataset
 from sensor.events.seen import Seen
 from sensor.events.table import Table
 from sensor.events.vocabulary import Action
@@ -60,7 +60,7 @@ def as_met(table: dict[Key, Tally]) -> list[tuple[Key, Tally]]:
 class Summary:
     """conversations: by (client, server, server port, protocol). acts: by (client, server, protocol, action). uncounted: what found no room."""
 
-    protocols: tuple[Protocol, ...]
+    protocols: tuple[Dataset, ...]
     conversations: dict[tuple[str, str, int, str], Tally] = field(default_factory=dict)
     others: dict[tuple[str, int], Tally] = field(default_factory=dict)  # what no protocol claims: by transport and server port
     acts: dict[tuple[str, str, str, str], Tally] = field(default_factory=dict)

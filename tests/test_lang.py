@@ -13,11 +13,11 @@ import pytest
 from detectors import DETECTORS
 from detectors.state import settings
 from sensor.config import described
+from sensor.datasets import EVENTS
 from sensor.decode.packets import Outcome
 from sensor.events.alert import OUTCOMES, Severity
 from sensor.events.vocabulary import Action, Anomaly, Kind
 from sensor.lang import LANGUAGES, PAGE, catalogue, default_language, translate
-from sensor.protocols import PROTOCOLS
 
 ROOT = Path(__file__).parents[1]
 OTHERS = [lang for lang in LANGUAGES if lang != "en"]
@@ -37,7 +37,7 @@ def sayable() -> Iterator[str]:
         yield detector.limits
         yield from (text for kind in detector.kinds for text in (kind.title, kind.sentence))
         yield from (each.metadata["about"] for each in settings(detector))
-    for protocol in PROTOCOLS:
+    for protocol in EVENTS:
         yield from filter(None, (protocol.needs, *(field.about for field in protocol.fields)))
 
 

@@ -15,18 +15,20 @@ from detectors.signature.columns import decide
 from detectors.signature.conditions import rows_mask
 from detectors.signature.every import Every
 from detectors.signature.match import DECODED, REPRESENTATION, Costs
-from detectors.signature.plan import Key, Plan, Ready, search
+from detectors.signature.plan import Key, Plan, Ready
 from detectors.signature.rule import PAYLOAD, Dataset, Rule
+from detectors.signature.search import search
 from detectors.signature.state import Bounded, Place, State
 from detectors.signature.transforms import transformed
 from detectors.signature.units import PACKET, PIECE, Tails, Units, units
-from sensor.applications.conversations import Conversations
+from sensor.applications import APPLICATIONS
 from sensor.columns import Array, Ints, Mask
 from sensor.decode.packets import Transport
 from sensor.events.seen import Seen
 from sensor.streams.flows import UNDECIDED
 
 MOST_PASSED = 65_536  # flows that a pass rule has let through
+SPOKEN = np.array(["", *(application.name for application in APPLICATIONS)])
 MOST_TOLD = 65_536  # packets that were told of while their stream still waited
 NONE = np.zeros(0, np.int64)
 
@@ -112,7 +114,6 @@ class Engine:
         self.changed: dict[tuple[int, int, int], str] = {}  # of this batch: matches whose action a rate_filter changes
         self.lists = plan.lists.copy()
         self.every = Every(sizes=plan.stream_sizes)
-        self.conversations = Conversations(messages.wanted({name for key in plan.keys for name in (*key.datasets, key.protocol)}))
         self.passed: OrderedDict[int, None] = OrderedDict()
         self.told: Bounded[bool] = Bounded(MOST_TOLD)  # (conversation, frame, rank)
         self.silent = np.array([ready.rule.noalert or (ready.rule.action == "pass" and not ready.rule.alert_too) for ready in plan.ready], np.bool_)
@@ -124,6 +125,10 @@ class Engine:
         self.confirmed = np.zeros(len(plan.ready), np.int64)  # by rule: units that were looked at byte by byte, and those that were alerts
         self.matched = np.zeros(len(plan.ready), np.int64)
 
+    def adopt(self, old: Engine) -> None:
+        """Go on with what another rule set's engine remembers: bits, integers, counts, flows that were let through, and the ends of streams."""
+        self.state, self.tails, self.passed = old.state, old.tails, old.passed
+
     def on_batch(self, seen: Seen) -> Matches | None:
         """The matches that are alerts; None where there are none."""
         if seen.inspected is None:  # only flows that are over
@@ -131,11 +136,10 @@ class Engine:
             return None
         self.changed = {}
         kinds = list(units(seen, self.tails))
-        said = self.conversations.messages(seen)
         for each in kinds:
             if each.kind == PIECE:
-                each.columns["application"] = np.array(["", *(one.name for one in self.conversations.applications)])[self.conversations.spoken[each.index]]
-        kinds += messages.units_of(seen, said)
+                each.columns["application"] = SPOKEN[seen.inspected.spoken[each.index]]
+        kinds += messages.units_of(seen)
         if self.plan.every:
             kinds.append(self.every.units(seen))
         found = [(number, *each) for number, kind in enumerate(kinds) for each in self._candidates(kind)]
@@ -146,7 +150,6 @@ class Engine:
     def _forget(self, seen: Seen) -> None:
         for each in (self.state, self.tails, self.every):
             each.forget(seen.over["conversation"])
-        self.conversations.forget(seen)
 
     def _candidates(self, each: Units) -> Iterator[tuple[Ready, Ints, bool]]:
         """Rules, the units that header, flow, search and columns could not exclude, and whether those match for certain."""
@@ -154,9 +157,8 @@ class Engine:
             rows = key.rows(each, handshake=self.handshake)
             for ready in plain if rows.size else ():
                 yield from self._narrow(each, ready, rows, key)
-        for rank, places in search(self.plan, each).items():
-            ready = self.plan.ready[rank]
-            for key in ready.keys:
+        for number, places in search(self.plan.database, self.plan.sizes, each):
+            for ready, key in ((self.plan.ready[rank], key) for rank in self.plan.searched[number] for key in self.plan.ready[rank].keys):
                 if key.is_about(each.kind) and (mask := key.mask(each, handshake=self.handshake)) is not None and (rows := places[mask[places]]).size:
                     yield from self._narrow(each, ready, rows)
 
@@ -318,4 +320,4 @@ class Engine:
 
     @property
     def evicted(self) -> int:
-        return self.state.evicted + self.told.evicted + self.tails.evicted + self.every.evicted + self.conversations.evicted + self.lists.evicted
+        return self.state.evicted + self.told.evicted + self.tails.evicted + self.every.evicted + self.lists.evicted

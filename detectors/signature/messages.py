@@ -12,10 +12,9 @@ from detectors.signature.numbers import holds
 from detectors.signature.rule import Condition, Number
 from detectors.signature.units import Units, sides
 from sensor.applications import APPLICATIONS
-from sensor.applications.application import Application, Said
-from sensor.applications.conversations import Message
 from sensor.columns import Ints, Mask, padded
 from sensor.decode.packets import Transport
+from sensor.events.message import Said
 from sensor.events.seen import Seen
 
 NAMES = frozenset(application.name for application in APPLICATIONS)
@@ -38,11 +37,6 @@ OVER_UDP = frozenset(application.name for application in APPLICATIONS if Transpo
 def speakers(buffer: str) -> tuple[str, ...]:
     """The applications whose messages have this buffer."""
     return () if buffer in UNFILLED else PREFIXES.get(buffer.partition(".")[0], ()) if "." in buffer else ()
-
-
-def wanted(names: set[str]) -> tuple[Application, ...]:
-    """Those of these applications that there are."""
-    return tuple(application for application in APPLICATIONS if application.name in names)
 
 
 def has(condition: Condition, said: Said) -> bool:
@@ -90,10 +84,10 @@ class Where:
     ts_ns: Ints
 
 
-def units_of(seen: Seen, messages: list[Message]) -> Iterator[Units]:
+def units_of(seen: Seen) -> Iterator[Units]:
     """One kind of units an application; their bytes are all values of all buffers, so that what rules search for is found in them."""
-    for name in sorted({message.application for message in messages}):
-        mine = [message for message in messages if message.application == name]
+    for name in sorted({message.application for message in seen.messages}):
+        mine = [message for message in seen.messages if message.application == name]
         texts = [b"".join(value for values in message.said.buffers.values() for value in values) for message in mine]
         size = np.array([len(text) for text in texts], np.int64)
         flow, frame, ts_ns = (np.array([getattr(message, column) for message in mine], np.int64) for column in ("flow", "frame", "ts_ns"))

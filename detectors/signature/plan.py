@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from importlib import import_module
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -38,15 +34,11 @@ from detectors.signature.rule import (
     Rule,
     Threshold,
 )
+from detectors.signature.search import Search, compiled, pattern_of
 from detectors.signature.units import EVERY, PACKET, PIECE, Units
 from sensor.columns import Ints, Mask
 from sensor.decode.packets import Transport
 
-MOST_REGEX, WIDEST = 512, 256  # bytes of a regular expression that is searched for, and of what it may find
-# What depends on where a row begins or ends, and what Hyperscan reads otherwise; (?: and [^ are taken out before.
-ANCHORS = re.compile(rb"[\^$\0]|\\[AZzGbBKQE]|\(\?|\(\*")
-SHORTEST, LONGEST = 3, 64  # bytes of a pattern that is worth searching for: shorter ones are everywhere, longer ones no rarer
-RARE = 4  # bytes of a pattern that is searched for rather than any other
 TRANSPORTS = {
     "tcp": (Transport.TCP,), "tcp-pkt": (Transport.TCP,), "tcp-stream": (Transport.TCP,), "udp": (Transport.UDP,), "icmp": (Transport.ICMP, Transport.ICMPV6),
     "icmpv6": (Transport.ICMPV6,), "icmpv4": (Transport.ICMP,), "ip": (), "ipv4": (), "ipv6": (), "ip4": (), "ip6": (), "pkthdr": (), "sctp": (Transport.SCTP,),
@@ -75,7 +67,7 @@ class Key:
 
     @cached_property
     def _hash(self) -> int:
-        return hash((self.protocol, self.header, self.reverse, self.flow, self.on_packets, self.datasets, self.anchored))
+        return hash(tuple(getattr(self, each.name) for each in fields(self)))
 
     def __hash__(self) -> int:
         return self._hash
@@ -128,15 +120,6 @@ class Key:
         for mask in masks:
             result &= mask
         return result if result.any() else None
-
-
-@dataclass(frozen=True)
-class Search:
-    """What must be in a payload, as an expression and flags of Hyperscan's. size: bytes of the shortest text that it finds."""
-
-    expression: bytes
-    flags: int
-    size: int
 
 
 @dataclass(eq=False)
@@ -206,69 +189,6 @@ class Ready:
         return len({key.on_packets for key in self.keys}) > 1
 
 
-def pattern_of(rule: Rule) -> Search | None:
-    """The rarest content that must be in the payload, or else a regular expression: what is searched for in all rows at once."""
-    found = [
-        (score, each) for buffer in rule.buffers if searched(buffer) for check in buffer.checks if isinstance(check, Content) for score, each in rated(check)
-    ]
-    score, best = max(found, key=itemgetter(0), default=(0.0, None))
-    if score >= RARE:
-        return best
-    own = (check for buffer in rule.buffers if buffer.name == PAYLOAD and not buffer.transforms for check in buffer.checks)
-    return next(filter(None, map(regex, own)), best)
-
-
-def searched(buffer: Buffer) -> bool:
-    """Whether a buffer's bytes are among the unit's own."""
-    return bool(buffer.name in buffers.WITHIN or messages.speakers(buffer.name)) and not buffer.transforms
-
-
-def rated(check: Content) -> Iterator[tuple[float, Search]]:
-    """A content as a search, and what that is worth; nothing where it is not worth it: a short one at a known place is looked at there."""
-    begin, size = (check.fast_pattern and check.fast_pattern_part) or (0, LONGEST)
-    pattern = check.pattern[begin : begin + min(size, LONGEST)]
-    is_placed = check.startswith or len(check.pattern) in (check.depth, check.within)
-    if not check.negated and (score := rarity(pattern)) >= (RARE if is_placed else SHORTEST):
-        import hyperscan
-
-        flags = hyperscan.HS_FLAG_DOTALL | (hyperscan.HS_FLAG_CASELESS if check.nocase else 0)
-        yield score + 100 * check.fast_pattern, Search(b"".join(b"\\x%02x" % byte for byte in pattern), flags, len(pattern))
-
-
-def regex(check: Check) -> Search | None:
-    """A pcre that can be searched for in all rows at once: what it finds has a bounded length, and does not depend on where a row begins or ends."""
-    if (
-        not isinstance(check, Pcre)
-        or check.negated
-        or not set(check.flags) <= set("is")
-        or ANCHORS.search(check.pattern.replace(b"(?:", b"(").replace(b"[^", b"["))
-        or len(check.pattern) > MOST_REGEX
-    ):
-        return None
-    import hyperscan
-
-    flags = hyperscan.HS_FLAG_PREFILTER | (hyperscan.HS_FLAG_CASELESS if "i" in check.flags else 0) | (hyperscan.HS_FLAG_DOTALL if "s" in check.flags else 0)
-    try:
-        least, most = widths(check.pattern, check.flags)
-        hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK).compile(expressions=[check.pattern], ids=[0], elements=1, flags=[flags])
-    except (hyperscan.error, re.error, OverflowError, RecursionError):
-        return None
-    return Search(check.pattern, flags, least) if least >= RARE and most <= WIDEST else None
-
-
-def widths(pattern: bytes, flags: str) -> tuple[int, int]:
-    """The least and most bytes that a regular expression finds. Raises re.error where Python's own engine does not read it."""
-    parsed = import_module("re._parser").parse(pattern, (re.IGNORECASE if "i" in flags else 0) | (re.DOTALL if "s" in flags else 0))
-    least, most = parsed.getwidth()
-    return int(least), int(most)
-
-
-def rarity(pattern: bytes) -> float:
-    """How much a pattern excludes, in bytes' worth: zeros and 0xFF are everywhere in plants, and so is one byte repeated."""
-    common = sum(byte in (0, 0xFF) for byte in pattern)
-    return len(set(pattern)) + (len(pattern) - len(set(pattern))) * 0.3 - common * 0.7 if len(set(pattern)) > 1 else 0.5
-
-
 def cannot(rule: Rule, keys: Sequence[Key], known: Mapping[str, Iterable[str]]) -> str:
     """Why this engine cannot evaluate the rule; empty where it can. keys: the rule's; known: the fields of each dataset, and the names of messages."""
     protocol, where = rule.header.protocol, keys[0].datasets
@@ -300,9 +220,10 @@ def keys_of(rule: Rule) -> list[Key]:
     checks = [check for buffer in rule.buffers for check in buffer.checks]
     is_anchored = any(map(anchored, checks))
     if protocol == "pkthdr" or not headers.ALL_PACKETS.isdisjoint(about_packets):
+        places = [False]
         names = names - {protocol} if not headers.ALL_PACKETS.isdisjoint({*about_packets} & {*events.KEYWORDS}) else names
         names = names or {EVERY}
-    if names or any(each.keyword in conditions.ANY_TABLE for each in rule.conditions) or protocol == "tcp-stream" or "only_stream" in rule.flow:
+    elif names or any(each.keyword in conditions.ANY_TABLE for each in rule.conditions) or protocol == "tcp-stream" or "only_stream" in rule.flow:
         places = [False]
     elif (
         protocol not in STREAMED
@@ -314,8 +235,7 @@ def keys_of(rule: Rule) -> list[Key]:
         places = [True]
     else:  # what a PDU or stream has told is not told again of the packet
         places = [False, True] if is_anchored or protocol != "tcp" else [False]
-    ends = (rule.header.source, rule.header.source_ports), (rule.header.destination, rule.header.destination_ports)
-    reversals = (False, True) if rule.header.direction == "<>" and ends[0] != ends[1] else (False,)
+    reversals = (False, True) if rule.header.direction == "<>" else (False,)
     flow = rule.flow - {"stateless", "no_stream", "only_stream"}
     return [Key(protocol, rule.header, reverse, flow, on, tuple(sorted(names)), is_anchored and not on) for on in places for reverse in reversals]
 
@@ -448,46 +368,3 @@ def unfit(ready: Ready) -> str:
     except ValueError as error:
         return str(error)
     return ""
-
-
-def compiled(patterns: list[Search]) -> Any:
-    """Hyperscan's for these patterns, numbered as they come. None without any."""
-    if not patterns:
-        return None
-    import hyperscan
-
-    made = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-    expressions, flags = [each.expression for each in patterns], [each.flags for each in patterns]
-    made.compile(expressions=expressions, ids=list(range(len(patterns))), elements=len(patterns), flags=flags)
-    return made
-
-
-def search(plan: Plan, units: Units) -> dict[int, Ints]:
-    """By rule's rank, the units (ascending) that hold its pattern, whole."""
-    if plan.database is None or not len(units):
-        return {}
-    low, high = int(units.at[0]), int((units.at + units.size).max())
-    numbers: list[int] = []
-    ends: list[int] = []
-
-    def hit(number: int, _begin: int, end: int, _flags: int, _context: Any) -> None:
-        numbers.append(number)
-        ends.append(end)
-
-    plan.database.scan(units.data[low:high].data, match_event_handler=hit)
-    if not numbers:
-        return {}
-    number, end = np.array(numbers), np.array(ends, np.int64) + low
-    begin = end - plan.sizes[number]
-    first = np.searchsorted(units.at + units.size, end, "left")  # units from here on end behind the hit
-    last = np.searchsorted(units.at, begin, "right")  # and those before here begin before it
-    found: dict[int, list[Ints]] = defaultdict(list)
-    by_number = np.argsort(number, kind="stable")
-    borders = np.flatnonzero(np.append(True, np.diff(number[by_number]) != 0))
-    for some in np.split(by_number, borders[1:]):
-        count = np.maximum(last[some] - first[some], 0)
-        rows = np.unique(np.repeat(first[some], count) + np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count))
-        if rows.size:
-            for rank in plan.searched[int(number[some[0]])]:
-                found[rank].append(rows)
-    return {rank: parts[0] for rank, parts in found.items()}

@@ -6,31 +6,17 @@ well-kept parsers, so they are parsed message by message, and only in flows whos
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
 
 from sensor.decode.packets import Transport
+from sensor.events.message import Said
+
+__all__ = ["MOST_BODY", "MOST_HELD", "MOST_OPEN", "Application", "Conversation", "Said"]
 
 MOST_BODY = 102_400  # bytes of a body that rules look at: what Suricata looks at by default
 MOST_HELD = 65_536  # bytes a conversation may hold of a message that is not yet whole, in each direction
 MOST_OPEN = 64  # requests of one conversation that wait for an answer
-
-
-@dataclass(slots=True)
-class Said:
-    """One message, or as much of it as there will be.
-
-    to_server: whether the client says it. buffers: by sticky buffer's name (see detectors/signature/buffer_keywords.py), every value that it has in this message.
-    facts: by keyword's name, the integers and texts that keywords other than buffers ask for; a tuple where there are several. about: what the event says, by
-    ECS key or tapsight.<protocol>.<name>. transaction: counts a conversation's transactions from 0; an answer has its request's.
-    """
-
-    to_server: bool
-    buffers: dict[str, Sequence[bytes]] = field(default_factory=dict)
-    facts: dict[str, int | str | tuple[int | str, ...]] = field(default_factory=dict)
-    about: dict[str, Any] = field(default_factory=dict)
-    transaction: int = 0
 
 
 class Conversation:

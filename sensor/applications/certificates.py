@@ -67,7 +67,7 @@ def say_certificates(said: Said, chain: list[bytes]) -> None:
             warnings.simplefilter("ignore")  # what a library thinks of a certificate that is not ours to mend
             _say_contents(said, side, first)
     except Exception:  # noqa: BLE001 the bytes are hostile, and a library may find anything in them
-        said.about[f"tapsight.{side}.certificate_unreadable"] = True
+        said.about[f"{side}.certificate_unreadable"] = True
 
 
 def _say_contents(said: Said, side: str, der: bytes) -> None:

@@ -3,58 +3,63 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from sensor.applications.application import Application, Conversation, Said
+from sensor.applications.application import Application, Conversation
+from sensor.columns import Array
 from sensor.decode.packets import Transport
+from sensor.events.message import Message, Said
 from sensor.events.seen import APART, Seen
+from sensor.events.vocabulary import Trust
 
 MOST_CONVERSATIONS = 65_536
+ONE_SIDED = 8  # packets of one side without any of the other, after which what it says is labelled so
 MOST_HEAD = 2_048  # bytes after which a conversation that is none yet is none
-
-
-@dataclass(frozen=True)
-class Message:
-    """What was said, in which flow, and the packet that completed it: its row in the batch (0 at a flow's end), frame and time."""
-
-    application: str
-    said: Said
-    flow: int
-    row: int
-    frame: int
-    ts_ns: int
 
 
 @dataclass
 class Open:
-    """A flow that is listened to: its parser, once it is known, or what was said until then. last: frame and time of what was fed last."""
+    """A flow that is listened to: its parser, once it is known, or what was said until then. last: frame and time of what was fed last; fed: how often
+    each side was heard, server first; count: messages."""
 
     parser: Conversation | None = None
     head: list[tuple[bool, bytes]] = field(default_factory=list)
     last: tuple[int, int] = (0, 0)
+    fed: list[int] = field(default_factory=lambda: [0, 0])
+    count: int = 0
+
+    def hear(self, to_server: bool, frame: int, ts_ns: int) -> None:
+        """The next packet."""
+        self.fed[to_server] += 1
+        self.last = frame, ts_ns
+
+    def messages(self, name: str, flow: int, row: int, said: Iterable[Said]) -> Iterator[Message]:
+        """What was said with the last packet."""
+        for each in said:
+            is_alone = self.fed[each.to_server] >= ONE_SIDED and not self.fed[not each.to_server]
+            yield Message(name, each, flow, row, *self.last, Trust.ONE_SIDED if is_alone else Trust.COMPLETE, self.count)
+            self.count += 1
 
 
 class Conversations:
-    """Feeds parsers. spoken: by piece of the last batch, the place in `applications` of what it is part of, counted from 1; 0 where that was not known by then.
+    """Feeds parsers.
 
-    number, done: by flow its application, as in `spoken`, and whether nothing is left to parse. evicted: conversations that were forgotten before their end
-    because there were too many.
+    number, done: by flow the place in `applications` of what it speaks, counted from 1 (0: not known), and whether nothing is left to parse. evicted:
+    conversations that were forgotten before their end because there were too many. broken: those that their parser could make no sense of from somewhere on.
     """
 
     def __init__(self, applications: tuple[Application, ...], most: int = MOST_CONVERSATIONS) -> None:
-        self.applications, self.most, self.evicted = applications, most, 0
+        self.applications, self.most, self.evicted, self.broken = applications, most, 0, 0
         self.open: OrderedDict[int, Open] = OrderedDict()  # by conversation
-        self.spoken = np.zeros(0, np.int64)
         self.number, self.done = np.zeros(0, np.int64), np.zeros(0, np.bool_)
         self.transports = {transport for application in applications for transport in application.ports}
 
     def messages(self, seen: Seen) -> list[Message]:
-        """What this batch says."""
-        self.spoken = np.zeros(len(seen.inspected.pieces) if seen.inspected else 0, np.int64)
-        if not self.applications or seen.inspected is None:
+        """What this batch says. Says of each piece and of each flow that is over, too, what it is part of."""
+        if seen.inspected is None:
             return []
         if len(self.done) < (flows := len(seen.flows["conversation"])):
             self.number, self.done = (np.concatenate((column, np.zeros(flows - len(column), column.dtype))) for column in (self.number, self.done))
@@ -73,7 +78,7 @@ class Conversations:
             ),
         ]
         columns = [np.concatenate(pair) for pair in zip(*parts, strict=True)]
-        self.spoken[:] = self.number[pieces.flow]  # of those that are done; the others' follows
+        spoken = seen.inspected.spoken = self.number[pieces.flow]  # of those that are done; the others' follows
         order = np.argsort(columns[0], kind="stable")
         order = order[~self.done[columns[1][order]]]
         found: list[Message] = []
@@ -81,20 +86,26 @@ class Conversations:
             if not self.done[flow]:
                 key = int(c["conversation"][flow])
                 each = self._opened(key, flow)
-                each.last = frame, ts_ns
+                each.hear(to_server, frame, ts_ns)
                 transport = Transport(int(c["transport"][flow]))
                 port = int(c["b_port" if c["server_is_b"][flow] else "a_port"][flow])
-                heard = self._feed(each, flow, to_server, data[at:end].tobytes(), transport, port, apart=apart)
-                found += [Message(self._name(flow), said, flow, row, frame, ts_ns) for said in heard]
+                heard = list(self._feed(each, flow, to_server, data[at:end].tobytes(), transport, port, apart=apart))  # which may tell what it is
+                found += each.messages(self._name(flow), flow, row, heard)
                 if self.done[flow]:
+                    self.broken += each.parser is not None
                     del self.open[key]
             if piece >= 0:
-                self.spoken[piece] = self.number[flow]
+                spoken[piece] = self.number[flow]
         for flow, key in zip(seen.over["flow"].tolist(), seen.over["conversation"].tolist(), strict=True):
             last = self.open.get(key)
             if last is not None and last.parser is not None:
-                found += [Message(self._name(flow), said, flow, 0, *last.last) for said in last.parser.close()]
+                found += last.messages(self._name(flow), flow, 0, last.parser.close())
         return found
+
+    def spoken(self, over: Mapping[str, Array], count: int) -> Array:
+        """What flows that are over spoke, by number: of a protocol, or `count` and the place in `applications` where it was one of those."""
+        application = self.number[over["flow"]]
+        return np.where((over["protocol"] > 0) & (over["protocol"] <= count) | (application == 0), over["protocol"], count + application)
 
     def forget(self, seen: Seen) -> None:
         """Flows that are over: their numbers will be others'."""
@@ -102,6 +113,12 @@ class Conversations:
             self.done[seen.over["flow"]], self.number[seen.over["flow"]] = False, 0
         for key in seen.over["conversation"].tolist() if self.open else ():
             self.open.pop(key, None)
+
+    def report(self, events: Mapping[str, int]) -> dict[str, int]:
+        """How many events there were of each application, and how many conversations could not be followed to their end."""
+        names = dict.fromkeys(application.name for application in self.applications)
+        counts = {name: events.get(name, 0) for name in names} | {"conversations_broken": self.broken, "conversations_evicted": self.evicted}
+        return {name: count for name, count in counts.items() if count}
 
     def _name(self, flow: int) -> str:
         return self.applications[int(self.number[flow]) - 1].name

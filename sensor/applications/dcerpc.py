@@ -121,7 +121,7 @@ class Dcerpc(Framed):
         order: Literal["little", "big"] = byte_order(data)
         kind, flags = Pdu(data[2]), data[3]
         call = int.from_bytes(data[12:16], order)
-        said = Said(to_server, facts={"dce.byte_order": order}, about={"tapsight.dcerpc.type": kind.name.lower(), "tapsight.dcerpc.call_id": call})
+        said = Said(to_server, facts={"dce.byte_order": order}, about={"dcerpc.type": kind.name.lower(), "dcerpc.call_id": call})
         n_auth = int.from_bytes(data[10:12], order)
         trailer = n_auth + 8 if n_auth else 0  # C706 13.2.6.1
         cursor = Cursor(data, HEADER, int.from_bytes(data[8:10], order) - trailer)
@@ -135,7 +135,7 @@ class Dcerpc(Framed):
                     self._accept(cursor, order, said)
                 case Pdu.BIND_NAK:
                     said.transaction = self._transactions.of((id(self), "bind", call))
-                    said.about["tapsight.dcerpc.status"] = int.from_bytes(cursor.take(2), order)
+                    said.about["dcerpc.status"] = int.from_bytes(cursor.take(2), order)
                 case Pdu.REQUEST:
                     yield from self._request(cursor, order, said, call, flags)
                     return
@@ -145,7 +145,7 @@ class Dcerpc(Framed):
                 case _:
                     said.transaction = self._transactions.begin()
         except EOFError as error:
-            said.about["tapsight.dcerpc.problem"] = str(error)
+            said.about["dcerpc.problem"] = str(error)
         yield said
 
     def _offer(self, cursor: Cursor, order: Literal["little", "big"], said: Said) -> None:
@@ -155,7 +155,7 @@ class Dcerpc(Framed):
         cursor.skip(3)
         self._offered.clear()
         interfaces: list[str] = []
-        said.about["tapsight.dcerpc.interface"] = interfaces
+        said.about["dcerpc.interface"] = interfaces
         for _ in range(min(count, MOST_CONTEXTS)):
             context = int.from_bytes(cursor.take(2), order)
             n_transfer = cursor.big(1)
@@ -172,7 +172,7 @@ class Dcerpc(Framed):
         cursor.skip(8)
         n_address = int.from_bytes(cursor.take(2), order)
         if address := cursor.take(n_address).rstrip(b"\0"):
-            said.about["tapsight.dcerpc.secondary_address"] = address.decode("utf-8", "backslashreplace")
+            said.about["dcerpc.secondary_address"] = address.decode("utf-8", "backslashreplace")
         cursor.skip(-(cursor.at) % 4)  # aligned to the PDU, which the header begins
         count = cursor.big(1)
         cursor.skip(3)
@@ -196,9 +196,9 @@ class Dcerpc(Framed):
     def _response(self, cursor: Cursor, order: Literal["little", "big"], said: Said, call: int, flags: int) -> Iterator[Said]:
         """C706 12.6.4.10 and 12.6.4.7: a fault has its status where the stub data begins."""
         cursor.skip(8)
-        is_fault = said.about["tapsight.dcerpc.type"] == "fault"
+        is_fault = said.about["dcerpc.type"] == "fault"
         if is_fault:
-            said.about["tapsight.dcerpc.status"] = int.from_bytes(cursor.take(4), order)
+            said.about["dcerpc.status"] = int.from_bytes(cursor.take(4), order)
             cursor.skip(min(4, cursor.left))
         open_call = self._calls.get(call) or Call("", -1, self._transactions.begin())
         if flags & LAST or is_fault:
@@ -219,10 +219,10 @@ class Dcerpc(Framed):
         if open_call.interface:
             said.facts["dce_iface"] = open_call.interface
             name = open_call.interface.partition(",")[0]
-            said.about["tapsight.dcerpc.interface"] = [ABSTRACT.get(name, name)]
+            said.about["dcerpc.interface"] = [ABSTRACT.get(name, name)]
         if open_call.opnum >= 0:
             said.facts["dce_opnum"] = said.facts["dce.opnum.number"] = open_call.opnum
-            said.about["tapsight.dcerpc.opnum"] = open_call.opnum
+            said.about["dcerpc.opnum"] = open_call.opnum
         said.transaction = open_call.transaction
         yield said
 

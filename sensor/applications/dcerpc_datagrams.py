@@ -62,9 +62,9 @@ class DcerpcDatagrams(Conversation):
         said = Said(to_server, transaction=call.transaction)
         said.facts = {"dce_iface": call.interface, "dce_opnum": call.opnum, "dce.opnum.number": call.opnum, "dce.byte_order": order}
         name = call.interface.partition(",")[0]
-        said.about = {"tapsight.dcerpc.type": kind.name.lower(), "tapsight.dcerpc.interface": [NAMES.get(name, name)], "tapsight.dcerpc.opnum": call.opnum}
+        said.about = {"dcerpc.type": kind.name.lower(), "dcerpc.interface": [NAMES.get(name, name)], "dcerpc.opnum": call.opnum}
         if kind in (Pdu.FAULT, Pdu.REJECT) and len(stub) >= 4:
-            said.about["tapsight.dcerpc.status"] = int.from_bytes(stub[:4], order)
+            said.about["dcerpc.status"] = int.from_bytes(stub[:4], order)
         elif stub:
             said.buffers["dce.stub_data"] = [stub]
         return said

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 from sensor.applications.application import Application, Conversation, Said
 from sensor.applications.reading import Cursor, Framed, Transactions, text
 from sensor.decode.packets import Transport
+from sensor.events.vocabulary import Action
 
 MOST_RECORDS = 512  # that are read of one message
 MOST_ANSWERS = 64  # that an event tells
@@ -169,7 +170,7 @@ def about(message: Message) -> dict[str, Any]:
         addresses = [shown(record) for record in answers[:MOST_ANSWERS] if record.type in (1, 28)]
         found |= {"dns.resolved_ip": [each for each in addresses if each]} if any(addresses) else {}
     if message.problem:
-        found["tapsight.dns.problem"] = message.problem
+        found["dns.problem"] = message.problem
     return found
 
 
@@ -195,7 +196,8 @@ def said(message: Message, prefix: str, to_server: bool, transaction: int) -> Sa
                 buffers["dns.query"] = names["queries"]
         if names["answers"]:
             buffers["dns.answer.name"] = names["answers"]
-    found = Said(to_server, dict(buffers), about=about(message), transaction=transaction)
+    found = Said(to_server, dict(buffers), about=about(message), transaction=transaction, action=Action.DISCOVER)
+    found.failed = message.is_answer and bool(message.flags & 15)
     if prefix == "dns":
         kinds = tuple(record.type for record in message.sections[int(message.is_answer)])
         found.facts = {"dns.opcode": message.flags >> 11 & 15, "dns.rcode": message.flags & 15, "dns.rrtype": kinds}

@@ -11,8 +11,11 @@ from sensor.applications.application import MOST_OPEN, Application, Conversation
 from sensor.applications.files import text
 from sensor.applications.lines import Lines
 from sensor.decode.packets import Transport
+from sensor.events.vocabulary import Action
 
 MOST_REPLY_LINES = 256  # of one reply
+FILE_COMMANDS = frozenset((b"RETR", b"STOR", b"STOU", b"APPE", b"DELE", b"RNFR", b"RNTO", b"LIST", b"NLST", b"MLSD", b"MLST", b"MKD", b"RMD", b"SIZE", b"MDTM"))
+LOGON_COMMANDS = frozenset((b"USER", b"PASS", b"ACCT", b"AUTH"))
 _COMMAND = re.compile(rb"[A-Za-z]{3,8}(?= |$)")
 _REPLY = re.compile(rb"([1-6]\d\d)([ -])(.*)", re.DOTALL)
 _SIX = re.compile(rb"(\d{1,3}),(\d{1,3}),(\d{1,3}),(\d{1,3}),(\d{1,3}),(\d{1,3})")
@@ -80,11 +83,12 @@ class FtpConversation(Conversation):
             return
         name, data = found[0].upper(), line[found.end() + 1 :].rstrip(b" ")
         said = Said(True, {"ftp.command": [name]}, transaction=self._n_transactions)
-        said.about["tapsight.ftp.command"] = text(name)
+        said.about["ftp.command"] = text(name)
+        said.action = Action.FILE_ACCESS if name in FILE_COMMANDS else Action.AUTHENTICATE if name in LOGON_COMMANDS else Action.OTHER
         if data:
             said.buffers["ftp.command_data"] = [data]
             if name != b"PASS":
-                said.about["tapsight.ftp.command_data"] = text(data)
+                said.about["ftp.command_data"] = text(data)
         if name in (b"PORT", b"EPRT"):
             self._say_announced(said, announced(data, is_reply=False), "active")
         self._open.append((self._n_transactions, name))
@@ -118,7 +122,7 @@ class FtpConversation(Conversation):
             transaction, command = self._open[0] if is_interim else self._open.popleft()
         texts = [each for _, each in lines]
         said = Said(False, {"ftp.reply": texts, "ftp.completion_code": [code]}, transaction=transaction)
-        said.about = {"tapsight.ftp.code": int(code), "tapsight.ftp.reply": text(texts[0])}
+        said.about, said.failed = {"ftp.code": int(code), "ftp.reply": text(texts[0])}, code >= b"4"
         if code in (b"227", b"229"):
             self._say_announced(said, announced(texts[-1], is_reply=True), "passive")
         yield said
@@ -131,9 +135,9 @@ class FtpConversation(Conversation):
         if not where:
             return
         said.facts |= {"ftp.dynamic_port": where["port"], "ftp.mode": mode}
-        said.about |= {"tapsight.ftp.data_port": where["port"], "tapsight.ftp.mode": mode}
+        said.about |= {"ftp.data_port": where["port"], "ftp.mode": mode}
         if where["address"]:
-            said.about["tapsight.ftp.data_address"] = where["address"]
+            said.about["ftp.data_address"] = where["address"]
             if mode == "active":
                 said.facts["ftpbounce"] = where["address"]
 

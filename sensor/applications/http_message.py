@@ -172,7 +172,7 @@ def said_of_request(head: Head) -> tuple[Said, Request]:
         said.buffers["http.host.raw"] = [raw]
     about: dict[str, Any] = {"http.request.method": text(request.method), "url.original": text(request.uri), "http.version": _version(request.protocol)}
     pairs = {
-        "url.path": request.path, "url.query": request.query, "url.domain": name, "destination.domain": name,
+        "url.path": request.path, "url.query": request.query, "url.domain": name,
         "user_agent.original": head.value(b"user-agent"), "http.request.referrer": head.value(b"referer"), "http.request.mime_type": _mime(head),
     }  # fmt: skip
     said.about = about | {key: text(value) for key, value in pairs.items() if value}
@@ -201,5 +201,6 @@ def said_of_response(head: Head) -> tuple[Said, int]:
     said.about = {"http.version": _version(protocol)}
     if status:
         said.about["http.response.status_code"] = status
-    said.about |= {key: text(value) for key, value in (("http.response.mime_type", _mime(head)), ("tapsight.http.server", head.value(b"server"))) if value}
+        said.failed = status >= 400
+    said.about |= {key: text(value) for key, value in (("http.response.mime_type", _mime(head)), ("http.server", head.value(b"server"))) if value}
     return said, status

@@ -41,7 +41,7 @@ def say_mail(said: Said, mail: bytes, is_whole: bool) -> None:
         parts = list(_parts(mail))
     except Exception:  # noqa: BLE001 the bytes are hostile, and a library may find anything in them
         parts = []
-        said.about["tapsight.smtp.mail_unreadable"] = True
+        said.about["smtp.mail_unreadable"] = True
     files: list[tuple[bytes, Passing, bool]] = []
     urls: dict[bytes, None] = {}
     for number, (name, kind, content) in enumerate(parts):

@@ -18,6 +18,7 @@ from typing import ClassVar
 from sensor.applications.application import Application, Conversation, Said
 from sensor.applications.reading import Cursor, Framed, Transactions, text
 from sensor.decode.packets import Transport
+from sensor.events.vocabulary import Action
 
 MOST_TOPICS = 100  # of one SUBSCRIBE that rules look at: what Suricata looks at by default
 
@@ -42,6 +43,10 @@ class Packet(IntEnum):
     AUTH = 15
 
 
+ACTIONS = {
+    Packet.CONNECT: Action.CONNECT, Packet.CONNACK: Action.CONNECT, Packet.DISCONNECT: Action.CONNECT, Packet.PINGREQ: Action.CONNECT,
+    Packet.PINGRESP: Action.CONNECT, Packet.PUBLISH: Action.REPORT, Packet.AUTH: Action.AUTHENTICATE,
+}  # fmt: skip
 FLAGS = {8: "dup", 1: "retain"}
 CONNECT_FLAGS = {0x80: "username", 0x40: "password", 0x20: "will_retain", 0x04: "will", 0x02: "clean_session"}  # 3.1.2.3
 FIXED_FLAGS = {Packet.PUBREL: 2, Packet.SUBSCRIBE: 2, Packet.UNSUBSCRIBE: 2}  # table 2-2; of others 0, but of PUBLISH
@@ -96,16 +101,17 @@ class Mqtt(Framed):
         assert length is not None
         said = Said(to_server, facts={"mqtt.type": int(kind), "mqtt.qos": data[0] >> 1 & 3})
         said.facts["mqtt.flags"] = tuple(name for bit, name in FLAGS.items() if data[0] & bit)
-        said.about["tapsight.mqtt.type"] = kind.name.lower()
+        said.about["mqtt.type"] = kind.name.lower()
+        said.action = ACTIONS.get(kind, Action.OTHER)
         cursor = Cursor(data, length[1])
         identifier = -1
         try:
             if (read := self._readers.get(kind)) is not None:
                 identifier = read(self, cursor, said)
         except EOFError as error:
-            said.about["tapsight.mqtt.problem"] = str(error)
+            said.about["mqtt.problem"] = str(error)
         if self._version:
-            said.facts["mqtt.protocol_version"] = said.about["tapsight.mqtt.protocol_version"] = self._version
+            said.facts["mqtt.protocol_version"] = said.about["mqtt.protocol_version"] = self._version
         said.transaction = self._transaction(to_server, kind, data[0] >> 1 & 3, identifier)
         yield said
 
@@ -134,13 +140,13 @@ class Mqtt(Framed):
         self._version = cursor.big(1) & 0x7F  # a bridge sets the first bit
         flags = cursor.big(1)
         names = [name for bit, name in CONNECT_FLAGS.items() if flags & bit]
-        said.facts["mqtt.connect.flags"], said.about["tapsight.mqtt.connect_flags"] = tuple(names), names
-        said.about["tapsight.mqtt.keep_alive"] = cursor.big(2)
+        said.facts["mqtt.connect.flags"], said.about["mqtt.connect_flags"] = tuple(names), names
+        said.about["mqtt.keep_alive"] = cursor.big(2)
         self._properties(cursor)
-        put(said, "clientid", string(cursor), "tapsight.mqtt.client_id")
+        put(said, "clientid", string(cursor), "mqtt.client_id")
         if flags & 4:
             self._properties(cursor)
-            put(said, "willtopic", string(cursor), "tapsight.mqtt.will_topic")
+            put(said, "willtopic", string(cursor), "mqtt.will_topic")
             put(said, "willmessage", string(cursor))
         if flags & 0x80:
             put(said, "username", string(cursor), "user.name")
@@ -158,7 +164,7 @@ class Mqtt(Framed):
         """3.3."""
         if topic := string(cursor):
             said.buffers["mqtt.publish.topic"] = [topic]
-            said.about["tapsight.mqtt.topic"] = [text(topic)]
+            said.about["mqtt.topic"] = [text(topic)]
         identifier = cursor.big(2) if said.facts["mqtt.qos"] else -1
         self._properties(cursor)
         if message := cursor.rest():
@@ -185,7 +191,7 @@ class Mqtt(Framed):
         finally:
             if topics:
                 said.buffers["mqtt.subscribe.topic" if is_subscribe else "mqtt.unsubscribe.topic"] = topics
-                said.about["tapsight.mqtt.topic"] = [text(each) for each in topics]
+                said.about["mqtt.topic"] = [text(each) for each in topics]
         return identifier
 
     def _suback(self, cursor: Cursor, said: Said) -> int:
@@ -194,7 +200,7 @@ class Mqtt(Framed):
         self._properties(cursor)
         if codes := tuple(cursor.rest()[:MOST_TOPICS]):
             said.facts["mqtt.reason_code"] = codes
-            said.about["tapsight.mqtt.reason_code"] = list(codes)
+            said.about["mqtt.reason_code"] = list(codes)
         return identifier
 
     def _end(self, cursor: Cursor, said: Said) -> int:
@@ -223,8 +229,9 @@ def put(said: Said, name: str, value: bytes, key: str = "") -> None:
 
 
 def reason(said: Said, code: int) -> None:
+    said.failed = code >= 0x80 or (said.facts["mqtt.type"] == Packet.CONNACK and code > 0)  # 3.1.1 counts refusals from 1
     said.facts["mqtt.reason_code"] = code
-    said.about["tapsight.mqtt.reason_code"] = [code]
+    said.about["mqtt.reason_code"] = [code]
 
 
 class MqttOverTcp(Application):

@@ -39,10 +39,10 @@ class SipConversation(Conversation):
         said = Said(to_server)
         if request:
             said.buffers = {"sip.method": [request[1]], "sip.uri": [request[2]], "sip.request_line": [head.line], "sip.protocol": [request[3]]}
-            said.about = {"tapsight.sip.method": text(request[1]), "tapsight.sip.uri": text(request[2])}
+            said.about = {"sip.method": text(request[1]), "sip.uri": text(request[2])}
         elif response:
             said.buffers = {"sip.response_line": [head.line], "sip.protocol": [response[1]], "sip.stat_code": [response[2]]}
-            said.about = {"tapsight.sip.status_code": int(response[2])}
+            said.about = {"sip.status_code": int(response[2])}
             if response[3]:
                 said.buffers["sip.stat_msg"] = [response[3]]
         else:  # keep-alives (RFC 5626 3.5.1), noise: the next datagram may be one again
@@ -50,7 +50,7 @@ class SipConversation(Conversation):
         for name, value in head.values.items():
             if name in _FIELDS:
                 said.buffers[_FIELDS[name]] = [value]
-        for key, buffer in (("tapsight.sip.from", "sip.from"), ("tapsight.sip.to", "sip.to"), ("user_agent.original", "sip.user_agent")):
+        for key, buffer in (("sip.from", "sip.from"), ("sip.to", "sip.to"), ("user_agent.original", "sip.user_agent")):
             if buffer in said.buffers:
                 said.about[key] = text(bytes(said.buffers[buffer][0]))
         said.transaction = self._transaction((head.value(b"cseq"), head.value(b"call-id") or head.value(b"i")))

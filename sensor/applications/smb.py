@@ -51,7 +51,7 @@ class Smb(Framed):
                 if magic not in self._hidden:  # said once: nothing more is known of the others
                     self._hidden.add(magic)
                     how = "encrypted" if magic == ENCRYPTED else "compressed"
-                    yield Said(to_server, facts={"smb.version": "2"}, about={"tapsight.smb.command": how}, transaction=self._session.transactions.begin())
+                    yield Said(to_server, facts={"smb.version": "2"}, about={"smb.command": how}, transaction=self._session.transactions.begin())
             case _:
                 raise ValueError("no message of SMB")
 

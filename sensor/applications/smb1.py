@@ -8,7 +8,7 @@ from typing import ClassVar, NamedTuple
 
 from sensor.applications.application import Said
 from sensor.applications.reading import keep, text
-from sensor.applications.smb_session import Pending, Session, ntlm, number, unicode
+from sensor.applications.smb_session import Pending, Session, action_of, is_error, ntlm, number, unicode
 
 MAGIC = b"\xffSMB"
 HEADER = 32  # 2.2.3.1
@@ -99,10 +99,12 @@ class Smb1:
         key = (number(data, 12, 2), number(data, 26, 2), number(data, 30, 2))  # PID and MID
         pending = self._session.answered(key) if is_answer else self._session.request(key)
         said = Said(to_server, facts={"smb.version": "1"}, transaction=pending.transaction)
-        said.about["tapsight.smb.command"] = self._names(code)
+        said.about["smb.command"] = self._names(code)
+        said.action = action_of(said.about["smb.command"])
         status = number(data, 5, 4)
         if is_answer:
-            said.about["tapsight.smb.status"] = f"0x{status:08x}"
+            said.about["smb.status"] = f"0x{status:08x}"
+            said.failed = is_error(status)
         self._session.about_share(said, number(data, 24, 2))
         inner: list[Said] = []
         try:
@@ -111,7 +113,7 @@ class Smb1:
                 if read:
                     inner += read(self, said, block, pending)
         except EOFError as error:
-            said.about["tapsight.smb.problem"] = str(error)
+            said.about["smb.problem"] = str(error)
         yield said
         yield from inner
 
@@ -122,7 +124,7 @@ class Smb1:
     def _negotiate(self, said: Said, block: Block, _pending: Pending) -> Iterator[Said]:
         """2.2.4.52."""
         dialects = block.message[block.data : block.end].split(b"\x02")[1:33]
-        said.about["tapsight.smb.dialects"] = [text(each.partition(b"\0")[0]) for each in dialects]
+        said.about["smb.dialects"] = [text(each.partition(b"\0")[0]) for each in dialects]
         return iter(())
 
     def _logon(self, said: Said, block: Block, _pending: Pending) -> Iterator[Said]:
@@ -157,7 +159,7 @@ class Smb1:
     def _system(said: Said, texts: list[bytes], side: str) -> None:
         """What a side says of its own system."""
         if texts and texts[0]:
-            said.about[f"tapsight.smb.{side}_os"] = text(texts[0])
+            said.about[f"smb.{side}_os"] = text(texts[0])
 
     def _connect(self, said: Said, block: Block, pending: Pending) -> Iterator[Said]:
         """2.2.4.55."""
@@ -172,7 +174,7 @@ class Smb1:
             keep(self._session.shares, block.tree, pending.name)
             self._session.about_share(said, block.tree)
         if service := block.strings(block.data, 1, is_unicode=False):
-            said.about["tapsight.smb.share_type"] = text(service[0])
+            said.about["smb.share_type"] = text(service[0])
         return iter(())
 
     def _create(self, said: Said, block: Block, pending: Pending) -> Iterator[Said]:
@@ -238,7 +240,7 @@ class Smb1:
         return self._in_pipe(said, block, pending.file, block.word(14), block.word(12)) if block.n_words >= 10 else iter(())
 
     def _in_pipe(self, said: Said, block: Block, file: object, at: int, size: int) -> Iterator[Said]:
-        said.about["tapsight.smb.n_bytes"] = size
+        said.about["smb.n_bytes"] = size
         if not size or at < HEADER or file is None:
             return iter(())
         return self._session.pipe(said.to_server, file, block.tree, block.message[at : at + size], size, "1")

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from sensor.applications.application import MOST_OPEN, Said
 from sensor.applications.reading import keep
-from sensor.applications.smb_session import Pending, Session, ntlm, number, unicode
+from sensor.applications.smb_session import Pending, Session, action_of, is_error, ntlm, number, unicode
 
 MAGIC = b"\xfeSMB"
 HEADER = 64  # 2.2.1
@@ -72,9 +72,11 @@ class Smb2:
         code, is_answer, message_id = number(data, 12, 2), bool(data[16] & RESPONSE), number(data, 24, 8)
         status, tree = number(data, 8, 4), 0 if data[16] & 2 else number(data, 36, 4)
         command = COMMANDS.get(code)
-        said = Said(to_server, facts={"smb.version": "2"}, about={"tapsight.smb.command": command.name.lower() if command is not None else str(code)})
+        said = Said(to_server, facts={"smb.version": "2"}, about={"smb.command": command.name.lower() if command is not None else str(code)})
+        said.action = action_of(said.about["smb.command"])
         if is_answer:
-            said.about["tapsight.smb.status"] = f"0x{status:08x}"
+            said.about["smb.status"] = f"0x{status:08x}"
+            said.failed = is_error(status)
             pending = self._session.answered(message_id, last=status != STATUS_PENDING)
         else:
             pending = self._session.request(message_id)
@@ -86,7 +88,7 @@ class Smb2:
             try:
                 inner += read(self, said, data, pending)
             except EOFError as error:
-                said.about["tapsight.smb.problem"] = str(error)
+                said.about["smb.problem"] = str(error)
         yield said
         yield from inner
 
@@ -94,13 +96,13 @@ class Smb2:
         """2.2.3."""
         count = min(number(data, 66, 2), 16)
         found = [number(data, 100 + 2 * i, 2) for i in range(count)]
-        said.about["tapsight.smb.dialects"] = [DIALECTS.get(each, hex(each)) for each in found]
+        said.about["smb.dialects"] = [DIALECTS.get(each, hex(each)) for each in found]
         return iter(())
 
     def _negotiated(self, said: Said, data: bytes, _pending: Pending) -> Iterator[Said]:
         """2.2.4."""
         dialect = number(data, 68, 2)
-        said.about["tapsight.smb.dialect"] = DIALECTS.get(dialect, hex(dialect))
+        said.about["smb.dialect"] = DIALECTS.get(dialect, hex(dialect))
         return iter(())
 
     def _logon(self, said: Said, data: bytes, _pending: Pending) -> Iterator[Said]:
@@ -124,7 +126,7 @@ class Smb2:
         if pending.name:
             keep(self._session.shares, number(data, 36, 4), pending.name)
             self._session.about_share(said, number(data, 36, 4))
-        said.about["tapsight.smb.share_type"] = {1: "disk", 2: "pipe", 3: "print"}.get(number(data, 66, 1), "other")
+        said.about["smb.share_type"] = {1: "disk", 2: "pipe", 3: "print"}.get(number(data, 66, 1), "other")
         return iter(())
 
     def _create(self, said: Said, data: bytes, pending: Pending) -> Iterator[Said]:
@@ -164,7 +166,7 @@ class Smb2:
     def _control(self, said: Said, data: bytes, pending: Pending) -> Iterator[Said]:
         """2.2.31."""
         code = number(data, 68, 4)
-        said.about["tapsight.smb.control_code"] = f"0x{code:08x}"
+        said.about["smb.control_code"] = f"0x{code:08x}"
         pending.file = self._file(said, data, 72)
         return self._in_pipe(said, data, pending.file, number(data, 88, 4), number(data, 92, 4)) if code == PIPE_TRANSCEIVE else iter(())
 
@@ -180,7 +182,7 @@ class Smb2:
         return data[at : at + 16]
 
     def _in_pipe(self, said: Said, data: bytes, file: object, at: int, size: int) -> Iterator[Said]:
-        said.about["tapsight.smb.n_bytes"] = size
+        said.about["smb.n_bytes"] = size
         if not size or at < HEADER or file is None:
             return iter(())
         return self._session.pipe(said.to_server, file, number(data, 36, 4), data[at : at + size], size, "2")

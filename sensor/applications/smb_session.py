@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from sensor.applications.application import MOST_HELD, Said
 from sensor.applications.dcerpc import Dcerpc, size_of
 from sensor.applications.reading import Transactions, keep, text
+from sensor.events.vocabulary import Action
 
 MOST_PIPES = 16  # of one connection that are listened to
 
@@ -65,7 +66,7 @@ class Session:
         if path:
             is_pipe = path.upper().endswith(b"IPC$")
             said.buffers["smb.named_pipe" if is_pipe else "smb.share"] = [path]
-            said.about["tapsight.smb.share"] = text(path)
+            said.about["smb.share"] = text(path)
 
     def opens(self, said: Said, name: bytes) -> None:
         if name:
@@ -78,7 +79,7 @@ class Session:
 
     def about_share(self, said: Said, tree: int) -> None:
         if path := self.shares.get(tree):
-            said.about["tapsight.smb.share"] = text(path)
+            said.about["smb.share"] = text(path)
 
     def pipe(self, to_server: bool, file: Hashable, tree: int, data: bytes, size: int, version: str) -> Iterator[Said]:
         """What one side says in a pipe, `size` bytes of which `data` was captured. Files of disks are none, and what does not begin with DCE/RPC is not either."""
@@ -109,7 +110,7 @@ class Session:
         for each in said:
             each.facts["smb.version"] = version
             if name := self.files.get(file):
-                each.about["tapsight.smb.named_pipe"] = text(name)
+                each.about["smb.named_pipe"] = text(name)
             yield each
 
 
@@ -118,6 +119,25 @@ def _begins(data: bytes) -> bool:
         return len(data) >= 16 and size_of(data) is not None and data[4] in (0x00, 0x10) and data[6:8] == b"\0\0"
     except ValueError:
         return False
+
+
+MORE_PROCESSING_REQUIRED = 0xC0000016
+CONNECTS = ("negotiate", "tree_connect", "tree_disconnect", "logoff", "echo")
+OTHERS = ("cancel", "ioctl", "transaction", "change_notify", "oplock_break")
+
+
+def is_error(status: int) -> bool:
+    """[MS-ERREF] 2.3: severity 3. A logon that goes on is none."""
+    return status >> 30 == 3 and status != MORE_PROCESSING_REQUIRED
+
+
+def action_of(command: str) -> Action:
+    """Logons, connections, and else what is done to files."""
+    if command.startswith("session_setup"):
+        return Action.AUTHENTICATE
+    if command.startswith(CONNECTS):
+        return Action.CONNECT
+    return Action.OTHER if command.startswith((*OTHERS, "0x")) or command.isdigit() else Action.FILE_ACCESS
 
 
 def ntlm(said: Said, blob: bytes) -> None:
@@ -133,7 +153,7 @@ def ntlm(said: Said, blob: bytes) -> None:
             case 3:
                 _authenticate(said, message)
     except EOFError:
-        said.about["tapsight.smb.problem"] = "an NTLM message is cut short"
+        said.about["smb.problem"] = "an NTLM message is cut short"
 
 
 def _field(message: bytes, at: int) -> bytes:
@@ -144,10 +164,10 @@ def _field(message: bytes, at: int) -> bytes:
 def _challenge(said: Said, message: bytes) -> None:
     """[MS-NLMP] 2.2.1.2."""
     flags = number(message, 20, 4)
-    names = {1: "host.hostname", 2: "tapsight.smb.server_domain", 3: "host.name", 4: "tapsight.smb.server_dns_domain"}
+    names = {1: "smb.server_name", 2: "smb.server_domain", 3: "smb.server_dns_name", 4: "smb.server_dns_domain"}
     if flags & 0x02000000 and len(message) >= 56:
         major, minor, build = message[48], message[49], number(message, 50, 2)
-        said.about["host.os.version"] = f"{major}.{minor}.{build}"
+        said.about["smb.server_os_version"] = f"{major}.{minor}.{build}"
     pairs, at = _field(message, 40), 0
     for _ in range(16):
         kind, size = number(pairs, at, 2), number(pairs, at + 2, 2)
@@ -161,7 +181,7 @@ def _challenge(said: Said, message: bytes) -> None:
 def _authenticate(said: Said, message: bytes) -> None:
     """[MS-NLMP] 2.2.1.3."""
     is_unicode = len(message) < 64 or bool(number(message, 60, 4) & 1)
-    for at, buffer, key in ((28, "smb.ntlmssp_domain", "user.domain"), (36, "smb.ntlmssp_user", "user.name"), (44, "", "tapsight.smb.workstation")):
+    for at, buffer, key in ((28, "smb.ntlmssp_domain", "user.domain"), (36, "smb.ntlmssp_user", "user.name"), (44, "", "smb.workstation")):
         value = _field(message, at)
         value = unicode(value) if is_unicode else value.replace(b"\0", b"")
         if value:

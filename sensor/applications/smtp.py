@@ -125,7 +125,7 @@ class SmtpConversation(Conversation):
         code = int(found[1])
         if not self._has_greeted and code == 220:
             self._has_greeted = True
-            yield Said(False, about={"tapsight.smtp.greeting": text(line[4:])}, transaction=self._n_transactions)
+            yield Said(False, about={"smtp.greeting": text(line[4:])}, transaction=self._n_transactions)
         if line[3:4] == b"-":
             return
         if self._wants_tls:
@@ -170,10 +170,10 @@ class SmtpConversation(Conversation):
             for name, values in envelope.items():
                 if values:
                     said.buffers[f"smtp.{name}"] = values
-                    said.about[f"tapsight.smtp.{name}"] = [text(each) for each in values] if name == "rcpt_to" else text(values[0])
+                    said.about[f"smtp.{name}"] = [text(each) for each in values] if name == "rcpt_to" else text(values[0])
             if self._mail:
                 say_mail(said, bytes(self._mail), is_whole and self._size <= MOST_MAIL)
-                said.about["tapsight.smtp.mail_size"] = self._size
+                said.about["smtp.mail_size"] = self._size
             self._is_helo_said = True
             self._n_transactions += 1
             yield said

@@ -10,6 +10,7 @@ from sensor.applications.application import Application, Conversation, Said
 from sensor.applications.files import text
 from sensor.applications.tls_hello import md5, vector
 from sensor.decode.packets import Transport
+from sensor.events.vocabulary import Action
 
 KEXINIT, NEWKEYS = 20, 21  # RFC 4250 4.1.2
 LONGEST_PACKET = 35_000  # RFC 4253 6.1
@@ -83,10 +84,10 @@ class SshConversation(Conversation):
 
     def _version(self, side: _Side, protocol: bytes, software: bytes) -> Iterator[Said]:
         side.has_version = True
-        side.said = Said(side.to_server, {"ssh.proto": [protocol]})
+        side.said = Said(side.to_server, {"ssh.proto": [protocol]}, action=Action.CONNECT)
         is_2 = protocol.startswith(b"2") or protocol == b"1.99"  # RFC 4253 5.1
         side.said.facts["ssh.protoversion"] = (text(protocol), "2_compat") if is_2 else text(protocol)
-        side.said.about = {"tapsight.ssh.version": text(protocol), "tapsight.ssh.software": text(software)}
+        side.said.about = {"ssh.version": text(protocol), "ssh.software": text(software)}
         if software:
             side.said.buffers["ssh.software"] = [software]
         if not is_2:
@@ -125,7 +126,7 @@ def _say_algorithms(said: Said, payload: bytes) -> None:
     name = "ssh.hassh" if said.to_server else "ssh.hassh.server"
     fingerprint = md5(listed)
     said.buffers |= {f"{name}.string": [listed], name: [fingerprint]}
-    said.about["tapsight.ssh.hassh" if said.to_server else "tapsight.ssh.hassh_server"] = fingerprint.decode()
+    said.about["ssh.hassh" if said.to_server else "ssh.hassh_server"] = fingerprint.decode()
 
 
 class Ssh(Application):

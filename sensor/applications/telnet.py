@@ -88,7 +88,7 @@ class TelnetConversation(Conversation):
         line = bytes(side.line)
         side.line.clear()
         if line:
-            yield Said(to_server, {"telnet.data": [line]}, about={"tapsight.telnet.data": text(line)}, transaction=self._n_transactions)
+            yield Said(to_server, {"telnet.data": [line]}, about={"telnet.data": text(line)}, transaction=self._n_transactions)
             self._n_transactions += to_server
 
 

@@ -10,6 +10,7 @@ from sensor.applications.certificates import say_certificates
 from sensor.applications.files import text
 from sensor.applications.tls_hello import Hello, hello_of, md5, old_version, vector, vectors, version_name, word_of_version
 from sensor.decode.packets import Transport
+from sensor.events.vocabulary import Action
 
 CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE, APPLICATION_DATA, HEARTBEAT = 20, 21, 22, 23, 24  # content types
 CLIENT_HELLO, SERVER_HELLO, CERTIFICATE, SERVER_KEY_EXCHANGE, SERVER_HELLO_DONE, CLIENT_KEY_EXCHANGE = 1, 2, 11, 12, 14, 16  # handshake types
@@ -101,7 +102,7 @@ class TlsConversation(Conversation):
         elif kind == HANDSHAKE:
             yield from self._handshake(side, content)
         elif kind == ALERT and len(content) == 2 and content[0] in (1, 2):
-            self._pending(side).about["tapsight.tls.alert"] = content[1]
+            self._pending(side).about["tls.alert"] = content[1]
             yield from side.flush()
         elif kind != CHANGE_CIPHER_SPEC or not self._is_retried:
             yield from side.finish()
@@ -123,7 +124,7 @@ class TlsConversation(Conversation):
 
     def _pending(self, side: _Side) -> Said:
         if side.said is None:
-            side.said = Said(side.to_server)
+            side.said = Said(side.to_server, action=Action.CONNECT)
         return side.said
 
     def _message(self, side: _Side, kind: int, body: bytes) -> Iterator[Said]:
@@ -186,19 +187,19 @@ def _say_client_hello(said: Said, hello: Hello) -> None:
     _say_hello(said, hello)
     ja3 = md5(hello.ja3.encode())
     said.buffers |= {"ja3.string": [hello.ja3.encode()], "ja3.hash": [ja3], "ja4.hash": [hello.ja4.encode()]}
-    said.about |= {"tls.client.ja3": ja3.decode(), "tapsight.tls.ja4": hello.ja4}
+    said.about |= {"tls.client.ja3": ja3.decode(), "tls.ja4": hello.ja4}
     if hello.server_names:
         said.buffers["tls.sni"] = hello.server_names[:1]
         said.about["tls.client.server_name"] = text(hello.server_names[0])
     if hello.alpn:
-        said.about["tapsight.tls.alpn"] = [text(each) for each in hello.alpn]
+        said.about["tls.alpn"] = [text(each) for each in hello.alpn]
 
 
 def _say_server_hello(said: Said, hello: Hello) -> None:
     _say_hello(said, hello)
     ja3 = md5(hello.ja3.encode())
     said.buffers |= {"ja3s.string": [hello.ja3.encode()], "ja3s.hash": [ja3]}
-    said.about |= {"tls.server.ja3s": ja3.decode(), "tapsight.tls.cipher_suite": hello.ciphers[0], "tls.established": not hello.is_retry}
+    said.about |= {"tls.server.ja3s": ja3.decode(), "tls.cipher_suite": hello.ciphers[0], "tls.established": not hello.is_retry}
     if hello.alpn:
         said.about["tls.next_protocol"] = text(hello.alpn[0])
 

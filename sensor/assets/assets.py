@@ -16,7 +16,7 @@ import numpy as np
 from sensor.columns import firsts, heads, order_by
 from sensor.events.address import MAC_HIGH, MAPPED, address_text, mac_text
 from sensor.events.origins import Origins
-from sensor.events.protocol import Protocol
+from sensor.events.protocol import Dataset, Protocol
 from sensor.events.seen import Seen
 from sensor.events.table import Table
 from sensor.events.vocabulary import Action
@@ -86,10 +86,9 @@ class Asset:
         types = {value for name, value in self.attributes if name == "device_type"}
         return bool(types) and types <= IO_DEVICES and "cip_io" not in self.uses
 
-    @property
-    def roles(self) -> list[str]:
-        """What it behaves like."""
-        found, serves, uses = set(), self.serves - PUBLISHED - ANNOUNCED, self.uses - PUBLISHED - ANNOUNCED
+    def roles(self, industrial: frozenset[str]) -> list[str]:
+        """What it behaves like, by the industrial protocols among those that it serves and uses."""
+        found, serves, uses = set(), self.serves & industrial, self.uses & industrial
         if serves & OUTSTATIONS:
             found.add("outstation")
         if serves - OUTSTATIONS:
@@ -106,8 +105,9 @@ class Asset:
 class Assets:
     """Learns from batches. Bounded; `evicted` counts assets that left."""
 
-    def __init__(self, protocols: tuple[Protocol, ...], most: int = MOST) -> None:
-        self.protocols, self.most = protocols, most
+    def __init__(self, datasets: tuple[Dataset, ...], most: int = MOST) -> None:
+        self.datasets, self.most = {dataset.name: dataset for dataset in datasets}, most
+        self.industrial = frozenset(dataset.name for dataset in datasets if isinstance(dataset, Protocol)) - PUBLISHED - ANNOUNCED
         self.known: OrderedDict[tuple[int, int], Asset] = OrderedDict()
         self.shared: OrderedDict[int, set[int]] = OrderedDict()  # MAC -> the addresses that it was seen with
         self.evicted = 0
@@ -133,11 +133,10 @@ class Assets:
             self._flow({name: seen.flows[name][flow] for name in NAMES}, flow, "ab")
         self.met[waiting[answered]] = True
         self.waiting = waiting[~answered & seen.flows["live"][waiting]][-MOST:]
-        for number, protocol in enumerate(self.protocols, 1):
-            if protocol.name in seen.tables:
-                table = seen.tables[protocol.name]
+        for number, (name, dataset) in enumerate(self.datasets.items(), 1):
+            if (table := seen.datasets.get(name)) is not None:
                 self._speak(seen, table, number)
-                self._identify(seen, table, protocol)
+                self._identify(seen, table, dataset)
                 self._engineering(seen, table)
         self._over(seen)
 
@@ -206,12 +205,12 @@ class Assets:
         if len(self.shared) > self.most:
             self.shared.popitem(last=False)
 
-    def _identify(self, seen: Seen, table: Table, protocol: Protocol) -> None:
+    def _identify(self, seen: Seen, table: Table, dataset: Dataset) -> None:
         """What devices say of themselves."""
-        if protocol.identity is None:
+        if dataset.identity is None:
             return
         new = table.is_new
-        for found in protocol.identity(table):
+        for found in dataset.identity(table):
             if new[found.row]:
                 where, asset = self._where(seen, table, found.row), self._end(seen, table, found.row, is_server=found.is_server)
                 for name, value in found.attributes.items():
@@ -278,7 +277,13 @@ class Assets:
             device["model"] = {"name": model.value}
         host: dict[str, Any] = {} if asset.high == MAC_HIGH else {"ip": [asset.address]}
         host |= {"mac": [mac_text(mac) for mac in macs]} if macs else {}
-        own: dict[str, Any] = {"id": asset.address, "address": asset.address, "roles": asset.roles, "serves": sorted(asset.serves), "uses": sorted(asset.uses)}
+        own: dict[str, Any] = {
+            "id": asset.address,
+            "address": asset.address,
+            "roles": asset.roles(self.industrial),
+            "serves": sorted(asset.serves),
+            "uses": sorted(asset.uses),
+        }
         own |= {"packets": asset.packets, "bytes": asset.bytes, "first": _place(asset.first), "last_seen": _time(asset.last_ns), "identity": identity}
         own |= {name: best[name].value for name in ("firmware", "serial", "name") if name in best}
         return {

@@ -49,7 +49,7 @@ class Found:
 def look(capture: str, frame: int) -> Found:
     """Run the pipeline up to the frame, and far enough behind it for everything that it completes."""
     source, batches = open_source(capture)
-    found, pipeline = Found(problems=source.problems), Pipeline()
+    found, pipeline = Found(problems=source.problems), Pipeline(inspect=True)
     decode = pipeline.decoder.decode
 
     def watched(batch: Batch) -> Packets:
@@ -60,7 +60,7 @@ def look(capture: str, frame: int) -> Found:
 
     pipeline.decoder.decode = watched  # type: ignore[method-assign]  # the pipeline's own decoder, looked at on its way
     for seen in pipeline.run(up_to(batches, frame, found)):
-        for table in seen.tables.values():
+        for table in seen.datasets.values():
             found.events += [event(seen, table, row) for row in np.flatnonzero((table.frame == frame) & table.is_new).tolist()]
         found.anomalies += [f"{label(each.kind)} {each.detail}".strip() for each in seen.anomalies if each.frame == frame]
     return found

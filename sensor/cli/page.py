@@ -191,6 +191,7 @@ def _ledger(console: Console, ledger: dict[str, Any], lang: str) -> None:
     for name, entry in ledger["protocols"].items():
         shown = {key: value for key, value in entry.items() if value and key != "anomalies"} | entry["anomalies"]
         _line(console, name, shown, lang)
+    _line(console, "applications", ledger["applications"], lang)
     _line(console, "anomalies", ledger["anomalies"], lang)
     _line(console, "forgotten", ledger["forgotten"], lang)
     for wrong in ledger["imbalance"]:

@@ -21,10 +21,11 @@ def fields(protocol: str | None, style: str, lang: str | None) -> None:
     """List every field with its type, unit, meaning, document key, Wireshark's name for it and keyword in rules."""
     from detectors.signature.keywords import table
     from sensor.cli.signatures import fields as rule_fields
-    from sensor.protocols import PROTOCOLS
+    from sensor.datasets import EVENTS
 
-    keywords = table(rule_fields())
-    names = [each.name for each in PROTOCOLS]
+    columns = rule_fields()  # of applications rules know Suricata's buffers, not these fields
+    keywords = table(columns)
+    names = [each.name for each in EVENTS]
     if protocol is not None and protocol not in names:
         raise click.UsageError(f"no protocol {protocol!r}: there are {', '.join(names)}")
     lang = lang or default_language()
@@ -37,10 +38,10 @@ def fields(protocol: str | None, style: str, lang: str | None) -> None:
             "description": translate(field.about, lang),
             "ecs": field.ecs or f"{each.name}.{field.name}",
             "wireshark": field.wireshark,
-            "keyword": name if (name := f"{each.name}.{field.name}") in keywords else "",
+            "keyword": name if (name := f"{each.name}.{field.name}") in keywords and each.name in columns else "",
             "codes": {code.value: code.name.lower() for code in field.enum} if field.enum else {},
         }
-        for each in PROTOCOLS
+        for each in EVENTS
         if protocol in (None, each.name)
         for field in each.fields
     ]
@@ -52,20 +53,28 @@ def fields(protocol: str | None, style: str, lang: str | None) -> None:
 @lang_option
 def protocols(style: str, lang: str | None) -> None:
     """List the protocols: how each is found, and what it needs and cannot do."""
+    from sensor.applications import APPLICATIONS
+    from sensor.datasets import EVENTS
+    from sensor.decode.packets import Transport
     from sensor.protocols import PROTOCOLS
 
     lang = lang or default_language()
+    ports: dict[str, dict[Transport, set[int]]] = {each.name: {Transport.TCP: set(each.tcp_ports), Transport.UDP: set(each.udp_ports)} for each in PROTOCOLS}
+    for application in APPLICATIONS:
+        for transport, numbers in application.ports.items():
+            ports.setdefault(application.name, {}).setdefault(transport, set()).update(numbers)
+    ethertypes = {each.name: each.ethertypes for each in PROTOCOLS}
     rows = [
         {
             "protocol": each.name,
             "title": each.title,
-            "tcp": list(each.tcp_ports),
-            "udp": list(each.udp_ports),
-            "ethertypes": [f"0x{number:04X}" for number in each.ethertypes],
+            "tcp": sorted(ports[each.name].get(Transport.TCP, ())),
+            "udp": sorted(ports[each.name].get(Transport.UDP, ())),
+            "ethertypes": [f"0x{number:04X}" for number in ethertypes.get(each.name, ())],
             "fields": len(each.fields),
             "limits": translate(each.needs, lang),
         }
-        for each in PROTOCOLS
+        for each in EVENTS
     ]
     show(rows, ("protocol", "title", "tcp", "udp", "ethertypes", "fields", "limits"), style, lang)
 

@@ -12,8 +12,8 @@ import numpy as np
 class Field:
     """One column: from this line come its dtype, document key and mapping, rule keyword, table column, documentation row and comparison with Wireshark.
 
-    dtype: a NumPy number ("u2", "f4"); "bytes" or "text" (bytes that lie in the packets); a number and "[]" (a list per row, "u2[]"); or "object" (rare,
-    irregular: str, list or dict). `wireshark` names the field that says the same, or several that do in turn.
+    dtype: a NumPy number ("u2", "f4"); "bytes" or "text" (bytes that lie in the packets); a number and "[]" (a list per row, "u2[]"); "str" or "str[]" (texts
+    that a parser made); or "object" (rare, irregular: str, list or dict). `wireshark` names the field that says the same, or several that do in turn.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Field:
         """How a column holds it: number, span, list or object."""
         if self.dtype in ("bytes", "text"):
             return "span"
-        if self.dtype == "object":
+        if self.dtype in ("str", "str[]", "object"):
             return "object"
         return "list" if self.dtype.endswith("[]") else "number"
 

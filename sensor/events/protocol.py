@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -48,8 +48,43 @@ def role_unknown(header: Array) -> NDArray[np.int8]:
     return np.zeros(len(header), np.int8)
 
 
+def speaks(client: dict[str, str] | None = None, server: dict[str, str] | None = None) -> Callable[[Table], Iterator[Identity]]:
+    """An identity function for protocols whose text fields say something of the end that sends them: attributes by field, of either end."""
+    said_by = (server or {}, client or {})
+
+    def identity(table: Table) -> Iterator[Identity]:
+        for is_client, fields in enumerate(said_by):
+            for name, attribute in fields.items():
+                column = table.columns.get(name)
+                for row, value in column.items() if isinstance(column, dict) else ():
+                    if value and bool(table.to_server[row]) == bool(is_client):
+                        yield Identity(row, {attribute: str(value)}, is_server=not is_client)
+
+    return identity
+
+
 @dataclass(frozen=True)
-class Protocol:
+class Dataset:
+    """Events of one kind, as tables, documents, the store and assets know them.
+
+    points: every value that a table's events carry, derived when somebody asks. identity: what devices say of themselves. needs: what it cannot do, or needs to
+    see, in one sentence.
+    """
+
+    name: str
+    title: str
+    fields: tuple[Field, ...]
+    points: Callable[[Table], Points] | None = field(default=None, kw_only=True)
+    identity: Callable[[Table], Iterator[Identity]] | None = field(default=None, kw_only=True)
+    needs: str = field(default="", kw_only=True)
+
+    def __post_init__(self) -> None:
+        if len(self.fields) > 64:
+            raise ValueError(f"{self.name}: {len(self.fields)} fields, but a table has bits for 64")
+
+
+@dataclass(frozen=True)
+class Protocol(Dataset):
     """One protocol.
 
     header: the record that every PDU begins with; no PDU is shorter.
@@ -59,13 +94,8 @@ class Protocol:
     decode: the PDUs' events; its second argument is what `state` made, kept from batch to batch and bounded by the protocol itself. Protocols
         that name the same function share what it made: give yours a class of its own. What it had to forget it counts in `evicted`.
     fragments: for protocols whose messages may span PDUs; `pdus.message_at` and `message_end` then say where each message lies.
-    points: every value that a table's events carry, derived when somebody asks. identity: what devices say of themselves.
-    needs: what it cannot do, or needs to see, in one sentence.
     """
 
-    name: str
-    title: str
-    fields: tuple[Field, ...]
     header: np.dtype[Any]
     size: Callable[[Array], Ints]
     decode: Callable[[Pdus, Any], Table]
@@ -76,12 +106,8 @@ class Protocol:
     role: Callable[[Array], NDArray[np.int8]] = role_unknown
     state: Callable[[], Any] = no_state
     fragments: Callable[[Pdus], Fragments] | None = None
-    points: Callable[[Table], Points] | None = None
-    identity: Callable[[Table], Iterator[Identity]] | None = None
-    needs: str = ""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.is_datagram and self.tcp_ports:
             raise ValueError(f"{self.name}: TCP has no datagrams whose end could be a PDU's")
-        if len(self.fields) > 64:
-            raise ValueError(f"{self.name}: {len(self.fields)} fields, but a table has bits for 64")

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensor.columns import Array, Bytes, Ints, Source
+from sensor.events.message import Message
 from sensor.events.table import Pdus, Table
 from sensor.events.vocabulary import Kind
 
@@ -60,11 +61,13 @@ class Inspected:
     established: TCP: no SYN, and no RST of a flow that has shown neither a pure ACK nor data before; UDP: both directions were seen, this packet among them.
     handshake: the same, and of TCP flows a SYN and the other end's SYN+ACK were seen before.
     pieces: bytes of TCP streams that are part of no PDU of a known protocol, in order; notes has APART where one does not go on from the one before.
+    spoken: int64, by piece the application whose conversation it is part of (its place in sensor.applications, counted from 1; 0 where that is not known).
     """
 
     data: Bytes
     packets: dict[str, Array]
     pieces: Pdus
+    spoken: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
 @dataclass
@@ -72,7 +75,8 @@ class Seen:
     """One batch's results.
 
     flows: the flow table's columns by flow number (see streams.flows.COLUMNS): valid until the next batch. started: flows that began in this batch (int32).
-    over: columns of the flows that are over, `flow` among them. packets, bytes: of the batch. inspected: None unless the pipeline was asked for it.
+    over: columns of the flows that are over, `flow` among them. packets, bytes: of the batch. inspected: None unless the pipeline was asked for it; messages:
+    then what applications (HTTP, DNS ...) said; applications: the same as tables.
     """
 
     source: Source
@@ -86,11 +90,20 @@ class Seen:
     arp: Arp
     anomalies: list[AnomalyEvent] = field(default_factory=list)
     inspected: Inspected | None = None
+    messages: list[Message] = field(default_factory=list)
+    applications: dict[str, Table] = field(default_factory=dict)
+
+    @property
+    def datasets(self) -> dict[str, Table]:
+        """All tables."""
+        return self.tables | self.applications
 
     def slices(self) -> Iterator[Seen]:
         """The same, but of the flows that are over at most MOST_OVER at once: a million may end together, and each becomes text somewhere."""
         over, n = self.over, len(self.over["flow"])
         yield replace(self, over={name: column[:MOST_OVER] for name, column in over.items()})
-        nothing = replace(self, packets=0, bytes=0, tables={}, started=self.started[:0], arp=self.arp.none(), anomalies=[], inspected=None)
+        nothing = replace(
+            self, packets=0, bytes=0, tables={}, started=self.started[:0], arp=self.arp.none(), anomalies=[], inspected=None, messages=[], applications={}
+        )
         for begin in range(MOST_OVER, n, MOST_OVER):
             yield replace(nothing, over={name: column[begin : begin + MOST_OVER] for name, column in over.items()})

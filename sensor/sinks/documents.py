@@ -5,11 +5,11 @@ What ECS has no name for stands under the protocol's own name, and what is the s
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from sensor.columns import Array, Ints, heads
+from sensor.columns import Array, Ints, Mask, heads
 from sensor.events.field import Field, label
 from sensor.events.seen import Seen
 from sensor.events.table import Lists, Spans, Table
@@ -23,6 +23,23 @@ SUCCESS, FAILURE, UNKNOWN = 0, 1, 2
 OUTCOMES = ("success", "failure", "unknown")
 KINDS = [f'{ecs.kind(action)},"outcome":"{outcome}"' for action in range(len(Action)) for outcome in OUTCOMES]
 TRUSTS = [label(trust) for trust in Trust]
+
+
+Tree: TypeAlias = "dict[str, Field | Tree]"
+
+
+def placed(dataset: str, fields: list[Field]) -> Tree:
+    """Fields under their documents' keys. Without any there is the dataset's own object."""
+    tree: Tree = {dataset: {}}
+    for field in fields:
+        *path, name = (field.ecs or f"{dataset}.{field.name}").split(".")
+        place = tree
+        for key in path:
+            inner = place.setdefault(key, {})
+            assert isinstance(inner, dict)
+            place = inner
+        place[name] = field
+    return {key: each for key, each in tree.items() if each or len(tree) == 1}
 
 
 def json_values(values: Array) -> list[Any]:
@@ -67,12 +84,12 @@ class Renderer:
         self.observer = f'"observer":{{"type":"sensor","vendor":"Tapsight","product":"tapsight","name":{quote(sensor)}}}'
         self.ends = ecs.Ends()
 
-    def table(self, seen: Seen, table: Table) -> list[bytes]:
-        """One line per event of a protocol's table, in its order."""
-        new = np.flatnonzero(table.is_new)
+    def table(self, seen: Seen, table: Table, wanted: Mask | None = None) -> list[bytes]:
+        """One line per event of a protocol's table (of the rows that are wanted, where not all are), in its order."""
+        new = np.flatnonzero(table.is_new if wanted is None else table.is_new & wanted)
         if not new.size:
             return []
-        part = parts(table.pdu[new])
+        part = parts(table.pdu)[new] if wanted is not None else parts(table.pdu[new])
         masks, which = np.unique(table.present[new], return_inverse=True)
         answers, wrong = table.request[new] >= 0, table.anomaly[new] != 0
         group = which << 2 | answers.astype(np.int64) << 1 | wrong
@@ -109,15 +126,22 @@ class Renderer:
             bits = table.anomaly[rows]
             t.fixed(',"anomaly":')
             t.chosen(bits, {code: quote(ecs.anomaly_names(code)) for code in np.unique(bits).tolist()})
-        t.fixed('},"' + dataset + '":{')
-        separator = ""
-        for field in table.fields.values():
-            if mask & int(table.bit[field.name]):
-                t.fixed(f'{separator}"{field.name}":')
-                self._field(t, table, field, rows)
-                separator = ","
-        t.fixed("}}")
+        t.fixed("}")
+        self._object(t, table, placed(dataset, [field for field in table.fields.values() if mask & int(table.bit[field.name])]), rows)
+        t.fixed("}")
         return t.lines(len(rows))
+
+    def _object(self, t: Template, table: Table, content: Tree, rows: Ints, separator: str = ",") -> None:
+        """Fields and objects of fields, by key."""
+        for key, each in content.items():
+            t.fixed(f'{separator}"{key}":')
+            separator = ","
+            if isinstance(each, Field):
+                self._field(t, table, each, rows)
+            else:
+                t.fixed("{")
+                self._object(t, table, each, rows, "")
+                t.fixed("}")
 
     def _front(self, t: Template, seen: Seen, table: Table, rows: Ints, part: Ints) -> None:
         """Time and what kind of event it is."""

@@ -14,7 +14,7 @@ from sensor.columns import Array, Source
 from sensor.events.address import End, conversation
 from sensor.events.alert import ACCEPTED, REFUSED, Alert
 from sensor.events.field import label
-from sensor.events.protocol import Protocol
+from sensor.events.protocol import Dataset
 from sensor.events.seen import AnomalyEvent, Seen
 from sensor.events.vocabulary import Action
 from sensor.sinks import ecs
@@ -46,12 +46,12 @@ def histories(history: Array, server_is_b: Array) -> list[str]:
     return result
 
 
-def protocol_names(numbers: Array, protocols: Sequence[Protocol]) -> list[str]:
+def protocol_names(numbers: Array, protocols: Sequence[Dataset]) -> list[str]:
     """The protocol of each flow, empty where none was recognised. numbers: places in the list, counted from 1."""
     return [protocols[number - 1].name if 0 < number <= len(protocols) else "" for number in numbers.tolist()]
 
 
-def flow_lines(over: dict[str, Array], origins: list[Source], protocols: Sequence[Protocol], sensor: str) -> list[str]:
+def flow_lines(over: dict[str, Array], origins: list[Source], protocols: Sequence[Dataset], sensor: str) -> list[str]:
     """One document per flow that is over. Its first frame is no other flow's, so that makes its id."""
     if not len(over["flow"]):
         return []

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from sensor.columns import Source
+from sensor.datasets import SPOKEN
 from sensor.events.alert import Alert
 from sensor.events.origins import Origins
-from sensor.events.protocol import Protocol
+from sensor.events.protocol import Dataset
 from sensor.events.seen import Seen
-from sensor.protocols import PROTOCOLS
 from sensor.sinks import findings
 from sensor.sinks.changes import Changes
 from sensor.sinks.documents import Renderer
@@ -29,7 +29,7 @@ class NdjsonSink:
     path: a file, or - for standard output. An alert is written once, as it has become by the end. Raises OSError where the file cannot be written.
     """
 
-    def __init__(self, path: str, datasets: frozenset[str], sensor: str, lang: str = "en", protocols: Sequence[Protocol] = PROTOCOLS) -> None:
+    def __init__(self, path: str, datasets: frozenset[str], sensor: str, lang: str = "en", protocols: Sequence[Dataset] = SPOKEN) -> None:
         self.file = sys.stdout.buffer if path == "-" else Path(path).open("wb", buffering=0)  # noqa: SIM115  # closed by close()
         self.is_file = path != "-"
         self.datasets, self.sensor, self.lang, self.protocols = datasets, sensor, lang, protocols
@@ -47,8 +47,8 @@ class NdjsonSink:
         self.sources[seen.source.id] = seen.source
         self.origins.add(seen)
         self.last_ns = max(self.last_ns, seen.clock_ns)
-        for protocol in self.protocols:
-            table = seen.tables.get(protocol.name)
+        for protocol in dict.fromkeys(self.protocols):
+            table = seen.datasets.get(protocol.name)
             if table is None:
                 continue
             if self.wants(protocol.name):

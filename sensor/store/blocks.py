@@ -13,7 +13,7 @@ from sensor.events.address import conversation, mac_text
 from sensor.events.community import community_id
 from sensor.events.field import Field, label
 from sensor.events.point import Points
-from sensor.events.protocol import Protocol
+from sensor.events.protocol import Dataset
 from sensor.events.seen import Seen
 from sensor.events.table import Lists, Spans, Table
 from sensor.events.vocabulary import Action
@@ -117,7 +117,8 @@ def field_columns(table: Table, field: Field, rows: Ints, present: Mask) -> dict
     name, column = column_name(table.dataset, field.name), table.columns[field.name]
     mine = np.flatnonzero(present)
     if isinstance(column, dict):
-        return {name: Few(mine, [ecs.quote(column.get(row)) for row in rows[mine].tolist()])}
+        values = [column.get(row) for row in rows[mine].tolist()]
+        return {name: Few(mine, list(map(ecs.quote, values)) if field.dtype == "object" else values)}
     if isinstance(column, Spans):
         return {name: Few(mine, (contents if field.dtype == "bytes" else texts)(table, field, rows[mine]))}
 
@@ -161,7 +162,7 @@ def point_block(seen: Seen, table: Table, points: Points, kept: Kept, conversati
     return Block(len(rows), columns)
 
 
-def flow_block(over: dict[str, Array], protocols: Sequence[Protocol]) -> Block:
+def flow_block(over: dict[str, Array], protocols: Sequence[Dataset]) -> Block:
     """Flows that are over, of one source."""
     b, row = over["server_is_b"], np.arange(len(over["flow"]))
     found = [of_flow(over, i) for i in row.tolist()]

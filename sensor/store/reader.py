@@ -8,8 +8,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sensor.events.protocol import Protocol
-from sensor.protocols import PROTOCOLS
+from sensor.datasets import SPOKEN
+from sensor.events.protocol import Dataset
 from sensor.store.schema import DATABASE, EVENTS, KEPT, StoreError, connect, datasets, is_store, schema
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ Document = dict[str, Any]
 class Store:
     """A store to read. What a scan sees is decided when it is made: segments of later runs are not in it."""
 
-    def __init__(self, directory: Path, protocols: Sequence[Protocol] = PROTOCOLS) -> None:
+    def __init__(self, directory: Path, protocols: Sequence[Dataset] = SPOKEN) -> None:
         if not is_store(directory):
             raise StoreError(f"{directory}: no store (there is no {DATABASE} in it)")
         self.directory, self.protocols = directory, tuple(protocols)

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sensor.events.protocol import Protocol
-from sensor.protocols import PROTOCOLS
+from sensor.datasets import SPOKEN
+from sensor.events.protocol import Dataset
 
 if TYPE_CHECKING:
     import polars as pl
@@ -115,7 +115,7 @@ def common() -> dict[str, pl.DataType]:
 
 
 @cache
-def schema(dataset: str, protocols: Sequence[Protocol] = PROTOCOLS) -> dict[str, pl.DataType]:
+def schema(dataset: str, protocols: Sequence[Dataset] = SPOKEN) -> dict[str, pl.DataType]:
     """Column types of a dataset that lies in Parquet, in order. Raises KeyError for names that are none."""
     import polars as pl
 
@@ -135,7 +135,7 @@ def schema(dataset: str, protocols: Sequence[Protocol] = PROTOCOLS) -> dict[str,
         return common() | words | numbers | {"device_time": when}
     protocol = {each.name: each for each in protocols}[dataset]
     columns = common() | {"request_frame": count, "latency_ns": count}
-    kinds = {"text": text, "bytes": pl.Binary(), "object": text}
+    kinds = {"text": text, "bytes": pl.Binary(), "object": text, "str": text, "str[]": pl.List(text)}
     names = {field.name for field in protocol.fields}
     for field in protocol.fields:
         name = column_name(dataset, field.name)
@@ -160,6 +160,6 @@ def words_name(dataset: str, field: str, fields: Collection[str]) -> str:
     return column_name(dataset, field) + ("_code_name" if f"{field}_name" in fields else "_name")
 
 
-def datasets(protocols: Sequence[Protocol] = PROTOCOLS) -> tuple[str, ...]:
+def datasets(protocols: Sequence[Dataset] = SPOKEN) -> tuple[str, ...]:
     """The names of all datasets."""
-    return ("alert", "flow", "asset", "point", "ledger", "anomaly", *(protocol.name for protocol in protocols))
+    return ("alert", "flow", "asset", "point", "ledger", "anomaly", *dict.fromkeys(protocol.name for protocol in protocols))

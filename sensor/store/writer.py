@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sensor.columns import Source
+from sensor.datasets import SPOKEN
 from sensor.events.alert import Alert
 from sensor.events.origins import Origins
-from sensor.events.protocol import Protocol
+from sensor.events.protocol import Dataset
 from sensor.events.seen import Seen
-from sensor.protocols import PROTOCOLS
 from sensor.sinks import findings
 from sensor.sinks.changes import Changes
 from sensor.sinks.ecs import quote
@@ -46,7 +46,7 @@ TEMPORARY = ".partial"
 class StoreSink:
     """Writes the datasets (all, where the set is empty) of one run. Raises StoreError where the directory is no place for a store or somebody writes there."""
 
-    def __init__(self, directory: Path, datasets: frozenset[str], sensor: str, lang: str = "en", protocols: Sequence[Protocol] = PROTOCOLS) -> None:
+    def __init__(self, directory: Path, datasets: frozenset[str], sensor: str, lang: str = "en", protocols: Sequence[Dataset] = SPOKEN) -> None:
         self.directory, self.datasets, self.sensor, self.lang, self.protocols = directory, datasets, sensor, lang, protocols
         self.lock = lock(directory)
         self.database = connect(directory, write=True)
@@ -93,8 +93,8 @@ class StoreSink:
         return known is source
 
     def _tables(self, seen: Seen) -> None:
-        for protocol in self.protocols:
-            table = seen.tables.get(protocol.name)
+        for protocol in dict.fromkeys(self.protocols):
+            table = seen.datasets.get(protocol.name)
             if table is None or not table.is_new.any():
                 continue
             if self.wants(protocol.name):
@@ -172,7 +172,7 @@ class transaction:  # noqa: N801  # reads as the statement that it is
 class Segments:
     """Gathers blocks and writes them as Parquet, in a thread beside the analysis: at most one segment waits."""
 
-    def __init__(self, directory: Path, run: int, protocols: Sequence[Protocol]) -> None:
+    def __init__(self, directory: Path, run: int, protocols: Sequence[Dataset]) -> None:
         self.directory, self.run, self.protocols = directory, run, tuple(protocols)
         self.pending: dict[tuple[str, str], Pending] = {}
         self.serial = 0

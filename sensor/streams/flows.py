@@ -110,6 +110,7 @@ class Flows:
                 self._enter_new(p, n)
             self._renew(p, n)
             self.clock = int(now[-1])
+        self.clock = max(self.clock, p.batch.now_ns)
         return n
 
     def _hash(self, p: Packets, rows: Ints) -> tuple[NDArray[np.uint64], Mask]:

@@ -9,7 +9,9 @@ from typing import Any
 from hypothesis import strategies as st
 
 from sensor.applications.application import Application, Conversation, Said
+from sensor.applications.datasets import DATASETS
 from sensor.decode.packets import Transport
+from tests.applications.declared import undeclared
 
 Script = Sequence[tuple[bool, bytes]]  # to the server, what is said
 
@@ -67,6 +69,7 @@ def survives(application: Application, script: Script) -> list[Said]:
     said += list(conversation.close())
     for each in said:
         well_formed(each)
+    assert application.name not in DATASETS or not undeclared(application.name, said)
     assert not conversation.broken or conversation.why
     return said
 

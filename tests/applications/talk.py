@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensor.applications.application import Application, Said
+from tests.applications.declared import undeclared
 
 Script = Sequence[tuple[bool, bytes]]  # who speaks, and what
 
@@ -19,7 +20,9 @@ def listen(application: Application, script: Iterable[tuple[bool, bytes]]) -> li
     said: list[Said] = []
     for to_server, data in script:
         said += conversation.feed(to_server, data)
-    return said + list(conversation.close())
+    said += conversation.close()
+    assert not undeclared(application.name, said)
+    return said
 
 
 def pieces(data: bytes, cuts: Iterable[int]) -> list[bytes]:

@@ -70,16 +70,16 @@ SCRIPTS = [script(), script(">"), [(True, pdu(Pdu.AUTH3, b"\0" * 4, auth=b"NTLMS
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_calls(order: str) -> None:
     said = talk(Dcerpc(), script(order))
-    assert [each.about["tapsight.dcerpc.type"] for each in said] == ["bind", "bind_ack", "request", "response", "request", "response", "request", "fault"]
+    assert [each.about["dcerpc.type"] for each in said] == ["bind", "bind_ack", "request", "response", "request", "response", "request", "fault"]
     assert [each.transaction for each in said] == [0, 0, 1, 1, 2, 2, 3, 3]
     assert [each.buffers.get("dce.stub_data") for each in said] == [None, None, [b"stub"], [b"answer"], [b"abcdefghi"], [b"xxyy"], [b"other"], None]
     interface = f"{SRVSVC},3"
     assert [each.facts.get("dce_iface") for each in said] == [None, None, *[interface] * 4, None, None]
     assert [each.facts.get("dce_opnum") for each in said] == [None, None, 15, 15, 16, 16, 7, 7]
     assert {each.facts["dce.byte_order"] for each in said} == {"little" if order == "<" else "big"}
-    assert said[0].about["tapsight.dcerpc.interface"] == ["srvsvc", "svcctl"]
-    assert said[1].about["tapsight.dcerpc.secondary_address"] == "\\PIPE\\srvsvc"
-    assert said[-1].about["tapsight.dcerpc.status"] == 0x1C010003
+    assert said[0].about["dcerpc.interface"] == ["srvsvc", "svcctl"]
+    assert said[1].about["dcerpc.secondary_address"] == "\\PIPE\\srvsvc"
+    assert said[-1].about["dcerpc.status"] == 0x1C010003
 
 
 def test_facts_are_what_the_keywords_ask_for() -> None:

@@ -39,13 +39,13 @@ SCRIPTS = [script("<"), script(">")]
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_calls(order: str) -> None:
     said = talk(DcerpcDatagrams(), script(order))
-    assert [each.about["tapsight.dcerpc.type"] for each in said] == ["request", "response", "request", "fault"]
+    assert [each.about["dcerpc.type"] for each in said] == ["request", "response", "request", "fault"]
     assert {each.facts["dce_iface"] for each in said} == {f"{DEVICE},1"}
     assert [each.facts["dce_opnum"] for each in said] == [0, 0, 2, 2]
     assert [each.buffers.get("dce.stub_data") for each in said] == [[b"connect"], [b"accepted"], [b"onetwo"], None]
     assert [each.transaction for each in said] == [0, 0, 1, 1]
-    assert said[0].about["tapsight.dcerpc.interface"] == ["profinet_device"]
-    assert said[3].about["tapsight.dcerpc.status"] == 0x1C010003
+    assert said[0].about["dcerpc.interface"] == ["profinet_device"]
+    assert said[3].about["dcerpc.status"] == 0x1C010003
 
 
 def test_as_scapy_writes_it() -> None:

@@ -132,7 +132,7 @@ def test_a_message_that_is_cut_is_said_as_far_as_it_goes() -> None:
     said = one(DnsOverUdp(), whole[:-3])
     assert said.buffers["dns.answer.name"] == [b"Plant.example.com", b"hmi.example.com"]
     assert "dns.additionals.rrname" not in said.buffers
-    assert "bytes are expected" in said.about["tapsight.dns.problem"]
+    assert "bytes are expected" in said.about["dns.problem"]
     assert not talk(DnsOverUdp().open(), [(True, whole[:11])])
 
 

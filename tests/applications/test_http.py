@@ -96,7 +96,7 @@ def test_facts_and_event_of_a_request() -> None:
     }
     expected = {
         "http.request.method": "POST", "http.version": "1.1", "url.domain": "hmi.plant.example", "url.port": 8080, "url.query": "Var=%41+1",
-        "user_agent.original": "Sn\tiff/1", "http.request.body.bytes": 5, "http.request.mime_type": "text/plain", "destination.domain": "hmi.plant.example",
+        "user_agent.original": "Sn\tiff/1", "http.request.body.bytes": 5, "http.request.mime_type": "text/plain",
         "http.request.referrer": "http://x/", "file.size": 5, "file.hash.sha256": said.facts["filesha256"],
     }  # fmt: skip
     assert {key: said.about[key] for key in expected} == expected
@@ -121,7 +121,7 @@ def test_buffers_of_a_response() -> None:
     assert {name: second.buffers[name] for name in expected} == {name: [value] for name, value in expected.items()}
     assert second.about["http.response.status_code"] == 200
     assert second.about["http.response.mime_type"] == "text/html"
-    assert second.about["tapsight.http.server"] == "GoAhead"
+    assert second.about["http.server"] == "GoAhead"
     assert second.facts["filesize"] == 11
 
 

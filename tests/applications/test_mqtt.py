@@ -116,7 +116,7 @@ def test_a_connection_of_5() -> None:
     assert facts(V5, "mqtt.reason_code") == [None, 0x87, None, 0, 0x92, 0, None, (0, 128), 0x18, 0]
     assert said[2].buffers == {"mqtt.publish.topic": [b"t"], "mqtt.publish.message": [b"hello"]}
     assert said[6].buffers == {"mqtt.subscribe.topic": [b"a"]}
-    assert not any("tapsight.mqtt.problem" in each.about for each in said)
+    assert not any("mqtt.problem" in each.about for each in said)
 
 
 def test_facts_are_what_the_keywords_ask_for() -> None:
@@ -131,7 +131,7 @@ def test_facts_are_what_the_keywords_ask_for() -> None:
 def test_what_is_cut_or_wrong() -> None:
     [said] = talk(Mqtt(), [(True, packet(Packet.SUBSCRIBE, b"\0\x01" + string(b"a") + b"\0" + b"\0\x09b"))])
     assert said.buffers == {"mqtt.subscribe.topic": [b"a"]}
-    assert "bytes are expected" in said.about["tapsight.mqtt.problem"]
+    assert "bytes are expected" in said.about["mqtt.problem"]
     [said] = talk(Mqtt(), [(True, packet(Packet.PUBLISH, string(b"t") + b"m" * 100_000)[:500])])
     assert len(said.buffers["mqtt.publish.message"][0]) == 500 - 7
     [said] = talk(Mqtt(), [(True, packet(Packet.SUBSCRIBE, b"\0\x01" + (string(b"a") + b"\0") * 500))])

@@ -199,15 +199,15 @@ def values(said: list[Said], name: str) -> list[bytes]:
 @pytest.mark.parametrize(("script", "version"), [(SMB2, "2"), (SMB1, "1"), (NETBIOS, "1")])
 def test_calls_in_a_named_pipe(script: Script, version: str) -> None:
     said = talk(Smb(), script)
-    calls = [each for each in said if "tapsight.dcerpc.type" in each.about]
-    assert [each.about["tapsight.dcerpc.type"] for each in calls] == ["bind", "bind_ack", "request", "response"]
+    calls = [each for each in said if "dcerpc.type" in each.about]
+    assert [each.about["dcerpc.type"] for each in calls] == ["bind", "bind_ack", "request", "response"]
     assert [each.facts.get("dce_iface") for each in calls[2:]] == [f"{SRVSVC},3"] * 2
     assert [each.facts.get("dce_opnum") for each in calls[2:]] == [15, 15]
     assert [each.to_server for each in calls] == [True, False, True, False]
     assert values(said, "dce.stub_data") == [b"stub", b"answer"]
-    assert {each.about["tapsight.smb.named_pipe"] for each in calls} == {"srvsvc"}
+    assert {each.about["smb.named_pipe"] for each in calls} == {"srvsvc"}
     assert {each.facts["smb.version"] for each in said} == {version}
-    assert not any("tapsight.smb.problem" in each.about for each in said)
+    assert not any("smb.problem" in each.about for each in said)
     assert calls[0].transaction not in {each.transaction for each in said if each not in calls}
 
 
@@ -219,35 +219,35 @@ def test_version_2() -> None:
     assert values(said, "smb.share") == [b"\\\\10.0.0.2\\plans"]
     assert values(said, "file.name") == [b"srvsvc", b"line1\\plan.exe"]
     assert (values(said, "smb.ntlmssp_user"), values(said, "smb.ntlmssp_domain")) == ([b"hans"], [b"PLANT"])
-    by_command = {each.about.get("tapsight.smb.command", ""): each.about for each in said if not each.to_server}
-    assert by_command["negotiate"]["tapsight.smb.dialect"] == "3.1.1"
-    [challenge] = [each.about for each in said if "host.hostname" in each.about]
-    assert (challenge["host.hostname"], challenge["host.name"], challenge["host.os.version"]) == ("HIST01", "hist01.plant.lan", "10.0.14393")
-    assert challenge["tapsight.smb.status"] == "0xc0000016"
-    assert sum(each.about.get("tapsight.smb.command") == "encrypted" for each in said) == 1
-    ioctl = [each.transaction for each in said if each.about.get("tapsight.smb.command") == "ioctl"]
+    by_command = {each.about.get("smb.command", ""): each.about for each in said if not each.to_server}
+    assert by_command["negotiate"]["smb.dialect"] == "3.1.1"
+    [challenge] = [each.about for each in said if "smb.server_name" in each.about]
+    assert (challenge["smb.server_name"], challenge["smb.server_dns_name"], challenge["smb.server_os_version"]) == ("HIST01", "hist01.plant.lan", "10.0.14393")
+    assert challenge["smb.status"] == "0xc0000016"
+    assert sum(each.about.get("smb.command") == "encrypted" for each in said) == 1
+    ioctl = [each.transaction for each in said if each.about.get("smb.command") == "ioctl"]
     assert len(ioctl) == 3
     assert len(set(ioctl)) == 1
-    [closed] = [each for each in said if each.about.get("tapsight.smb.command") == "close"]
-    assert (closed.about["file.name"], closed.about["tapsight.smb.share"]) == ("srvsvc", "\\\\10.0.0.2\\plans")
+    [closed] = [each for each in said if each.about.get("smb.command") == "close"]
+    assert (closed.about["file.name"], closed.about["smb.share"]) == ("srvsvc", "\\\\10.0.0.2\\plans")
 
 
 def test_version_1() -> None:
     conversation = Smb()
     said = talk(conversation, SMB1)
     assert not conversation.broken
-    assert said[0].about["tapsight.smb.dialects"] == ["PC NETWORK PROGRAM 1.0", "NT LM 0.12"]
+    assert said[0].about["smb.dialects"] == ["PC NETWORK PROGRAM 1.0", "NT LM 0.12"]
     logon = said[1]
-    assert (logon.about["user.name"], logon.about["user.domain"], logon.about["tapsight.smb.client_os"]) == ("hans", "PLANT", "Windows 5.1")
+    assert (logon.about["user.name"], logon.about["user.domain"], logon.about["smb.client_os"]) == ("hans", "PLANT", "Windows 5.1")
     assert logon.buffers == {"smb.named_pipe": [b"\\\\10.0.0.2\\IPC$"]}
-    assert said[2].about["tapsight.smb.server_os"] == "Windows 5.0"
+    assert said[2].about["smb.server_os"] == "Windows 5.0"
     assert values(said, "file.name") == [b"srvsvc", b"\\x.exe"]
     assert said[-2].about["file.name"] == "srvsvc"
     blob = ntlm_authenticate("eva", "OT", unicode=False)
     words = andx(struct.pack("<HHHIHII", 4356, 50, 0, 0, len(blob), 0, 0xD4))
     [said_of_blob] = talk(Smb(), [(True, session(one(smb1.Command.SESSION_SETUP_ANDX, words, blob + b"\0" + wide("Windows 7\0"))))])
     assert said_of_blob.buffers == {"smb.ntlmssp_user": [b"eva"], "smb.ntlmssp_domain": [b"OT"]}
-    assert said_of_blob.about["tapsight.smb.client_os"] == "Windows 7"
+    assert said_of_blob.about["smb.client_os"] == "Windows 7"
 
 
 def test_a_large_write_is_said_and_skipped() -> None:
@@ -257,8 +257,8 @@ def test_a_large_write_is_said_and_skipped() -> None:
     for at in range(0, len(stream), 1400):
         said += list(conversation.feed(True, stream[at : at + 1400]))
         assert conversation.n_held <= MOST_HELD
-    assert [each.about["tapsight.smb.command"] for each in said] == ["write", "create"]
-    assert said[0].about["tapsight.smb.n_bytes"] == 1_000_000
+    assert [each.about["smb.command"] for each in said] == ["write", "create"]
+    assert said[0].about["smb.n_bytes"] == 1_000_000
 
 
 def test_pipes_hold_little() -> None:

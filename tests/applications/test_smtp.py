@@ -47,7 +47,7 @@ def talk(content: bytes) -> Script:
 
 def the_mail(content: bytes) -> Said:
     greeting, said = listen(SMTP, talk(content))
-    assert greeting.about == {"tapsight.smtp.greeting": "plant.example"}
+    assert greeting.about == {"smtp.greeting": "plant.example"}
     return said
 
 
@@ -74,7 +74,7 @@ def test_a_mail() -> None:
     assert said.facts["filesha256"] == hashlib.sha256(b"MZ\x90\0 firmware").hexdigest()
     assert said.about["email.subject"] == "Update"
     assert said.about["email.from.address"] == ["Eve <eve@x.example>"]
-    assert said.about["tapsight.smtp.rcpt_to"] == ["<op@plant.example>", "<chief@plant.example>"]
+    assert said.about["smtp.rcpt_to"] == ["<op@plant.example>", "<chief@plant.example>"]
 
 
 def test_dots_and_the_hash_of_the_body() -> None:
@@ -113,7 +113,7 @@ def test_long_mails_are_cut() -> None:
     said = the_mail(mail(bytes(MOST_MAIL)))
     assert len(said.buffers["file.data"][0]) == MOST_BODY
     assert "filesha256" not in said.facts
-    assert said.about["tapsight.smtp.mail_size"] > MOST_MAIL
+    assert said.about["smtp.mail_size"] > MOST_MAIL
 
 
 def test_a_mail_that_breaks_off() -> None:

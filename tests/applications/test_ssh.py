@@ -63,7 +63,7 @@ def test_both_sides() -> None:
     }
     assert client.facts == {"ssh.protoversion": ("2.0", "2_compat")}
     assert server.facts == {"ssh.protoversion": ("1.99", "2_compat")}
-    assert server.about["tapsight.ssh.software"] == "Cisco-1.25"
+    assert server.about["ssh.software"] == "Cisco-1.25"
 
 
 def test_fingerprints_are_those_of_tshark(tmp_path: Path) -> None:

@@ -231,12 +231,12 @@ def test_an_unreadable_certificate_keeps_its_bytes() -> None:
     body = (7).to_bytes(3) + (4).to_bytes(3) + b"junk"
     (said,) = listen(TLS, [(False, b"\x16\3\3" + (len(body) + 4).to_bytes(2) + b"\x0b" + len(body).to_bytes(3) + body)])
     assert said.buffers["tls.certs"] == [b"junk"]
-    assert said.about["tapsight.tls.server.certificate_unreadable"]
+    assert said.about["tls.server.certificate_unreadable"]
 
 
 def test_alerts() -> None:
     (said,) = listen(TLS, [(False, bytes.fromhex("15030300020228"))])
-    assert said.about == {"tapsight.tls.alert": 40}
+    assert said.about == {"tls.alert": 40}
 
 
 @pytest.mark.parametrize(

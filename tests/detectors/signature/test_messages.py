@@ -8,12 +8,11 @@ import uuid
 
 import pytest
 
-from detectors.signature.detector import Signatures
 from detectors.signature.load import loads
 from detectors.signature.plan import Plan
 from sensor.analysis import Analysis
 from tests.applications.test_tls import handshake
-from tests.detectors.signature.harness import FIELDS, KNOWN, fired, signatures, talk
+from tests.detectors.signature.harness import FIELDS, KNOWN, fired, talk
 from tests.make import ACK, FIN, RST, batches, tcp, udp
 
 WEB = (("10.0.0.1", 40_000), ("10.0.0.2", 8_080))
@@ -124,8 +123,7 @@ def test_a_flow_number_given_again_is_another_conversation() -> None:
         frames += [*talk((0, GET), (1, OK), ends=ends), tcp(*ends, 101 + len(GET), flags=RST, identification=7)]
     for rows in (1, 6, 1 << 30):
         assert [sid for sid, _ in fired(rule('http.uri; content:"/cgi/";'), frames, rows)] == [1, 1, 1]
-    engine = signatures(rule('http.uri; content:"/cgi/";')).engine
-    analysis = Analysis(signatures=Signatures(engine))
+    analysis = Analysis()
     analysis.run(batches(frames, 6))
-    assert not engine.conversations.open
-    assert not engine.conversations.done.any()
+    assert not analysis.pipeline.conversations.open
+    assert not analysis.pipeline.conversations.done.any()
