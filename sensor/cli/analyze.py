@@ -37,6 +37,7 @@ Examples:
 @click.option("--home-net", metavar="CIDR,...", help="HOME_NET of the rules; by default private addresses.")
 @click.option("--var", multiple=True, metavar="NAME=VALUE", help="Another variable of the rules.")
 @click.option("--threshold-config", type=click.Path(path_type=Path), metavar="FILE", help="threshold.config for the rules.")
+@click.option("--rule-cache", metavar="DIR|none", help="Where rules made ready are kept for the next start; by default in the user's cache folder.")
 @click.option("--eve", metavar="FILE", help="Write the rules' alerts as Suricata's EVE does.")
 @click.option("--quiet", is_flag=True, help="No progress, and no page.")
 @config_option
@@ -55,6 +56,7 @@ def analyze(
     home_net: str | None,
     var: tuple[str, ...],
     threshold_config: Path | None,
+    rule_cache: str | None,
     eve: str | None,
     quiet: bool,
     config: Path | None,
@@ -66,7 +68,7 @@ def analyze(
 
     settings = load_config(config, lang)
     with Progress(show=not quiet and ndjson != "-") as progress:
-        signatures = made(settings.rules, rules, home_net, var, threshold_config, without=no_rules)
+        signatures = made(settings.rules, rules, home_net, var, threshold_config, rule_cache, without=no_rules)
         if eve and signatures is None:
             raise click.UsageError("--eve writes what rules find, and there shall be none")
         analysis = Analysis(settings, sinks(ndjson, store, only, settings.sensor, settings.lang), signatures=signatures)
