@@ -226,12 +226,15 @@ class Engine:
                 if each.kind == PACKET and rank in told:
                     rows = rows[~np.isin(each.columns["frame"][rows], told[rank])]
                 if not sure:
-                    rows = rows[np.array([self._holds(ready, each, here) for here in rows.tolist()], np.bool_)]
+                    rows = each.once((ready.rule.buffers, rows.tobytes()), partial(self._holding, ready, each, rows))  # once for all rules that ask alike
                 if ready.twice and each.kind != PACKET and len(now):
                     frame = each.columns["frame"][rows]
                     told[rank] = np.append(told.get(rank, NONE), frame[frame == now[each.row[rows]]])
             if rows.size:
                 yield number, ready, rows, sure
+
+    def _holding(self, ready: Ready, each: Units, rows: Ints) -> Ints:
+        return rows[np.array([self._holds(ready, each, here) for here in rows.tolist()], np.bool_)]
 
     def _let_through(self, matches: Matches, frame: Ints) -> Mask:
         """Matches behind one of a pass rule: in its frame all, in its flow those of other rules."""
