@@ -48,7 +48,12 @@ def results(packets: int, few: int, long: int, for_tshark: int) -> report.Result
     _, analysis = one("", 1, partial(amplify, n=1), compare.whole)
     r.start, r.start_analyze = start.cpu_seconds, analysis.cpu_seconds
     r.stages, _ = stages.measure(whole)
-    r.runs = [compare.alone(whole, packets), *compare.analyze(whole, packets), *compare.others(whole, packets, some, for_tshark)]
+    r.runs = [
+        compare.alone(whole, packets),
+        *compare.analyze(whole, packets),
+        *compare.with_rules(whole, packets),
+        *compare.others(whole, packets, some, for_tshark),
+    ]
     for n in sorted({100_000, packets, long}):
         r.lengths.append(one(f"{n:,} packets", n, partial(amplify, n=n)))
     for n in FLOWS:

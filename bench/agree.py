@@ -129,11 +129,13 @@ def cases(scratch: Path) -> Iterator[Case]:
             nonlocal name
             name = item.nodeid.rpartition("/")[2]
 
-    def recorded(text: str, frames: Iterable[bytes | tuple[int, bytes]], rows: int = 1 << 30, *, handshake: bool = False) -> list[tuple[int, int]]:
+    def recorded(
+        text: str, frames: Iterable[bytes | tuple[int, bytes]], rows: int = 1 << 30, *, handshake: bool = False, engine: Signatures | None = None
+    ) -> list[tuple[int, int]]:
         frames = list(frames)
         if len(found) < 10_000 and "hypothesis" not in name:
             found.setdefault((text, pcap(frames), handshake), name)
-        return fired(text, frames, rows, handshake=handshake)
+        return fired(text, frames, rows, handshake=handshake, engine=engine)
 
     harness.fired = recorded
     folder = Path(__file__).parents[1] / "tests/detectors/signature"

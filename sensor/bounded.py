@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -23,6 +23,15 @@ class Bounded(Generic[V]):
         if (value := self.entries.get(key)) is not None:
             self.entries.move_to_end(key)
         return value
+
+    def has_room(self, n: int) -> bool:
+        """Whether n new entries would have no other give way."""
+        return len(self.entries) + n <= self.most
+
+    def touch(self, keys: Iterable[Hashable]) -> None:
+        """As if these had been asked for one after the other."""
+        for key in keys:
+            self.entries.move_to_end(key)
 
     def put(self, key: Hashable, value: V) -> V:
         self.entries[key] = value

@@ -39,6 +39,7 @@ class RuleSettings(Strict):
     compat: Literal["", "suricata"] = Field("", description="suricata: rules are evaluated as Suricata does by default; empty: as suits plants")
     checksums: Literal["all", "none"] = Field("all", description="As Suricata: whether packets with a wrong checksum are kept out of streams")
     midstream: bool = Field(False, description="As Suricata: whether TCP connections are picked up whose beginning was not seen")
+    cache: str = Field("", description="Folder where rules made ready are kept for the next start; empty: in the user's cache folder, none: nowhere")
 
 
 def detector_models() -> Any:

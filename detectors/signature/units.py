@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from detectors.signature.rule import Ranges
+from detectors.signature.state import Place
 from sensor.applications.application import Said
 from sensor.columns import PAD, Array, Bytes, Ints, Mask, order_by, padded
 from sensor.decode.packets import Outcome
@@ -44,6 +45,7 @@ class Units:
     masks: dict[Any, Any] = field(default_factory=dict)
     said: list[Said] | None = None  # of messages: what rules ask for
     raw: list[bytes] | None = None  # of messages: what they were read from
+    contents: dict[int, bytes] = field(default_factory=dict)  # those that were asked for
 
     def __len__(self) -> int:
         return len(self.at)
@@ -63,6 +65,11 @@ class Units:
         mask: Mask = self.once((side, ports, ranges), lambda: make(side, ranges))
         return mask
 
+    def ports(self, side: str) -> Ints:
+        """How many units have each port."""
+        counts: Ints = self.once((side, "ports"), lambda: np.bincount(self.columns[f"{side}_port"], minlength=1 << 16))
+        return counts
+
     def _ports(self, side: str, ranges: Ranges) -> Mask:
         port = self.columns[f"{side}_port"]
         return np.asarray(np.logical_or.reduce([(port >= low) & (port <= high) for low, high in ranges.ranges]), np.bool_)
@@ -76,10 +83,20 @@ class Units:
             result |= above & below
         return result
 
+    def place(self, unit: int, conversation: int) -> Place:
+        """Where it is, for what rules remember."""
+        c = self.columns
+        source, destination = (int(c[f"{side}_high"][unit]) << 64 | int(c[f"{side}_low"][unit]) for side in ("source", "destination"))
+        return Place(conversation, source, destination, int(c["source_port"][unit]), int(c["destination_port"][unit]), int(c["ts_ns"][unit]))
+
     def content(self, unit: int) -> bytes:
+        """A unit's bytes; of messages, of what they were read from, or of all their buffers."""
         if self.raw is not None:
             return self.raw[unit]
-        return self.data[self.at[unit] : self.at[unit] + self.size[unit]].tobytes()
+        if (found := self.contents.get(unit)) is None:
+            at = int(self.at[unit])
+            found = self.contents[unit] = self.data[at : at + int(self.size[unit])].tobytes()
+        return found
 
 
 @dataclass

@@ -45,6 +45,7 @@ Examples:
 )
 @click.option("-k", "checksums", type=click.Choice(["all", "none"]), help="With --compat: whether checksums are verified, as of Suricata's -k. [default: all]")
 @click.option("--midstream", is_flag=True, help="With --compat: pick up connections whose beginning was not seen, as Suricata's stream.midstream.")
+@click.option("--rule-cache", metavar="DIR|none", help="Where rules made ready are kept for the next start; by default in the user's cache folder.")
 @click.option("--eve", metavar="FILE", help="Write the rules' alerts as Suricata's EVE does; a file that is there is replaced.")
 @click.option("--quiet", is_flag=True, help="No progress, and no page.")
 @config_option
@@ -66,6 +67,7 @@ def analyze(
     compat: str | None,
     checksums: str | None,
     midstream: bool,
+    rule_cache: str | None,
     eve: str | None,
     quiet: bool,
     config: Path | None,
@@ -81,7 +83,7 @@ def analyze(
     settings = load_config(config, lang)
     settings = compatible(settings, compat, checksums, midstream=midstream)
     with Progress(show=not quiet and ndjson != "-") as progress:
-        signatures = made(settings.rules, rules, home_net, var, threshold_config, without=no_rules)
+        signatures = made(settings.rules, rules, home_net, var, threshold_config, rule_cache, without=no_rules)
         if eve and signatures is None:
             raise click.UsageError("--eve writes what rules find, and there shall be none")
         analysis = Analysis(settings, sinks(ndjson, store, only, settings.sensor, settings.lang), signatures=signatures)

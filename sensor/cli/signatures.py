@@ -72,12 +72,13 @@ def made(
     home_net: str | None = None,
     var: Sequence[str] = (),
     threshold_config: Path | None = None,
+    rule_cache: str | None = None,
     *,
     without: bool = False,
 ) -> Signatures | None:
     """The rule engine for what the options and the configuration name, or for the packs that ship. What is not loaded is said in one line.
 
-    without: no rules at all. None then, and where the configuration wants none.
+    rule_cache: where they are kept for the next start (see `kept`). without: no rules at all. None then, and where the configuration wants none.
     """
     chosen = [] if without else list(paths) or settings.paths or ([str(path) for path in pack_files()] if settings.packs else [])
     if not chosen:
@@ -89,10 +90,38 @@ def made(
     from detectors.signature.suricata import Sessions
 
     thresholds = [threshold_config] if threshold_config else [Path(settings.threshold_config)] if settings.threshold_config else []
-    rules = read(chosen, variables(settings, home_net, var), thresholds)
     as_suricata = settings.compat == "suricata"
-    plan = planned(rules, as_suricata=as_suricata)
-    missing = rules.total.failed + rules.total.skipped + len(plan.unable)
+    plan, missing = kept(chosen, variables(settings, home_net, var), thresholds, rule_cache or settings.cache, as_suricata=as_suricata)
     if missing:
         click.echo(f"tapsight: {len(plan.ready)} rules at work, {missing} not: tapsight rules check {' '.join(chosen)} says why", err=True)
     return Signatures(Engine(plan, sessions=Sessions(settings.midstream, settings.checksums == "all") if as_suricata else None))
+
+
+def kept(paths: Sequence[str], known: dict[str, str], thresholds: Sequence[Path], place: str, *, as_suricata: bool = False) -> tuple[Plan, int]:
+    """The rules of these files and folders, made ready, and how many are not; from an earlier start where nothing has changed since. Raises UsageError.
+
+    place: where they are kept: "" for the user's own folder, "none" for nowhere. What cannot be used there or written is said, and no more.
+    """
+    from detectors.signature import cache
+
+    folder, name = cache.folder(place), ""
+    try:
+        if place != "none":
+            columns = {name: [(each.name, each.dtype, each.enum and list(each.enum.__members__.items())) for each in some] for name, some in fields().items()}
+            name = cache.key(
+                [Path(path) for path in paths],
+                (sorted(known.items()), list(map(str, thresholds)), [p.read_bytes() for p in thresholds if p.is_file()], columns, as_suricata),
+            )
+            if found := cache.read(folder, name):
+                return found
+    except (OSError, ValueError) as error:
+        click.echo(f"tapsight: {folder / name}.rules: not used: {error}", err=True)
+    rules = read(paths, known, thresholds)
+    plan = planned(rules, as_suricata=as_suricata)
+    missing = rules.total.failed + rules.total.skipped + len(plan.unable)
+    try:
+        if name:
+            cache.write(folder, name, plan, missing)
+    except OSError as error:
+        click.echo(f"tapsight: {folder}: rules are not kept for the next start: {error.strerror or error}", err=True)
+    return plan, missing
