@@ -70,6 +70,14 @@ class Consumer:
     def __init__(self, directory: Path, name: str, files: Files | None = None) -> None:
         self.directory, self.name, self.files = directory, name, files or Files()
         self.lock = lock(directory / f"consumer-{name}.lock", f"consumer {name}")
+        try:
+            self._begin()
+        except BaseException:
+            self.close()
+            raise
+
+    def _begin(self) -> None:
+        directory, name = self.directory, self.name
         self.index, self.durable = IndexFile(self.files, directory), Durable(directory / "durable", writer=False)
         self.state = account_file(self.files, directory, name)
         document = self.state.load()
