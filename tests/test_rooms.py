@@ -16,6 +16,7 @@ ROOMS: dict[str, set[str]] = {
     "sensor.columns": set(),
     "sensor.lang": set(),
     "sensor.slots": {"sensor.columns"},
+    "sensor.spool": set(),
     "sensor.events": {"sensor.columns", "sensor.lang"},
     "sensor.capture": {"sensor.columns", "sensor.events"},
     "sensor.demo": {"sensor.capture.write"},  # a process of its own, which nothing imports

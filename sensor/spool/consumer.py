@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from sensor.spool.state import State
 
 MOST_QUARANTINED = 8  # damaged segments that are kept to be looked at
 BROKEN = (errno.EIO, errno.EISDIR, errno.ENXIO, errno.ELOOP)  # reading a segment fails like this where it is not one, or its disk is broken
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 LEAST = 1 << 16  # octets read at once
 
 
@@ -68,6 +70,8 @@ class Consumer:
     """One at a time of a name, in the writer's process or in another one: all that it knows of the writer it reads from files."""
 
     def __init__(self, directory: Path, name: str, files: Files | None = None) -> None:
+        if not NAME.fullmatch(name):
+            raise ValueError(f"consumer {name!r}: letters, digits, dot, hyphen and underscore make a name")
         self.directory, self.name, self.files = directory, name, files or Files()
         self.lock = lock(directory / f"consumer-{name}.lock", f"consumer {name}")
         try:

@@ -35,12 +35,14 @@ class State:
         best: dict[str, Any] | None = None
         self.generation = 0
         for at, path in enumerate(self.paths):
-            octets = self._octets(path, 1 << 30)
-            crc, generation, length = self._head(octets)
-            body = octets[HEAD : HEAD + length]
-            if generation > self.generation and len(body) == length and crc == crc32c(octets[9 : HEAD + length]):
+            generation, body = self._document(self._octets(path, 1 << 30))
+            if generation > self.generation:
                 best, self.generation, self.at = json.loads(body), generation, at
         return best
+
+    def invalid(self) -> list[Path]:
+        """Its files that hold no valid document, though they should."""
+        return [path for path in self.paths if (octets := self._octets(path, 1 << 30)) and self._document(octets)[0] == 0]
 
     def sync(self) -> None:
         """What another process wrote, and may not have synced yet, is durable."""
@@ -80,6 +82,13 @@ class State:
             return b""
         finally:
             self.files.close(fd)
+
+    @classmethod
+    def _document(cls, octets: bytes) -> tuple[int, bytes]:
+        """Generation and body; generation 0: not valid."""
+        crc, generation, length = cls._head(octets)
+        body = octets[HEAD : HEAD + length]
+        return (generation, body) if len(body) == length and crc == crc32c(octets[9 : HEAD + length]) else (0, b"")
 
     @staticmethod
     def _head(octets: bytes) -> tuple[int, int, int]:

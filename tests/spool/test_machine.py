@@ -10,7 +10,8 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from random import Random
 
-from hypothesis import HealthCheck, settings, strategies as st
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from sensor.spool import Chunk, Lane, Quotas, Record, Spool
