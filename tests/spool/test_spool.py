@@ -432,15 +432,15 @@ def test_no_clock_has_a_part() -> None:
         assert not names & {"time", "datetime"}, path
 
 
-def test_a_crash_at_any_call(tmp_path: Path) -> None:
+def test_a_crash_at_any_call(directory: Path) -> None:
     """Two appends and a delivery, with the process's death at each of their calls in turn, and a power cut after it."""
     reached, after = True, 0
     while reached:
-        directory, files, returned, got = tmp_path / str(after), Faulty(), 0, list[str]()
+        place, files, returned, got = directory / str(after), Faulty(), 0, list[str]()
         files.arm("crash", after)
         spool = None
         try:
-            spool = Spool(directory, SMALL, ("es",), files)
+            spool = Spool(place, SMALL, ("es",), files)
             for start in (0, 60):
                 spool.append(Lane.EVENT, some(60, start))
                 returned = start + 60
@@ -453,7 +453,7 @@ def test_a_crash_at_any_call(tmp_path: Path) -> None:
         else:
             files.disarm()
             spool.close()
-        with Spool(directory, SMALL, ("es",)) as spool:
+        with Spool(place, SMALL, ("es",)) as spool:
             drained(spool, into=got)
             assert set(got) >= {record.id for record in some(returned)}, after
             assert counts(spool).get("dropped", {}) == {}, after
@@ -461,18 +461,18 @@ def test_a_crash_at_any_call(tmp_path: Path) -> None:
     assert after > 30
 
 
-def test_a_bit_in_each_octet_of_a_segment_costs_one_record_at_most(tmp_path: Path) -> None:
-    spool = Spool(tmp_path / "whole", SMALL, ("es",))
+def test_a_bit_in_each_octet_of_a_segment_costs_one_record_at_most(directory: Path) -> None:
+    spool = Spool(directory / "whole", SMALL, ("es",))
     spool.append(Lane.EVENT, some(4, size=20))
     killed(spool)
-    whole = {path.name: path.read_bytes() for path in (tmp_path / "whole").iterdir()}
-    name = path_of(tmp_path, Lane.EVENT, 1).name
+    whole = {path.name: path.read_bytes() for path in (directory / "whole").iterdir()}
+    name = path_of(directory, Lane.EVENT, 1).name
     for at in range(0, len(whole[name]), 3):
-        directory = tmp_path / str(at)
-        directory.mkdir()
+        place = directory / str(at)
+        place.mkdir()
         for file, data in whole.items():
-            (directory / file).write_bytes(data if file != name else data[:at] + bytes([data[at] ^ 0x10]) + data[at + 1 :])
-        with Spool(directory, SMALL, ("es",)) as spool:
+            (place / file).write_bytes(data if file != name else data[:at] + bytes([data[at] ^ 0x10]) + data[at + 1 :])
+        with Spool(place, SMALL, ("es",)) as spool:
             assert len(drained(spool)) >= 3
             assert counts(spool, "unknown").get("dropped", {}) in ({}, {"damaged": 1})
 
