@@ -56,7 +56,10 @@ def status(directory: Path, style: str, lang: str | None) -> None:
         click.echo(json.dumps(found | {"writer": survey.in_use(), "imbalance": imbalance(found)}, ensure_ascii=False, indent=2))
         return
     show(
-        [accounted(name, dataset, counts) for name, each in found["consumers"].items() for dataset, counts in each["datasets"].items()], ACCOUNT, "table", lang
+        [accounted(name, dataset, counts, lang) for name, each in found["consumers"].items() for dataset, counts in each["datasets"].items()],
+        ACCOUNT,
+        "table",
+        lang,
     )
     click.echo()
     lanes = [
@@ -73,9 +76,9 @@ def status(directory: Path, style: str, lang: str | None) -> None:
 ACCOUNT = ("consumer", "dataset", "produced", "delivered", "duplicate", "dead_letter", "dropped", "waiting")
 
 
-def accounted(name: str, dataset: str, counts: dict[str, Any]) -> dict[str, Any]:
+def accounted(name: str, dataset: str, counts: dict[str, Any], lang: str) -> dict[str, Any]:
     """A row: the counts, and what was dropped why."""
-    why = ", ".join(f"{reason} {n:,}" for reason, n in counts["dropped"].items())
+    why = ", ".join(f"{translate(reason, lang)} {n:,}" for reason, n in counts["dropped"].items())
     return {"consumer": name, "dataset": printable(dataset), "dropped": why} | {key: f"{n:,}" for key, n in counts.items() if key != "dropped"}
 
 
@@ -94,7 +97,7 @@ def check(ctx: click.Context, directory: Path, style: str, lang: str | None) -> 
         click.echo(json.dumps({"segments": [asdict(each) for each in looked], "accounts_not_valid": wrong}, ensure_ascii=False, indent=2))
     else:
         rows = [asdict(each) | {"lost": "" if each.lost is None else each.lost, "problem": translate(each.problem, lang)} for each in looked]
-        show([row | {"bytes": row["octets"]} for row in rows], ("lane", "segment", "bytes", "records", "lost", "problem"), "table", lang)
+        show([row | {"bytes": f"{row['octets']:,}"} for row in rows], ("lane", "segment", "bytes", "records", "lost", "problem"), "table", lang)
         for name in wrong:
             click.echo(printable(f"{name}: {translate('not valid', lang)}"))
     if wrong or any(each.problem for each in looked):

@@ -26,7 +26,6 @@ PREFIX = struct.Struct("<4sII")
 BODY = struct.Struct("<QBBH")
 WHOLE = struct.Struct("<4sIIQBBH")
 HEADER = 0xFF  # the lane of a segment's first frame: its document says what was before it
-MOST_FIELD = 255  # octets of a dataset's name; an id may have 65,535
 ENDLESS = 1 << 64
 
 
@@ -49,26 +48,43 @@ def frame(sequence: int, lane: int, dataset: bytes, name: bytes, document: bytes
     return PREFIX.pack(MAGIC, len(body), crc32c(body)) + body
 
 
-def frames(records: Sequence[Record], sequence: int, lane: int, most: int) -> tuple[list[bytes], int]:
-    """The first records' frames until they are `most` octets together, one at least, each in two pieces; and how many octets those are."""
-    size, pieces = 0, list[bytes]()
-    body_of, prefix_of, join, n_prefix = BODY.pack, PREFIX.pack, b"".join, PREFIX.size
+class Framed(NamedTuple):
+    """pieces: two a frame. size: their octets. taken: the records that they are of, `refused` ones among them: those that no segment holds."""
+
+    pieces: list[bytes]
+    size: int
+    taken: int
+    refused: list[Record]
+
+
+def frames(records: Sequence[Record], sequence: int, lane: int, most: int, largest: int = 1 << 31) -> Framed:
+    """The first records' frames until they are `most` octets together, one at least. largest: octets of a frame without its prefix, at most."""
+    size, taken, pieces, refused = 0, 0, list[bytes](), list[Record]()
+    body_of, prefix_of, join, put, n_prefix = BODY.pack, PREFIX.pack, b"".join, pieces.append, PREFIX.size
     datasets: dict[str, bytes] = {}
     for dataset, name, document in records:
         if (octets := datasets.get(dataset)) is None:
             octets = datasets[dataset] = encoded(dataset)
         try:
-            identifier = name.encode()
-        except UnicodeEncodeError:
-            identifier = encoded(name)
-        body = join((body_of(sequence, lane, len(octets), len(identifier)), octets, identifier, document))
-        length = len(body)
-        if size + n_prefix + length > most and pieces:
-            break
-        pieces += (prefix_of(MAGIC, length, crc32c(body)), body)
-        size += n_prefix + length
-        sequence += 1
-    return pieces, size
+            try:
+                identifier = name.encode()
+            except UnicodeEncodeError:
+                identifier = encoded(name)
+            body = join((body_of(sequence, lane, len(octets), len(identifier)), octets, identifier, document))
+            length = len(body)
+        except struct.error:  # a name longer than its length can say
+            length = largest + 1
+        if length > largest:
+            refused.append(records[taken])
+        else:
+            if size + n_prefix + length > most and size:
+                break
+            put(prefix_of(MAGIC, length, crc32c(body)))
+            put(body)
+            size += n_prefix + length
+            sequence += 1
+        taken += 1
+    return Framed(pieces, size, taken, refused)
 
 
 def encoded(text: str) -> bytes:

@@ -15,7 +15,7 @@ from typing import Any, Self
 from sensor.spool.account import report
 from sensor.spool.consumer import NAME, Account, Consumer, account_file, account_names
 from sensor.spool.files import FULL, Durable, Files, lock
-from sensor.spool.frames import MOST_FIELD, WHOLE, frames
+from sensor.spool.frames import PREFIX, frames
 from sensor.spool.index import Index, reached
 from sensor.spool.log import Log
 from sensor.spool.records import Chunk, Counts, Lane, Position, Quotas, Record, add
@@ -65,18 +65,22 @@ class Spool:
     def append(self, lane: Lane, records: Sequence[Record]) -> None:
         """Durable when it returns, by one sync (one more for each segment that begins). What finds no room is dropped, oldest telemetry first, and counted."""
         with self.mutex:
-            log, most = self.logs[lane], self.quotas.segment_of(lane)
-            fitting = self._fitting(records, most)
-            at = 0
-            while at < len(fitting):
+            log, most, at = self.logs[lane], self.quotas.segment_of(lane), 0
+            while at < len(records):
                 room = most - log.size
-                found, size = frames(fitting[at:], log.sequence, lane, max(room, 1))
-                if size > room and log.size:
+                part = records[at:] if at else records
+                found = frames(part, log.sequence, lane, max(room, 1), most - PREFIX.size)
+                if found.size > room and log.size:
                     self._roll(log)
                     continue
-                part = fitting[at : at + len(found) // 2]
-                at += len(part)
-                self._write(log, b"".join(found), Counter([record.dataset for record in part]))
+                at += found.taken
+                counts = Counter([record.dataset for record in part[: found.taken]])
+                if found.refused:
+                    refused = Counter([record.dataset for record in found.refused])
+                    self._refuse(refused, "too large")
+                    counts -= refused
+                if found.pieces:
+                    self._write(log, b"".join(found.pieces), counts)
             if self.unsaved:
                 self._save()
 
@@ -130,21 +134,6 @@ class Spool:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
-
-    def _fitting(self, records: Sequence[Record], most: int) -> Sequence[Record]:
-        """Those that a segment can take; the others are counted."""
-        largest = most - 2 * WHOLE.size - MOST_FIELD
-        if max(map(len, [record.document for record in records]), default=0) + 4 * max(map(len, [record.id for record in records]), default=0) < min(
-            largest, 0xFFFF
-        ):
-            return records
-        fitting = []
-        for record in records:
-            if len(record.document) + len(record.id.encode(errors="replace")) > largest or len(record.id.encode(errors="replace")) > 0xFFFF:
-                self._refuse(Counter([record.dataset]), "too large")
-            else:
-                fitting.append(record)
-        return fitting
 
     def _write(self, log: Log, data: bytes, counts: Counts) -> None:
         """Durable, or counted as dropped."""

@@ -17,15 +17,16 @@ from threading import Thread
 from sensor.spool import Lane, Quotas, Record, Spool
 from sensor.spool.account import imbalance
 
-QUOTAS = Quotas(alert=1 << 20, asset=1 << 20, flow=1 << 20, event=512 << 10, reserve=64 << 10, segment=64 << 10)
+QUOTAS = Quotas(alert=4 << 20, asset=4 << 20, flow=4 << 20, event=512 << 10, reserve=64 << 10, segment=64 << 10)
 DATASETS = ("modbus", "s7comm")
 
 
-def write(directory: Path, number: int, random: Random) -> None:
+def write(directory: Path, number: int, random: Random, started: int) -> None:
     """Until it is killed."""
     fd = os.open(directory.with_suffix(".ledger"), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     spool = Spool(directory, QUOTAS, ("es",))
     Thread(target=deliver, args=(spool, fd), daemon=True).start()
+    os.write(started, b"+")
     while True:
         lane = random.choice(list(Lane))
         records = [Record(random.choice(DATASETS), f"{number}-{i}", random.randbytes(random.randrange(400))) for i in range(random.randrange(1, 40))]
@@ -45,13 +46,18 @@ def deliver(spool: Spool, fd: int) -> None:
 
 def main(directory: Path, rounds: int, random: Random) -> None:
     for round_ in range(rounds):
+        ready, started = os.pipe()
         child = os.fork()
         if not child:
             try:
-                write(directory, round_ * 1_000_000, Random(random.random()))
+                write(directory, round_ * 1_000_000, Random(random.random()), started)
             finally:
                 os._exit(1)
-        time.sleep(random.uniform(0.0, 0.03))
+        os.close(started)
+        if random.random() < 0.8:  # else perhaps while it starts
+            os.read(ready, 1)
+        os.close(ready)
+        time.sleep(random.uniform(0.0, 0.02))
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
         if not os.WIFSIGNALED(status):

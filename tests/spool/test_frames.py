@@ -15,7 +15,7 @@ records_of = st.lists(
 
 
 def whole(records: list[Record], first: int = 1) -> list[bytes]:
-    pieces, _ = frames(records, first, 2, 1 << 30)
+    pieces = frames(records, first, 2, 1 << 30).pieces
     return [head + body for head, body in zip(pieces[::2], pieces[1::2], strict=True)]
 
 
@@ -32,11 +32,21 @@ def test_what_is_written_is_read(records: list[Record], first: int) -> None:
 
 @given(records_of, st.integers(1, 400))
 def test_as_many_as_fit(records: list[Record], most: int) -> None:
-    pieces, size = frames(records, 1, 0, most)
+    pieces, size, taken, refused = frames(records, 1, 0, most)
+    assert (taken, refused) == (len(pieces) // 2, [])
     assert size == len(b"".join(pieces))
     assert size <= most or len(pieces) == 2
     if len(pieces) // 2 < len(records):
         assert len(b"".join(whole(records[: len(pieces) // 2 + 1]))) > most
+
+
+@given(records_of, st.integers(0, 60))
+def test_too_large_ones_are_told(records: list[Record], largest: int) -> None:
+    wrong = [Record("x" * 256, "", b""), Record("", "x" * 65_536, b""), Record("", "\ud800" * 65_536, b"")]
+    found = frames([*wrong, *records], 1, 0, 1 << 30, largest)
+    small = [record for record in records if len(whole([record])[0]) - 12 <= largest]
+    assert found.refused == [*wrong, *(record for record in records if record not in small)]
+    assert parse(b"".join(found.pieces), 1, ENDLESS, final=True).records == list(map(replaced, small))
 
 
 @given(records_of.filter(bool), st.data())

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_killed_again_and_again(directory: Path) -> None:
-    command = [sys.executable, "-m", "tests.spool.killed", directory / "spool", "150", "1"]
+    command = [sys.executable, "-m", "tests.spool.killed", directory / "spool", "100", "1"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
