@@ -39,7 +39,7 @@ class Account:
     def document(self) -> dict[str, Any]:
         places = {lane.name: [place.segment, place.offset, place.passed] for lane, place in self.places.items()}
         counts = {"outcomes": self.outcomes, "dropped": self.dropped, "start": self.start, "refused": self.refused}
-        return {"version": 1, "places": places, **counts, "damaged": self.damaged}
+        return {"places": places, **counts, "damaged": self.damaged}
 
     @classmethod
     def of(cls, document: dict[str, Any]) -> Account:
@@ -120,7 +120,8 @@ class Consumer:
             self.ahead[lane] = following.number, 0
             if not self.on_the_way[lane]:
                 self._leave(lane, following.number)
-                self.save()
+                with contextlib.suppress(OSError):  # the next acknowledgement says it too
+                    self.save()
 
     def acknowledge(self, lane: Lane, position: Position, outcomes: Mapping[str, Mapping[str, int]] | None = None) -> None:
         """What became of a chunk: by dataset, how many were delivered, duplicates or dead letters (None: all delivered). Durable when it returns.

@@ -83,7 +83,7 @@ class Index:
 
     def document(self) -> dict[str, Any]:
         lanes = {lane.name: [[entry.number, entry.first, entry.before, entry.gone] for entry in entries] for lane, entries in self.lanes.items()}
-        return {"version": 1, "lanes": lanes, "refused": self.refused, "happened": self.happened, "consumers": self.consumers}
+        return {"lanes": lanes, "refused": self.refused, "happened": self.happened, "consumers": self.consumers}
 
     @classmethod
     def of(cls, document: dict[str, Any]) -> Index:

@@ -87,6 +87,9 @@ class Spool:
     def read(self, consumer: str, lane: Lane, most_bytes: int) -> Chunk | None:
         """The next records that this consumer has not read, of one segment; None: there are none."""
         reader = self._reader(consumer)
+        if self.unsaved:  # what the index does not say yet no consumer sees
+            with self.mutex:
+                self._save()
         chunk = reader.read(lane, most_bytes)
         newest = self.logs[lane].entries[-1].number
         if (lane, newest) in reader.hurt:  # what it has lost shows when the segment is over
@@ -251,6 +254,8 @@ class Spool:
             try:
                 self.files.allocate(fd, self.quotas.reserve)
                 self.reserved = self.quotas.reserve
+            except OSError:
+                self.files.truncate(fd, self.reserved)
             finally:
                 self.files.close(fd)
 

@@ -16,6 +16,7 @@ from google_crc32c import value as crc32c
 from sensor.spool.files import Files
 
 HEAD = 35  # CRC-32C, generation and length in hexadecimal: "xxxxxxxx xxxxxxxxxxxxxxxx xxxxxxxx\n"
+VERSION = 1
 STEP = 1 << 14  # octets that a file grows by, ahead of need
 
 
@@ -31,13 +32,15 @@ class State:
         return max(self._head(self._octets(path, HEAD))[1] for path in self.paths)
 
     def load(self) -> dict[str, Any] | None:
-        """The newest valid document."""
+        """The newest valid document. ValueError: a program that knows another version wrote it."""
         best: dict[str, Any] | None = None
         self.generation = 0
         for at, path in enumerate(self.paths):
             generation, body = self._document(self._octets(path, 1 << 30))
             if generation > self.generation:
                 best, self.generation, self.at = json.loads(body), generation, at
+        if best is not None and best.pop("version") != VERSION:
+            raise ValueError(f"{self.paths[self.at]}: of another version of the spool than {VERSION}")
         return best
 
     def invalid(self) -> list[Path]:
@@ -55,7 +58,7 @@ class State:
 
     def save(self, document: dict[str, Any]) -> None:
         """Durable when it returns. OSError: the document before it still holds."""
-        body = json.dumps(document, separators=(",", ":")).encode()
+        body = json.dumps({"version": VERSION} | document, separators=(",", ":")).encode()
         rest = f"{self.generation + 1:016x} {len(body):08x}\n".encode() + body
         data, path = f"{crc32c(rest):08x} ".encode() + rest, self.paths[1 - self.at]
         new = not path.exists()

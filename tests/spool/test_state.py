@@ -21,6 +21,14 @@ def test_the_newest_is_loaded(tmp_path: Path) -> None:
     assert State(Files(), tmp_path / "index").peek() == state.generation == 5
 
 
+def test_another_version_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sensor.spool.state.VERSION", 2)
+    State(Files(), tmp_path / "index").save({"n": 1})
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match=r"index\.0: of another version"):
+        State(Files(), tmp_path / "index").load()
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_a_flipped_bit_costs_one_generation(tmp_path: Path, seed: int) -> None:
     state = State(Files(), tmp_path / "index")
@@ -28,7 +36,7 @@ def test_a_flipped_bit_costs_one_generation(tmp_path: Path, seed: int) -> None:
         state.save({"n": n})
     newest = state.paths[state.at]
     data = newest.read_bytes()
-    end = 35 + len('{"n":1}')
+    end = 35 + len('{"version":1,"n":1}')
     newest.write_bytes(data[:end])
     flip(newest, Random(seed))
     again = State(Files(), tmp_path / "index")
