@@ -258,6 +258,26 @@ def test_damage_is_gone_past_counted_and_kept(tmp_path: Path) -> None:
         assert not path.exists()
 
 
+@pytest.mark.parametrize("durable", [True, False])
+def test_what_a_consumer_has_passed_was_there(tmp_path: Path, durable: bool) -> None:
+    """The newest segment loses its end after one has received it and the other has not."""
+    spool = Spool(tmp_path, SMALL, ("es", "syslog"))
+    spool.append(Lane.EVENT, some(10))
+    assert len(drained(spool)) == 10
+    killed(spool)
+    path = path_of(tmp_path, Lane.EVENT, 1)
+    path.write_bytes(path.read_bytes()[:-1000])
+    if not durable:
+        (tmp_path / "durable").write_bytes(bytes(4096))
+    with Spool(tmp_path, SMALL, ("es", "syslog")) as spool:
+        spool.append(Lane.EVENT, some(5, 10))
+        assert len(drained(spool)) == 5
+        assert len(drained(spool, "syslog")) == 13
+        assert counts(spool) == {"produced": 15, "delivered": 15, "duplicate": 0, "dead_letter": 0, "dropped": {}, "waiting": 0}
+        assert counts(spool, name="syslog")["dropped"] == {"damaged": 2}
+        assert counts(spool, "unknown") == {}
+
+
 @pytest.mark.parametrize("what", ["missing", "empty", "a directory", "garbage"])
 @pytest.mark.parametrize("number", [1, 2, 4])
 def test_a_lost_segment_is_counted_by_dataset(tmp_path: Path, what: str, number: int) -> None:
