@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from sensor.spool import Lane, Quotas, Record, Spool
+from sensor.events.record import Record
+from sensor.spool import Lane, Quotas, Spool
 from sensor.spool.survey import Survey
 
 DOCUMENT = b'{"' + b"x" * 495 + b'"}'  # 499 octets

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from google_crc32c import value as crc32c
 
-from sensor.spool.records import Record
+from sensor.events.record import Record
 
 MAGIC = b"\xf5\xffTS"
 PREFIX = struct.Struct("<4sII")

@@ -12,13 +12,14 @@ from threading import Lock
 from types import TracebackType
 from typing import Any, Self
 
+from sensor.events.record import Record
 from sensor.spool.account import report
 from sensor.spool.consumer import NAME, Account, Consumer, account_file, account_names
 from sensor.spool.files import FULL, Durable, Files, lock
 from sensor.spool.frames import PREFIX, frames
 from sensor.spool.index import Index, reached
 from sensor.spool.log import Log
-from sensor.spool.records import Chunk, Counts, Lane, Position, Quotas, Record, add
+from sensor.spool.records import Chunk, Counts, Lane, Position, Quotas, add
 from sensor.spool.recovery import Recovery
 from sensor.spool.state import State
 

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sensor.events.record import Record
 from sensor.spool.account import report
 from sensor.spool.consumer import Account, account_file, account_names
 from sensor.spool.files import Durable, Files, holder
 from sensor.spool.frames import ENDLESS, Parsed, parse
 from sensor.spool.index import Entry, Index, path_of, segments
-from sensor.spool.records import Lane, Record
+from sensor.spool.records import Lane
 from sensor.spool.state import State
 
 

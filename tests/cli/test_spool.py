@@ -10,7 +10,8 @@ from click.testing import CliRunner, Result
 
 from sensor.cli.main import main
 from sensor.cli.spool import spool as command
-from sensor.spool import Lane, Quotas, Record, Spool
+from sensor.events.record import Record
+from sensor.spool import Lane, Quotas, Spool
 from sensor.spool.index import path_of
 
 QUOTAS = Quotas(reserve=1 << 16, segment=1 << 14)

@@ -14,7 +14,8 @@ from pathlib import Path
 from random import Random
 from threading import Thread
 
-from sensor.spool import Lane, Quotas, Record, Spool
+from sensor.events.record import Record
+from sensor.spool import Lane, Quotas, Spool
 from sensor.spool.account import imbalance
 
 QUOTAS = Quotas(alert=4 << 20, asset=4 << 20, flow=4 << 20, event=512 << 10, reserve=64 << 10, segment=64 << 10)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sensor.events.record import Record
 from sensor.spool.frames import ENDLESS, MAGIC, Parsed, frames, parse
-from sensor.spool.records import Record
 
 records_of = st.lists(
     st.builds(Record, st.sampled_from(["modbus", "警报", ""]), st.text(max_size=20), st.binary(max_size=60).map(lambda octets: octets.hex().encode())),

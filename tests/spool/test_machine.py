@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from sensor.spool import Chunk, Lane, Quotas, Record, Spool
+from sensor.events.record import Record
+from sensor.spool import Chunk, Lane, Quotas, Spool
 from sensor.spool.account import imbalance
 from sensor.spool.index import path_of, segments
 from tests.spool.faults import FAULTS, Crash, Faulty, cut, flip

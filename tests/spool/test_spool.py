@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 import sensor.spool
-from sensor.spool import Consumer, Lane, Quotas, Record, Spool
+from sensor.events.record import Record
+from sensor.spool import Consumer, Lane, Quotas, Spool
 from sensor.spool.account import imbalance
 from sensor.spool.files import Files
 from sensor.spool.frames import MAGIC
