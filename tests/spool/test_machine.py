@@ -197,5 +197,5 @@ class Machine(RuleBasedStateMachine):
             assert all(counts["waiting"] == 0 for counts in datasets.values())
 
 
-Machine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
+Machine.TestCase.settings = settings(max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
 TestMachine = Machine.TestCase

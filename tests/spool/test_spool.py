@@ -190,7 +190,11 @@ def test_on_a_full_disk_telemetry_goes_first(tmp_path: Path) -> None:
         assert spool.report()["reserve"] == quotas.reserve  # there again
 
 
-def test_no_sync_is_tried_again_on_a_segment_whose_sync_failed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("cut", [True, False])
+@pytest.mark.parametrize("kill", [True, False])
+def test_no_sync_is_tried_again_on_a_segment_whose_sync_failed(tmp_path: Path, cut: bool, kill: bool) -> None:
+    """What was not durable is in the next segment, once: also where its first writing can't be cut off, and after a kill."""
+
     class Failing(Files):
         failed: str = ""
         later: list[str] = []  # noqa: RUF012
@@ -204,17 +208,26 @@ def test_no_sync_is_tried_again_on_a_segment_whose_sync_failed(tmp_path: Path) -
             self.later.append(name)
             super().datasync(fd)
 
+        def truncate(self, fd: int, size: int) -> None:
+            if not cut:
+                raise OSError(errno.EIO, "broken")
+            super().truncate(fd, size)
+
     files = Failing()
-    with Spool(tmp_path, SMALL, ("es",), files) as spool:
-        spool.append(Lane.ALERT, some(5))
-        files.armed = True
-        files.later.clear()
-        spool.append(Lane.ALERT, some(5, 5))
-        assert files.failed
-        assert files.failed not in files.later
-        assert drained(spool) == [record.id for record in some(10)]
-        assert counts(spool)["delivered"] == 10
-        assert spool.report()["happened"] == {"write failed: EIO": 1}
+    spool = Spool(tmp_path, SMALL, ("es",), files)
+    spool.append(Lane.ALERT, some(5))
+    files.armed = True
+    files.later.clear()
+    spool.append(Lane.ALERT, some(5, 5))
+    assert files.failed
+    assert files.failed not in files.later
+    if kill:
+        killed(spool)
+        spool = Spool(tmp_path, SMALL, ("es",))
+    assert drained(spool) == [record.id for record in some(10)]
+    assert counts(spool)["delivered"] == 10
+    assert spool.report()["happened"] == {"write failed: EIO": 1}
+    spool.close()
 
 
 def test_a_disk_that_takes_nothing_is_counted(tmp_path: Path) -> None:
@@ -337,6 +350,21 @@ def test_acknowledgements_are_checked(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="once"):
             spool.acknowledge("es", Lane.EVENT, first.position)
         assert counts(spool)["delivered"] == len(first.records)
+
+
+def test_an_acknowledgement_that_fails_is_made_again(tmp_path: Path) -> None:
+    files = Faulty()
+    with Spool(tmp_path, SMALL, ("es",), files) as spool:
+        spool.append(Lane.EVENT, some(20))
+        chunk = spool.read("es", Lane.EVENT, 1 << 20)
+        assert chunk is not None
+        for fault in ("write error", "sync error"):
+            files.arm(fault, 0)
+            with pytest.raises(OSError, match="broken"):
+                spool.acknowledge("es", Lane.EVENT, chunk.position)
+            assert counts(spool)["waiting"] == 20
+        spool.acknowledge("es", Lane.EVENT, chunk.position)
+        assert counts(spool)["delivered"] == 20
 
 
 def test_dropped_on_its_way_and_delivered_after_all(tmp_path: Path) -> None:
