@@ -17,7 +17,8 @@ HOSTILE = (
     "and some of them at several cuts; what fails is kept as a small capture, with its seed. Tests do the same with a million."
 )
 SPOOL = (
-    "Documents of 499 octets; one sync a commit. Written by `python -m bench.spool` on the disk that it runs on, goal 200,000 documents/s at 1,000 a commit."
+    "Documents of 499 octets; one sync a commit. By `python -m bench.spool` on the disk that it runs on; goal: 200,000 documents/s at 1,000 a commit. "
+    "Where others compete for the machine, rates by CPU time say more than those by the clock."
 )
 BUSY = 1.3  # a process that only computes takes this much longer than its CPU time only where others compete for the CPU
 
