@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from bench import compare, report, stages, worst
+from bench import compare, report, spool, stages, worst
 from bench.amplify import WORK, amplify, sources
 from bench.compare import ROOT
 from bench.craft import write
@@ -62,6 +62,7 @@ def results(packets: int, few: int, long: int, for_tshark: int) -> report.Result
         r.worst.append(one(name, few, partial(write, parts=maker(few))))
     for path in (whole, some):
         path.unlink()
+    r.spool = spool.results()
     return r
 
 

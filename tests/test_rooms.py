@@ -19,6 +19,7 @@ ROOMS: dict[str, set[str]] = {
     "sensor.slots": {"sensor.columns"},
     "sensor.keyed": {"sensor.columns", "sensor.slots"},
     "sensor.events": {"sensor.bounded", "sensor.columns", "sensor.lang"},
+    "sensor.spool": {"sensor.events.record"},
     "sensor.capture": {"sensor.columns", "sensor.events"},
     "sensor.live": {"sensor.columns", "sensor.capture"},
     "sensor.demo": {"sensor.capture.write"},  # a process of its own, which nothing imports
