@@ -1,0 +1,142 @@
+"""`python -m bench.live`: the highest rate at which a ring loses nothing, alone and with the pipeline behind it, and what that costs. Needs root.
+
+Two ends of a virtual cable (veth) in a network namespace of its own: one process replays the mixed capture at one end, another listens at the other.
+What the kernel does to receive a packet, the copy into the ring included, happens on a virtual cable in the sender's process: its time has that in it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.amplify import WORK, amplify
+from sensor.capture import read_capture
+
+NAMESPACE = f"tapsight-bench-{os.getpid()}"
+WHAT = ("none", "ring", "pipeline")
+IDLE_S = 2.0
+
+
+@dataclass
+class Trial:
+    """One replay: how many packets a second were sent, what became of them, and the CPU time (user and system) of both processes in ns a packet."""
+
+    what: str
+    rate: float
+    sent: int
+    received: int
+    dropped: int
+    sender_ns: float
+    receiver_ns: float
+
+    @property
+    def lost(self) -> int:
+        return self.sent - self.received
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.live", description=__doc__)
+    parser.add_argument("--packets", type=int, default=1_000_000, metavar="N", help="of each replay (default 1 million)")
+    parser.add_argument("--capture", type=Path, help="instead of the mixed one")
+    parser.add_argument("--rates", default="0,800000,600000,500000,400000,300000,200000,150000,100000", help="packets a second to try (0: as fast as it goes)")
+    parser.add_argument("--tries", type=int, default=2, help="at each rate, until one loses nothing")
+    for hidden in ("--send", "--receive"):
+        parser.add_argument(hidden, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.send:
+        send(options.capture, options.packets, float(options.send))
+    elif options.receive:
+        receive(options.receive)
+    else:
+        compare(options.capture, options.packets, [float(rate) for rate in options.rates.split(",")], options.tries)
+
+
+def compare(capture: Path | None, packets: int, rates: list[float], tries: int) -> None:
+    path = capture or amplify(WORK / "live.pcap", 300_000)
+    try:
+        for command in (
+            f"netns add {NAMESPACE}", f"-n {NAMESPACE} link add from numtxqueues 1 mtu 65000 type veth peer name to mtu 65000",
+            f"-n {NAMESPACE} link set from up", f"-n {NAMESPACE} link set to up",
+        ):  # fmt: skip
+            subprocess.run(["ip", *command.split()], check=True)
+        for what in WHAT:
+            for rate in rates:
+                trials = []
+                for _ in range(tries):
+                    trials.append(one(path, packets, what, rate))
+                    show(trials[-1])
+                    if not trials[-1].lost:
+                        break
+                if what == "none" or not trials[-1].lost:
+                    break
+    finally:
+        subprocess.run(["ip", "netns", "del", NAMESPACE], check=False)
+
+
+def show(trial: Trial) -> None:
+    print(
+        f"{trial.what:8} {trial.rate:10,.0f} packets/s  {trial.received:,} of {trial.sent:,} received, {trial.dropped:,} dropped by the kernel;"
+        f" sender {trial.sender_ns:,.0f} ns, receiver {trial.receiver_ns:,.0f} ns a packet",
+        flush=True,
+    )
+
+
+def one(path: Path, packets: int, what: str, rate: float) -> Trial:
+    run = ["ip", "netns", "exec", NAMESPACE, sys.executable, "-m", "bench.live", "--capture", str(path), "--packets", str(packets)]
+    receiver = None if what == "none" else subprocess.Popen([*run, "--receive", what], stdout=subprocess.PIPE, text=True)
+    if receiver is not None:
+        assert receiver.stdout
+        receiver.stdout.readline()  # it listens
+    sender = json.loads(subprocess.run([*run, "--send", str(rate)], check=True, capture_output=True, text=True).stdout)
+    got: dict[str, Any] = json.loads(receiver.communicate()[0]) if receiver is not None else {"packets": packets, "dropped": 0, "cpu_s": 0.0}
+    return Trial(what, packets / sender["s"], packets, got["packets"], got["dropped"], sender["cpu_s"] / packets * 1e9, got["cpu_s"] / max(got["packets"], 1) * 1e9)
+
+
+def send(path: Path, packets: int, rate: float) -> None:
+    from bench.replay import Replay
+
+    with Replay("from", list(read_capture(str(path)))) as replay:
+        before = cpu_s()
+        seconds = replay.send(packets, rate)
+        print(json.dumps({"s": seconds, "cpu_s": cpu_s() - before}))
+
+
+def receive(what: str) -> None:
+    from sensor.live import Tap, open_live
+    from sensor.pipeline import Pipeline
+
+    live, packets = open_live([Tap("to", filter="not ip6 multicast")]), 0
+    pipeline = Pipeline() if what == "pipeline" else None
+    print("listens", flush=True)
+    before, until = cpu_s(), time.monotonic() + 60
+    while True:
+        batch = live.read(0.1)
+        if batch is None:
+            if time.monotonic() > until:
+                break
+            continue
+        until = time.monotonic() + IDLE_S
+        packets += len(batch)
+        if pipeline is not None:
+            batch.source.identify(batch)
+            for _ in pipeline.interpret(pipeline.track(batch)).slices():
+                pass
+    print(json.dumps({"packets": packets, "cpu_s": cpu_s() - before, "dropped": live.report()["taps"]["to"]["dropped"]}))
+    live.close()
+
+
+def cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+if __name__ == "__main__":
+    main()
