@@ -97,7 +97,9 @@ def one(path: Path, packets: int, what: str, rate: float) -> Trial:
         receiver.stdout.readline()  # it listens
     sender = json.loads(subprocess.run([*run, "--send", str(rate)], check=True, capture_output=True, text=True).stdout)
     got: dict[str, Any] = json.loads(receiver.communicate()[0]) if receiver is not None else {"packets": packets, "dropped": 0, "cpu_s": 0.0}
-    return Trial(what, packets / sender["s"], packets, got["packets"], got["dropped"], sender["cpu_s"] / packets * 1e9, got["cpu_s"] / max(got["packets"], 1) * 1e9)
+    return Trial(
+        what, packets / sender["s"], packets, got["packets"], got["dropped"], sender["cpu_s"] / packets * 1e9, got["cpu_s"] / max(got["packets"], 1) * 1e9
+    )
 
 
 def send(path: Path, packets: int, rate: float) -> None:

@@ -50,8 +50,8 @@ TAGGED = np.dtype([("macs", "V12"), ("tpid", ">u2"), ("tci", ">u2")])
 class Size:
     """Of a ring: blocks of so many bytes (a multiple of the page), and after how many ms the kernel hands over one that is not full."""
 
-    block: int = 1 << 21
-    blocks: int = 32
+    block: int = 1 << 19
+    blocks: int = 128  # on a quiet link each holds 100 ms: the reader may be away for 12 s
     retire_ms: int = 100
 
 
@@ -87,7 +87,8 @@ class Ring:
 
         At least one, and no more than make a batch: the further behind the reader is, the larger are its batches, and the less each packet costs.
         """
-        blocks, size, packets = [], 0, 0
+        blocks: list[tuple[int, int, int, int, int]] = []
+        size = packets = 0
         while len(blocks) < self.size.blocks and self.status[self.at] & USER:
             begin = self.at * self.size.block
             _, _, _, count, first, length = struct.unpack_from("=6I", self.map, begin)

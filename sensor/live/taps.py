@@ -200,13 +200,13 @@ class Taps:
         self.hold_ns = 2 * self.size.retire_ms * 1_000_000 + SLACK_NS
         self.known_ns = [0] * len(taps)  # by tap: it has no more packets before this time
         self.lag_ns = self.checked = 0.0
-        self.listeners = []
+        self.listeners: list[Listener] = []
         try:
-            for number, tap in enumerate(taps):
-                program = compiled(tap.filter, tap.interface) if tap.filter else []
-                self.listeners.append(Listener(tap, number, program, self.size, share))
+            packet_socket().close()
         except PermissionError as error:
             raise PermissionError(error.errno, "listening on an interface needs CAP_NET_RAW: start as root, or with that capability") from None
+        programs = [compiled(tap.filter, tap.interface) if tap.filter else [] for tap in taps]
+        self.listeners = [Listener(tap, number, program, self.size, share) for number, (tap, program) in enumerate(zip(taps, programs, strict=True))]
         self.check()
 
     def close(self) -> None:

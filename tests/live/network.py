@@ -7,16 +7,33 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from sensor.capture.write import Writer
 from sensor.columns import Batch
 from sensor.live.taps import Taps
+from tests import make
 
+Listen = Callable[..., Taps]
 CLONE_NEWNET = 0x40000000
+A, B = ("10.0.0.1", 40000), ("10.0.0.2", 502)
+READ = bytes.fromhex("0001000000060103000a0002")
+ANSWER = bytes.fromhex("00010000000701030400010002")
+
+
+def talk(rounds: int = 50, client: str = "10.0.0.1") -> list[bytes]:
+    """A Modbus conversation: a read and its answer, again and again."""
+    a, found, sequence, answered = (client, 40000), [], 1, 1
+    for _ in range(rounds):
+        found.append(make.tcp(a, B, sequence, READ, acknowledgment=answered, identification=sequence))
+        sequence += len(READ)
+        found.append(make.tcp(B, a, answered, ANSWER, acknowledgment=sequence, identification=answered))
+        answered += len(ANSWER)
+    return found
 
 
 class Network:
@@ -83,6 +100,13 @@ def gathered(taps: Taps, packets: int, most_s: float = 20) -> list[Batch]:
 
 
 def frames(batches: list[Batch]) -> list[bytes]:
-    return [
-        batch.data[begin : begin + size].tobytes() for batch in batches for begin, size in zip(batch.offset.tolist(), batch.captured.tolist(), strict=True)
-    ]
+    return [batch.data[begin : begin + size].tobytes() for batch in batches for begin, size in zip(batch.offset.tolist(), batch.captured.tolist(), strict=True)]
+
+
+def file_of(batches: list[Batch], path: Path) -> Path:
+    with path.open("wb") as file:
+        writer = Writer(file)
+        for batch in batches:
+            for content, length, ts_ns, link_type in zip(frames([batch]), batch.length.tolist(), batch.ts_ns.tolist(), batch.link_type.tolist(), strict=True):
+                writer.packet(content, length, ts_ns, link_type, 0, "tap")
+    return path

@@ -15,45 +15,21 @@ import pytest
 
 from bench.replay import Replay
 from sensor.capture import open_source, read_capture
-from sensor.capture.write import Writer
 from sensor.columns import Batch
 from sensor.live import Share, Size, Tap, interface, open_live, taps
 from sensor.live.taps import Taps
 from sensor.pipeline import Pipeline
 from tests import make
-from tests.live.network import Network, frames, gathered
+from tests.live.network import ANSWER, READ, A, B, Listen, Network, file_of, frames, gathered, talk
 from tests.results import differences, results
 
 ROOT = Path(__file__).parents[2]
 CAPTURES = ROOT / "../shared/captures"
 REAL = ("modbus/modbusBig.pcap", "s7comm/s7comm_varservice_libnodavedemo_bench.pcap", "dnp3/dnp3.pcap", "iec104/*.pcap", "enip/cip*.pcap")
-A, B = ("10.0.0.1", 40000), ("10.0.0.2", 502)
-READ = bytes.fromhex("0001000000060103000a0002")
-ANSWER = bytes.fromhex("00010000000701030400010002")
-
-
-def talk(rounds: int = 50, client: str = "10.0.0.1") -> list[bytes]:
-    """A Modbus conversation: a read and its answer, again and again."""
-    a, found, sequence, answered = (client, 40000), [], 1, 1
-    for _ in range(rounds):
-        found.append(make.tcp(a, B, sequence, READ, acknowledgment=answered, identification=sequence))
-        sequence += len(READ)
-        found.append(make.tcp(B, a, answered, ANSWER, acknowledgment=sequence, identification=answered))
-        answered += len(ANSWER)
-    return found
 
 
 def tagged(frame: bytes, *tags: str) -> bytes:
     return frame[:12] + bytes.fromhex("".join(tags)) + frame[12:]
-
-
-def file_of(batches: list[Batch], path: Path) -> Path:
-    with path.open("wb") as file:
-        writer = Writer(file)
-        for batch in batches:
-            for content, length, ts_ns, link_type in zip(frames([batch]), batch.length.tolist(), batch.ts_ns.tolist(), batch.link_type.tolist(), strict=True):
-                writer.packet(content, length, ts_ns, link_type, 0, "tap")
-    return path
 
 
 def same_as_offline(batches: list[Batch], path: Path) -> list[str]:
@@ -64,67 +40,66 @@ def same_as_offline(batches: list[Batch], path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("pattern", REAL)
-def test_live_says_what_offline_says(network: Network, tmp_path: Path, pattern: str) -> None:
+def test_live_says_what_offline_says(network: Network, listen: Listen, tmp_path: Path, pattern: str) -> None:
     paths = sorted(CAPTURES.glob(pattern))
     if not paths:
         pytest.skip("the captures are not there")
     network.cable(mtu=65000)
-    with_tap = Taps([Tap("tap")])
     for path in paths[:6]:
+        tap = listen([Tap("tap")])
         sent = [batch for batch in read_capture(str(path)) if len(batch)]
         sent = [batch for batch in sent if (batch.captured >= 14).all() and (batch.link_type == 1).all()]
         if not sent:
             continue
         with Replay("plant", sent) as replay:
             replay.send()
-        got = gathered(with_tap, sum(map(len, sent)))
+        got = gathered(tap, sum(map(len, sent)))
         assert frames(got) == frames(sent), path
         assert same_as_offline(got, tmp_path / "live.pcapng") == [], path
-    with_tap.close()
 
 
-def test_at_the_speed_of_the_plant(network: Network, tmp_path: Path) -> None:
+def test_at_the_speed_of_the_plant(network: Network, listen: Listen, tmp_path: Path) -> None:
     network.cable()
-    with_tap = Taps([Tap("tap", site="north", zone="cell 3", tap="ring")])
+    tap = listen([Tap("tap", site="north", zone="cell 3", tap="ring")])
     sent = list(make.batches([(1_700_000_000_000_000_000 + place * 10_000_000, frame) for place, frame in enumerate(talk(30))]))
     with Replay("plant", sent) as replay:
         speaking = threading.Thread(target=replay.send_as_captured)
         speaking.start()
-        got = gathered(with_tap, 60)
+        got = gathered(tap, 60)
         speaking.join()
     assert len(got) > 2  # a batch closes long before all has come
     assert got[0].source.interfaces == ["north/cell 3/ring"]
     assert frames(got) == frames(sent)
     assert np.concatenate([batch.frame for batch in got]).tolist() == list(range(1, 61))
     assert same_as_offline(got, tmp_path / "live.pcapng") == []
-    with_tap.close()
 
 
-def test_vlan_tags_are_there(network: Network, tmp_path: Path) -> None:
+def test_vlan_tags_are_there(network: Network, listen: Listen, tmp_path: Path) -> None:
     network.cable(mtu=1508)
-    with_tap = Taps([Tap("tap")])
+    tap = listen([Tap("tap")])
     plain = talk(20)
-    sent = [[frame, tagged(frame, "81000005"), tagged(frame, "88a80007", "8100a005"), tagged(frame, "8100e000")][place // 2 % 4] for place, frame in enumerate(plain)]
+    sent = [
+        [frame, tagged(frame, "81000005"), tagged(frame, "88a80007", "8100a005"), tagged(frame, "8100e000")][place // 2 % 4]
+        for place, frame in enumerate(plain)
+    ]
     network.send(sent)
-    got = gathered(with_tap, len(sent))
+    got = gathered(tap, len(sent))
     assert frames(got) == sent
     assert same_as_offline(got, tmp_path / "live.pcapng") == []
-    with_tap.close()
 
 
-def test_jumbo_frames_are_whole(network: Network) -> None:
+def test_jumbo_frames_are_whole(network: Network, listen: Listen) -> None:
     network.cable(mtu=9000)
-    with_tap = Taps([Tap("tap")])
+    tap = listen([Tap("tap")])
     sent = [make.udp(A, B, bytes(8900)), make.udp(A, B, b"short")]
     network.send(sent)
-    got = gathered(with_tap, 2)
+    got = gathered(tap, 2)
     assert frames(got) == sent
     assert (got[0].captured == got[0].length).all()
-    assert with_tap.report()["taps"]["tap"]["merged"] == 0
-    with_tap.close()
+    assert tap.report()["taps"]["tap"]["merged"] == 0
 
 
-def test_merged_packets_are_counted_and_say_the_same(network: Network) -> None:
+def test_merged_packets_are_counted_and_say_the_same(network: Network, listen: Listen) -> None:
     """A real connection between two interfaces, with and without offloads that make one packet of several."""
     network.cable()
     other = f"{network.name}-b"
@@ -137,10 +112,10 @@ def test_merged_packets_are_counted_and_say_the_same(network: Network) -> None:
         answered: dict[bool, int] = {}
         merged: dict[bool, int] = {}
         for offload in (True, False):
-            interface.set_features("plant", {"tx-tcp-segmentation": offload, "tx-generic-segmentation": offload, "rx-gro": offload})
+            interface.set_features("plant", dict.fromkeys(OFFLOADS, offload))
             assert interface.merging("plant") == (["rx-gro"] if offload else [])
-            with_tap = Taps([Tap("plant")])
-            server = subprocess.Popen(["ip", "netns", "exec", other, sys.executable, "-c", SERVER], stdout=subprocess.PIPE)
+            tap = listen([Tap("plant")])
+            server = subprocess.Popen(["ip", "netns", "exec", other, sys.executable, "-c", SERVER, str(int(offload))], stdout=subprocess.PIPE)
             assert server.stdout
             server.stdout.readline()
             with socket.create_connection(("10.9.0.2", 502), 10) as client:
@@ -149,10 +124,9 @@ def test_merged_packets_are_counted_and_say_the_same(network: Network) -> None:
                 while client.recv(1 << 16):
                     pass
             server.communicate()
-            got = gathered(with_tap, 1 << 30, 1)
-            merged[offload] = with_tap.report()["taps"]["plant"]["merged"]
+            got = gathered(tap, 1 << 30, 1)
+            merged[offload] = tap.report()["taps"]["plant"]["merged"]
             answered[offload] = sum(int(seen.tables["modbus"].is_new.sum()) for seen in Pipeline().run(got) if "modbus" in seen.tables)
-            with_tap.close()
         assert merged[True] > 0
         assert merged[False] == 0
         assert answered == {True: 4000, False: 4000}
@@ -160,8 +134,11 @@ def test_merged_packets_are_counted_and_say_the_same(network: Network) -> None:
         network.ip(f"netns del {other}")
 
 
+OFFLOADS = ("tx-tcp-segmentation", "tx-generic-segmentation", "rx-gro")
 SERVER = f"""
-import socket
+import socket, sys
+from sensor.live import interface
+interface.set_features("tap", dict.fromkeys({OFFLOADS}, sys.argv[1] == "1"))
 with socket.create_server(("10.9.0.2", 502)) as listening:
     print("ready", flush=True)
     with listening.accept()[0] as one:
@@ -172,30 +149,29 @@ with socket.create_server(("10.9.0.2", 502)) as listening:
 """
 
 
-def test_a_link_goes_down_and_up(network: Network) -> None:
+def test_a_link_goes_down_and_up(network: Network, listen: Listen) -> None:
     network.cable()
-    with_tap = Taps([Tap("tap")])
+    tap = listen([Tap("tap")])
     network.send(talk(1))
-    assert len(frames(gathered(with_tap, 2))) == 2
+    assert len(frames(gathered(tap, 2))) == 2
     network.ip("link set tap down")
-    assert gathered(with_tap, 1, 1.2) == []
-    assert with_tap.report()["taps"]["tap"]["state"] == "down"
+    assert gathered(tap, 1, 1.2) == []
+    assert tap.report()["taps"]["tap"]["state"] == "down"
     network.ip("link set tap up")
     network.send(talk(1))
-    assert len(frames(gathered(with_tap, 2))) == 2
-    with_tap.check()
-    assert with_tap.report()["taps"]["tap"] | {"state": "up", "downs": 1} == with_tap.report()["taps"]["tap"]
+    assert len(frames(gathered(tap, 2))) == 2
+    tap.check()
+    assert tap.report()["taps"]["tap"] | {"state": "up", "downs": 1} == tap.report()["taps"]["tap"]
     network.ip("link set plant down")
-    with_tap.check()
-    assert with_tap.report()["taps"]["tap"]["state"] == "no_carrier"
-    assert [problem.message for problem in with_tap.source.problems][:1] == ["tap: down"]
-    with_tap.close()
+    tap.check()
+    assert tap.report()["taps"]["tap"]["state"] == "no_carrier"
+    assert [problem.message for problem in tap.source.problems][:1] == ["tap: down"]
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_an_interface_disappears_and_comes_back_when_rights_are_gone(network: Network, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
+def test_an_interface_disappears_and_comes_back_when_rights_are_gone(network: Network, listen: Listen, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
     network.cable()
-    with_tap = Taps([Tap("tap")], Share(workers, 7))
+    tap = listen([Tap("tap")], Share(workers, 7))
 
     def refused() -> Any:
         raise PermissionError(1, "Operation not permitted")
@@ -203,53 +179,50 @@ def test_an_interface_disappears_and_comes_back_when_rights_are_gone(network: Ne
     monkeypatch.setattr(taps, "packet_socket", refused)
     for round_ in range(taps.SPARE):
         network.send(talk(1))
-        assert len(frames(gathered(with_tap, 2))) == 2
+        assert len(frames(gathered(tap, 2))) == 2
         network.ip("link del tap")
-        assert gathered(with_tap, 1, 0.2) == []
-        with_tap.check()
-        assert with_tap.report()["taps"]["tap"]["state"] == "gone"
+        assert gathered(tap, 1, 0.2) == []
+        tap.check()
+        assert tap.report()["taps"]["tap"]["state"] == "gone"
         network.cable()
-        with_tap.check()
-        assert with_tap.report()["taps"]["tap"] | {"state": "up", "reopened": round_ + 1} == with_tap.report()["taps"]["tap"]
+        tap.check()
+        assert tap.report()["taps"]["tap"] | {"state": "up", "reopened": round_ + 1} == tap.report()["taps"]["tap"]
     network.ip("link del tap")
     network.cable()
-    with_tap.check()
-    assert "cannot be opened" in with_tap.source.problems[-1].message
-    with_tap.close()
+    tap.check()
+    assert "cannot be opened" in tap.source.problems[-1].message
 
 
-def test_an_interface_that_is_not_there_yet_is_waited_for(network: Network) -> None:
-    with_tap = Taps([Tap("tap")])
-    assert with_tap.report()["taps"]["tap"]["state"] == "gone"
-    assert with_tap.read(0) is None
+def test_an_interface_that_is_not_there_yet_is_waited_for(network: Network, listen: Listen) -> None:
+    tap = listen([Tap("tap")])
+    assert tap.report()["taps"]["tap"]["state"] == "gone"
+    assert tap.read(0) is None
     network.cable()
-    with_tap.check()
+    tap.check()
     network.send(talk(1))
-    assert len(frames(gathered(with_tap, 2))) == 2
-    with_tap.close()
+    assert len(frames(gathered(tap, 2))) == 2
 
 
-def test_filters(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_filters(network: Network, listen: Listen, monkeypatch: pytest.MonkeyPatch) -> None:
     network.cable()
     modbus, other = talk(3), [make.udp(("10.0.0.1", 9), ("10.0.0.3", 53), b"x")]
     sent = modbus + other + [tagged(frame, "81000005") for frame in modbus] + [tagged(frame, "81000006") for frame in modbus]
     for expression, expected in (
         ("udp", other), ("tcp port 502", sent[:6] + sent[7:]), ("vlan 5 and tcp", sent[7:13]), ("less 0", []), ("", sent),
     ):  # fmt: skip
-        with_tap = Taps([Tap("tap", filter=expression)])
+        tap = listen([Tap("tap", filter=expression)])
         network.send(sent)
-        assert frames(gathered(with_tap, len(expected), 3)) == expected, expression
-        with_tap.close()
+        assert frames(gathered(tap, len(expected), 3)) == expected, expression
     with pytest.raises(ValueError, match=r"filter 'tcp prot 5': .*syntax error"):
-        Taps([Tap("tap", filter="tcp prot 5")])
+        listen([Tap("tap", filter="tcp prot 5")])
     monkeypatch.setattr(ctypes.util, "find_library", lambda _name: None)
     with pytest.raises(ValueError, match="needs libpcap"):
-        Taps([Tap("tap", filter="tcp")])
+        listen([Tap("tap", filter="tcp")])
 
 
-def test_workers_share_the_packets_by_pairs_of_hosts(network: Network) -> None:
+def test_workers_share_the_packets_by_pairs_of_hosts(network: Network, listen: Listen) -> None:
     network.cable()
-    both = [Taps([Tap("tap")], Share(2, 99)) for _ in range(2)]
+    both = [listen([Tap("tap")], Share(2, 99)) for _ in range(2)]
     pairs = [(f"10.0.{place}.1", f"10.0.{place}.2") for place in range(40)]
     sent, owner = [], []
     for number, (one, other) in enumerate(pairs):
@@ -261,7 +234,7 @@ def test_workers_share_the_packets_by_pairs_of_hosts(network: Network) -> None:
         owner += [number] * len(flow)
     arp = make.ethernet(b"\0\1\x08\0\6\4\0\1" + bytes(20), 0x0806)
     six = [make.ethernet(b"\x60" + bytes(5) + b"\x3b\x40" + a + b, 0x86DD) for a, b in ((b"a" * 16, b"b" * 16), (b"b" * 16, b"a" * 16))]
-    goose = [make.ethernet(b"goose", 0x88B8, "0200000000%02x" % number, "010ccd010001") for number in range(8)]
+    goose = [make.ethernet(b"goose", 0x88B8, f"0200000000{number:02x}", "010ccd010001") for number in range(8)]
     network.send([*sent, arp, *six, *goose])
     got = [frames(gathered(each, 1 << 30, 1)) for each in both]
     assert sorted(got[0] + got[1]) == sorted([*sent, arp, *six, *goose])
@@ -271,41 +244,40 @@ def test_workers_share_the_packets_by_pairs_of_hosts(network: Network) -> None:
     assert min(map(len, workers)) > 5
     assert arp in got[0]
     assert len([frame for frame in six if frame in got[0]]) in (0, 2)
-    for each in both:
-        each.close()
 
 
-def test_what_the_kernel_drops_is_counted(network: Network) -> None:
+def test_what_the_kernel_drops_is_counted(network: Network, listen: Listen) -> None:
     network.cable()
-    with_tap = Taps([Tap("tap")], size=Size(1 << 16, 2, 50))
+    tap = listen([Tap("tap")], size=Size(1 << 16, 2, 50))
     sent = list(make.batches(talk(3000)))
     with Replay("plant", sent) as replay:
         replay.send()
-    report = with_tap.report()["taps"]["tap"]
+    report = tap.report()["taps"]["tap"]
     assert report["dropped"] > 0
     assert report["frozen"] > 0
     assert report["fill"] == 1.0
-    got = gathered(with_tap, 1 << 30, 1)
-    report = with_tap.report()["taps"]["tap"]
+    got = gathered(tap, 1 << 30, 1)
+    report = tap.report()["taps"]["tap"]
     assert report["packets"] + report["dropped"] == 6000
     assert frames(got) == frames(sent)[: report["packets"]]
     assert report["fill"] == 0.0
-    with_tap.close()
 
 
-def test_both_directions_of_a_link_come_in_order(network: Network, tmp_path: Path) -> None:
+def test_both_directions_of_a_link_come_in_order(network: Network, listen: Listen, tmp_path: Path) -> None:
     network.cable("plant", "tap")
     network.cable("plant2", "tap2")
-    with_taps = Taps([Tap("tap", tap="out"), Tap("tap2", tap="back")])
+    tap = listen([Tap("tap", tap="out"), Tap("tap2", tap="back")])
     sent = talk(100)
-    for place, frame in enumerate(sent):
-        network.send([frame], ("plant", "plant2")[place % 2])
-    got = gathered(with_taps, len(sent))
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as one, socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as other:
+        one.bind(("plant", 0))
+        other.bind(("plant2", 0))
+        for place, frame in enumerate(sent):
+            (one, other)[place % 2].send(frame)
+    got = gathered(tap, len(sent))
     assert frames(got) == sent
     assert np.concatenate([batch.interface for batch in got]).tolist() == [0, 1] * 100
     assert got[0].source.interfaces == ["out", "back"]
     assert same_as_offline(got, tmp_path / "live.pcapng") == []
-    with_taps.close()
 
 
 def test_an_interface_named_twice_is_refused() -> None:
@@ -313,12 +285,21 @@ def test_an_interface_named_twice_is_refused() -> None:
         Taps([Tap("tap"), Tap("tap")])
 
 
-def test_rights_are_given_up(network: Network) -> None:
+def test_rights_are_given_up(network: Network, listen: Listen) -> None:
     """As root: refused unless told; as another user the ring still works, and no packet socket can be made any more."""
     network.cable()
-    for user, root, expected in (("", False, "refuses to run as root"), ("root", False, "is root"), ("nobody", False, "10 refused 0"), ("", True, "10 refused 0")):
+    for user, root, expected in (
+        ("", False, "refuses to run as root"),
+        ("root", False, "is root"),
+        ("nobody", False, "10 refused 0"),
+        ("", True, "10 refused 0"),
+    ):
         done = subprocess.run(
-            [sys.executable, "-c", DROPPED, user, str(int(root))], capture_output=True, text=True, check=False, env={"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
+            [sys.executable, "-c", DROPPED, user, str(int(root))],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"},
         )
         assert expected in done.stdout + done.stderr.splitlines()[-1] if done.stderr else expected in done.stdout, (user, root, done)
     unable = subprocess.run([sys.executable, "-c", UNABLE], capture_output=True, text=True, check=False, env={"PYTHONPATH": str(ROOT)})
@@ -329,8 +310,7 @@ DROPPED = """
 import sys
 from sensor.live import Tap, open_live, drop_privileges
 from sensor.live.privileges import capabilities
-from tests.live.network import Network
-from tests.live.test_taps import talk
+from tests.live.network import Network, talk
 live = open_live([Tap("tap")])
 Network.send(talk(5))
 drop_privileges(sys.argv[1], root=sys.argv[2] == "1")
@@ -350,7 +330,7 @@ open_live([Tap("tap")])
 """
 
 
-def test_taps_and_others_take_turns(network: Network, tmp_path: Path) -> None:
+def test_taps_and_others_take_turns(network: Network, listen: Listen, tmp_path: Path) -> None:
     from sensor.live import Folder
 
     network.cable()
