@@ -23,6 +23,7 @@ COMMANDS = {
     "protocols": ("sensor.cli.reference:protocols", "List the protocols: what each needs and cannot do."),
     "detectors": ("sensor.cli.reference:detectors", "List the detectors: what each needs and cannot do."),
     "rules": ("sensor.cli.rules:rules", "Check or list rules in Suricata's and Snort's language."),
+    "doctor": ("sensor.cli.doctor:doctor", "Check whether this machine is fit to listen, and say what to do."),
     "config": ("sensor.cli.config:config", "Check, show or make a configuration."),
     "completion": ("sensor.cli.completion:completion", "Print the shell's completion script."),
 }
