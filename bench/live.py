@@ -21,7 +21,7 @@ from bench.amplify import WORK, amplify
 from sensor.capture import read_capture
 
 NAMESPACE = f"tapsight-bench-{os.getpid()}"
-WHAT = ("none", "ring", "pipeline")
+WHAT = ("none", "ring", "pipeline")  # at the other end of the cable
 IDLE_S = 2.0
 
 
@@ -50,8 +50,11 @@ def main() -> None:
     parser.add_argument("--tries", type=int, default=2, help="at each rate, until one loses nothing")
     for hidden in ("--send", "--receive"):
         parser.add_argument(hidden, help=argparse.SUPPRESS)
+    parser.add_argument("--offline", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.send:
+    if options.offline:
+        offline(options.capture)
+    elif options.send:
         send(options.capture, options.packets, float(options.send))
     elif options.receive:
         receive(options.receive)
@@ -60,7 +63,9 @@ def main() -> None:
 
 
 def compare(capture: Path | None, packets: int, rates: list[float], tries: int) -> None:
-    path = capture or amplify(WORK / "live.pcap", 300_000)
+    path = capture or amplify(WORK / "live.pcap", packets)  # so many, for a conversation that is repeated is nothing but retransmissions
+    offline = subprocess.run([sys.executable, "-m", "bench.live", "--capture", str(path), "--offline"], check=True, capture_output=True, text=True)
+    print(f"the pipeline reading the same packets from a file: {float(offline.stdout):,.0f} ns of CPU a packet", flush=True)
     try:
         for command in (
             f"netns add {NAMESPACE}", f"-n {NAMESPACE} link add from numtxqueues 1 mtu 65000 type veth peer name to mtu 65000",
@@ -133,6 +138,14 @@ def receive(what: str) -> None:
                 pass
     print(json.dumps({"packets": packets, "cpu_s": cpu_s() - before, "dropped": live.report()["taps"]["to"]["dropped"]}))
     live.close()
+
+
+def offline(path: Path) -> None:
+    from sensor.pipeline import Pipeline
+
+    before = cpu_s()
+    packets = sum(seen.packets for seen in Pipeline().run(read_capture(str(path))))
+    print((cpu_s() - before) / packets * 1e9)
 
 
 def cpu_s() -> float:
