@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
 from sensor.analysis import Sink
+from sensor.capture.files import expand
 
 
 def sinks(ndjson: str | None, store: Path | None, only: str | None, sensor: str, lang: str) -> list[Sink]:
@@ -30,3 +32,9 @@ def sinks(ndjson: str | None, store: Path | None, only: str | None, sensor: str,
 
         found.append(StoreSink(store, datasets, sensor, lang))
     return found
+
+
+def overwrites(output: str, captures: Iterable[str]) -> bool:
+    """Whether a file to be written is one of the captures to be read."""
+    path = Path(output)
+    return path.exists() and any(each != "-" and Path(each).exists() and path.samefile(each) for each in expand(captures))

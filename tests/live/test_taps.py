@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -285,35 +286,41 @@ def test_an_interface_named_twice_is_refused() -> None:
         Taps([Tap("tap"), Tap("tap")])
 
 
-def test_rights_are_given_up(network: Network, listen: Listen) -> None:
-    """As root: refused unless told; as another user the ring still works, and no packet socket can be made any more."""
+@pytest.mark.parametrize(
+    ("how", "expected"),
+    [
+        ('drop_privileges("nobody")', "10 refused 0"),
+        ("drop_privileges(root=True)", "10 refused 0"),
+        ("keep_one(); drop_privileges()", "10 refused 0"),
+        ("drop_privileges()", "refuses to run as root"),
+        ('drop_privileges("root")', "root is root"),
+        ("threading.Thread(target=time.sleep, args=(5,), daemon=True).start(); drop_privileges(root=True)", "1 threads keep capabilities"),
+    ],
+)
+def test_rights_are_given_up(network: Network, how: str, expected: str) -> None:
+    """The ring still works, and no packet socket can be made any more."""
     network.cable()
-    for user, root, expected in (
-        ("", False, "refuses to run as root"),
-        ("root", False, "is root"),
-        ("nobody", False, "10 refused 0"),
-        ("", True, "10 refused 0"),
-    ):
-        done = subprocess.run(
-            [sys.executable, "-c", DROPPED, user, str(int(root))],
-            capture_output=True,
-            text=True,
-            check=False,
-            env={"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"},
-        )
-        assert expected in done.stdout + done.stderr.splitlines()[-1] if done.stderr else expected in done.stdout, (user, root, done)
-    unable = subprocess.run([sys.executable, "-c", UNABLE], capture_output=True, text=True, check=False, env={"PYTHONPATH": str(ROOT)})
-    assert "needs CAP_NET_RAW" in unable.stderr.splitlines()[-1]
+    environment = {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", DROPPED + how + READS], capture_output=True, text=True, check=False, env=environment)
+    assert expected in (done.stdout + done.stderr).splitlines()[-1], done
 
 
 DROPPED = """
-import sys
+import ctypes, os, sys, threading, time
 from sensor.live import Tap, open_live, drop_privileges
-from sensor.live.privileges import capabilities
+from sensor.live.privileges import CAP_NET_RAW, VERSION_3, capabilities
 from tests.live.network import Network, talk
 live = open_live([Tap("tap")])
 Network.send(talk(5))
-drop_privileges(sys.argv[1], root=sys.argv[2] == "1")
+def keep_one():
+    libc = ctypes.CDLL(None)
+    libc.prctl(8, 1, 0, 0, 0)  # PR_SET_KEEPCAPS
+    os.setuid(65534)
+    right = 1 << CAP_NET_RAW
+    assert libc.capset((ctypes.c_uint32 * 2)(VERSION_3, 0), (ctypes.c_uint32 * 6)(right, right)) == 0
+    assert capabilities() == right
+"""
+READS = """
 packets = 0
 while batch := live.read(0.5):
     packets += len(batch)
@@ -322,12 +329,21 @@ try:
 except PermissionError:
     print(packets, "refused", capabilities())
 """
-UNABLE = """
-import os
-from sensor.live import Tap, open_live
-os.setuid(65534)
-open_live([Tap("tap")])
-"""
+
+
+def test_without_rights_it_says_which(network: Network) -> None:
+    script = "import os\nfrom sensor.live import Tap, open_live\nos.setuid(65534)\nopen_live([Tap('tap')])"
+    unable = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, env={"PYTHONPATH": str(ROOT)})
+    assert "needs CAP_NET_RAW" in unable.stderr.splitlines()[-1]
+
+
+def test_a_clock_that_is_set_back_stops_nothing(network: Network, listen: Listen, monkeypatch: pytest.MonkeyPatch) -> None:
+    network.cable("plant", "tap")
+    network.cable("plant2", "tap2")
+    both, real = listen([Tap("tap"), Tap("tap2")]), time.time_ns
+    monkeypatch.setattr("sensor.live.taps.time.time_ns", lambda: real() - 3_600_000_000_000)
+    network.send(talk(3))
+    assert frames(gathered(both, 6)) == talk(3)
 
 
 def test_taps_and_others_take_turns(network: Network, listen: Listen, tmp_path: Path) -> None:
