@@ -13,12 +13,15 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench.amplify import WORK, amplify
 from sensor.capture import read_capture
+from sensor.columns import Batch
+from sensor.live import Live
 
 NAMESPACE = f"tapsight-bench-{os.getpid()}"
 WHAT = ("none", "ring", "pipeline")  # at the other end of the cable
@@ -47,6 +50,7 @@ def main() -> None:
     parser.add_argument("--packets", type=int, default=1_000_000, metavar="N", help="of each replay (default 1 million)")
     parser.add_argument("--capture", type=Path, help="instead of the mixed one")
     parser.add_argument("--rates", default="0,800000,600000,500000,400000,300000,200000,150000,100000", help="packets a second to try (0: as fast as it goes)")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes that share the packets (default 1)")
     parser.add_argument("--tries", type=int, default=2, help="at each rate, until one loses nothing")
     for hidden in ("--send", "--receive"):
         parser.add_argument(hidden, help=argparse.SUPPRESS)
@@ -57,12 +61,12 @@ def main() -> None:
     elif options.send:
         send(options.capture, options.packets, float(options.send))
     elif options.receive:
-        receive(options.receive)
+        receive(options.receive, options.workers)
     else:
-        compare(options.capture, options.packets, [float(rate) for rate in options.rates.split(",")], options.tries)
+        compare(options.capture, options.packets, [float(rate) for rate in options.rates.split(",")], options.tries, options.workers)
 
 
-def compare(capture: Path | None, packets: int, rates: list[float], tries: int) -> None:
+def compare(capture: Path | None, packets: int, rates: list[float], tries: int, workers: int) -> None:
     path = capture or amplify(WORK / "live.pcap", packets)  # so many, for a conversation that is repeated is nothing but retransmissions
     offline = subprocess.run([sys.executable, "-m", "bench.live", "--capture", str(path), "--offline"], check=True, capture_output=True, text=True)
     print(f"the pipeline reading the same packets from a file: {float(offline.stdout):,.0f} ns of CPU a packet", flush=True)
@@ -76,7 +80,7 @@ def compare(capture: Path | None, packets: int, rates: list[float], tries: int) 
             for rate in rates:
                 trials = []
                 for _ in range(tries):
-                    trials.append(one(path, packets, what, rate))
+                    trials.append(one(path, packets, what, rate, workers))
                     show(trials[-1])
                     if not trials[-1].lost:
                         break
@@ -94,17 +98,17 @@ def show(trial: Trial) -> None:
     )
 
 
-def one(path: Path, packets: int, what: str, rate: float) -> Trial:
-    run = ["ip", "netns", "exec", NAMESPACE, sys.executable, "-m", "bench.live", "--capture", str(path), "--packets", str(packets)]
-    receiver = None if what == "none" else subprocess.Popen([*run, "--receive", what], stdout=subprocess.PIPE, text=True)
-    if receiver is not None:
+def one(path: Path, packets: int, what: str, rate: float, workers: int) -> Trial:
+    run = ["ip", "netns", "exec", NAMESPACE, sys.executable, "-m", "bench.live", "--capture", str(path), "--packets", str(packets), "--workers", str(workers)]
+    receivers = [subprocess.Popen([*run, "--receive", what], stdout=subprocess.PIPE, text=True) for _ in range(workers if what != "none" else 0)]
+    for receiver in receivers:
         assert receiver.stdout
         receiver.stdout.readline()  # it listens
     sender = json.loads(subprocess.run([*run, "--send", str(rate)], check=True, capture_output=True, text=True).stdout)
-    got: dict[str, Any] = json.loads(receiver.communicate()[0]) if receiver is not None else {"packets": packets, "dropped": 0, "cpu_s": 0.0}
-    return Trial(
-        what, packets / sender["s"], packets, got["packets"], got["dropped"], sender["cpu_s"] / packets * 1e9, got["cpu_s"] / max(got["packets"], 1) * 1e9
-    )
+    said: list[dict[str, Any]] = [json.loads(receiver.communicate()[0]) for receiver in receivers]
+    received, dropped, used = (sum(each[name] for each in said) for name in ("packets", "dropped", "cpu_s"))
+    received = received if receivers else packets
+    return Trial(what, packets / sender["s"], packets, received, dropped, sender["cpu_s"] / packets * 1e9, used / max(received, 1) * 1e9)
 
 
 def send(path: Path, packets: int, rate: float) -> None:
@@ -116,28 +120,29 @@ def send(path: Path, packets: int, rate: float) -> None:
         print(json.dumps({"s": seconds, "cpu_s": cpu_s() - before}))
 
 
-def receive(what: str) -> None:
-    from sensor.live import Tap, open_live
+def receive(what: str, workers: int) -> None:
+    from sensor.live import Share, Tap, open_live
     from sensor.pipeline import Pipeline
 
-    live, packets = open_live([Tap("to", filter="not ip6 multicast")]), 0
-    pipeline = Pipeline() if what == "pipeline" else None
+    live = open_live([Tap("to", filter="not ip6 multicast")], Share(workers, os.getppid()))
     print("listens", flush=True)
-    before, until = cpu_s(), time.monotonic() + 60
-    while True:
-        batch = live.read(0.1)
-        if batch is None:
-            if time.monotonic() > until:
-                break
-            continue
-        until = time.monotonic() + IDLE_S
-        packets += len(batch)
-        if pipeline is not None:
-            batch.source.identify(batch)
-            for _ in pipeline.interpret(pipeline.track(batch)).slices():
-                pass
+    before = cpu_s()
+    batches = until_idle(live)
+    packets = sum(seen.packets for seen in Pipeline().run(batches)) if what == "pipeline" else sum(map(len, batches))
     print(json.dumps({"packets": packets, "cpu_s": cpu_s() - before, "dropped": live.report()["taps"]["to"]["dropped"]}))
     live.close()
+
+
+def until_idle(live: Live) -> Iterator[Batch]:
+    """Batches until none has come for a while; the first one is waited for longer."""
+    until = time.monotonic() + 60
+    while True:
+        batch = live.read(0.1)
+        if batch is not None:
+            yield batch
+            until = time.monotonic() + IDLE_S
+        elif time.monotonic() > until:
+            return
 
 
 def offline(path: Path) -> None:
