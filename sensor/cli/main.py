@@ -23,6 +23,7 @@ COMMANDS = {
     "protocols": ("sensor.cli.reference:protocols", "List the protocols: what each needs and cannot do."),
     "detectors": ("sensor.cli.reference:detectors", "List the detectors: what each needs and cannot do."),
     "rules": ("sensor.cli.rules:rules", "Check or list rules in Suricata's and Snort's language."),
+    "es": ("sensor.cli.es:es", "Install, check or remove our templates in Elasticsearch."),
     "config": ("sensor.cli.config:config", "Check, show or make a configuration."),
     "completion": ("sensor.cli.completion:completion", "Print the shell's completion script."),
 }

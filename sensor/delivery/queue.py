@@ -21,15 +21,17 @@ class Queue:
         self.room = threading.Condition()
         self.is_closed = False
 
-    def append(self, lane: Lane, records: Sequence[Record]) -> None:
-        """Take records; waits while there is no room, and gives up (dropping them) once the queue is closed."""
+    def append(self, lane: Lane, records: Sequence[Record], timeout_s: float | None = None) -> bool:
+        """Take records; waits while there is no room. Whether they were taken: not within that time, and not once the queue is closed."""
         size = sum(len(record.document) for record in records)
         with self.room:
-            self.room.wait_for(lambda: self.is_closed or self.bytes == 0 or self.bytes + size <= self.most_bytes)
-            if not self.is_closed:
-                self.bytes += size
-                self.lanes[lane].extend(records)
-                self.appended.update(record.dataset for record in records)
+            has_room = self.room.wait_for(lambda: self.is_closed or self.bytes == 0 or self.bytes + size <= self.most_bytes, timeout_s)
+            if self.is_closed or not has_room:
+                return False
+            self.bytes += size
+            self.lanes[lane].extend(records)
+            self.appended.update(record.dataset for record in records)
+            return True
 
     def read(self, _consumer: str, lane: Lane, most_bytes: int) -> Chunk | None:
         """The next records of a lane, at least one."""

@@ -69,13 +69,14 @@ class Sender:
         return wait_s
 
     def _read(self, work: Work) -> bool:
-        """The lane's next chunk; what the destination does not take is passed over."""
+        """The lane's next chunk; what the destination does not take is passed over, and counted so."""
         chunk = self.spool.read(self.destination.name, work.lane, self.destination.most_bytes)
         if chunk is None:
             return False
         wanted = self.destination.datasets
         work.records = [record for record in chunk.records if record.dataset in wanted] if wanted else list(chunk.records)
         work.position = chunk.position
+        work.decided.update((record.dataset, "passed_over", "") for record in chunk.records if wanted and record.dataset not in wanted)
         if not work.records:
             self._acknowledge(work)
         return bool(work.records)
@@ -148,7 +149,7 @@ class Sender:
     def report(self) -> dict[str, Any]:
         """What became of what is acknowledged, by dataset; and what keeps the rest."""
         with self.lock:
-            found: dict[str, Any] = {"delivered": Counter(), "duplicate": Counter(), "dead_letter": defaultdict(Counter)}
+            found: dict[str, Any] = {"delivered": Counter(), "duplicate": Counter(), "passed_over": Counter(), "dead_letter": defaultdict(Counter)}
             for (dataset, what, reason), n in sorted(self.counts.items()):
                 if what == "dead_letter":
                     found[what][dataset][reason] += n
@@ -157,5 +158,5 @@ class Sender:
             troubles = {work.lane.name.lower(): work.trouble for work in self.work if work.trouble}
             state = {"trouble": troubles, "is_alarm": any(work.is_alarm for work in self.work), "last_success": self.last_success, "requests": self.requests}
             found["dead_letter"] = {dataset: dict(reasons) for dataset, reasons in found["dead_letter"].items()}
-            found |= {"delivered": dict(found["delivered"]), "duplicate": dict(found["duplicate"])}
+            found |= {name: dict(found[name]) for name in ("delivered", "duplicate", "passed_over")}
             return {"destination": self.destination.name} | found | {"retried": dict(self.retried), "notes": dict(self.notes)} | state
