@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,8 +32,9 @@ def started(server: Server) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def plain() -> Iterator[Server]:
-    """The newest, without security, with our templates."""
-    for server in started(Server()):
+    """The newest, without security, with our templates. TAPSIGHT_ES_PORT in the environment: the one that already runs there."""
+    running = os.environ.get("TAPSIGHT_ES_PORT")
+    for server in [Server(port=int(running))] if running else started(Server()):
         client = connect(ElasticsearchSettings(urls=[server.url]))
         install(client)
         client.close()

@@ -20,7 +20,7 @@ PASSING = (  # faults that go over: nothing is lost by them
     "reset_before", "reset_after", "hang", "truncated", "half_json", "fewer_items", "not_json", "no_product", "slow", "all_429", "some_429", "some_503",
     "unavailable", "bad_gateway", "unauthorized", "forbidden", "bad_request",
 )  # fmt: skip
-APPLIED = {"reset_after", "truncated", "half_json", "not_json", "no_product", "fewer_items"}  # the store had it all, and we could not know
+APPLIED = {"reset_after", "truncated", "half_json", "not_json", "fewer_items"}  # the store had it all, and we could not know
 ALARMS = {"unauthorized", "forbidden", "bad_request"}
 
 
