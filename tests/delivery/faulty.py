@@ -29,6 +29,7 @@ class Proxy:
         self.upstream, self.fault, self.spoilt = port, "", 0
         self.largest = 1 << 30  # bytes of a body above which it is too large, where the fault is `too_large`
         self.most_spoilt = 1 << 30
+        self.strip = False  # whether answers lose their product header
         self.methods: list[str] = []
         proxy = self
 
@@ -82,7 +83,8 @@ class Proxy:
         upstream.request(handler.command, path, body or None, headers)
         answer = upstream.getresponse()
         content = answer.read()
-        kept = {name: value for name, value in answer.getheaders() if name.lower() in ("content-type", "x-elastic-product", "retry-after")}
+        names = ("content-type", "retry-after") if self.strip else ("content-type", "retry-after", "x-elastic-product")
+        kept = {name: value for name, value in answer.getheaders() if name.lower() in names}
         upstream.close()
         return answer.status, kept, content
 

@@ -102,6 +102,20 @@ def test_through_a_proxy_that_asks_for_whole_addresses(plain: Server, proxy: Pro
     one.destination.close()
 
 
+def test_something_that_is_no_elasticsearch(plain: Server, proxy: Proxy, tmp_path: Path) -> None:
+    """A proxy that takes the product's header away from everything: nothing is sent to it."""
+    one, queue = sender(tmp_path, destination(proxy.url, SITE), records(N, "product"))
+    proxy.strip = True
+    one.step()
+    assert "not Elasticsearch" in one.report()["trouble"]["event"]
+    assert len(queue) == N
+    proxy.strip = False
+    one.work[-1].not_before = 0
+    deliver(one, queue)
+    assert stored(plain.url, STREAM, "product") == dict.fromkeys((f"product-{i}" for i in range(N)), 1)
+    one.destination.close()
+
+
 def test_alerts_go_first_and_a_stuck_lane_holds_up_no_other(plain: Server, proxy: Proxy, tmp_path: Path) -> None:
     """Events that nothing takes wait; alerts that come meanwhile go."""
     one, queue = sender(tmp_path, destination(proxy.url, SITE), records(N, "late"))

@@ -68,7 +68,10 @@ def test_every_field_has_a_place(demo_capture: Path) -> None:
 
 
 def test_the_check_finds_what_has_no_place() -> None:
-    assert list(unmapped({"a": {"properties": {"b": {"type": "long"}}}}, {"a": {"b": {"c": 1}}, "d": 1})) == [".a.b: long was expected, here is an object", ".d"]
+    assert list(unmapped({"a": {"properties": {"b": {"type": "long"}}}}, {"a": {"b": {"c": 1}}, "d": 1})) == [
+        ".a.b: long was expected, here is an object",
+        ".d",
+    ]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
