@@ -42,6 +42,45 @@ class RuleSettings(Strict):
     cache: str = Field("", description="Folder where rules made ready are kept for the next start; empty: in the user's cache folder, none: nowhere")
 
 
+class ElasticsearchSettings(Strict):
+    urls: list[str] = Field(default_factory=list, description="Addresses of Elasticsearch; empty: nothing is sent there")
+    cloud_id: str = Field("", description="Cloud ID, instead of addresses")
+    api_key: str = Field("", description="API key, as base64; or in the environment: TAPSIGHT_ES_API_KEY")
+    user: str = Field("", description="User name, where there is no API key")
+    password: str = Field("", description="Password of the user; or in the environment: TAPSIGHT_ES_PASSWORD")
+    ca: str = Field("", description="File with the certificates of the authorities that are trusted; empty: the system's")
+    fingerprint: str = Field("", description="SHA-256 of a certificate that is trusted instead of authorities")
+    proxy: str = Field("", description="HTTP proxy on the way")
+    compat: Literal[8, 9] = Field(9, description="Version of the language that is spoken: 8 for clusters of version 8")
+    timeout_s: int = Field(60, ge=1, le=3600, description="Seconds to wait for an answer")
+    batch_bytes: int = Field(3_000_000, ge=10_000, le=50_000_000, description="Bytes sent at once")
+    batch_documents: int = Field(2_000, ge=1, le=100_000, description="Documents sent at once")
+    gzip: bool = Field(True, description="Whether what is sent is compressed")
+    assets_index: bool = Field(True, description="Whether an index holds the current state of each asset; needs the right to index into it")
+    install: bool = Field(False, description="Whether missing templates are installed while running; needs the rights to")
+
+
+class SyslogSettings(Strict):
+    host: str = Field("", description="Receiver of alerts by syslog; empty: none")
+    port: int = Field(6514, ge=1, le=65535, description="Port of the syslog receiver")
+    transport: Literal["tls", "tcp", "udp"] = Field("tls", description="How syslog is transported")
+    ca: str = Field("", description="File with the certificates of the authorities that are trusted; empty: the system's")
+    timeout_s: int = Field(20, ge=1, le=3600, description="Seconds to wait for an answer")
+
+
+class FileSettings(Strict):
+    path: str = Field("", description="File that documents are written to; empty: none")
+    most_bytes: int = Field(256 << 20, ge=1 << 16, description="Bytes after which a new file is begun")
+    keep: int = Field(8, ge=1, le=10_000, description="Full files that are kept")
+
+
+class WebhookSettings(Strict):
+    url: str = Field("", description="Address that each alert is posted to; empty: none")
+    token: str = Field("", description="Bearer token for it; or in the environment: TAPSIGHT_WEBHOOK_TOKEN")
+    ca: str = Field("", description="File with the certificates of the authorities that are trusted; empty: the system's")
+    timeout_s: int = Field(20, ge=1, le=3600, description="Seconds to wait for an answer")
+
+
 def detector_models() -> Any:
     """A model with a part for each kind of alert; the settings of a detector stand with its name."""
     parts: dict[str, Any] = {}
@@ -94,6 +133,10 @@ class Config(Strict):
     run: RunSettings = Field(default=RunSettings(), description="The service")
     alerts: AlertSettings = Field(default=AlertSettings(), description="How alerts are put together")
     rules: RuleSettings = Field(default=RuleSettings(), description="Signatures")
+    elasticsearch: ElasticsearchSettings = Field(default=ElasticsearchSettings(), description="Elasticsearch")
+    syslog: SyslogSettings = Field(default=SyslogSettings(), description="Syslog")
+    files: FileSettings = Field(default=FileSettings(), description="Files")
+    webhook: WebhookSettings = Field(default=WebhookSettings(), description="Webhook")
     detectors: Detectors = Field(default_factory=Detectors, description="Each kind of alert: whether it is wanted, and from when on")
 
     @field_validator("networks")

@@ -89,6 +89,7 @@ ROOMS: dict[str, set[str]] = {
         "sensor.assets",
         "sensor.sinks",
     },
+    "sensor.delivery": {"sensor.events", "sensor.datasets", "sensor.config", "sensor.sinks"},
 }
 TOP = ("sensor.cli",)  # imports whatever it shows
 HEAVY = ("polars", "scapy", "pyshark", "elasticsearch")  # imported where they are used, never with the module

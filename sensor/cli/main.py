@@ -25,6 +25,7 @@ COMMANDS = {
     "rules": ("sensor.cli.rules:rules", "Check or list rules in Suricata's and Snort's language."),
     "spool": ("sensor.cli.spool:spool", "See, check, drain or export what waits for delivery."),
     "doctor": ("sensor.cli.doctor:doctor", "Check whether this machine is fit to listen, and say what to do."),
+    "es": ("sensor.cli.es:es", "Install, check or remove our templates in Elasticsearch."),
     "config": ("sensor.cli.config:config", "Check, show or make a configuration."),
     "completion": ("sensor.cli.completion:completion", "Print the shell's completion script."),
 }

@@ -70,15 +70,15 @@ CAPABILITIES = ("other", "repeater", "bridge", "wlan_access_point", "router", "t
 
 FIELDS = (
     Field("chassis_id_subtype", "u1", "What kind of identifier the chassis has", enum=ChassisId, wireshark="lldp.chassis.subtype"),
-    Field("chassis_id", "object", "The sender's chassis"),
+    Field("chassis_id", "str", "The sender's chassis"),
     Field("port_id_subtype", "u1", "What kind of identifier the port has", enum=PortId, wireshark="lldp.port.subtype"),
-    Field("port_id", "object", "The sender's port"),
+    Field("port_id", "str", "The sender's port"),
     Field("time_to_live", "u2", "How long this holds; 0: the sender leaves", unit="s", wireshark="lldp.time_to_live"),
-    Field("port_description", "object", "The port in words", wireshark="lldp.port.desc"),
-    Field("system_name", "object", "The sender's name", wireshark="lldp.tlv.system.name"),
-    Field("system_description", "object", "The sender's hardware and software in words", wireshark="lldp.tlv.system.desc"),
-    Field("capabilities", "object", "What the sender is switched on to be"),
-    Field("management_addresses", "object", "Where the sender is managed"),
+    Field("port_description", "str", "The port in words", wireshark="lldp.port.desc"),
+    Field("system_name", "str", "The sender's name", wireshark="lldp.tlv.system.name"),
+    Field("system_description", "str", "The sender's hardware and software in words", wireshark="lldp.tlv.system.desc"),
+    Field("capabilities", "str[]", "What the sender is switched on to be"),
+    Field("management_addresses", "str[]", "Where the sender is managed"),
     Field("organizations", "object", "Organizationally specific TLVs: identifier and subtype"),
 )
 

@@ -31,7 +31,7 @@ FIELDS = (
     Field("option_flags", "u2", "Session options asked for; none is defined", wireshark="enip.rs.flags"),
     Field("capability_flags", "u2", "Bit 5: CIP over TCP, bit 8: class 0 and 1 I/O over UDP", wireshark="enip.lsr.capaflags"),
     Field("service_name", "text", "Name of an encapsulation service that the target offers", wireshark="enip.lsr.servicename"),
-    Field("socket_address", "object", "Address in a socket address item or identity", wireshark="enip.sinaddr"),
+    Field("socket_address", "str", "Address in a socket address item or identity", wireshark="enip.sinaddr"),
     Field("vendor_id", "u2", "Vendor of the device", enum=Vendor, wireshark="enip.lir.vendor cip.id.vendor_id"),
     Field("device_type", "u2", "Device profile", enum=DeviceType, wireshark="enip.lir.devtype cip.id.device_type"),
     Field("product_code", "u2", "Product, as its vendor numbers it", wireshark="enip.lir.prodcode cip.id.product_code"),

@@ -90,7 +90,7 @@ FIELDS = (
     Field("operating_state", "u1", "State of the controller", enum=State),
     Field("protection_level", "u1", "Protection level that is in force: 1 none, 2 no writing, 3 no reading either"),
     Field("device_time", "i8", "Time that a controller is asked to take or says to have, as if its clock were UTC", unit="ns"),
-    Field("password", "object", "Password that opens the controller, decoded"),
+    Field("password", "str", "Password that opens the controller, decoded"),
     Field("interval", "u4", "Cycle of subscribed values", unit="ms"),
     Field("variables", "object", "Variables that are watched, modified or forced: address, and value where there is one"),
     Field("message", "object", "Test job, diagnostic message, alarm or subscription"),
