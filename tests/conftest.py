@@ -8,6 +8,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("tapsight", deadline=None)  # wall time is measured in bench, never asserted
+settings.load_profile("tapsight")
+ONE_BY_ONE = {
+    "delivery": "elasticsearch",
+    "dashboards": "elasticsearch",
+    "live": "network",
+    "service": "network",
+}  # by folder: tests that share what there is one of
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share a server, or the machine's network, stay in one process where there are several (pytest -n)."""
+    for item in items:
+        if (group := ONE_BY_ONE.get(item.path.parent.name)) is not None:
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")

@@ -89,7 +89,19 @@ ROOMS: dict[str, set[str]] = {
         "sensor.assets",
         "sensor.sinks",
     },
-    "sensor.delivery": {"sensor.events", "sensor.datasets", "sensor.config", "sensor.sinks"},
+    "sensor.delivery": {"sensor.events", "sensor.datasets", "sensor.config", "sensor.sinks", "sensor.spool"},
+    "sensor.service": {
+        "sensor.columns",
+        "sensor.events",
+        "sensor.config",
+        "sensor.analysis",
+        "sensor.live",
+        "sensor.spool",
+        "sensor.delivery",
+        "sensor.sinks",
+        "sensor.assets",
+        "detectors",
+    },
 }
 TOP = ("sensor.cli",)  # imports whatever it shows
 HEAVY = ("polars", "scapy", "pyshark", "elasticsearch")  # imported where they are used, never with the module

@@ -14,6 +14,8 @@ from sensor import __version__
 # command -> where its click command lives, and its line in the help
 COMMANDS = {
     "analyze": ("sensor.cli.analyze:analyze", "Read captures and say who is there, what they did and what is wrong."),
+    "run": ("sensor.cli.run:run", "Listen to taps, for months, and deliver what is found."),
+    "status": ("sensor.cli.status:status", "Say how the running service is."),
     "demo": ("sensor.cli.demo:demo", "Make a capture of a small plant with an intrusion in it, and analyze it."),
     "export": ("sensor.cli.export:export", "Write one dataset of a capture or store as table, NDJSON, CSV or Parquet."),
     "sql": ("sensor.cli.sql:sql", "Ask a capture or store in SQL."),

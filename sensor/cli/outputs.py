@@ -50,6 +50,8 @@ def overwrites(output: str, captures: Iterable[str]) -> bool:
     """Whether a file to be written is one of the captures to be read."""
     path = Path(output)
     return path.exists() and any(each != "-" and Path(each).exists() and path.samefile(each) for each in expand(captures))
+
+
 def delivery(urls: tuple[str, ...], datasets: frozenset[str], config: Config, dead_letters: Path, *, show: bool) -> DeliverySink:
     """The sink that delivers to Elasticsearch. Raises ClickException where that cannot be reached, or refuses us."""
     from sensor.cli.es import chosen

@@ -73,7 +73,7 @@ def status(directory: Path, style: str, lang: str | None) -> None:
             click.echo(printable(f"{translate(name, lang)}: {value}"))
 
 
-ACCOUNT = ("consumer", "dataset", "produced", "delivered", "duplicate", "dead_letter", "dropped", "waiting")
+ACCOUNT = ("consumer", "dataset", "produced", "delivered", "duplicate", "dead_letter", "passed_over", "dropped", "waiting")
 
 
 def accounted(name: str, dataset: str, counts: dict[str, Any], lang: str) -> dict[str, Any]:

@@ -5,9 +5,16 @@ from __future__ import annotations
 import threading
 from collections import Counter, deque
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from sensor.delivery.outcome import Chunk, Lane, Record
+from sensor.delivery.outcome import Lane, Record
+
+
+class Held(NamedTuple):
+    """Records that were read, and the position behind them."""
+
+    records: list[Record]
+    position: int
 
 
 class Queue:
@@ -33,7 +40,7 @@ class Queue:
             self.appended.update(record.dataset for record in records)
             return True
 
-    def read(self, _consumer: str, lane: Lane, most_bytes: int) -> Chunk | None:
+    def read(self, _consumer: str, lane: Lane, most_bytes: int) -> Held | None:
         """The next records of a lane, at least one."""
         with self.room:
             waiting = self.lanes[lane]
@@ -45,9 +52,9 @@ class Queue:
                     break
                 found.append(waiting[i])
             self.end[lane] += len(found)
-            return Chunk(found, self.end[lane]) if found else None
+            return Held(found, self.end[lane]) if found else None
 
-    def acknowledge(self, _consumer: str, lane: Lane, position: Any) -> None:
+    def acknowledge(self, _consumer: str, lane: Lane, position: int, _outcomes: Any = None) -> None:
         """Everything up to here is done with."""
         with self.room:
             while self.begin[lane] < position:

@@ -135,7 +135,10 @@ class Sender:
     def _acknowledge(self, work: Work) -> None:
         """The chunk is decided: what became of it counts from now on."""
         with self.lock:
-            self.spool.acknowledge(self.destination.name, work.lane, work.position)
+            outcomes: defaultdict[str, Counter[str]] = defaultdict(Counter)
+            for (dataset, what, _), n in work.decided.items():
+                outcomes[dataset][what] += n
+            self.spool.acknowledge(self.destination.name, work.lane, work.position, outcomes)
             for key, n in work.decided.items():
                 dataset, what, _ = key
                 self.counts[key if key in self.counts or len(self.counts) < MOST_KINDS * 16 else (dataset, what, "other")] += n

@@ -124,7 +124,7 @@ class Consumer:
                     self.save()
 
     def acknowledge(self, lane: Lane, position: Position, outcomes: Mapping[str, Mapping[str, int]] | None = None) -> None:
-        """What became of a chunk: by dataset, how many were delivered, duplicates or dead letters (None: all delivered). Durable when it returns.
+        """What became of a chunk: by dataset, how many were delivered, duplicates, dead letters or passed over (None: all delivered). Durable when it returns.
 
         Chunks are acknowledged in the order they were read. OSError: not acknowledged; try again.
         """

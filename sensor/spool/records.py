@@ -13,7 +13,7 @@ Counts = Counter[str]  # by dataset
 Reasons = dict[str, Counter[str]]  # by dataset: how many for each reason, or of each outcome
 
 UNKNOWN = "unknown"  # the dataset of a record that was damaged before it was counted
-DELIVERED, DUPLICATE, DEAD_LETTER = OUTCOMES = ("delivered", "duplicate", "dead_letter")
+DELIVERED, DUPLICATE, DEAD_LETTER, PASSED_OVER = OUTCOMES = ("delivered", "duplicate", "dead_letter", "passed_over")  # the last: a consumer has no use for it
 
 
 class Lane(IntEnum):
