@@ -50,12 +50,17 @@ def alone(path: Path, packets: int) -> Ran:
     return run("pipeline alone", (sys.executable, "-m", "bench.alone", str(path)), packets)
 
 
+def whole(path: Path, packets: int) -> Ran:
+    """`tapsight analyze` with nothing written but its summary."""
+    return run("analyze", (*COMMAND, str(path)), packets)
+
+
 def analyze(path: Path, packets: int) -> Iterator[Ran]:
     """`tapsight analyze`, as users run it."""
     if importlib.util.find_spec("sensor.cli.main") is None:
         return
     with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
-        yield run("analyze", (*COMMAND, str(path)), packets)
+        yield whole(path, packets)
         yield run("analyze --store", (*COMMAND, "--store", f"{scratch}/store", str(path)), packets)
         yield run("analyze --ndjson", (*COMMAND, "--ndjson", f"{scratch}/events.ndjson", str(path)), packets)
         yield run("analyze --jobs 2", (*COMMAND, "--jobs", "2", str(path)), packets)

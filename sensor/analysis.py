@@ -66,11 +66,28 @@ class Analysis:
         for sink in self.sinks:
             sink.add(seen, changed)
 
+    def replace_signatures(self, signatures: Signatures | None) -> None:
+        """Other rules from the next batch on. They go on with what the old ones remembered."""
+        if self.signatures is not None:
+            self.watch.detectors.remove(self.signatures)
+            if signatures is not None:
+                signatures.engine.adopt(self.signatures.engine)
+        if signatures is not None:
+            self.watch.detectors.append(signatures)
+        self.signatures = signatures
+
     def ledger(self) -> dict[str, Any]:
         """The whole ledger, with what every room had to forget."""
         report = self.pipeline.report()
         forgotten = report["forgotten"] | {f"detector {name}": count for name, count in self.watch.evicted.items()}
-        forgotten |= {"assets": self.assets.evicted, "conversations": self.summary.uncounted, "alerts on the page": self.alerts_dropped}
+        forgotten |= {
+            "assets": self.assets.evicted,
+            "values that devices said": self.assets.unsaid,
+            "conversations": self.summary.uncounted,
+            "alerts on the page": self.alerts_dropped,
+        }
+        for sink in self.sinks:
+            forgotten |= getattr(sink, "forgotten", {})
         if self.signatures is not None:
             report["rules"] = self.signatures.report()
         report["forgotten"] = {name: count for name, count in forgotten.items() if count}

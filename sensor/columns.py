@@ -81,6 +81,7 @@ class Batch:
     frame: Ints
     link_type: NDArray[np.uint16]
     interface: NDArray[np.uint16]
+    now_ns: int = 0  # of a live source: how late it is, also where nothing comes
 
     def __len__(self) -> int:
         return len(self.offset)

@@ -36,6 +36,9 @@ class RuleSettings(Strict):
     home_net: list[str] = Field(default_factory=list, description="HOME_NET, as address/length; empty: private addresses")
     variables: dict[str, str] = Field(default_factory=dict, description="Other variables of rules, by name without the dollar")
     threshold_config: str = Field("", description="threshold.config; empty: the one beside the rules")
+    compat: Literal["", "suricata"] = Field("", description="suricata: rules are evaluated as Suricata does by default; empty: as suits plants")
+    checksums: Literal["all", "none"] = Field("all", description="As Suricata: whether packets with a wrong checksum are kept out of streams")
+    midstream: bool = Field(False, description="As Suricata: whether TCP connections are picked up whose beginning was not seen")
 
 
 class ElasticsearchSettings(Strict):
@@ -98,6 +101,25 @@ def detector_models() -> Any:
 Detectors: Any = detector_models()
 
 
+class TapSettings(Strict):
+    interface: str = Field(min_length=1, max_length=15, description="Network interface")
+    name: str = Field("", max_length=64, description="Name of the tap in every document; empty: the interface's")
+    zone: str = Field("", max_length=64, description="Zone of the plant that it watches")
+    filter: str = Field("", max_length=1024, description="Capture filter in tcpdump's language")
+
+
+class RunSettings(Strict):
+    profile: Literal["alerts", "acts", "full"] = Field("acts", description="What is delivered: alerts; acts: all but repeated reads; full: every event")
+    taps: list[TapSettings] = Field(default_factory=list, description="Interfaces to listen to: interface, name, zone, filter")
+    folders: list[str] = Field(default_factory=list, description="Folders that another capturer rotates files into")
+    streams: list[str] = Field(default_factory=list, description="Captures over TCP, as tcp://host:port")
+    batch_ms: int = Field(100, ge=10, le=10_000, description="How long packets are gathered at most before they are looked at")
+    state: str = Field("/var/lib/tapsight", description="Folder for the spool and what is remembered across restarts")
+    listen: str = Field("127.0.0.1:9464", description="Where status and metrics are told, on loopback; empty: nowhere")
+    user: str = Field("", max_length=32, description="User to become once the interfaces are open; empty: stay who we are")
+    drain_s: int = Field(10, ge=0, le=3600, description="How long a stop waits for what is not yet delivered")
+
+
 class Config(Strict):
     """Everything that can be set."""
 
@@ -107,6 +129,7 @@ class Config(Strict):
     networks: list[str] = Field(default_factory=list, description="Networks of the plant whose addresses are public, as address/length")
     flows: int = Field(1_000_000, ge=1 << 18, le=1 << 26, description="Conversations remembered at once")
     deduplicate: bool = Field(True, description="Whether a packet that a mirror delivers twice is decoded once")
+    run: RunSettings = Field(default=RunSettings(), description="The service")
     alerts: AlertSettings = Field(default=AlertSettings(), description="How alerts are put together")
     rules: RuleSettings = Field(default=RuleSettings(), description="Signatures")
     elasticsearch: ElasticsearchSettings = Field(default=ElasticsearchSettings(), description="Elasticsearch")

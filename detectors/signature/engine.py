@@ -19,8 +19,9 @@ from detectors.signature.match import DECODED, REPRESENTATION, Costs
 from detectors.signature.plan import Key, Plan, Ready, search
 from detectors.signature.rule import PAYLOAD, Dataset, Rule
 from detectors.signature.state import Bounded, Place, State
+from detectors.signature.suricata import Searched, Sessions
 from detectors.signature.transforms import transformed
-from detectors.signature.units import PACKET, PIECE, Tails, Units, units
+from detectors.signature.units import PACKET, PACKETS, PIECE, Tails, Units, units
 from sensor.applications import APPLICATIONS
 from sensor.columns import Array, Ints, Mask
 from sensor.decode.packets import Transport
@@ -28,7 +29,7 @@ from sensor.events.seen import Seen
 from sensor.streams.flows import UNDECIDED
 
 MOST_PASSED = 65_536  # flows that a pass rule has let through
-SPOKEN = np.array(["", *(application.name for application in APPLICATIONS)])
+SPOKEN = np.array(["", *(application.name for application in APPLICATIONS), messages.FAILED])  # FAILED is at -1, too
 MOST_TOLD = 65_536  # packets that were told of while their stream still waited
 
 
@@ -67,6 +68,23 @@ class Fired:
     def transport(self) -> Transport:
         return Transport(int(self.each.columns["transport"][self.i]))
 
+    @property
+    def protocol(self) -> str:
+        """What its PDU, message or stream is of; empty where that is not known."""
+        if self.kind in PACKETS:
+            return ""
+        return str(self.each.columns["application"][self.i]) if self.kind == PIECE else self.kind
+
+    @property
+    def transaction(self) -> int | None:
+        """The number of its transaction in the conversation, where it is a message that has one."""
+        return self.each.said[self.i].transaction if self.each.said is not None else None
+
+    @property
+    def after_end(self) -> bool:
+        """Whether it was found when the flow was over, with no packet: as Suricata."""
+        return "ended" in self.each.columns and bool(self.each.columns["ended"][self.i])
+
     def place(self, conversations: Array) -> Place:
         """conversations: by flow number."""
         c, i, flow = self.each.columns, self.i, self.flow
@@ -91,10 +109,15 @@ class Matches:
 
 
 class Engine:
-    """Evaluates one rule set. The same packets give the same matches however they are cut into batches. handshake: do without flows picked up midstream."""
+    """Evaluates one rule set. The same packets give the same matches however they are cut into batches. handshake: do without flows picked up midstream.
 
-    def __init__(self, plan: Plan, *, handshake: bool = False) -> None:
-        self.plan, self.handshake = plan, handshake
+    sessions: what rules look at is what they look at in Suricata; the plan is made for that.
+    """
+
+    def __init__(self, plan: Plan, *, handshake: bool = False, sessions: Sessions | None = None) -> None:
+        self.plan, self.handshake, self.sessions = plan, handshake, sessions
+        if sessions is not None:
+            sessions.searches = tuple(filter(None, (Searched.of(ready.rule) for ready in plan.ready if any(PIECE in key.datasets for key in ready.keys))))
         self.state, self.tails, self.costs = State(), Tails(), Costs()
         self.changed: dict[tuple[int, int, int], str] = {}  # of this batch: matches whose action a rate_filter changes
         self.lists = plan.lists.copy()
@@ -102,9 +125,13 @@ class Engine:
         self.passed: OrderedDict[int, None] = OrderedDict()
         self.told: Bounded[bool] = Bounded(MOST_TOLD)  # (conversation, frame, rank)
         self.silent = np.array([ready.rule.noalert or (ready.rule.action == "pass" and not ready.rule.alert_too) for ready in plan.ready], np.bool_)
-        self.twice = np.array([ready.twice for ready in plan.ready], np.bool_)
+        self.twice = np.array([ready.twice and sessions is None for ready in plan.ready], np.bool_)
         self.confirmed = np.zeros(len(plan.ready), np.int64)  # by rule: units that were looked at byte by byte, and those that were alerts
         self.matched = np.zeros(len(plan.ready), np.int64)
+
+    def adopt(self, old: Engine) -> None:
+        """Go on with what another rule set's engine remembers: bits, integers, counts, flows that were let through, and the ends of streams."""
+        self.state, self.tails, self.passed = old.state, old.tails, old.passed
 
     def on_batch(self, seen: Seen) -> Matches | None:
         """The matches that are alerts; None where there are none."""
@@ -112,11 +139,15 @@ class Engine:
             self._forget(seen)
             return None
         self.changed = {}
-        kinds = list(units(seen, self.tails))
+        kinds = [self.sessions.units(seen), *units(seen, None)] if self.sessions is not None else list(units(seen, self.tails))
         for each in kinds:
-            if each.kind == PIECE:
-                each.columns["application"] = SPOKEN[seen.inspected.spoken[each.index]]
+            if each.kind == PACKET or (each.kind == PIECE and self.sessions is None):
+                behind = len(seen.inspected.pieces) if each.kind == PACKET else 0
+                each.columns["application"] = SPOKEN[seen.inspected.spoken[behind + each.index]]
         kinds += messages.units_of(seen)
+        if self.sessions is not None:
+            for each in kinds:
+                each.columns["parsed"] = self.sessions.parsed(seen, each)
         if self.plan.every:
             kinds.append(self.every.units(seen))
         found = [(number, *each) for number, kind in enumerate(kinds) for each in self._candidates(kind)]
@@ -127,6 +158,8 @@ class Engine:
     def _forget(self, seen: Seen) -> None:
         for each in (self.state, self.tails, self.every):
             each.forget(seen.over["conversation"])
+        if self.sessions is not None:
+            self.sessions.forget(seen.over["conversation"])
 
     def _candidates(self, each: Units) -> Iterator[tuple[Ready, Ints, bool]]:
         """Rules, the units that header, flow, search and columns could not exclude, and whether those match for certain."""
@@ -165,9 +198,12 @@ class Engine:
         row, at = (np.concatenate([getattr(kinds[n], name)[rows] for n, _, rows, _ in found]) for name in ("row", "at"))
         flow, frame = (np.concatenate([kinds[n].columns[name][rows] for n, _, rows, _ in found]).astype(np.int64) for name in ("flow", "frame"))
         certain = np.repeat([sure and not kinds[n].fresh[rows].any() for n, _, rows, sure in found], sizes)
-        done = certain if not self.plan.has_pass else np.zeros(len(unit), np.bool_)
+        once = self.sessions is not None  # each packet tells of a rule once, with its chunks
+        is_raw = np.array([each.kind in (PIECE, PACKET) for each in kinds])[number]
+        frame = row if once else frame
+        done = certain if not (self.plan.has_pass or once) else np.zeros(len(unit), np.bool_)
         done &= np.repeat([ready.stateless for _, ready, *_ in found], sizes)
-        order = np.lexsort((rank, at, frame, number, row))
+        order = np.lexsort((at, number, rank, ~is_raw, row) if once else (rank, at, frame, number, row))
         unit, number, rank, row, flow, frame = (column[order] for column in (unit, number, rank, row, flow, frame))
         certain, done = certain[order], done[order]
         holds: Mask = done.copy()
@@ -181,13 +217,15 @@ class Engine:
             if passing == at_frame:
                 continue
             mine = told[is_packet := each.kind == PACKET]
-            if ready.twice and ((at_frame, which) in told[not is_packet] or (not is_packet and self._knows(each, here, at_frame, which, conversations))):
+            if once and each.kind in (PIECE, PACKET) and any((at_frame, which) in frames for frames in told.values()):
+                continue
+            if self.twice[which] and ((at_frame, which) in told[not is_packet] or (not is_packet and self._knows(each, here, at_frame, which, conversations))):
                 continue
             if not sure and before != (kind, here):
                 before, content = (kind, here), each.content(here)
             rule = ready.rule
             if ready.stateless and not self.plan.has_pass:
-                if not self._holds(ready, each, here, content):
+                if not (sure or self._holds(ready, each, here, content)):
                     continue
                 holds[i] = True
             else:
@@ -255,7 +293,7 @@ class Engine:
             fresh = int(each.fresh[here]) if buffer.name == PAYLOAD and not buffer.transforms else 0
             values = [content] if buffer.name == PAYLOAD else [decoded] if buffer.name == DECODED else buffers.values(buffer.name, each, here)
             for each_value in values:
-                variables: dict[str, Any] = {REPRESENTATION: messages.representation(each.said[here]) if each.said else content[4:5]} if content else {}
+                variables: dict[str, Any] = {REPRESENTATION: messages.representation(each.said[here]) if each.said else content[4:5]}
                 value = transformed(each_value, buffer.transforms)
                 if program.holds(value, variables, fresh, self.costs) and all(
                     self.lists.holds(check, value) for check in buffer.checks if isinstance(check, Dataset)
@@ -275,7 +313,8 @@ class Engine:
 
     @property
     def evicted(self) -> int:
-        return self.state.evicted + self.told.evicted + self.tails.evicted + self.every.evicted + self.lists.evicted
+        sessions = self.sessions.evicted if self.sessions is not None else 0
+        return sessions + self.state.evicted + self.told.evicted + self.tails.evicted + self.every.evicted + self.lists.evicted
 
 
 def suppresses(each: Suppress, place: Place) -> bool:

@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from detectors.signature import buffers, conditions, events, headers, messages
+from detectors.signature import buffers, conditions, events, headers, messages, suricata
 from detectors.signature.configs import EventFilter, Filter, Suppress
 from detectors.signature.datasets import Lists
 from detectors.signature.match import DECODED, Program
 from detectors.signature.reputation import Reputations
 from detectors.signature.rule import (
+    FLOW_WORDS,
     PAYLOAD,
     Base64Decode,
     Buffer,
@@ -49,7 +50,6 @@ TRANSPORTS = {
 }  # fmt: skip
 STREAMED = ("tcp", "ip", "ipv4", "ipv6", "ip4", "ip6")  # protocols of a header whose rules look at streams
 VERSIONS = {"ipv4": 4, "ip4": 4, "ipv6": 6, "ip6": 6}
-FLOW_WORDS = {"to_server": ("to_server", True), "from_client": ("to_server", True), "to_client": ("to_server", False), "from_server": ("to_server", False)}
 ACTIONS = {"pass": 0, "drop": 1, "reject": 2, "rejectsrc": 2, "rejectdst": 2, "rejectboth": 2}
 
 
@@ -57,7 +57,7 @@ ACTIONS = {"pass": 0, "drop": 1, "reject": 2, "rejectsrc": 2, "rejectdst": 2, "r
 class Key:
     """What rules of one group share: everything about a unit but its bytes and fields. datasets: whose PDUs, () for all PDUs and streams.
 
-    anchored: they count from the beginning of a PDU or stream.
+    anchored: they count from the beginning of a PDU or stream. asks: columns of suricata.py's that have to be true.
     """
 
     protocol: str
@@ -67,6 +67,7 @@ class Key:
     on_packets: bool
     datasets: tuple[str, ...]
     anchored: bool = False
+    asks: frozenset[str] = frozenset()
 
     def rows(self, units: Units, *, handshake: bool) -> Ints | None:
         """Units of this kind that the header and the flow's state allow; None where this kind is none of the group's."""
@@ -74,6 +75,7 @@ class Key:
             (units.kind == PACKET) != self.on_packets
             or (units.kind == EVERY and EVERY not in self.datasets)
             or (self.datasets and units.kind not in self.datasets)
+            or (units.said is not None and not self.datasets)  # what a stream has told is not told again of its messages
         ):
             return None
         rows: Ints = units.once(self, lambda: np.flatnonzero(self._mask(units, handshake)))
@@ -98,10 +100,11 @@ class Key:
                 masks.append(c["reassembled"] == (word == "only_frag") if "reassembled" in c else np.full(len(units), word == "no_frag"))
             elif word in ("established", "not_established"):
                 masks.append(c["handshake" if handshake else "established"] == (word == "established"))
-        if self.protocol in messages.NAMES and units.kind == PIECE:
-            masks.append(c["application"] == self.protocol)
+        if self.protocol in messages.NAMES and units.kind in (PIECE, PACKET):
+            masks.append(np.isin(c["application"], messages.family(self.protocol)))
         if self.anchored and units.kind == PIECE:
             masks.append(c["origin"])
+        masks += [c[name] for name in self.asks]
         result = np.ones(len(units), np.bool_)
         for mask in masks:
             result &= mask
@@ -157,13 +160,18 @@ def payload_of(rule: Rule) -> tuple[Check, ...]:
     return rule.buffers[0].checks if rule.buffers and rule.buffers[0].name == PAYLOAD and not rule.buffers[0].transforms else ()
 
 
+def mixes(rule: Rule, keys: Sequence[Key]) -> bool:
+    """Whether it looks into messages as well as into what they were read from."""
+    return any(buffer.name == PAYLOAD for buffer in rule.buffers) and any(not messages.NAMES.isdisjoint(key.datasets) for key in keys)
+
+
 def pattern_of(rule: Rule) -> Search | None:
     """The rarest content that must be in the payload, or else a regular expression: what is searched for in all rows at once."""
     best: tuple[float, bytes, bool] | None = None
     for check in (
         check
         for buffer in rule.buffers
-        if (buffer.name in buffers.WITHIN or messages.speakers(buffer.name)) and not buffer.transforms
+        if (buffer.name in buffers.WITHIN or (messages.speakers(buffer.name) and buffer.name not in messages.COMPUTED)) and not buffer.transforms
         for check in buffer.checks
     ):
         if isinstance(check, Content) and not check.negated:
@@ -224,37 +232,47 @@ def cannot(rule: Rule, keys: Sequence[Key], known: Mapping[str, Iterable[str]]) 
     protocol, where = rule.header.protocol, keys[0].datasets
     if protocol not in TRANSPORTS and protocol not in known:
         return f"the protocol {protocol} is not decoded yet"
-    if not messages.NAMES.isdisjoint(where) and any(buffer.name == PAYLOAD for buffer in rule.buffers):
-        return "some contents name a buffer and others none: these would be about the stream, those about its messages"
-    if protocol in messages.OVER_UDP and where == (PIECE,):
-        return f"contents about {protocol} have to name a buffer: without one they look into streams, and it has datagrams"
     reasons = [buffers.reason(buffer, known) for buffer in rule.buffers] + [conditions.reason(each, known) for each in rule.conditions]
     if why := next(filter(None, reasons), ""):
         return why
     packets = [each.keyword for each in rule.conditions if conditions.about_packets(each) and each.keyword not in ("dsize", *events.KEYWORDS)]
     packets += [buffer.name for buffer in rule.buffers if buffer.name in buffers.HEADERS]
-    if packets and where not in ((), (EVERY,)):
+    if packets and where not in ((), (EVERY,), (PACKET,)):
         return f"{packets[0]} is about packets, the rest of the rule about {' or '.join(where)}"
+    if packets and protocol != "udp" and where != (PACKET,) and any(each.keyword == "app-layer-protocol" for each in rule.conditions):
+        return f"{packets[0]} is about packets: what a conversation speaks is known of datagrams and streams only"
     return ""
 
 
-def keys_of(rule: Rule) -> list[Key]:
+def keys_of(rule: Rule, *, as_suricata: bool = False) -> list[Key]:
     """The groups that a rule belongs to."""
     protocol = rule.header.protocol
-    names = {name for each in rule.conditions for name in conditions.datasets(each)} | {name for each in rule.buffers for name in buffers.datasets(each.name)}
-    if protocol in messages.NAMES:  # contents that name no buffer look into the stream
-        names = {PIECE} if rule.buffers and not names and all(buffer.name in (PAYLOAD, DECODED) for buffer in rule.buffers) else {protocol}
+    names = {name for each in rule.conditions if each.keyword != "app-layer-protocol" for name in conditions.datasets(each)}
+    names |= {name for each in rule.buffers for name in buffers.datasets(each.name)}
+    spoken = {name for each in rule.conditions if each.keyword == "app-layer-protocol" for name in conditions.datasets(each)}
+    others = not spoken and any(each.keyword == "app-layer-protocol" for each in rule.conditions)
+    listened = {*messages.family(protocol)} & messages.NAMES or (spoken if spoken <= messages.NAMES else set())
+    looks = {buffer.name for buffer in rule.buffers}
+    is_raw = bool(listened) and bool(looks) and not names and looks <= {PAYLOAD, DECODED}
+    names |= spoken
+    if protocol in messages.NAMES:
+        names = {*messages.family(protocol)}
     elif protocol not in TRANSPORTS:
         names.add(protocol)
     about_packets = [each.keyword for each in rule.conditions if conditions.about_packets(each)]
     checks = [check for buffer in rule.buffers for check in buffer.checks]
     is_anchored = any(map(anchored, checks))
-    if protocol == "pkthdr" or not headers.ALL_PACKETS.isdisjoint(about_packets):
-        places = [False]
+    places: list[tuple[bool, tuple[str, ...]]]
+    if is_raw and headers.ALL_PACKETS.isdisjoint(about_packets):  # contents that name no buffer look into the streams and datagrams of a protocol
+        kinds = [kind for kind, those in ((PIECE, messages.OVER_TCP), (PACKET, messages.OVER_UDP)) if not those.isdisjoint(listened)]
+        places = [(kind == PACKET, (kind,)) for kind in (kinds[-1:] if {*about_packets} - {"dsize"} else kinds)]
+    elif protocol == "pkthdr" or not headers.ALL_PACKETS.isdisjoint(about_packets):
         names = names - {protocol} if not headers.ALL_PACKETS.isdisjoint({*about_packets} & {*events.KEYWORDS}) else names
-        names = names or {EVERY}
+        places = [(False, tuple(sorted(names or {EVERY})))]
     elif names or any(each.keyword in conditions.ANY_TABLE for each in rule.conditions) or protocol == "tcp-stream" or "only_stream" in rule.flow:
-        places = [False]
+        places = [(False, tuple(sorted(names)))]
+    elif others and not checks and not about_packets:
+        places = [(False, ()), (True, ())]
     elif (
         protocol not in STREAMED
         or about_packets
@@ -262,12 +280,19 @@ def keys_of(rule: Rule) -> list[Key]:
         or not checks
         or any(each.name in buffers.HEADERS for each in rule.buffers)
     ):
-        places = [True]
+        places = [(True, ())]
     else:  # what a PDU or stream has told is not told again of the packet
-        places = [False, True] if is_anchored or protocol != "tcp" else [False]
-    reversals = (False, True) if rule.header.direction == "<>" else (False,)
+        places = [(False, ()), (True, ())] if is_anchored or protocol != "tcp" else [(False, ())]
+    h = rule.header
+    is_symmetric = (h.source, h.source_ports) == (h.destination, h.destination_ports)
+    reversals = (False, True) if h.direction == "<>" and not is_symmetric else (False,)
     flow = rule.flow - {"stateless", "no_stream", "only_stream"}
-    return [Key(protocol, rule.header, reverse, flow, on, tuple(sorted(names)), is_anchored and not on) for on in places for reverse in reversals]
+    is_every = any(where == (EVERY,) for _, where in places)
+    if as_suricata and not (names or is_raw or is_every) and protocol not in (*messages.NAMES, "pkthdr"):
+        groups = suricata.groups(rule, about_packets=bool(about_packets))
+        return [Key(protocol, rule.header, reverse, flow, on, () if on else (PIECE,), asks=asks) for on, asks in groups for reverse in reversals]
+    asks = frozenset({"parsed"} if as_suricata and not is_every else ())
+    return [Key(protocol, rule.header, reverse, flow, on, where, is_anchored and not on, asks) for on, where in places for reverse in reversals]
 
 
 def anchored(check: Check) -> bool:
@@ -317,14 +342,14 @@ class Plan:
     database: Any = None
 
     @staticmethod
-    def of(rules: Sequence[Rule], known: Mapping[str, Iterable[str]], filters: Sequence[Filter] = ()) -> Plan:
-        """known: the fields of each dataset, by name. filters: of threshold.config."""
+    def of(rules: Sequence[Rule], known: Mapping[str, Iterable[str]], filters: Sequence[Filter] = (), *, as_suricata: bool = False) -> Plan:
+        """known: the fields of each dataset, by name. filters: of threshold.config. as_suricata: rules look at what they look at there (suricata.py)."""
         plan, known = Plan(), {**known, **dict.fromkeys(messages.NAMES, ())}
         patterns: dict[Search, list[int]] = {}
         groups: dict[Key, tuple[list[Ready], list[Ready]]] = defaultdict(lambda: ([], []))
         for each in sorted(rules, key=order):
             rule, suppressed, rates = filtered(each, filters)
-            keys = keys_of(rule)
+            keys = keys_of(rule, as_suricata=as_suricata)
             reason = cannot(rule, keys, known) or plan.reputations.reason(rule)
             try:
                 programs = (
@@ -337,7 +362,7 @@ class Plan:
             if reason:
                 plan.unable.append((rule, reason))
                 continue
-            ready = Ready(rule, len(plan.ready), programs, suppressed, rates, payload_of(rule), pattern_of(rule), keys)
+            ready = Ready(rule, len(plan.ready), programs, suppressed, rates, () if mixes(rule, keys) else payload_of(rule), pattern_of(rule), keys)
             plan.ready.append(ready)
             if ready.pattern is not None:
                 patterns.setdefault(ready.pattern, []).append(ready.rank)

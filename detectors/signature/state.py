@@ -2,38 +2,14 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from detectors.signature.rule import Bit, FlowInt, RateFilter, Threshold
+from sensor.bounded import Bounded as Bounded  # noqa: PLC0414  # the engine takes it from here
 
-MOST = 65_536  # entries of each table
 SECOND = 1_000_000_000
-V = TypeVar("V")
-
-
-@dataclass
-class Bounded(Generic[V]):
-    """A table that forgets what was not touched longest."""
-
-    most: int = MOST
-    evicted: int = 0
-    entries: OrderedDict[Hashable, V] = field(default_factory=OrderedDict)
-
-    def get(self, key: Hashable) -> V | None:
-        if (value := self.entries.get(key)) is not None:
-            self.entries.move_to_end(key)
-        return value
-
-    def put(self, key: Hashable, value: V) -> V:
-        self.entries[key] = value
-        self.entries.move_to_end(key)
-        if len(self.entries) > self.most:
-            self.entries.popitem(last=False)
-            self.evicted += 1
-        return value
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ class Units:
     table: Table | None = None
     masks: dict[Any, Any] = field(default_factory=dict)
     said: list[Said] | None = None  # of messages: what rules ask for
+    raw: list[bytes] | None = None  # of messages: what they were read from
 
     def __len__(self) -> int:
         return len(self.at)
@@ -76,6 +77,8 @@ class Units:
         return result
 
     def content(self, unit: int) -> bytes:
+        if self.raw is not None:
+            return self.raw[unit]
         return self.data[self.at[unit] : self.at[unit] + self.size[unit]].tobytes()
 
 
@@ -151,7 +154,7 @@ def sides(seen: Seen, pdus: Any) -> dict[str, Array]:
     return columns | {"frame": pdus.frame, "ts_ns": pdus.ts_ns, "flow": flow, "to_server": pdus.to_server, "established": yes, "handshake": yes}
 
 
-def units(seen: Seen, tails: Tails) -> Iterator[Units]:
+def units(seen: Seen, tails: Tails | None) -> Iterator[Units]:
     """Everything of this batch that rules look at: PDUs first, so that a packet that carries one need not be told of twice."""
     assert seen.inspected is not None
     data = seen.inspected.data
@@ -163,7 +166,7 @@ def units(seen: Seen, tails: Tails) -> Iterator[Units]:
             at, end = pdus.at[index], np.maximum.accumulate(pdus.end[index])
             columns = {key: column[index] for key, column in sides(seen, pdus).items()}
             yield Units(name, data, at, end - at, np.zeros(len(at), np.int64), pdus.row[index], index, columns, table)
-    if (pieces := tails.units(seen)) is not None:
+    if tails is not None and (pieces := tails.units(seen)) is not None:
         yield pieces
     packets = seen.inspected.packets
     index = np.flatnonzero((packets["ip_version"] > 0) & ((packets["outcome"] == Outcome.DECODED) | (packets["outcome"] == Outcome.OTHER_TRANSPORT)))

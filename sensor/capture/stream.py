@@ -75,11 +75,12 @@ class Counted(io.RawIOBase):
 
 
 class Stream:
-    """A capture's bytes, unpacked. readinto gives what one read brings (0 at the end), and raises one of ERRORS where the file or its packing is broken."""
+    """A capture's bytes, unpacked. raw: where they are already open. readinto gives what one read brings (0 at the end), and raises one of ERRORS where the file or its packing is broken."""
 
-    def __init__(self, path: str, source: Source) -> None:
+    def __init__(self, path: str, source: Source, raw: Any = None) -> None:
         standard_input = path == "-"
-        raw = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer) if standard_input else Path(path).open("rb", buffering=0)  # noqa: SIM115 - closed by close()
+        if raw is None:
+            raw = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer) if standard_input else Path(path).open("rb", buffering=0)  # noqa: SIM115 - closed by close()
         self.file = Counted(raw, source, closes=not standard_input)
         self.packing = ""
         self.unpacked: Any = self.file

@@ -44,3 +44,13 @@ def init() -> None:
     from sensor.config import example
 
     click.echo(example(), nl=False)
+
+
+@config.command(epilog="Example: tapsight config schema > tapsight.schema.json")
+def schema() -> None:
+    """Print the configuration's JSON Schema, for editors."""
+    import json
+
+    from sensor.config import Config
+
+    click.echo(json.dumps(Config.model_json_schema(), indent=2))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from sensor.analysis import Sink
+from sensor.capture.files import expand
 from sensor.cli.progress import Delivering
 
 if TYPE_CHECKING:
@@ -80,3 +82,9 @@ def delivered(sink: DeliverySink, dead_letters: Path) -> tuple[str, bool]:
     dead = sum(sum(reasons.values()) for reasons in report["dead_letter"].values())
     notes = "".join(f", {name}: {n:,}" for name, n in report["notes"].items())
     return f"{new:,} documents delivered, {known:,} were there already" + (f", {dead:,} refused: {dead_letters}" if dead else "") + notes, not dead
+
+
+def overwrites(output: str, captures: Iterable[str]) -> bool:
+    """Whether a file to be written is one of the captures to be read."""
+    path = Path(output)
+    return path.exists() and any(each != "-" and Path(each).exists() and path.samefile(each) for each in expand(captures))

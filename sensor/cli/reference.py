@@ -23,7 +23,8 @@ def fields(protocol: str | None, style: str, lang: str | None) -> None:
     from sensor.cli.signatures import fields as rule_fields
     from sensor.datasets import EVENTS
 
-    keywords = table(rule_fields())
+    columns = rule_fields()  # of applications rules know Suricata's buffers, not these fields
+    keywords = table(columns)
     names = [each.name for each in EVENTS]
     if protocol is not None and protocol not in names:
         raise click.UsageError(f"no protocol {protocol!r}: there are {', '.join(names)}")
@@ -37,7 +38,7 @@ def fields(protocol: str | None, style: str, lang: str | None) -> None:
             "description": translate(field.about, lang),
             "ecs": field.ecs or f"{each.name}.{field.name}",
             "wireshark": field.wireshark,
-            "keyword": name if (name := f"{each.name}.{field.name}") in keywords else "",
+            "keyword": name if (name := f"{each.name}.{field.name}") in keywords and each.name in columns else "",
             "codes": {code.value: code.name.lower() for code in field.enum} if field.enum else {},
         }
         for each in EVENTS

@@ -125,6 +125,24 @@ def profile(captures: tuple[str, ...], paths: tuple[Path, ...], home_net: str | 
         click.echo(printable(f"{account.ns / 1e6:>10.1f} {account.left[3]:>12,} {account.left[5]:>10,}  {account.rule.id} {account.rule.msg}"))
 
 
+@rules.command("new-from", epilog="Example: tapsight rules new-from 3f2a plant.pcap >> local.rules")
+@click.argument("alert")
+@click.argument("captures", nargs=-1, required=True, metavar="CAPTURE...")
+@click.option("--sid", type=click.IntRange(1), default=1_000_001, show_default=True, help="The rule's number.")
+def new_from(alert: str, captures: tuple[str, ...], sid: int) -> None:
+    """Draft a rule that finds what an alert (its id, or the beginning of it) found, and say how often it fires in these captures."""
+    from detectors.signature.keywords import table
+    from detectors.signature.load import loads
+    from sensor.cli.draft_rule import draft, evidence, find
+
+    found, _ = find(captures, alert)
+    text = draft(found, evidence(captures, found), frozenset(table(fields())), sid)
+    rule_set = loads(text, fields=fields())
+    ((_, account),) = counted(planned(rule_set), captures)
+    click.echo(f"# from alert {found.id}; fires {account.left[5]} times in {', '.join(captures)}")
+    click.echo(printable(text))
+
+
 def counted(plan: Plan, captures: tuple[str, ...]) -> list[tuple[Ready, Account]]:
     """Each rule of a plan, and its account over these captures."""
     from detectors.signature.detector import Signatures

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from detectors.signature.detector import Signatures
     from detectors.signature.load import RuleSet
     from detectors.signature.plan import Plan
-    from sensor.config import RuleSettings
+    from sensor.config import Config, RuleSettings
     from sensor.events.field import Field
 
 
@@ -49,11 +49,21 @@ def fields() -> dict[str, tuple[Field, ...]]:
     return {protocol.name: protocol.fields for protocol in PROTOCOLS}
 
 
-def planned(rules: RuleSet) -> Plan:
+def planned(rules: RuleSet, *, as_suricata: bool = False) -> Plan:
     """A rule set made ready."""
     from detectors.signature.plan import Plan
 
-    return Plan.of(rules.rules, {name: [field.name for field in columns] for name, columns in fields().items()}, rules.filters)
+    return Plan.of(rules.rules, {name: [field.name for field in columns] for name, columns in fields().items()}, rules.filters, as_suricata=as_suricata)
+
+
+def compatible(settings: Config, compat: str | None, checksums: str | None, *, midstream: bool) -> Config:
+    """The configuration with what the command line says of how rules are evaluated. As Suricata: copies of packets count, too. Raises UsageError."""
+    rules = settings.rules
+    said = {"compat": compat, "checksums": checksums, "midstream": midstream}
+    rules = rules.model_copy(update={name: value for name, value in said.items() if value})
+    if not rules.compat and (checksums or midstream):
+        raise click.UsageError("-k and --midstream are about --compat suricata")
+    return settings.model_copy(update={"rules": rules} | ({"deduplicate": False} if rules.compat else {}))
 
 
 def made(
@@ -76,11 +86,13 @@ def made(
         return None
     from detectors.signature.detector import Signatures
     from detectors.signature.engine import Engine
+    from detectors.signature.suricata import Sessions
 
     thresholds = [threshold_config] if threshold_config else [Path(settings.threshold_config)] if settings.threshold_config else []
     rules = read(chosen, variables(settings, home_net, var), thresholds)
-    plan = planned(rules)
+    as_suricata = settings.compat == "suricata"
+    plan = planned(rules, as_suricata=as_suricata)
     missing = rules.total.failed + rules.total.skipped + len(plan.unable)
     if missing:
         click.echo(f"tapsight: {len(plan.ready)} rules at work, {missing} not: tapsight rules check {' '.join(chosen)} says why", err=True)
-    return Signatures(Engine(plan))
+    return Signatures(Engine(plan, sessions=Sessions(settings.midstream, settings.checksums == "all") if as_suricata else None))

@@ -52,6 +52,7 @@ class Tunnel(IntEnum):
     IP_IN_IP = 6
     GTP_U = 7
     MPLS_PSEUDOWIRE = 8
+    TZSP = 9
 
 
 class Encapsulation(IntEnum):

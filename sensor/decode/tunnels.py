@@ -1,6 +1,7 @@
 """Tunnels that mirrors, overlays and 5G bring: where the inner packet begins, and what kind it is.
 
-Sources: GRE RFC 2784 and 2890, ERSPAN draft-foschiano-erspan-03, VXLAN RFC 7348, GENEVE RFC 8926, IP in IP RFC 2003 and 4213, GTP-U 3GPP TS 29.281.
+Sources: GRE RFC 2784 and 2890, ERSPAN draft-foschiano-erspan-03, VXLAN RFC 7348, GENEVE RFC 8926, IP in IP RFC 2003 and 4213, GTP-U 3GPP TS 29.281,
+TZSP as Wireshark's and MikroTik's sniffers read and write it.
 A UDP tunnel is known by its destination port and by structure: what does not look like one stays a UDP payload.
 """
 
@@ -28,10 +29,15 @@ VXLAN_HEADER = np.dtype([("flags", "u1"), ("reserved", "u1", 3), ("vni", ">u4")]
 GENEVE_HEADER = np.dtype([("version_options", "u1"), ("flags", "u1"), ("protocol", ">u2"), ("vni", ">u4")])
 GTP_HEADER = np.dtype([("flags", "u1"), ("type", "u1"), ("length", ">u2"), ("teid", ">u4"), ("sequence", ">u2"), ("npdu", "u1"), ("next_extension", "u1")])
 
+TZSP_HEADER = np.dtype([("version", "u1"), ("type", "u1"), ("protocol", ">u2")])
+TAG = np.dtype([("tag", "u1"), ("length", "u1")])
+
 GRE, IP_IN_IP, IPV6_IN_IP = 47, 4, 41
 ERSPAN_I_OR_II, ERSPAN_III = 0x88BE, 0x22EB
 GPE_ETHERTYPE = np.zeros(256, np.uint16)  # by VXLAN's next protocol; 0 where it is none of these
 GPE_ETHERTYPE[[0, 1, 2, 3]] = TRANSPARENT_ETHERNET, IPV4, IPV6, TRANSPARENT_ETHERNET
+TZSP_RECEIVED, TZSP_ETHERNET, TAG_PADDING, TAG_END = 0, 1, 0, 1
+TZSP_TAGS = 16  # tags read in front of one packet
 GTP_EXTENSIONS = 8  # extension headers read in front of one packet
 CANDIDATE = np.zeros(256, np.bool_)  # protocols that may hold a tunnel
 CANDIDATE[[IP_IN_IP, 17, IPV6_IN_IP, GRE]] = True
@@ -174,4 +180,23 @@ def gtp_u(data: Bytes, at: Ints, end: Ints) -> Inner:
     return inner
 
 
-UDP_OPENERS = ((vxlan, (4789, 8472)), (geneve, (6081,)), (gtp_u, (2152,)))
+def tzsp(data: Bytes, at: Ints, end: Ints) -> Inner:
+    """A frame that a sniffer received: behind the header tags of type, length and value (padding and end are one byte), up to the end's."""
+    inner = new_inner(at)
+    header = read(data, at, TZSP_HEADER)
+    candidate = (header["version"] == 1) & (header["type"] == TZSP_RECEIVED) & (header["protocol"] == TZSP_ETHERNET)
+    inner.at += TZSP_HEADER.itemsize
+    for _ in range(TZSP_TAGS):
+        tagged = np.flatnonzero(candidate & ~inner.opened & (inner.at < end))
+        if not tagged.size:
+            break
+        tag = read(data, inner.at[tagged], TAG)
+        inner.opened[tagged] = tag["tag"] == TAG_END
+        inner.at[tagged] += np.where(tag["tag"] <= TAG_END, 1, 2 + tag["length"].astype(np.int64))
+    inner.opened &= end - inner.at >= link.ETHERNET.itemsize
+    inner.at = np.minimum(inner.at, end)
+    inner.ethertype[:], inner.tunnel[:] = TRANSPARENT_ETHERNET, Tunnel.TZSP
+    return inner
+
+
+UDP_OPENERS = ((vxlan, (4789, 8472)), (geneve, (6081,)), (gtp_u, (2152,)), (tzsp, (37008,)))

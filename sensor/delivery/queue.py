@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
-from sensor.delivery.outcome import Chunk, Lane, Record
+from sensor.spool.records import Lane, Record
+
+
+class Taken(NamedTuple):
+    """Records of a lane, and how many were read of it with them."""
+
+    records: list[Record]
+    position: int
 
 
 class Queue:
@@ -33,7 +40,7 @@ class Queue:
             self.appended.update(record.dataset for record in records)
             return True
 
-    def read(self, _consumer: str, lane: Lane, most_bytes: int) -> Chunk | None:
+    def read(self, consumer: str, lane: Lane, most_bytes: int) -> Taken | None:  # noqa: ARG002  # the spool's contract
         """The next records of a lane, at least one."""
         with self.room:
             waiting = self.lanes[lane]
@@ -45,9 +52,9 @@ class Queue:
                     break
                 found.append(waiting[i])
             self.end[lane] += len(found)
-            return Chunk(found, self.end[lane]) if found else None
+            return Taken(found, self.end[lane]) if found else None
 
-    def acknowledge(self, _consumer: str, lane: Lane, position: Any) -> None:
+    def acknowledge(self, consumer: str, lane: Lane, position: Any, outcomes: Mapping[str, Mapping[str, int]] | None = None) -> None:  # noqa: ARG002  # the spool's contract
         """Everything up to here is done with."""
         with self.room:
             while self.begin[lane] < position:

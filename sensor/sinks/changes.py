@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -16,6 +17,7 @@ from sensor.events.table import Table
 from sensor.slots import Slots
 
 ALL = (1 << 64) - 1
+AT_ONCE = 16_384
 NOT_A_NUMBER = np.uint64(0x7FF8 << 48)  # the one NaN that values are compared by
 
 
@@ -35,6 +37,12 @@ class Kept:
     rows: Ints
     reason: NDArray[np.uint8]
     repeats: Ints
+
+    def parts(self) -> Iterator[Kept]:
+        """The same, AT_ONCE at a time: each becomes text."""
+        for begin in range(0, len(self.rows), AT_ONCE):
+            part = slice(begin, begin + AT_ONCE)
+            yield Kept(self.rows[part], self.reason[part], self.repeats[part])
 
 
 class Changes:
@@ -67,7 +75,7 @@ class Changes:
         written = (points.verb == Verb.WRITE) | (points.verb == Verb.OPERATE)
         rows = np.flatnonzero(~written)
         if rows.size:
-            key, bits, quality = self._key(seen, table, points)[rows], fingerprint(points)[rows], points.quality[rows]
+            key, bits, quality = self.key(seen, table, points)[rows], fingerprint(points)[rows], points.quality[rows]
             begin = 0
             while begin < len(rows):  # once, unless the table fills up
                 number, first = self._number(key[begin:])
@@ -83,7 +91,7 @@ class Changes:
         self.kept += len(kept)
         return Kept(kept, reason[kept], repeats[kept])
 
-    def _key(self, seen: Seen, table: Table, points: Points) -> NDArray[np.uint64]:
+    def key(self, seen: Seen, table: Table, points: Points) -> NDArray[np.uint64]:
         """A hash of what each point is."""
         flows, flow, salt = seen.flows, table.flow, self.salt
         b = flows["server_is_b"][flow]
@@ -169,6 +177,12 @@ class Changes:
         last = np.append(start[1:] - 1, len(head) - 1)
         self.repeats[number[last]] = np.where(kept[last], 0, result[last])
         return np.asarray(result, np.int64)
+
+
+def written(points: Points) -> Kept:
+    """The values that were written, and no others."""
+    rows = np.flatnonzero((points.verb == Verb.WRITE) | (points.verb == Verb.OPERATE))
+    return Kept(rows, np.full(len(rows), Reason.WRITTEN, np.uint8), np.zeros(len(rows), np.int64))
 
 
 def fingerprint(points: Points) -> NDArray[np.uint64]:

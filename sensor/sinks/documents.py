@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from sensor.columns import Array, Ints, heads
+from sensor.columns import Array, Ints, Mask, heads
 from sensor.events.field import Field, label
 from sensor.events.seen import Seen
 from sensor.events.table import Lists, Spans, Table
@@ -84,12 +84,12 @@ class Renderer:
         self.observer = f'"observer":{{"type":"sensor","vendor":"Tapsight","product":"tapsight","name":{quote(sensor)}}}'
         self.ends = ecs.Ends()
 
-    def table(self, seen: Seen, table: Table) -> list[bytes]:
-        """One line per event of a protocol's table, in its order."""
-        new = np.flatnonzero(table.is_new)
+    def table(self, seen: Seen, table: Table, wanted: Mask | None = None) -> list[bytes]:
+        """One line per event of a protocol's table (of the rows that are wanted, where not all are), in its order."""
+        new = np.flatnonzero(table.is_new if wanted is None else table.is_new & wanted)
         if not new.size:
             return []
-        part = parts(table.pdu[new])
+        part = parts(table.pdu)[new] if wanted is not None else parts(table.pdu[new])
         masks, which = np.unique(table.present[new], return_inverse=True)
         answers, wrong = table.request[new] >= 0, table.anomaly[new] != 0
         group = which << 2 | answers.astype(np.int64) << 1 | wrong

@@ -117,3 +117,24 @@ def test_explain_a_rule_that_ships() -> None:
 def pcap(frames: list[bytes]) -> bytes:
     head = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65_535, 1)
     return head + b"".join(struct.pack("<IIII", i, 0, len(frame), len(frame)) + frame for i, frame in enumerate(frames, 1))
+
+
+def test_a_rule_is_drafted_from_an_alert(tmp_path: Path) -> None:
+    """What a rule found, a rule made of it finds."""
+    stop = bytes.fromhex("0300002102f080320100000000001000002900000000000009505f50524f4752414d")
+    capture, rules_file = tmp_path / "stop.pcap", tmp_path / "made.rules"
+    frames = talk((0, stop), ends=(("10.0.0.1", 40_000), ("10.0.0.2", 102)))
+    header = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65_535, 1)
+    capture.write_bytes(header + b"".join(struct.pack("<IIII", 1, i, len(frame), len(frame)) + frame for i, frame in enumerate(frames)))
+    exported = CliRunner().invoke(cli, ["export", str(capture), "alert", "--format", "ndjson"])
+    [stopped] = [each for each in map(json.loads, exported.output.splitlines()) if each["title"] == "Controller stopped"]
+    code, text = run("new-from", stopped["id"][:12], str(capture), "--sid", "1000007")
+    assert code == 0, text
+    comment, rule = text.strip().splitlines()
+    assert "fires 1 times" in comment
+    assert rule.startswith("alert s7comm 10.0.0.1 any -> 10.0.0.2 102 (")
+    assert "action:stop; " in rule
+    assert "s7comm.function:41; " in rule
+    rules_file.write_text(rule + "\n")
+    assert run("check", str(rules_file))[0] == 0
+    assert run("new-from", "ffffffffffffffffffff", str(capture))[0] == 2

@@ -36,6 +36,8 @@ T = Tunnel
         (OUTER6 / UDP(dport=8472) / VXLAN(vni=1234) / FRAME, T.VXLAN, 1234),
         (OUTER / UDP(dport=6081) / GENEVE(vni=55, proto=0x6558) / FRAME, T.GENEVE, 55),
         (OUTER / UDP(dport=6081) / GENEVE(vni=55, proto=0x0800) / INNER, T.GENEVE, 55),
+        (OUTER / UDP(dport=37008) / Raw(b"\1\0\0\1\1") / FRAME, T.TZSP, 0),
+        (OUTER6 / UDP(dport=37008) / Raw(b"\1\0\0\1\0\0\x0a\1\x2d\x28\4\0\0\0\7\1") / FRAME, T.TZSP, 0),
         (OUTER / INNER, T.IP_IN_IP, 0),
         (OUTER6 / INNER, T.IP_IN_IP, 0),
         (OUTER / UDP(dport=2152) / GTP_U_Header(teid=99) / INNER, T.GTP_U, 99),
@@ -69,8 +71,20 @@ def test_four_tunnels_are_opened_and_a_fifth_is_not() -> None:
     assert [int(low) & 0xFF for low in packets.outer.source_low[:4]] == [1, 2, 3, 4]
 
 
-@pytest.mark.parametrize("content", [b"", b"\x08", struct.pack(">II", 0x08000000, 5), b"\xff" * 60, b"\x30\xff\xff\xff" * 9, b"\x34\xff\x00\x10" + b"\0" * 30])
-@pytest.mark.parametrize("port", [4789, 6081, 2152])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\x08",
+        struct.pack(">II", 0x08000000, 5),
+        b"\xff" * 60,
+        b"\x30\xff\xff\xff" * 9,
+        b"\x34\xff\x00\x10" + b"\0" * 30,
+        b"\1\0\0\1" + b"\0" * 40,
+        b"\1\0\0\1\x0a\xff\1" * 3,
+    ],
+)
+@pytest.mark.parametrize("port", [4789, 6081, 2152, 37008])
 def test_what_does_not_look_like_a_tunnel_is_a_payload(port: int, content: bytes) -> None:
     packets = decoded(ETHER / OUTER / UDP(sport=9, dport=port) / Raw(content))
     assert (packets.outcome[0], packets.tunnels[0], payload(packets)) == (Outcome.DECODED, 0, content)
