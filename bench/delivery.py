@@ -21,10 +21,23 @@ from sensor.delivery.elasticsearch import ElasticsearchDestination
 from sensor.delivery.files import DeadLetters
 from sensor.delivery.install import install
 from sensor.delivery.offline import record_of
-from sensor.delivery.outcome import LANES, Lane, Record
+from sensor.delivery.outcome import LANES
 from sensor.delivery.queue import Queue
 from sensor.delivery.sender import Sender
-from tests.results import Lines
+from sensor.events.record import Record
+from sensor.sinks.ndjson import NdjsonSink
+from sensor.spool.records import Lane
+
+
+class Lines(NdjsonSink):
+    """Keeps the documents instead of writing them."""
+
+    def __init__(self) -> None:
+        super().__init__(os.devnull, frozenset(), "bench")
+        self.lines: list[bytes] = []
+
+    def write(self, lines: list[bytes]) -> None:
+        self.lines += lines
 
 
 def documents(captures: list[str]) -> list[Record]:

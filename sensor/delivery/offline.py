@@ -9,10 +9,12 @@ from threading import Event, Thread
 from typing import Any
 
 from sensor.delivery.files import DeadLetters
-from sensor.delivery.outcome import LANES, Destination, Lane, Record
+from sensor.delivery.outcome import LANES, Destination
 from sensor.delivery.queue import Queue
 from sensor.delivery.sender import Sender
+from sensor.events.record import Record
 from sensor.sinks.ndjson import NdjsonSink
+from sensor.spool.records import Lane
 
 LOOK_S = 0.1
 

@@ -11,8 +11,6 @@ from typing import Any, Protocol
 from sensor.events.record import Record
 from sensor.spool.records import Lane
 
-__all__ = ["LANES", "Chunk", "Destination", "Fate", "Lane", "Outcome", "Paused", "Record", "Spool"]
-
 LANES = {"alert": Lane.ALERT, "asset": Lane.ASSET, "health": Lane.ASSET, "ledger": Lane.ASSET, "flow": Lane.FLOW}  # all others are events
 
 
@@ -26,12 +24,12 @@ class Chunk(Protocol):
     def position(self) -> Any: ...
 
 
-class Spool(Protocol):
-    """Where a sender's records come from (sensor.spool has the durable one, queue.py one in memory)."""
+class Source(Protocol):
+    """Where a sender's records come from: the spool, or queue.py in memory."""
 
     def read(self, consumer: str, lane: Lane, most_bytes: int) -> Chunk | None: ...
 
-    def acknowledge(self, consumer: str, lane: Lane, position: Any, outcomes: Mapping[str, Mapping[str, int]]) -> None: ...
+    def acknowledge(self, consumer: str, lane: Lane, position: Any, outcomes: Mapping[str, Mapping[str, int]] | None = None) -> None: ...
 
 
 class Fate(IntEnum):

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sensor.delivery.outcome import Lane, Record
+from sensor.events.record import Record
+from sensor.spool.records import Lane
 
 
-class Held(NamedTuple):
-    """Records that were read, and the position behind them."""
+class Taken(NamedTuple):
+    """Records of a lane, and how many were read of it with them."""
 
     records: list[Record]
     position: int
@@ -40,7 +41,7 @@ class Queue:
             self.appended.update(record.dataset for record in records)
             return True
 
-    def read(self, _consumer: str, lane: Lane, most_bytes: int) -> Held | None:
+    def read(self, consumer: str, lane: Lane, most_bytes: int) -> Taken | None:  # noqa: ARG002  # the spool's contract
         """The next records of a lane, at least one."""
         with self.room:
             waiting = self.lanes[lane]
@@ -52,9 +53,9 @@ class Queue:
                     break
                 found.append(waiting[i])
             self.end[lane] += len(found)
-            return Held(found, self.end[lane]) if found else None
+            return Taken(found, self.end[lane]) if found else None
 
-    def acknowledge(self, _consumer: str, lane: Lane, position: int, _outcomes: Any = None) -> None:
+    def acknowledge(self, consumer: str, lane: Lane, position: Any, outcomes: Mapping[str, Mapping[str, int]] | None = None) -> None:  # noqa: ARG002  # the spool's contract
         """Everything up to here is done with."""
         with self.room:
             while self.begin[lane] < position:

@@ -15,7 +15,8 @@ from typing import Any
 
 from sensor.config import SyslogSettings
 from sensor.delivery.cef import cef, part
-from sensor.delivery.outcome import Fate, Outcome, Paused, Record
+from sensor.delivery.outcome import Fate, Outcome, Paused
+from sensor.events.record import Record
 
 FACILITY = 4  # security/authorization messages
 LONGEST = {"udp": 1_400, "tcp": 8_192, "tls": 8_192}  # bytes of a message: RFC 5425, 4.3.1; for UDP what fits into a frame

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from sensor.config import WebhookSettings
-from sensor.delivery.outcome import Fate, Outcome, Paused, Record
+from sensor.delivery.outcome import Fate, Outcome, Paused
+from sensor.events.record import Record
 
 MOST_ANSWER = 1 << 16  # bytes of an answer that are read, so that the connection can be used again
 LONGEST_WAIT_S = 300.0

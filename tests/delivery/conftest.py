@@ -26,8 +26,10 @@ def started(server: Server) -> Iterator[Server]:
     except Unavailable as why:
         server.remove()
         pytest.skip(f"no Elasticsearch here: {why}")
-    yield server
-    server.remove()
+    try:
+        yield server
+    finally:
+        server.remove()
 
 
 @pytest.fixture(scope="session")

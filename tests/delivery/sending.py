@@ -13,9 +13,11 @@ from typing import Any
 from sensor.config import ElasticsearchSettings
 from sensor.delivery.elasticsearch import ElasticsearchDestination
 from sensor.delivery.files import DeadLetters
-from sensor.delivery.outcome import LANES, Destination, Lane, Record
+from sensor.delivery.outcome import LANES, Destination
 from sensor.delivery.queue import Queue
 from sensor.delivery.sender import Sender
+from sensor.events.record import Record
+from sensor.spool.records import Lane
 
 PATIENCE_S = 120  # this machine may be busy; nothing here waits that long by itself
 

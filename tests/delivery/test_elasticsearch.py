@@ -20,7 +20,7 @@ from sensor.config import ElasticsearchSettings
 from sensor.delivery.client import connect
 from sensor.delivery.install import check, install, uninstall
 from sensor.delivery.offline import record_of
-from sensor.delivery.outcome import Record
+from sensor.events.record import Record
 from tests.delivery.conftest import USERS
 from tests.delivery.sending import ask, dead, deliver, destination, document, records, sender, stored
 from tests.delivery.server import Server

@@ -8,7 +8,7 @@ import pytest
 
 from sensor.config import ElasticsearchSettings
 from sensor.delivery.elasticsearch import ElasticsearchDestination
-from sensor.delivery.outcome import Lane
+from sensor.spool.records import Lane
 from tests.delivery.faulty import Proxy
 from tests.delivery.sending import dead, deliver, destination, records, sender, stored
 from tests.delivery.server import Server, free_port

@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 from sensor.config import FileSettings, SyslogSettings, WebhookSettings
 from sensor.delivery.cef import cef
 from sensor.delivery.files import FileDestination, Rotating
-from sensor.delivery.outcome import Fate, Paused, Record
+from sensor.delivery.outcome import Fate, Paused
 from sensor.delivery.syslog import SyslogDestination, message
 from sensor.delivery.webhook import WebhookDestination
+from sensor.events.record import Record
 from tests.delivery.sending import balance, dead, deliver, document, records, sender
 from tests.delivery.server import free_port
 

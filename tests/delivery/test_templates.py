@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sensor.analysis import Analysis
 from sensor.capture import open_captures
 from sensor.datasets import EVENTS
-from sensor.delivery.mappings import EVENT, FALLBACKS, datasets, merged, nested, of_field, own_properties, without
+from sensor.delivery.mappings import EVENT, FALLBACKS, datasets, merged, nested, of_field, own_properties, stream_dataset, without
 from sensor.delivery.templates import PREFIX, Server, site_of, stream, templates
 from tests.make import batches
 from tests.results import Lines
@@ -81,7 +81,9 @@ def test_a_server_gets_what_it_knows(version: tuple[int, int]) -> None:
     assert ("logsdb" in text) == (version >= (8, 17))
     assert ("data_retention" in text) == (version >= (8, 14))
     assert ("failure_store" in text) == (version in ((8, 19), (9, 3)))
-    assert {each.name for each in found if each.api == "_index_template"} == {*(PREFIX + dataset for dataset in datasets()), "tapsight-assets"}
+    assert {each.name for each in found if each.api == "_index_template"} == {*(PREFIX + stream_dataset(dataset) for dataset in datasets()), "tapsight-assets"}
+    patterns = [each.body["index_patterns"][0].removesuffix("*") for each in found if each.api == "_index_template"]
+    assert not [(one, other) for one in patterns for other in patterns if one != other and one.startswith(other)]  # no stream is taken for another's
     assert len({each.name for each in found}) == len(found)
     assert [each.meta for each in found] == [each.meta for each in templates(Server(version))]
 
