@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from bench import compare, report, stages, worst
+from bench import compare, report, spool, stages, worst
 from bench.amplify import WORK, amplify, sources
 from bench.compare import ROOT
 from bench.craft import write
@@ -45,25 +45,32 @@ def results(packets: int, few: int, long: int, for_tshark: int) -> report.Result
     whole, some = amplify(WORK / "whole.pcap", packets), amplify(WORK / "some.pcap", for_tshark)
     r = report.Results(packets, real=bool(sources()))
     _, start = one("", 1, partial(amplify, n=1))
-    r.start = start.cpu_seconds
+    _, analysis = one("", 1, partial(amplify, n=1), compare.whole)
+    r.start, r.start_analyze = start.cpu_seconds, analysis.cpu_seconds
     r.stages, _ = stages.measure(whole)
-    r.runs = [compare.alone(whole, packets), *compare.analyze(whole, packets), *compare.others(whole, packets, some, for_tshark)]
+    r.runs = [
+        compare.alone(whole, packets),
+        *compare.analyze(whole, packets),
+        *compare.with_rules(whole, packets),
+        *compare.others(whole, packets, some, for_tshark),
+    ]
     for n in sorted({100_000, packets, long}):
         r.lengths.append(one(f"{n:,} packets", n, partial(amplify, n=n)))
     for n in FLOWS:
-        r.flows.append(one(f"{n:,} flows", packets, partial(write, parts=worst.flows(packets, n))))
+        r.flows.append(one(f"{n:,} flows", packets, partial(write, parts=worst.flows(packets, n)), compare.whole))
     for name, maker in WORST:
         r.worst.append(one(name, few, partial(write, parts=maker(few))))
     for path in (whole, some):
         path.unlink()
+    r.spool = spool.results()
     return r
 
 
-def one(name: str, packets: int, make: Callable[[Path], Path]) -> tuple[str, compare.Ran]:
-    """One capture made, run through the pipeline in a process of its own, and removed."""
+def one(name: str, packets: int, make: Callable[[Path], Path], how: Callable[[Path, int], compare.Ran] = compare.alone) -> tuple[str, compare.Ran]:
+    """One capture made, run in a process of its own (through the pipeline alone unless said), and removed."""
     path = make(WORK / "one.pcap")
     try:
-        return name, compare.alone(path, packets)
+        return name, how(path, packets)
     finally:
         path.unlink()
 

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench import rules
+
 COMMAND = (sys.executable, "-c", "from sensor.cli.main import main; main()", "analyze", "--quiet", "--summary", "json")
 PARSERS = ("modbus", "dnp3", "enip")  # of Suricata, off by default
 LIMIT_S = 240
@@ -50,15 +52,33 @@ def alone(path: Path, packets: int) -> Ran:
     return run("pipeline alone", (sys.executable, "-m", "bench.alone", str(path)), packets)
 
 
+def whole(path: Path, packets: int) -> Ran:
+    """`tapsight analyze` with nothing written but its summary."""
+    return run("analyze", (*COMMAND, str(path)), packets)
+
+
 def analyze(path: Path, packets: int) -> Iterator[Ran]:
     """`tapsight analyze`, as users run it."""
     if importlib.util.find_spec("sensor.cli.main") is None:
         return
     with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
-        yield run("analyze", (*COMMAND, str(path)), packets)
+        yield whole(path, packets)
         yield run("analyze --store", (*COMMAND, "--store", f"{scratch}/store", str(path)), packets)
         yield run("analyze --ndjson", (*COMMAND, "--ndjson", f"{scratch}/events.ndjson", str(path)), packets)
         yield run("analyze --jobs 2", (*COMMAND, "--jobs", "2", str(path)), packets)
+
+
+def with_rules(path: Path, packets: int, numbers: tuple[int, ...] = (200, 2_000, 20_000)) -> Iterator[Ran]:
+    """`tapsight analyze` with the public rules and those that ship, and with more and more like them: the first start, and the next one, which finds what that kept."""
+    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+        yield run("analyze --no-rules", (*COMMAND, "--no-rules", str(path)), packets)
+        for n in numbers:
+            file = rules.write(Path(scratch) / f"{n}.rules", n)
+            command = (*COMMAND, "--rules", str(file), "--rule-cache", f"{scratch}/cache", str(path))
+            yield run(f"analyze, {n:,} rules, first start", command, packets)
+            yield run(f"analyze, {n:,} rules, next start", command, packets)
+            if program := shutil.which("suricata"):
+                yield run(f"suricata, {n:,} rules", (program, "-r", str(path), "-S", str(file), "-l", scratch, "-k", "none", "--runmode", "single"), packets)
 
 
 def others(path: Path, packets: int, few: Path, few_packets: int) -> Iterator[Ran]:

@@ -1,4 +1,4 @@
-"""GOOSE replay and impersonation (IEC 61850-8-1): numbers that go back, and a second publisher of one control block."""
+"""GOOSE replay and impersonation (IEC 61850-8-1): numbers that go back (but for a restart's), and a second publisher of one control block."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from detectors.memory import Recent
 from detectors.rows import flow, frame, ts_ns
 from detectors.state import TRANSIENT
-from sensor.columns import Ints, digest, heads, read
+from sensor.columns import Ints, Mask, digest, heads, read
 from sensor.events.address import mac_text
 from sensor.events.alert import Finding, Kind, Severity
 from sensor.events.seen import Seen
@@ -27,6 +27,12 @@ PUBLISHERS = Kind(
     "goose-publishers", "Two publishers of one GOOSE control block",
     "{mac} publishes {block}, and so does {known}; a control block is expected to have one publisher.",
     Severity.CRITICAL, ("T1692.002", "T0830"), "03002",
+)  # fmt: skip
+RESTART = Kind(
+    "goose-restart", "GOOSE publisher restarted",
+    "{client} numbers the frames of {block} from the beginning after a silence longer than it allows itself (times: {count}), as a device does after a restart; "
+    "restarts are expected only in planned maintenance.",
+    Severity.LOW, ("T0816",), "06004",
 )  # fmt: skip
 MOST = 65_536  # (flow, block) that are known to be in order
 SALT = np.uint64(0x9E3779B97F4A7C15)  # the same in every run: what was reached goes on in the next
@@ -44,9 +50,9 @@ class Goose:
     familiar: sorted hashes of (sender, block) that were looked at in this run."""
 
     name: str = "goose"
-    kinds: tuple[Kind, ...] = (REPLAY, PUBLISHERS)
+    kinds: tuple[Kind, ...] = (REPLAY, PUBLISHERS, RESTART)
     needs: tuple[str, ...] = ("goose",)
-    limits: str = "A device that was exchanged or counts anew after a restart looks the same; a replay in step with its original is not seen."
+    limits: str = "A replay in step with its original is not seen; one of a device's first frames, while that device is silent, looks like its restart."
     publishers: Recent = field(default_factory=Recent)
     reached: Recent = field(default_factory=Recent)
     familiar: NDArray[np.uint64] = field(default_factory=nothing, metadata=TRANSIENT)
@@ -59,10 +65,11 @@ class Goose:
         table = seen.tables.get("goose")
         if table is None or not len(table):
             return
-        back = np.union1d(np.flatnonzero(table.anomaly & np.uint32(Anomaly.BAD_SEQUENCE)), self._behind(seen, table))
-        for row in back.tolist():
+        back, restarted = went_back(table), restarts(table)
+        for row in np.union1d(np.flatnonzero(back), self._behind(seen, table)).tolist():
             block, mac = name_of(table, row), sender(seen, table, row)
-            yield Finding(REPLAY, (block, mac), (frame(table, row),), ts_ns(table, row), flow(table, row), protocol="goose", parameters={"block": block})
+            kind = RESTART if restarted[row] else REPLAY
+            yield Finding(kind, (block, mac), (frame(table, row),), ts_ns(table, row), flow(table, row), protocol="goose", parameters={"block": block})
         for row in self._unfamiliar(seen, table):
             yield from self._published(seen, table, row)
 
@@ -119,6 +126,23 @@ class Goose:
         elif known != mac:
             parameters = {"block": block, "mac": mac_text(mac), "known": mac_text(known)}
             yield Finding(PUBLISHERS, (block, mac), (frame(table, row),), ts_ns(table, row), flow(table, row), protocol="goose", parameters=parameters)
+
+
+def went_back(table: Table) -> Mask:
+    """Rows whose state or sequence number is below the one due: numbers that run ahead are those of lost frames."""
+    result = table.anomaly & np.uint32(Anomaly.BAD_SEQUENCE) != 0
+    behind = np.zeros(len(table), np.bool_)
+    for name in ("st_num", "sq_num"):
+        if f"expected_{name}" in table.columns:
+            behind |= table.has(f"expected_{name}") & (table.number(name) < table.number(f"expected_{name}"))
+    return np.asarray(result & behind & table.is_new)
+
+
+def restarts(table: Table) -> Mask:
+    """Rows where a publisher begins anew (IEC 61850-8-1: stNum 1 and sqNum 0; some begin with sqNum 1) after the frame before has lost its validity (timeAllowedToLive)."""
+    if not {"st_num", "sq_num", "late"} <= set(table.columns):
+        return np.zeros(len(table), np.bool_)
+    return np.asarray(table.has("late") & (table.number("st_num") == 1) & (table.number("sq_num") <= 1))
 
 
 def name_of(table: Table, row: int) -> str:

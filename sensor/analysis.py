@@ -80,7 +80,14 @@ class Analysis:
         """The whole ledger, with what every room had to forget."""
         report = self.pipeline.report()
         forgotten = report["forgotten"] | {f"detector {name}": count for name, count in self.watch.evicted.items()}
-        forgotten |= {"assets": self.assets.evicted, "conversations": self.summary.uncounted, "alerts on the page": self.alerts_dropped}
+        forgotten |= {
+            "assets": self.assets.evicted,
+            "values that devices said": self.assets.unsaid,
+            "conversations": self.summary.uncounted,
+            "alerts on the page": self.alerts_dropped,
+        }
+        for sink in self.sinks:
+            forgotten |= getattr(sink, "forgotten", {})
         if self.signatures is not None:
             report["rules"] = self.signatures.report()
         report["forgotten"] = {name: count for name, count in forgotten.items() if count}

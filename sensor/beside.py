@@ -99,6 +99,7 @@ def beside(pipeline: Pipeline, tracked: Iterator[Tracked]) -> Iterator[Tracked]:
                     pipeline.flows.c[name][touched * 2], pipeline.flows.c[name][touched * 2 + 1] = values
                 else:
                     pipeline.flows.c[name][touched] = values
+            pipeline.flows.c["live"][each.over.flow] = False
             yield each
     finally:
         child.terminate()
@@ -112,7 +113,9 @@ def _child(pipeline: Pipeline, tracked: Iterator[Tracked], slabs: list[memoryvie
     try:
         for turn, each in enumerate(tracked):
             free.acquire()
-            touched = np.unique(np.concatenate((each.flow, each.started, each.over["flow"].astype(np.int32))))
+            over = each.over.flow
+            changed = (each.flow, each.started, over[pipeline.flows.c["slow"][over]], *(pdus.flow for _, pdus in each.found))
+            touched = np.unique(np.concatenate(changed))
             each.flow = each.flow[:0]
             columns: dict[str, Any] = {
                 name: (column[touched * 2], column[touched * 2 + 1]) if name in STREAM else column[touched] for name, column in pipeline.flows.c.items()

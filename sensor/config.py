@@ -36,6 +36,10 @@ class RuleSettings(Strict):
     home_net: list[str] = Field(default_factory=list, description="HOME_NET, as address/length; empty: private addresses")
     variables: dict[str, str] = Field(default_factory=dict, description="Other variables of rules, by name without the dollar")
     threshold_config: str = Field("", description="threshold.config; empty: the one beside the rules")
+    compat: Literal["", "suricata"] = Field("", description="suricata: rules are evaluated as Suricata does by default; empty: as suits plants")
+    checksums: Literal["all", "none"] = Field("all", description="As Suricata: whether packets with a wrong checksum are kept out of streams")
+    midstream: bool = Field(False, description="As Suricata: whether TCP connections are picked up whose beginning was not seen")
+    cache: str = Field("", description="Folder where rules made ready are kept for the next start; empty: in the user's cache folder, none: nowhere")
 
 
 class ElasticsearchSettings(Strict):

@@ -50,7 +50,7 @@ class Pipeline:
         """What each batch gives; after the last one, what was still open. jobs: 2 for a second process that tracks while this one interprets."""
         tracked = self.tracked(batches)
         for each in beside(self, tracked) if jobs > 1 else tracked:
-            yield from self.interpret(each).slices()
+            yield from self.interpret(each).slices(self.flows.columns(each.over))
 
     def tracked(self, batches: Iterable[Batch]) -> Iterator[Tracked]:
         """Every batch tracked, and after the last one an empty one: every flow is over then."""
@@ -84,7 +84,7 @@ class Pipeline:
         return Inspected(pieces.data, columns(packets, numbered, self.flows, to_server), pieces)
 
     def interpret(self, tracked: Tracked) -> Seen:
-        """PDUs -> events."""
+        """PDUs -> events. Of flows that are over it has the numbers only: `run` adds their columns, some at a time."""
         tables: dict[str, Table] = {}
         table = None
         for number, pdus in tracked.found:
@@ -93,12 +93,12 @@ class Pipeline:
                 pdus.data = table.pdus.data  # one buffer for all: each protocol appends behind what the one before has appended
             table = tables[protocol.name] = self.decode(protocol, pdus, tracked.clock_ns)
         t = tracked
-        seen = Seen(t.source, t.clock_ns, t.packets, t.bytes, tables, self.flows.c, t.started, t.over, t.arp, t.anomalies, t.inspected)
+        seen = Seen(t.source, t.clock_ns, t.packets, t.bytes, tables, self.flows.c, t.started, {"flow": t.over.flow}, t.arp, t.anomalies, t.inspected)
         if t.inspected is not None and table is not None:
             t.inspected.data = t.inspected.pieces.data = table.pdus.data
         self.converse(seen)
         self.event_ledger.add(seen)
-        self.forget(t.over["flow"])
+        self.forget(t.over.flow)
         return seen
 
     def converse(self, seen: Seen) -> None:
@@ -106,7 +106,8 @@ class Pipeline:
         seen.messages = self.conversations.messages(seen)
         if seen.inspected is not None:
             seen.applications = {table.dataset: table for table in tables_of(seen.messages, seen.flows, seen.inspected.data)}
-            seen.over["protocol"] = self.conversations.spoken(seen.over, len(self.protocols))
+            flow, protocol = seen.over["flow"], seen.flows["protocol"]
+            protocol[flow] = self.conversations.spoken(flow, protocol[flow], len(self.protocols))
             self.conversations.forget(seen)
 
     def decode(self, protocol: Protocol, pdus: Pdus, clock_ns: int) -> Table:

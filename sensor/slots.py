@@ -14,7 +14,7 @@ SMALLEST = 12  # bits of a new table: a small one stays in the cache
 
 
 class Slots:
-    """Open addressing with linear probing, at most half full; grows with what it holds. Keys (uint64, odd) must be spread evenly over 64 bits by their maker."""
+    """Open addressing with linear probing, at most half full; grows to twice its size. Keys (uint64, odd) must be spread evenly over 64 bits by their maker."""
 
     def __init__(self) -> None:
         self._lay_out(SMALLEST, np.zeros(0, np.uint64), np.zeros(0, np.int32))
@@ -55,7 +55,7 @@ class Slots:
         """Enter distinct keys that are not in the table."""
         if 2 * (self.held + self.gone + len(key)) > 1 << self.bits:
             there = np.flatnonzero(self.key & np.uint64(1))
-            self._lay_out(max(SMALLEST, (4 * (self.held + len(key)) - 1).bit_length()), self.key[there], self.number[there])
+            self._lay_out(max(SMALLEST, (9 * (self.held + len(key)) // 4).bit_length()), self.key[there], self.number[there])
         self.held += len(key)
         slot = self._home(key)
         while key.size:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
-from sensor.columns import heads, order_by
+from sensor.columns import Array, Ints, heads, order_by
 from sensor.decode.packets import Transport
-from sensor.events.address import conversation
+from sensor.events.address import address_text
 from sensor.events.field import label
 from sensor.events.origins import Origins
 from sensor.events.protocol import Dataset
 from sensor.events.seen import Seen
 from sensor.events.table import Table
 from sensor.events.vocabulary import Action
+from sensor.keyed import NEVER, Keyed
 
 MOST = 20_000  # conversations and acts that are kept apart; what comes later is counted together
+FRAME = 48  # bits of a frame number; above them stands how many sources came before
 
 # What is done to a controller, as against what is asked of it.
 ACTS = (
@@ -25,47 +27,38 @@ ACTS = (
     Action.FORCE, Action.CONFIGURE_WRITE, Action.FIRMWARE_UPDATE, Action.TIME_SET, Action.AUTHENTICATE, Action.ALARM_MANAGEMENT, Action.FILE_ACCESS,
 )  # fmt: skip
 IS_ACT = np.isin(np.arange(256), ACTS)
-Key = TypeVar("Key", bound=tuple[str | int, ...])
 
 
-@dataclass
+@dataclass(slots=True)
 class Tally:
-    """How often, how much, and where it was first seen (`first_frame` of `source`, before which came `place` others) and last seen."""
+    """How often, how much, and the frames where it was first seen (in `source`) and last seen."""
 
     source: str
-    place: int
     first_frame: int
-    last: tuple[int, int] = (0, 0)  # place of the source, and frame
-    count: int = 0
-    packets: int = 0
-    bytes: int = 0
-    refused: int = 0
-
-    def begin(self, source: str, place: int, frame: int) -> None:
-        """It may have been seen earlier than was known: flows are counted as they end, in whatever order they began."""
-        if (place, frame) < (self.place, self.first_frame):
-            self.source, self.place, self.first_frame = source, place, frame
-
-    @property
-    def last_frame(self) -> int:
-        return self.last[1]
+    last_frame: int
+    count: int
+    packets: int
+    bytes: int
+    refused: int
 
 
-def as_met(table: dict[Key, Tally]) -> list[tuple[Key, Tally]]:
-    """What was counted, in the order in which it was first seen: the same however the packets were cut into batches."""
-    return sorted(table.items(), key=lambda item: (item[1].place, item[1].first_frame, item[0]))
+ENDS: dict[str, type[np.generic]] = dict.fromkeys(("client_high", "client_low", "server_high", "server_low"), np.uint64)
+COUNTS = {"first": NEVER, "last": np.int64(0)} | dict.fromkeys(("count", "packets", "bytes", "refused"), np.int64(0))
 
 
-@dataclass
 class Summary:
-    """conversations: by (client, server, server port, protocol). acts: by (client, server, protocol, action). uncounted: what found no room."""
+    """conversations: by client, server, server port and protocol. acts: by client, server, protocol and action. others: what no protocol claims, by transport
+    and server port (or EtherType). Their first and last: place of the source and frame. uncounted: what found no room."""
 
-    protocols: tuple[Dataset, ...]
-    conversations: dict[tuple[str, str, int, str], Tally] = field(default_factory=dict)
-    others: dict[tuple[str, int], Tally] = field(default_factory=dict)  # what no protocol claims: by transport and server port
-    acts: dict[tuple[str, str, str, str], Tally] = field(default_factory=dict)
-    uncounted: int = 0
-    origins: Origins = field(default_factory=Origins)
+    def __init__(self, protocols: tuple[Dataset, ...]) -> None:
+        self.protocols = protocols
+        self.numbers = {protocol.name: number for number, protocol in reversed(list(enumerate(protocols)))}
+        self.same = np.array([self.numbers[protocol.name] for protocol in protocols])  # by number, the first of those that have its name
+        self.conversations = Keyed(MOST, ENDS | {"port": np.uint16, "protocol": np.uint8}, COUNTS, evicts=False)
+        self.acts = Keyed(MOST, ENDS | {"protocol": np.uint8, "action": np.uint8}, COUNTS, evicts=False)
+        self.others = Keyed(MOST, {"transport": np.uint8, "port": np.uint16}, COUNTS, evicts=False)
+        self.uncounted = 0
+        self.origins = Origins()
 
     def add(self, seen: Seen) -> None:
         """One batch."""
@@ -74,46 +67,22 @@ class Summary:
             self._acts(seen, table)
         protocol = seen.over["protocol"]
         known = (protocol > 0) & (protocol <= len(self.protocols))
-        for i in np.flatnonzero(known).tolist():
-            self._conversation(seen, i)
-        if not known.all():
-            self._others(seen, np.flatnonzero(~known))
+        self._over(self.conversations, seen, np.flatnonzero(known), lambda over, port: (*_ends(over), port, self.same[over["protocol"] - 1]))
+        self._over(self.others, seen, np.flatnonzero(~known), _unclaimed)
 
-    def _tally(self, table: dict[Any, Tally], key: Any, place: int, frame: int) -> Tally | None:
-        tally, source = table.get(key), self.origins.sources[place].name
-        if tally is None:
-            if len(table) >= MOST:
-                self.uncounted += 1
-                return None
-            tally = table[key] = Tally(source, place, frame)
-        tally.begin(source, place, frame)
-        return tally
-
-    def _conversation(self, seen: Seen, i: int) -> None:
-        over = seen.over
-        client, server = conversation(over, i)
-        name = self.protocols[int(over["protocol"][i]) - 1].name
-        place = int(self.origins.place(over["flow"][i]))
-        tally = self._tally(self.conversations, (client.address, server.address, server.port, name), place, int(over["first_frame"][i]))
-        if tally is not None:
-            tally.count += 1
-            tally.packets += int(over["packets_a"][i] + over["packets_b"][i])
-            tally.bytes += int(over["bytes_a"][i] + over["bytes_b"][i])
-
-    def _others(self, seen: Seen, rows: np.ndarray[Any, Any]) -> None:
-        over = seen.over
-        port = np.where(over["server_is_b"][rows], over["b_port"][rows], over["a_port"][rows]).astype(np.int64)
-        port = np.where(over["transport"][rows] == Transport.ETHERNET, over["ethertype"][rows], port)
-        keys, which = np.unique(over["transport"][rows].astype(np.int64) << 16 | port, return_inverse=True)
-        count = np.bincount(which)
-        packets = np.bincount(which, (over["packets_a"] + over["packets_b"])[rows])
-        size = np.bincount(which, (over["bytes_a"] + over["bytes_b"])[rows])
-        first = np.full(len(keys), np.iinfo(np.int64).max)
-        np.minimum.at(first, which, self.origins.place(over["flow"][rows]) << 48 | over["first_frame"][rows])
-        for i, key in enumerate(keys.tolist()):
-            tally = self._tally(self.others, (label(Transport(key >> 16)), key & 0xFFFF), int(first[i]) >> 48, int(first[i]) & (1 << 48) - 1)
-            if tally is not None:
-                tally.count, tally.packets, tally.bytes = tally.count + int(count[i]), tally.packets + int(packets[i]), tally.bytes + int(size[i])
+    def _over(self, table: Keyed, seen: Seen, rows: Ints, identity: Callable[[dict[str, Array], Array], tuple[Array, ...]]) -> None:
+        """Flows that are over. They are counted as they end, in whatever order they began."""
+        if not rows.size:
+            return
+        over = {name: column[rows] for name, column in seen.over.items()}
+        port = np.where(over["server_is_b"], over["b_port"], over["a_port"])
+        row = table.meet(over["last_ns"], *identity(over, port))
+        counted = row >= 0
+        self.uncounted += int(np.count_nonzero(~counted))
+        np.minimum.at(table.c["first"], row[counted], (self.origins.place(over["flow"]) << FRAME | over["first_frame"])[counted])
+        np.add.at(table.c["count"], row[counted], np.int64(1))
+        for name in ("packets", "bytes"):
+            np.add.at(table.c[name], row[counted], (over[f"{name}_a"] + over[f"{name}_b"])[counted])
 
     def _acts(self, seen: Seen, table: Table) -> None:
         is_act = IS_ACT[table.action] & table.to_server
@@ -125,14 +94,65 @@ class Summary:
         key = table.flow[rows].astype(np.int64) << 5 | table.action[rows]
         order = order_by(key)
         start = np.flatnonzero(heads(key[order]))
-        frame, place = table.frame, len(self.origins.sources) - 1
-        for begin, end in zip(start.tolist(), [*start[1:].tolist(), len(order)], strict=True):
-            mine = rows[order[begin:end]]
-            client, server = conversation(seen.flows, int(table.flow[mine[0]]))
-            key_ = client.address, server.address, table.dataset, label(Action(int(table.action[mine[0]])))
-            new = mine[table.is_new[mine]]
-            tally = self._tally(self.acts, key_, place, int(frame[new].min())) if new.size else self.acts.get(key_)
-            if tally is not None:
-                tally.count += len(new)
-                tally.refused += int(refused[mine].sum())
-                tally.last = max(tally.last, (place, int(frame[new].max()))) if new.size else tally.last
+        order = rows[order]
+        one = order[start]  # of each flow and action
+        new, place = table.is_new[order], np.int64(len(self.origins.sources) - 1 << FRAME)
+        first, last = (reduce.reduceat(np.where(new, place | table.frame[order], none), start) for reduce, none in ((np.minimum, NEVER), (np.maximum, 0)))
+        count, no = np.add.reduceat(new.astype(np.int64), start), np.add.reduceat(refused[order], start)
+        ends = _ends({name: column[table.flow[one]] for name, column in seen.flows.items() if name in ADDRESSES})
+        identity = (*ends, np.full(len(one), self.numbers[table.dataset]), table.action[one])
+        fresh, c = count > 0, self.acts.c
+        self.uncounted += int(np.count_nonzero(self.acts.meet(table.ts_ns[one[fresh]], *(column[fresh] for column in identity)) < 0))
+        row = self.acts.find(*identity)  # what was refused may have been asked in an earlier batch
+        counted = row >= 0
+        row = row[counted]
+        np.minimum.at(c["first"], row, first[counted])
+        np.maximum.at(c["last"], row, last[counted])
+        np.add.at(c["count"], row, count[counted])
+        np.add.at(c["refused"], row, no[counted])
+
+    def _tallies(self, table: Keyed, *, largest: bool) -> Iterator[tuple[int, Tally]]:
+        """Rows and what they count, in the order in which they were first seen (the same however the packets were cut into batches), or the largest first."""
+        rows, c = table.rows(), table.c
+        rows = rows[np.argsort(c["first"][rows], kind="stable")]
+        if largest:
+            rows = rows[np.argsort(-c["bytes"][rows], kind="stable")]
+        for row in rows.tolist():
+            first, last, *counts = (int(c[name][row]) for name in COUNTS)
+            yield row, Tally(self.origins.sources[first >> FRAME].name, first & (1 << FRAME) - 1, last & (1 << FRAME) - 1, *counts)
+
+    def met_conversations(self, *, largest: bool = False) -> Iterator[tuple[str, str, int, str, Tally]]:
+        """Client, server, port, protocol and what there was."""
+        c = self.conversations.c
+        for row, tally in self._tallies(self.conversations, largest=largest):
+            yield *_texts(c, row), int(c["port"][row]), self.protocols[int(c["protocol"][row])].name, tally
+
+    def met_acts(self) -> Iterator[tuple[str, str, str, str, Tally]]:
+        """Client, server, protocol, action and what there was."""
+        c = self.acts.c
+        for row, tally in self._tallies(self.acts, largest=False):
+            yield *_texts(c, row), self.protocols[int(c["protocol"][row])].name, label(Action(int(c["action"][row]))), tally
+
+    def met_others(self, *, largest: bool = False) -> Iterator[tuple[str, int, Tally]]:
+        """Transport, port and what there was."""
+        c = self.others.c
+        for row, tally in self._tallies(self.others, largest=largest):
+            yield label(Transport(int(c["transport"][row]))), int(c["port"][row]), tally
+
+
+ADDRESSES = ("a_high", "a_low", "b_high", "b_low", "server_is_b")
+
+
+def _unclaimed(over: dict[str, Array], port: Array) -> tuple[Array, ...]:
+    return over["transport"], np.where(over["transport"] == Transport.ETHERNET, over["ethertype"], port)
+
+
+def _ends(flows: dict[str, Array]) -> tuple[Array, ...]:
+    """Client and server, both halves of each."""
+    b = flows["server_is_b"]
+    return tuple(np.where(b == is_client, flows[f"a_{half}"], flows[f"b_{half}"]) for is_client in (True, False) for half in ("high", "low"))
+
+
+def _texts(c: dict[str, Array], row: int) -> tuple[str, str]:
+    client, server = (address_text(int(c[f"{end}_high"][row]), int(c[f"{end}_low"][row])) for end in ("client", "server"))
+    return client, server

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sensor.columns import Array, Source
+from sensor.columns import Source
 from sensor.events.seen import AnomalyEvent, Arp, Inspected
 from sensor.events.table import Pdus
+from sensor.streams.flows import Over
 
 
 @dataclass
 class Tracked:
-    """PDUs by protocol number, the flow of each packet that has one (int32), flows that began, columns of those that are over, ARP, anomalies, and what rules ask for."""
+    """PDUs by protocol number, the flow of each packet that has one (int32), flows that began, those that are over, ARP, anomalies, and what rules ask for."""
 
     source: Source
     clock_ns: int
@@ -23,7 +24,7 @@ class Tracked:
     found: list[tuple[int, Pdus]]
     flow: NDArray[np.int32]
     started: NDArray[np.int32]
-    over: dict[str, Array]
+    over: Over
     arp: Arp
     anomalies: list[AnomalyEvent]
     inspected: Inspected | None = None

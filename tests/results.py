@@ -7,7 +7,6 @@ import json
 import os
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Any
 
 from sensor.analysis import Analysis
 from sensor.columns import Batch
@@ -55,9 +54,9 @@ def results(batches: Iterable[Batch], jobs: int = 1) -> dict[str, list[bytes]]:
         del ledger["payload"][name]
     assert ledger["imbalance"] == []
     found["ledger"] = [json.dumps({name: value}).encode() for name, value in ledger.items()]
-    for name in ("conversations", "others", "acts"):
-        tallies: dict[Any, Any] = getattr(analysis.summary, name)
-        found[name] = [repr(item).encode() for item in tallies.items()]
+    summary = analysis.summary
+    for name, items in (("conversations", summary.met_conversations()), ("others", summary.met_others()), ("acts", summary.met_acts())):
+        found[name] = [repr(item).encode() for item in items]
     if jobs == 1 and analysis.pipeline.streams.flushed:  # type: ignore[attr-defined]  # it is Watched now
         found["flushed"] = [b""]
     return {name: sorted(lines) for name, lines in found.items()}

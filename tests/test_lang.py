@@ -12,6 +12,7 @@ import pytest
 
 from detectors import DETECTORS
 from detectors.state import settings
+from sensor.cli.doctor import FINDINGS
 from sensor.config import described
 from sensor.datasets import EVENTS
 from sensor.decode.packets import Outcome
@@ -32,6 +33,7 @@ def sayable() -> Iterator[str]:
         yield from (str(each.name).lower().replace("_", " ") for each in names)  # as the ledger shows them
     yield from (severity.name.lower() for severity in Severity)
     yield from (about for _, _, about in described())
+    yield from (text for _, _, found, advice in FINDINGS.values() for text in (found, advice) if text)
     for make in DETECTORS:
         detector = make()
         yield detector.limits

@@ -13,20 +13,23 @@ ROOT = Path(__file__).parents[1]
 # Each room, lowest first, and which rooms (or single modules) it may import besides itself.
 # What everything downstream speaks (events) stands at the bottom, next to columns and lang.
 ROOMS: dict[str, set[str]] = {
+    "sensor.bounded": set(),
     "sensor.columns": set(),
     "sensor.lang": set(),
     "sensor.slots": {"sensor.columns"},
-    "sensor.events": {"sensor.columns", "sensor.lang"},
+    "sensor.keyed": {"sensor.columns", "sensor.slots"},
+    "sensor.events": {"sensor.bounded", "sensor.columns", "sensor.lang"},
+    "sensor.spool": {"sensor.events.record"},
     "sensor.capture": {"sensor.columns", "sensor.events"},
     "sensor.live": {"sensor.columns", "sensor.capture"},
     "sensor.demo": {"sensor.capture.write"},  # a process of its own, which nothing imports
     "sensor.decode": {"sensor.columns", "sensor.events"},
     "sensor.streams": {"sensor.columns", "sensor.slots", "sensor.events", "sensor.decode"},
-    "sensor.protocols": {"sensor.columns", "sensor.events"},
+    "sensor.protocols": {"sensor.bounded", "sensor.columns", "sensor.events"},
     "sensor.applications": {"sensor.columns", "sensor.events", "sensor.decode.packets"},
     "sensor.datasets": {"sensor.events", "sensor.protocols", "sensor.applications"},
     "sensor.ledger": {"sensor.columns", "sensor.events", "sensor.decode", "sensor.streams"},
-    "sensor.tracked": {"sensor.columns", "sensor.events"},
+    "sensor.tracked": {"sensor.columns", "sensor.events", "sensor.streams.flows"},
     "sensor.beside": {"sensor.columns", "sensor.tracked", "sensor.streams.flows"},
     "sensor.pipeline": {
         "sensor.columns",
@@ -39,8 +42,9 @@ ROOMS: dict[str, set[str]] = {
         "sensor.tracked",
         "sensor.beside",
     },
-    "sensor.assets": {"sensor.columns", "sensor.events", "sensor.lang", "sensor.decode"},
+    "sensor.assets": {"sensor.columns", "sensor.keyed", "sensor.events", "sensor.lang", "sensor.decode"},
     "detectors": {  # of the last ones, their words: rules speak of headers, checksums and codes
+        "sensor.bounded",
         "sensor.columns",
         "sensor.events",
         "sensor.lang",
@@ -51,7 +55,7 @@ ROOMS: dict[str, set[str]] = {
         "sensor.protocols",
         "sensor.applications",
     },
-    "sensor.summary": {"sensor.columns", "sensor.events", "sensor.lang", "sensor.decode.packets", "sensor.streams.flows"},
+    "sensor.summary": {"sensor.columns", "sensor.keyed", "sensor.events", "sensor.lang", "sensor.decode.packets", "sensor.streams.flows"},
     "sensor.config": {"sensor.columns", "sensor.lang", "detectors"},
     "sensor.analysis": {
         "sensor.columns",
@@ -85,7 +89,19 @@ ROOMS: dict[str, set[str]] = {
         "sensor.assets",
         "sensor.sinks",
     },
-    "sensor.delivery": {"sensor.events", "sensor.datasets", "sensor.config", "sensor.sinks"},
+    "sensor.delivery": {"sensor.events", "sensor.datasets", "sensor.config", "sensor.sinks", "sensor.spool"},
+    "sensor.service": {
+        "sensor.columns",
+        "sensor.events",
+        "sensor.config",
+        "sensor.analysis",
+        "sensor.live",
+        "sensor.spool",
+        "sensor.delivery",
+        "sensor.sinks",
+        "sensor.assets",
+        "detectors",
+    },
 }
 TOP = ("sensor.cli",)  # imports whatever it shows
 HEAVY = ("polars", "scapy", "pyshark", "elasticsearch")  # imported where they are used, never with the module

@@ -36,9 +36,9 @@ STICKY: tuple[str, ...] = (
     # DCERPC, SMB, FTP, SNMP, SIP, RFB, Kerberos, IKE, LDAP, TFTP ...
     "dce.stub_data", "smb.named_pipe", "smb.share", "smb.ntlmssp_user", "smb.ntlmssp_domain", "ftp.command", "ftp.command_data", "ftp.reply",
     "ftp.completion_code", "snmp.usm", "snmp.community", "sip.method", "sip.uri", "sip.request_line", "sip.stat_code", "sip.stat_msg", "sip.response_line",
-    "sip.protocol", "sip.from", "sip.to", "sip.via", "sip.user_agent", "sip.content_type", "sip.content_length", "rfb.name", "krb5_cname", "krb5_sname",
+    "sip.protocol", "sip.from", "sip.to", "sip.via", "sip.user_agent", "sip.content_type", "sip.content_length", "rfb.name", "krb5.cname", "krb5.sname",
     "ike.init_spi", "ike.resp_spi", "ike.key_exchange_payload", "ike.nonce_payload", "ldap.request.dn", "ldap.responses.dn", "ldap.responses.message",
-    "websocket.payload", "tftp.filename", "telnet.data", "rdp.cookie", "nfs.filename",
+    "websocket.payload", "tftp.filename", "ntp.reference_id", "telnet.data", "rdp.cookie", "nfs.filename",
     # MQTT, EtherNet/IP, DNP3, Modbus and Snort 3's names for plants
     "mqtt.connect.clientid", "mqtt.connect.password", "mqtt.connect.protocol_string", "mqtt.connect.username", "mqtt.connect.willmessage",
     "mqtt.connect.willtopic", "mqtt.publish.message", "mqtt.publish.topic", "mqtt.subscribe.topic", "mqtt.unsubscribe.topic", "enip.product_name",
@@ -52,8 +52,8 @@ ALIASES: dict[str, str] = {
     "file_data": "file.data", "filename_data": "file.name", "dns_query": "dns.query", "tls_sni": "tls.sni", "tls_cert_subject": "tls.cert_subject",
     "tls_cert_issuer": "tls.cert_issuer", "tls_cert_serial": "tls.cert_serial", "tls_cert_fingerprint": "tls.cert_fingerprint", "ja3_hash": "ja3.hash",
     "ja3_string": "ja3.string", "ssh_software": "ssh.software", "ssh_proto": "ssh.proto", "dce_stub_data": "dce.stub_data", "dcerpc.stub_data": "dce.stub_data",
-    "dnp3_data": "dnp3.data", "modbus_data": "modbus.data", "s7commplus_content": "s7commplus.content", "mms_data": "mms.data", "krb5.cname": "krb5_cname",
-    "krb5.sname": "krb5_sname", "smb_named_pipe": "smb.named_pipe", "smb_share": "smb.share", "sip_method": "sip.method", "sip_uri": "sip.uri",
+    "dnp3_data": "dnp3.data", "modbus_data": "modbus.data", "s7commplus_content": "s7commplus.content", "mms_data": "mms.data", "krb5_cname": "krb5.cname",
+    "krb5_sname": "krb5.sname", "smb_named_pipe": "smb.named_pipe", "smb_share": "smb.share", "sip_method": "sip.method", "sip_uri": "sip.uri",
     "http_header_names": "http.header_names", "http_accept": "http.accept", "http_accept_enc": "http.accept_enc", "http_accept_lang": "http.accept_lang",
     "http_referer": "http.referer", "http_connection": "http.connection", "http_content_len": "http.content_len", "http_content_type": "http.content_type",
     "http_protocol": "http.protocol", "http_start": "http.start", "http_request_line": "http.request_line", "http_response_line": "http.response_line",

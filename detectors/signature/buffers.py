@@ -133,7 +133,7 @@ def values(name: str, units: Units, i: int) -> list[bytes]:
         there = get(units, i) if name in ADDRESSES or units.kind in PACKETS else b""
         return [there] if there else []
     if units.said is not None:
-        return list(units.said[i].buffers.get(name, ()))
+        return messages.values(name, units.said[i])
     table = units.table
     if table is None or units.kind != datasets(name)[0]:
         return []

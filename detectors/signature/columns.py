@@ -6,13 +6,15 @@ on that must be searched for, the place is not known; what does not depend on it
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from detectors.signature import expressions
 from detectors.signature.match import is_relative
 from detectors.signature.numbers import holds
-from detectors.signature.rule import BufferSize, ByteExtract, ByteJump, Bytes, ByteTest, Check, Content, IsDataAt, Number, Quantity
+from detectors.signature.rule import BufferSize, ByteExtract, ByteJump, Bytes, ByteTest, Check, Content, IsDataAt, Number, Pcre, Quantity
 from detectors.signature.units import Units, bounded
 from sensor.columns import Array, Ints, Mask, read
 
@@ -30,8 +32,10 @@ class Rows:
     position: Array | None = None
     variables: dict[str, Array] = field(default_factory=dict)
     sure: bool = True
+    name: Hashable = None  # of the rows, as long as they are all still there: what is read of them is kept
 
     def keep(self, mask: Mask) -> None:
+        self.name = None
         self.rows = self.rows[mask]
         if isinstance(self.position, np.ndarray) and self.position.ndim:
             self.position = self.position[mask]
@@ -51,9 +55,9 @@ class Rows:
         return None if base is None or value is None else base + value
 
 
-def decide(checks: tuple[Check, ...], units: Units, rows: Ints) -> tuple[Ints, bool]:
-    """The rows that these checks leave, and whether they all hold there for certain."""
-    state = Rows(units, rows, np.asarray(0))
+def decide(checks: tuple[Check, ...], units: Units, rows: Ints, name: Hashable = None) -> tuple[Ints, bool]:
+    """The rows that these checks leave, and whether they all hold there for certain. name: of these rows, where they are asked more than once."""
+    state = Rows(units, rows, np.asarray(0), name=name)
     for check in checks:
         if not state.rows.size:
             break
@@ -91,6 +95,8 @@ def _check(check: Check, state: Rows) -> Mask | None:
             return None if place is None else np.asarray((place <= state.size if check.relative else place < state.size) != check.negated, np.bool_)
         case BufferSize():
             return np.asarray(holds(check.size, state.size), np.bool_)
+        case Pcre():
+            return _pcre(check, state)
     state.position = None
     return None
 
@@ -124,6 +130,23 @@ def _content(check: Content, state: Rows) -> Mask | None:
     return here
 
 
+def _pcre(check: Pcre, state: Rows) -> Mask | None:
+    """An expression that can lie at one place only."""
+    expression, place = expressions.fixed(check), state.place(0, check.relative)
+    if expression is None or place is None:
+        state.position = None if not check.negated else state.position
+        return None
+
+    def take(place: Array) -> tuple[Array, Mask]:
+        return state.units.data[bounded(state.units.data, state.units.at[state.rows] + place)], np.asarray(place < state.size, np.bool_)
+
+    found, end = expressions.matches(expression, check.flags, take, np.broadcast_to(place, state.rows.shape))
+    if check.negated:
+        return ~found
+    state.position = end
+    return found
+
+
 def _least(check: Content, state: Rows) -> Mask:
     """Rows that are long enough for a content that must be searched for."""
     begin = check.offset if isinstance(check.offset, int) and not is_relative(check) else 0
@@ -134,6 +157,13 @@ def _least(check: Content, state: Rows) -> Mask:
 
 def _words(state: Rows, place: Array) -> Array:
     """Eight bytes from there on; beyond a unit's end they are its neighbours', and the sizes say so."""
+    if state.name is not None and place.ndim == 0:
+        words: Array = state.units.once((state.name, int(place)), lambda: _read(state, place))
+        return words
+    return _read(state, place)
+
+
+def _read(state: Rows, place: Array) -> Array:
     at = bounded(state.units.data, state.units.at[state.rows] + np.maximum(place, 0))
     result: Array = read(state.units.data, at, WORD)["word"].astype(np.uint64)
     return result

@@ -42,15 +42,16 @@ WORDS: Mapping[str, tuple[str, Mapping[str, int]]] = {
 
 def about_packets(condition: Condition) -> bool:
     """Whether a keyword looks at packets, and not at a PDU's events."""
-    return condition.keyword in PACKET_KEYWORDS and not (condition.keyword in events.KEYWORDS and events.plain(str(condition.value)) in events.ON_ROWS)
+    return condition.keyword in PACKET_KEYWORDS and not (
+        condition.keyword in events.KEYWORDS and events.plain(str(condition.value)) in {*events.ON_ROWS, *events.ON_MESSAGES}
+    )
 
 
 def datasets(condition: Condition) -> tuple[str, ...]:
     """The datasets that a keyword looks at, any of them; none where it looks at packets or at whatever there is."""
     keyword, value = condition.keyword, condition.value
     if keyword == "app-layer-protocol":
-        names = value if isinstance(value, tuple) else (value,)
-        return tuple(str(name).partition(",")[0] for name in names)
+        return () if condition.negated or messages.FAILED in messages.spoken(condition) else messages.spoken(condition)
     if keyword in ANYWHERE or about_packets(condition):
         return ()
     if keyword in messages.FACTS:
@@ -75,18 +76,18 @@ def reason(condition: Condition, known: Mapping[str, Iterable[str]]) -> str:
         return events.reason(str(value))
     if keyword in messages.FACTS:
         asked = value if isinstance(value, tuple) else (value,)
-        return "" if keyword not in messages.NUMERIC or all(isinstance(each, Number) for each in asked) else f"{keyword} is asked by number here"
-    if keyword == "app-layer-protocol" and condition.negated:
-        return "that a flow speaks another protocol is not known before it has spoken"
+        return "" if keyword not in messages.NUMBERS or all(isinstance(each, Number) for each in asked) else f"{keyword} is asked by number here"
+    if keyword == "app-layer-protocol":
+        return next((f"the protocol {name} is not decoded yet" for name in messages.spoken(condition) if name not in known and name != messages.FAILED), "")
     if keyword == "geoip":
         return "where an address lies is not known here"
     where = datasets(condition)
     if any(name not in known for name in where):
-        return f"the keyword {keyword} is about what is not decoded yet" if keyword != "app-layer-protocol" else f"the protocol {value} is not decoded yet"
+        return f"the keyword {keyword} is about what is not decoded yet"
     if keyword in WORDS:
         return "" if code_of(condition) is not None else f"{keyword}: {value} is no name that is known here"
     named = ALIASES.get(keyword, keyword).partition(".")[2]
-    here = not where or keyword in (*CIP, *modbus.KEYWORDS, "app-layer-protocol", "dnp3_obj", "dnp3_checksum")
+    here = not where or keyword in (*CIP, *modbus.KEYWORDS, "dnp3_obj", "dnp3_checksum")
     return "" if here or any(named in known[name] for name in where) else f"the keyword {keyword} has no field here"
 
 
@@ -147,11 +148,10 @@ def rows_mask(conditions: tuple[Condition, ...], units: Units) -> Mask:
             if units.kind not in PACKETS and each.keyword != "dsize":
                 return np.zeros(len(units), np.bool_)
             result &= units.once(each, partial(on_packets, each, units))
+        elif each.keyword == "app-layer-protocol":
+            result &= units.once(each, partial(messages.speaking, each, units))
         elif units.said is not None:
-            if each.keyword == "app-layer-protocol":
-                result &= units.kind in datasets(each)
-            else:
-                result &= messages.mask(each, units) if each.keyword in messages.FACTS else np.False_
+            result &= messages.mask(each, units) if each.keyword in messages.FACTS or each.keyword == "app-layer-event" else np.False_
         elif units.table is None or units.kind in (*PACKETS, PIECE):
             return np.zeros(len(units), np.bool_)
         else:
@@ -163,7 +163,7 @@ def rows_mask(conditions: tuple[Condition, ...], units: Units) -> Mask:
                 return np.zeros(len(units), np.bool_)
             if each.keyword in modbus.KEYWORDS:
                 rows &= units.once(("modbus", conditions), partial(modbus.mask, conditions, table))
-            elif each.keyword != "app-layer-protocol":
+            else:
                 rows &= units.once(("row", each), partial(on_rows, each, table))
         some = np.zeros(len(table.pdus), np.bool_)
         some[table.pdu[rows]] = True

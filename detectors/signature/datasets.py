@@ -16,7 +16,8 @@ from detectors.signature.syntax import shortened
 FILE_BYTES = 64 << 20
 MOST_ENTRIES = 1_000_000  # of one list
 MOST_REPUTATION = 65_535
-SIZES = {"md5": (16,), "sha256": (32,), "ipv4": (4,), "ip": (4, 16), "ipv6": (4, 16)}
+HASHES = {"filemd5": 16, "filesha1": 20, "filesha256": 32}  # lists of files' hashes: kind, bytes
+SIZES = {**{kind: (size,) for kind, size in HASHES.items()}, "md5": (16,), "sha256": (32,), "ipv4": (4,), "ip": (4, 16), "ipv6": (4, 16)}
 
 
 def address(text: str) -> bytes:
@@ -28,8 +29,7 @@ def address(text: str) -> bytes:
 
 READ: Mapping[str, Callable[[str], bytes]] = {
     "string": lambda text: base64.b64decode(text, validate=True),
-    "md5": bytes.fromhex,
-    "sha256": bytes.fromhex,
+    **dict.fromkeys(("md5", "sha256", *HASHES), bytes.fromhex),
     "ip": address,
     "ipv4": address,
     "ipv6": address,
@@ -108,11 +108,11 @@ def lines_of(file: Path) -> list[str]:
 
 
 def read(file: Path, check: Dataset) -> dict[bytes, int]:
-    """A list's file: a value a line, strings in Base64; for datarep a comma and the reputation behind it. Raises ValueError."""
+    """A list's file: a value a line, strings in Base64; for datarep a comma and the reputation behind it. Of lists of hashes what md5sum writes will do. Raises ValueError."""
     result: dict[bytes, int] = {}
     for number, line in enumerate(lines_of(file), 1):
-        text, comma, reputation = line.strip().partition(",")
-        if not text or text.startswith("#"):
+        text, comma, reputation = (line[: 2 * HASHES[check.kind]], "", "") if check.kind in HASHES else line.strip().partition(",")
+        if not text.strip() or text.startswith("#"):
             continue
         try:
             value, score = READ[check.kind](text), int(reputation or 0)

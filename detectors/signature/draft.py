@@ -29,7 +29,7 @@ SEVERAL = frozenset(  # buffers of which one event has several: each time a rule
     {
         "dns.query", "dns.queries.rrname", "dns.answers.rrname", "dns.authorities.rrname", "dns.additionals.rrname", "dns.query.name", "dns.answer.name",
         "dns.response.rrname", "tls.certs", "tls.subjectaltname", "tls.alpn", "http.request_header", "http.response_header", "http2.header", "http2.header_name",
-        "mqtt.subscribe.topic", "mqtt.unsubscribe.topic", "krb5_cname", "krb5_sname", "file.name", "file.data", "file.magic", "smtp.rcpt_to", "quic.cyu.hash",
+        "mqtt.subscribe.topic", "mqtt.unsubscribe.topic", "krb5.cname", "krb5.sname", "file.name", "file.data", "file.magic", "smtp.rcpt_to", "quic.cyu.hash",
         "quic.cyu.string", "email.url", "email.received", "ldap.responses.dn", "ldap.responses.message", "sip.via", "sip.to", "sip.from",
     }
 )  # fmt: skip

@@ -10,17 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from detectors.signature import buffers, messages
+from detectors.signature import buffers, limits, messages
 from detectors.signature.columns import decide
 from detectors.signature.conditions import rows_mask
-from detectors.signature.configs import Suppress
 from detectors.signature.every import Every
 from detectors.signature.match import DECODED, REPRESENTATION, Costs
-from detectors.signature.plan import Key, Plan, Ready, search
+from detectors.signature.plan import Key, Plan, Ready
 from detectors.signature.rule import PAYLOAD, Dataset, Rule
+from detectors.signature.search import search
 from detectors.signature.state import Bounded, Place, State
+from detectors.signature.suricata import Searched, Sessions
 from detectors.signature.transforms import transformed
-from detectors.signature.units import PACKET, PIECE, Tails, Units, units
+from detectors.signature.units import PACKET, PACKETS, PIECE, Tails, Units, units
 from sensor.applications import APPLICATIONS
 from sensor.columns import Array, Ints, Mask
 from sensor.decode.packets import Transport
@@ -28,8 +29,9 @@ from sensor.events.seen import Seen
 from sensor.streams.flows import UNDECIDED
 
 MOST_PASSED = 65_536  # flows that a pass rule has let through
-SPOKEN = np.array(["", *(application.name for application in APPLICATIONS)])
+SPOKEN = np.array(["", *(application.name for application in APPLICATIONS), messages.FAILED])  # FAILED is at -1, too
 MOST_TOLD = 65_536  # packets that were told of while their stream still waited
+NONE = np.zeros(0, np.int64)
 
 
 class Fired:
@@ -67,34 +69,70 @@ class Fired:
     def transport(self) -> Transport:
         return Transport(int(self.each.columns["transport"][self.i]))
 
+    @property
+    def protocol(self) -> str:
+        """What its PDU, message or stream is of; empty where that is not known."""
+        if self.kind in PACKETS:
+            return ""
+        return str(self.each.columns["application"][self.i]) if self.kind == PIECE else self.kind
+
+    @property
+    def transaction(self) -> int | None:
+        """The number of its transaction in the conversation, where it is a message that has one."""
+        return self.each.said[self.i].transaction if self.each.said is not None else None
+
+    @property
+    def after_end(self) -> bool:
+        """Whether it was found when the flow was over, with no packet: as Suricata."""
+        return "ended" in self.each.columns and bool(self.each.columns["ended"][self.i])
+
     def place(self, conversations: Array) -> Place:
         """conversations: by flow number."""
-        c, i, flow = self.each.columns, self.i, self.flow
-        source = int(c["source_high"][i]) << 64 | int(c["source_low"][i])
-        destination = int(c["destination_high"][i]) << 64 | int(c["destination_low"][i])
-        conversation = int(conversations[flow]) if flow >= 0 else -1
-        return Place(conversation, source, destination, int(c["source_port"][i]), int(c["destination_port"][i]), self.ts_ns)
+        return self.each.place(self.i, int(conversations[self.flow]) if self.flow >= 0 else -1)
 
 
 @dataclass
 class Matches:
-    """What a batch's rules found, in the order of packets and rules: by match its kind of units, its place there, and its rule's rank. int64 columns."""
+    """What a batch's rules found, in the order of packets and rules: by match its kind of units, its place there, its rule's rank, flow and conversation. int64 columns."""
 
     kinds: list[Units]
     number: Ints
     unit: Ints
     rank: Ints
     flow: Ints
+    conversation: Ints
 
     def __len__(self) -> int:
         return len(self.unit)
 
+    def some(self, which: Ints | Mask) -> Matches:
+        return Matches(self.kinds, *(column[which] for column in (self.number, self.unit, self.rank, self.flow, self.conversation)))
+
+    def column(self, name: str, rows: Ints) -> Array:
+        """A column of the units that these matches are of."""
+        if name == "conversation":
+            return self.conversation[rows]
+        number, unit = self.number[rows], self.unit[rows]
+        result = np.zeros(len(rows), self.kinds[0].columns[name].dtype)
+        for kind in np.unique(number).tolist():
+            mine = number == kind
+            result[mine] = self.kinds[kind].columns[name][unit[mine]]
+        return result
+
+    def place(self, i: int) -> Place:
+        return self.kinds[int(self.number[i])].place(int(self.unit[i]), int(self.conversation[i]))
+
 
 class Engine:
-    """Evaluates one rule set. The same packets give the same matches however they are cut into batches. handshake: do without flows picked up midstream."""
+    """Evaluates one rule set. The same packets give the same matches however they are cut into batches. handshake: do without flows picked up midstream.
 
-    def __init__(self, plan: Plan, *, handshake: bool = False) -> None:
-        self.plan, self.handshake = plan, handshake
+    sessions: what rules look at is what they look at in Suricata; the plan is made for that.
+    """
+
+    def __init__(self, plan: Plan, *, handshake: bool = False, sessions: Sessions | None = None) -> None:
+        self.plan, self.handshake, self.sessions = plan, handshake, sessions
+        if sessions is not None:
+            sessions.searches = tuple(filter(None, (Searched.of(ready.rule) for ready in plan.ready if any(PIECE in key.datasets for key in ready.keys))))
         self.state, self.tails, self.costs = State(), Tails(), Costs()
         self.changed: dict[tuple[int, int, int], str] = {}  # of this batch: matches whose action a rate_filter changes
         self.lists = plan.lists.copy()
@@ -102,7 +140,12 @@ class Engine:
         self.passed: OrderedDict[int, None] = OrderedDict()
         self.told: Bounded[bool] = Bounded(MOST_TOLD)  # (conversation, frame, rank)
         self.silent = np.array([ready.rule.noalert or (ready.rule.action == "pass" and not ready.rule.alert_too) for ready in plan.ready], np.bool_)
-        self.twice = np.array([ready.twice for ready in plan.ready], np.bool_)
+        self.passes, self.twice, self.counted, self.in_order = (
+            np.array([getattr(ready, name) for ready in plan.ready], np.bool_) for name in ("passes", "twice", "counted", "in_order")
+        )
+        if (self.passes & self.in_order).any() or sessions is not None:
+            self.in_order[:] = True
+        self.twice &= sessions is None
         self.confirmed = np.zeros(len(plan.ready), np.int64)  # by rule: units that were looked at byte by byte, and those that were alerts
         self.matched = np.zeros(len(plan.ready), np.int64)
 
@@ -116,11 +159,15 @@ class Engine:
             self._forget(seen)
             return None
         self.changed = {}
-        kinds = list(units(seen, self.tails))
+        kinds = [self.sessions.units(seen), *units(seen, None)] if self.sessions is not None else list(units(seen, self.tails))
         for each in kinds:
-            if each.kind == PIECE:
-                each.columns["application"] = SPOKEN[seen.inspected.spoken[each.index]]
+            if each.kind == PACKET or (each.kind == PIECE and self.sessions is None):
+                behind = len(seen.inspected.pieces) if each.kind == PACKET else 0
+                each.columns["application"] = SPOKEN[seen.inspected.spoken[behind + each.index]]
         kinds += messages.units_of(seen)
+        if self.sessions is not None:
+            for each in kinds:
+                each.columns["parsed"] = self.sessions.parsed(seen, each)
         if self.plan.every:
             kinds.append(self.every.units(seen))
         found = [(number, *each) for number, kind in enumerate(kinds) for each in self._candidates(kind)]
@@ -131,19 +178,19 @@ class Engine:
     def _forget(self, seen: Seen) -> None:
         for each in (self.state, self.tails, self.every):
             each.forget(seen.over["conversation"])
+        if self.sessions is not None:
+            self.sessions.forget(seen.over["conversation"])
 
     def _candidates(self, each: Units) -> Iterator[tuple[Ready, Ints, bool]]:
         """Rules, the units that header, flow, search and columns could not exclude, and whether those match for certain."""
-        hits = search(self.plan, each)
-        for key, plain, patterned in self.plan.groups:
+        for key, plain in self.plan.groups(each):
             rows = key.rows(each, handshake=self.handshake)
-            if rows is None or not rows.size:
-                continue
-            for ready in plain:
+            for ready in plain if rows.size else ():
                 yield from self._narrow(each, ready, rows, key)
-            for ready in patterned if hits else ():
-                if (places := hits.get(ready.rank)) is not None:
-                    yield from self._narrow(each, ready, np.intersect1d(places, rows, assume_unique=True))
+        for number, places in search(self.plan.database, self.plan.sizes, each):
+            for ready, key in ((self.plan.ready[rank], key) for rank in self.plan.searched[number] for key in self.plan.ready[rank].keys):
+                if key.is_about(each.kind) and (mask := key.mask(each, handshake=self.handshake)) is not None and (rows := places[mask[places]]).size:
+                    yield from self._narrow(each, ready, rows)
 
     def _narrow(self, each: Units, ready: Ready, rows: Ints, shared: Key | None = None) -> Iterator[tuple[Ready, Ints, bool]]:
         """shared: the group whose rows they are: what rules of it ask alike is answered once."""
@@ -154,93 +201,125 @@ class Engine:
             rows = buffers.present(tuple(buffer.name for buffer, _ in ready.programs), each, rows)
         if not rows.size:
             return
-        if shared is not None and not ready.rule.conditions and ready.simple:
-            rows, sure = each.once((shared, ready.payload), partial(decide, ready.payload, each, rows))
+        if shared is None and ready.exact:
+            sure = True
+        elif shared is not None and not ready.rule.conditions and ready.simple:
+            rows, sure = each.once((shared, ready.payload), partial(decide, ready.payload, each, rows, shared))
         else:
             rows, sure = decide(ready.payload, each, rows)
         if rows.size:
-            yield ready, rows, sure and (bool(ready.payload) or not ready.programs)
+            yield ready, rows, sure and len(ready.programs) <= bool(ready.payload)
 
-    def _confirm(self, seen: Seen, kinds: list[Units], found: list[tuple[int, Ready, Ints, bool]]) -> Matches:
-        """Candidates in the order of packets, then PDUs before packets, then rules; those that match for certain and depend on nothing else are not looked at."""
-        unit = np.concatenate([rows for _, _, rows, _ in found])
-        sizes = [len(rows) for _, _, rows, _ in found]
-        number, rank = (np.repeat(np.array(values, np.int64), sizes) for values in ([n for n, *_ in found], [ready.rank for _, ready, *_ in found]))
-        row, at = (np.concatenate([getattr(kinds[n], name)[rows] for n, _, rows, _ in found]) for name in ("row", "at"))
-        flow, frame = (np.concatenate([kinds[n].columns[name][rows] for n, _, rows, _ in found]).astype(np.int64) for name in ("flow", "frame"))
-        certain = np.repeat([sure and not kinds[n].fresh[rows].any() for n, _, rows, sure in found], sizes)
-        done = certain if not self.plan.has_pass else np.zeros(len(unit), np.bool_)
-        done &= np.repeat([ready.stateless for _, ready, *_ in found], sizes)
-        order = np.lexsort((rank, at, frame, number, row))
-        unit, number, rank, row, flow, frame = (column[order] for column in (unit, number, rank, row, flow, frame))
-        certain, done = certain[order], done[order]
-        holds: Mask = done.copy()
-        loop = np.flatnonzero(~done)
-        conversations = seen.flows["conversation"]
-        told: dict[bool, set[tuple[int, int]]] = {True: set(), False: set()}  # of packets or not, by frame: what waited is of an earlier one than released it
-        before, passing, content = (-1, -1), -1, b""
-        columns = (loop, number[loop], unit[loop], rank[loop], frame[loop], certain[loop])
-        for i, kind, here, which, at_frame, sure in zip(*(column.tolist() for column in columns), strict=True):
-            ready, each = self.plan.ready[which], kinds[kind]
-            if passing == at_frame:
-                continue
-            mine = told[is_packet := each.kind == PACKET]
-            if ready.twice and ((at_frame, which) in told[not is_packet] or (not is_packet and self._knows(each, here, at_frame, which, conversations))):
-                continue
-            if not sure and before != (kind, here):
-                before, content = (kind, here), each.content(here)
-            rule = ready.rule
-            if ready.stateless and not self.plan.has_pass:
-                if not self._holds(ready, each, here, content):
-                    continue
-                holds[i] = True
-            else:
-                place = Fired(rule, each, here).place(conversations)
-                if place.conversation in self.passed and rule.action != "pass":
-                    continue
-                if not self.state.allows(rule.bits, rule.flowints, place) or not (sure or self._holds(ready, each, here, content)):
-                    continue
-                holds[i] = self._alerts(ready, place, (kind, here, which))
-                if rule.action == "pass":
-                    passing = at_frame
-                    self._pass(place.conversation)
-            mine.add((at_frame, which))
-        return self._told(seen, Matches(kinds, number, unit, rank, flow), holds, row, frame)
-
-    def _knows(self, each: Units, here: int, frame: int, rank: int, conversations: Array) -> bool:
-        """Whether an earlier batch told of the packet that this is of."""
-        return bool(self.told.entries) and (int(conversations[each.columns["flow"][here]]), frame, rank) in self.told.entries
-
-    def _alerts(self, ready: Ready, place: Place, where: tuple[int, int, int]) -> bool:
-        """Whether a match is an alert, by what the rule remembers. Sets what it sets. where: its kind of units, its unit and rank."""
-        rule = ready.rule
-        self.state.apply(rule.bits, rule.flowints, place)  # whatever thresholds and detection_filter say of the alert
-        if any(each.kind == "detection_filter" and not self.state.passes(each, rule.id, place) for each in rule.thresholds):
-            return False
-        for rate in ready.rates:
-            if self.state.exceeds(rate, rule.id, place):
-                self.changed[where] = rate.new_action
-        if rule.noalert or any(suppresses(each, place) for each in ready.suppressed):
-            return False
-        return all(each.kind == "detection_filter" or self.state.passes(each, rule.id, place) for each in rule.thresholds)
-
-    def _told(self, seen: Seen, matches: Matches, holds: Mask, row: Ints, frame: Ints) -> Matches:
-        """What is an alert of these: not what a rule keeps silent about, nor a packet whose PDU is told of, nor a PDU that waited and whose packet has been."""
-        holds &= ~self.silent[matches.rank]
-        packets = np.array([each.kind == PACKET for each in matches.kinds])[matches.number]
+    def _confirm(self, seen: Seen, kinds: list[Units], found: list[tuple[int, Ready, Ints, bool]]) -> Matches | None:
+        """Candidates in the order of packets, then PDUs before packets, then rules, and what of them is an alert. Only rules that set or ask for something are asked in
+        that order, one match after the other; of all others it is known by now whether they hold."""
+        held = list(self._held(seen, kinds, found))
+        if not held:
+            return None
+        sizes = [len(rows) for _, _, rows, _ in held]
+        unit = np.concatenate([rows for _, _, rows, _ in held])
+        number, rank, sure = (
+            np.repeat(np.array(values), sizes) for values in ([n for n, *_ in held], [ready.rank for _, ready, *_ in held], [sure for *_, sure in held])
+        )
+        row, at = (np.concatenate([getattr(kinds[n], name)[rows] for n, _, rows, _ in held]) for name in ("row", "at"))
+        flow, frame = (np.concatenate([kinds[n].columns[name][rows] for n, _, rows, _ in held]).astype(np.int64) for name in ("flow", "frame"))
+        once = self.sessions is not None  # each packet tells of a rule once, with its chunks
+        if once:
+            frame, is_raw = row, np.array([each.kind in (PIECE, PACKET) for each in kinds])[number]
+        order = np.lexsort((at, number, rank, ~is_raw, row) if once else (rank, at, frame, number, row))
+        conversation = np.where(flow >= 0, seen.flows["conversation"][flow], -1)
+        matches = Matches(kinds, *(column[order] for column in (number, unit, rank, flow, conversation)))
+        frame, row, sure = frame[order], row[order], sure[order]
+        if self.plan.has_pass and not self.in_order.all():
+            kept = ~self._let_through(matches, frame)
+            matches, frame, row, sure = matches.some(kept), frame[kept], row[kept], sure[kept]
+        holds = ~self.in_order[matches.rank]
+        if not holds.all():
+            self._one_by_one(matches, holds, frame, sure)
         again = np.flatnonzero(holds & self.twice[matches.rank])
         if again.size:
-            holds[again[self._again(seen, matches, again, packets[again], frame[again], row[again])]] = False
-        self.matched += np.bincount(matches.rank[holds], minlength=len(self.matched))
-        return Matches(matches.kinds, matches.number[holds], matches.unit[holds], matches.rank[holds], matches.flow[holds])
+            holds[again[self._again(seen, matches, again, frame[again], row[again])]] = False
+        holds &= ~self.silent[matches.rank]
+        counted = np.flatnonzero(holds & self.counted[matches.rank])
+        if counted.size:
+            holds[counted] = limits.alerts(self.state, self.plan.ready, matches.some(counted), self.changed)
+        matches = matches.some(holds)
+        self.matched += np.bincount(matches.rank, minlength=len(self.matched))
+        return matches
 
-    def _again(self, seen: Seen, matches: Matches, some: Ints, of_packets: Mask, frame: Ints, row: Ints) -> Mask:
-        """Which of these matches were told of already, as a packet or as a PDU or piece of that packet."""
+    def _held(self, seen: Seen, kinds: list[Units], found: list[tuple[int, Ready, Ints, bool]]) -> Iterator[tuple[int, Ready, Ints, bool]]:
+        """Of these candidates, those where the buffers hold what is asked; those of rules that are asked in order as they are."""
         assert seen.inspected is not None
+        now = seen.inspected.packets["frame"]
+        told: dict[int, Ints] = {}  # by rank of rules that look at PDUs and packets: frames of packets whose PDU was told of, which need not be looked at
+        for number, ready, candidates, decided in found:
+            each, rank, rows = kinds[number], ready.rank, candidates
+            sure = decided and not each.fresh[rows].any()
+            if not self.in_order[rank]:
+                if each.kind == PACKET and rank in told:
+                    rows = rows[~np.isin(each.columns["frame"][rows], told[rank])]
+                if not sure:
+                    rows = each.once((ready.rule.buffers, rows.tobytes()), partial(self._holding, ready, each, rows))  # once for all rules that ask alike
+                if self.twice[rank] and each.kind != PACKET and len(now):
+                    frame = each.columns["frame"][rows]
+                    told[rank] = np.append(told.get(rank, NONE), frame[frame == now[each.row[rows]]])
+            if rows.size:
+                yield number, ready, rows, sure
+
+    def _holding(self, ready: Ready, each: Units, rows: Ints) -> Ints:
+        return rows[np.array([self._holds(ready, each, here) for here in rows.tolist()], np.bool_)]
+
+    def _let_through(self, matches: Matches, frame: Ints) -> Mask:
+        """Matches behind one of a pass rule: in its frame all, in its flow those of other rules."""
+        conversation, place, is_pass = matches.conversation, np.arange(len(matches)), self.passes[matches.rank]
+        let = np.isin(conversation, np.fromiter(self.passed, np.int64, len(self.passed)))
+        which = np.flatnonzero(is_pass)
+        if not which.size:
+            return let
+        before = np.searchsorted(which, place) - 1  # the last match of a pass rule before each
+        result = (before >= 0) & (frame[which[before]] == frame)
+        some, first = np.unique(conversation[which], return_index=True)
+        mine = np.minimum(np.searchsorted(some, conversation), len(some) - 1)
+        let |= (some[mine] == conversation) & (conversation >= 0) & (which[first[mine]] < place)
+        for each in conversation[np.sort(which[first])].tolist():
+            self._pass(each)
+        return np.asarray(result | (let & ~is_pass), np.bool_)
+
+    def _one_by_one(self, matches: Matches, holds: Mask, frame: Ints, certain: Mask) -> None:
+        """Rules that set or ask for bits, integers or lists; all of them where a pass rule does."""
+        asked = {rank: self.plan.ready[rank].rule.bits for rank in np.unique(matches.rank[~holds]).tolist()}
+        soon = {name for bits in asked.values() for bit in bits if bit.command in ("set", "toggle") for name in bit.names}
+        loop = np.flatnonzero(~holds & ~np.isin(matches.rank, [rank for rank, bits in asked.items() if not self.state.may_hold(bits, soon)]))
+        told: dict[bool, set[tuple[int, int]]] = {True: set(), False: set()}  # of packets or not, by frame: what waited is of an earlier one than released it
+        passing = -1
+        columns = (loop, matches.number[loop], matches.unit[loop], matches.rank[loop], matches.conversation[loop], frame[loop], certain[loop])
+        for i, kind, here, rank, conversation, at_frame, sure in zip(*(column.tolist() for column in columns), strict=True):
+            ready, each = self.plan.ready[rank], matches.kinds[kind]
+            rule, is_packet = ready.rule, each.kind == PACKET
+            if passing == at_frame or (conversation in self.passed and rule.action != "pass"):
+                continue
+            if self.sessions is not None and each.kind in (PIECE, PACKET) and any((at_frame, rank) in frames for frames in told.values()):
+                continue
+            if self.twice[rank] and ((at_frame, rank) in told[not is_packet] or (not is_packet and (conversation, at_frame, rank) in self.told.entries)):
+                continue
+            place = each.place(here, conversation)
+            if not self.state.allows(rule.bits, rule.flowints, place) or not (sure or self._holds(ready, each, here)):
+                continue
+            self.state.apply(rule.bits, rule.flowints, place)  # whatever thresholds say of the alert
+            holds[i] = True
+            told[is_packet].add((at_frame, rank))
+            if rule.action == "pass":
+                passing = at_frame
+                self._pass(conversation)
+
+    def _again(self, seen: Seen, matches: Matches, some: Ints, frame: Ints, row: Ints) -> Mask:
+        """Which of these matches were told of already: a packet whose PDU or piece is, and a PDU that waited and whose packet has been."""
+        assert seen.inspected is not None
+        of_packets = np.array([each.kind == PACKET for each in matches.kinds])[matches.number[some]]
         c, now, flow, rank = seen.flows, seen.inspected.packets["frame"], matches.flow[some], matches.rank[some]
         code = frame * len(self.plan.ready) + rank
         late = ~of_packets & ((frame != now[row]) if len(now) else np.ones(len(some), np.bool_))
-        conversation = np.where(flow >= 0, c["conversation"][flow], -1)
+        conversation = matches.conversation[some]
         known = np.isin(code, code[of_packets])
         if self.told.entries and late.any():
             known |= np.array([key in self.told.entries for key in zip(conversation.tolist(), frame.tolist(), rank.tolist(), strict=True)])
@@ -251,15 +330,15 @@ class Engine:
             self.told.put(key, value=True)
         return result
 
-    def _holds(self, ready: Ready, each: Units, here: int, content: bytes) -> bool:
+    def _holds(self, ready: Ready, each: Units, here: int) -> bool:
         """Whether every buffer holds what is asked of it: one of its values, where there are several."""
         self.confirmed[ready.rank] += 1
-        decoded = b""
+        content, decoded = each.content(here) if ready.programs else b"", b""
         for buffer, program in ready.programs:
             fresh = int(each.fresh[here]) if buffer.name == PAYLOAD and not buffer.transforms else 0
             values = [content] if buffer.name == PAYLOAD else [decoded] if buffer.name == DECODED else buffers.values(buffer.name, each, here)
             for each_value in values:
-                variables: dict[str, Any] = {REPRESENTATION: messages.representation(each.said[here]) if each.said else content[4:5]} if content else {}
+                variables: dict[str, Any] = {REPRESENTATION: messages.representation(each.said[here]) if each.said else content[4:5]}
                 value = transformed(each_value, buffer.transforms)
                 if program.holds(value, variables, fresh, self.costs) and all(
                     self.lists.holds(check, value) for check in buffer.checks if isinstance(check, Dataset)
@@ -279,12 +358,5 @@ class Engine:
 
     @property
     def evicted(self) -> int:
-        return self.state.evicted + self.told.evicted + self.tails.evicted + self.every.evicted + self.lists.evicted
-
-
-def suppresses(each: Suppress, place: Place) -> bool:
-    """Whether threshold.config wants no alert from here."""
-    if each.addresses is None:
-        return True
-    ends = {"by_src": (place.source,), "by_dst": (place.destination,)}.get(each.track, (place.source, place.destination))
-    return any(low <= address <= high for address in ends for low, high in each.addresses.ranges)
+        sessions = self.sessions.evicted if self.sessions is not None else 0
+        return sessions + self.state.evicted + self.told.evicted + self.tails.evicted + self.every.evicted + self.lists.evicted

@@ -180,6 +180,7 @@ ON_ROWS: Mapping[str, Callable[[Table], Mask]] = {
     "dnp3.malformed": marked(LENGTHS),
     "dnp3.unknown_object": lambda table: marked(Anomaly.UNKNOWN_FUNCTION)(table) & table.has("unread"),
 }
+ON_MESSAGES = frozenset({"krb5.weak_encryption", "krb5.malformed_data"})  # facts of messages of general-purpose protocols
 KEYWORDS = ("decode-event", "stream-event", "app-layer-event", "engine-event")
 
 
@@ -190,4 +191,4 @@ def plain(name: str) -> str:
 
 def reason(name: str) -> str:
     """Why a rule about this event cannot be evaluated; empty where it can."""
-    return "" if plain(name) in ON_PACKETS or plain(name) in ON_ROWS else f"the event {name} has no counterpart here"
+    return "" if plain(name) in {*ON_PACKETS, *ON_ROWS, *ON_MESSAGES} else f"the event {name} has no counterpart here"

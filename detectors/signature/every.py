@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from detectors.signature.state import Bounded
 from detectors.signature.units import EVERY, Units
+from sensor.bounded import Bounded
 from sensor.columns import Array, Ints
 from sensor.decode.packets import Outcome, Transport
 from sensor.events.seen import AnomalyEvent, Seen

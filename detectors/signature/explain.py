@@ -7,14 +7,13 @@ from dataclasses import dataclass, field, fields
 from time import perf_counter_ns
 from typing import Any
 
-import numpy as np
-
-from detectors.signature.engine import Engine
+from detectors.signature.engine import Engine, Matches
 from detectors.signature.match import DECODED
 from detectors.signature.plan import Key, Ready
 from detectors.signature.rule import PAYLOAD, Buffer, Check, Content, Number, Pcre, Rule
-from detectors.signature.units import PACKET, Units
-from sensor.columns import Ints, Mask
+from detectors.signature.units import Units
+from sensor.columns import Ints
+from sensor.events.seen import Seen
 
 STEPS = ("looked at", "by address, port, direction and flow", "by the search", "by keywords and fixed bytes", "confirmed byte by byte", "alerts")
 
@@ -89,13 +88,12 @@ class Counting(Engine):
         self.accounts = [Account(ready.rule) for ready in plan.ready]
 
     def _candidates(self, each: Units) -> Iterator[tuple[Ready, Ints, bool]]:
-        for key, plain, patterned in self.plan.groups:
-            if self._is_asked(key, each):
-                rows = key.rows(each, handshake=self.handshake)
-                for ready in (*plain, *patterned):
-                    account = self.accounts[ready.rank]
-                    account.left[0] += len(each)
-                    account.left[1] += 0 if rows is None else len(rows)
+        for ready in self.plan.ready:
+            for key in ready.keys:
+                if key.is_about(each.kind):
+                    left = self.accounts[ready.rank].left
+                    left[0] += len(each)
+                    left[1] += len(key.rows(each, handshake=self.handshake))
         begin = perf_counter_ns()
         for ready, rows, sure in super()._candidates(each):
             account = self.accounts[ready.rank]
@@ -104,24 +102,20 @@ class Counting(Engine):
             yield ready, rows, sure
             begin = perf_counter_ns()
 
-    @staticmethod
-    def _is_asked(key: Key, each: Units) -> bool:
-        return (each.kind == PACKET) == key.on_packets and (not key.datasets or each.kind in key.datasets)
-
     def _narrow(self, each: Units, ready: Ready, rows: Ints, shared: Key | None = None) -> Iterator[tuple[Ready, Ints, bool]]:
         self.accounts[ready.rank].left[2] += len(rows)
         yield from super()._narrow(each, ready, rows, shared)
 
-    def _holds(self, ready: Ready, each: Units, here: int, content: bytes) -> bool:
+    def _holds(self, ready: Ready, each: Units, here: int) -> bool:
         begin = perf_counter_ns()
-        result = super()._holds(ready, each, here, content)
+        result = super()._holds(ready, each, here)
         account = self.accounts[ready.rank]
         account.ns += perf_counter_ns() - begin
         account.left[4] += result
         return result
 
-    def _told(self, seen: Any, matches: Any, holds: Mask, row: Ints, frame: Ints) -> Any:
-        result = super()._told(seen, matches, holds, row, frame)
-        for rank, count in enumerate(np.bincount(result.rank, minlength=len(self.accounts)).tolist()):
-            self.accounts[rank].left[5] += count
-        return result
+    def _confirm(self, seen: Seen, kinds: list[Units], found: list[tuple[int, Ready, Ints, bool]]) -> Matches | None:
+        matches = super()._confirm(seen, kinds, found)
+        for rank in [] if matches is None else matches.rank.tolist():
+            self.accounts[rank].left[5] += 1
+        return matches

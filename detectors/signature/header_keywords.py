@@ -28,17 +28,66 @@ IP_PROTOCOLS = {
 }  # fmt: skip
 IP_OPTIONS = ("rr", "eol", "nop", "ts", "sec", "esec", "lsrr", "ssrr", "satid", "any", "lsrre", "cipso", "qs")
 CHECKSUMS = ("ipv4-csum", "tcpv4-csum", "tcpv6-csum", "udpv4-csum", "udpv6-csum", "icmpv4-csum", "icmpv6-csum")
+LDAP_OPERATIONS = {  # RFC 4511 4
+    "bind_request": 0, "bind_response": 1, "unbind_request": 2, "search_request": 3, "search_result_entry": 4, "search_result_done": 5, "modify_request": 6,
+    "modify_response": 7, "add_request": 8, "add_response": 9, "del_request": 10, "del_response": 11, "mod_dn_request": 12, "mod_dn_response": 13,
+    "compare_request": 14, "compare_response": 15, "abandon_request": 16, "search_result_reference": 19, "extended_request": 23, "extended_response": 24,
+    "intermediate_response": 25,
+}  # fmt: skip
+LDAP_RESULTS = {  # RFC 4511 4.1.9 and IANA, LDAP Result Codes
+    "success": 0, "operations_error": 1, "protocol_error": 2, "time_limit_exceeded": 3, "size_limit_exceeded": 4, "compare_false": 5, "compare_true": 6,
+    "auth_method_not_supported": 7, "stronger_auth_required": 8, "referral": 10, "admin_limit_exceeded": 11, "unavailable_critical_extension": 12,
+    "confidentiality_required": 13, "sasl_bind_in_progress": 14, "no_such_attribute": 16, "undefined_attribute_type": 17, "inappropriate_matching": 18,
+    "constraint_violation": 19, "attribute_or_value_exists": 20, "invalid_attribute_syntax": 21, "no_such_object": 32, "alias_problem": 33,
+    "invalid_dns_syntax": 34, "is_leaf": 35, "alias_dereferencing_problem": 36, "inappropriate_authentication": 48, "invalid_credentials": 49,
+    "insufficient_access_rights": 50, "busy": 51, "unavailable": 52, "unwilling_to_perform": 53, "loop_detect": 54, "sort_control_missing": 60,
+    "offset_range_error": 61, "naming_violation": 64, "object_class_violation": 65, "not_allowed_on_non_leaf": 66, "not_allowed_on_rdn": 67,
+    "entry_already_exists": 68, "object_class_mods_prohibited": 69, "results_too_large": 70, "affects_multiple_dsas": 71, "control_error": 76, "other": 80,
+    "canceled": 118, "no_such_operation": 119, "too_late": 120, "cannot_cancel": 121, "assertion_failed": 122, "authorization_denied": 123,
+    "e_sync_refresh_required": 4096, "no_operation": 16654,
+}  # fmt: skip
 INTEGERS = {  # keyword -> bits
     "ttl": 8, "tos": 8, "id": 16, "fragoffset": 16, "seq": 32, "ack": 32, "window": 16, "tcp.mss": 16, "itype": 8, "icode": 8, "icmp_id": 16, "icmp_seq": 16,
     "dsize": 16, "icmpv6.mtu": 32, "tcp.wscale": 8, "flow.age": 32, "flow.pkts_toclient": 32, "flow.pkts_toserver": 32, "flow.bytes_toclient": 64,
     "flow.bytes_toserver": 64, "vlan.id": 16, "vlan.layers": 8, "filesize": 64, "dns.opcode": 8, "dns.rrtype": 16, "dns.rcode": 16, "snmp.version": 32,
-    "dce.opnum.number": 16, "tls.cert_chain_len": 32,
+    "snmp.pdu_type": 32, "dce.opnum.number": 16, "tls.cert_chain_len": 32, "krb5_msg_type": 32, "krb5_err_code": 32, "dhcp.leasetime": 64, "dhcp.renewal_time": 64,
+    "dhcp.rebinding_time": 64, "dhcp.message_type": 8, "rfb.sectype": 32, "ntp.version": 8, "ntp.mode": 8, "ntp.stratum": 8, "ntp.request_code": 8, "tftp.opcode": 16,
+    "ldap.request.operation": 8, "http2.frametype": 8, "http2.errorcode": 32, "http2.priority": 8, "http2.window": 32,
 }  # fmt: skip
 NAMES: dict[str, Mapping[str, int]] = {
-    "dns.rcode": {name: i for i, name in enumerate(("noerror", "formerr", "servfail", "nxdomain", "notimp", "refused", "yxdomain", "yxrrset", "nxrrset", "notauth", "notzone"))},
-    "dns.rrtype": {"a": 1, "ns": 2, "cname": 5, "soa": 6, "ptr": 12, "mx": 15, "txt": 16, "aaaa": 28, "srv": 33, "opt": 41, "any": 255},
+    "dns.rcode": {
+        "noerror": 0, "formerr": 1, "servfail": 2, "nxdomain": 3, "notimp": 4, "refused": 5, "yxdomain": 6, "yxrrset": 7, "nxrrset": 8, "notauth": 9, "notzone": 10,
+        "badvers": 16, "badsig": 16, "badkey": 17, "badtime": 18, "badmode": 19, "badname": 20, "badalg": 21, "badtrunc": 22, "badcookie": 23,
+    },
+    "dns.rrtype": {
+        "a": 1, "ns": 2, "md": 3, "mf": 4, "cname": 5, "soa": 6, "mb": 7, "mg": 8, "mr": 9, "null": 10, "wks": 11, "ptr": 12, "hinfo": 13, "minfo": 14, "mx": 15,
+        "txt": 16, "rp": 17, "afsdb": 18, "x25": 19, "isdn": 20, "rt": 21, "nsap": 22, "nsapptr": 23, "sig": 24, "key": 25, "px": 26, "gpos": 27, "aaaa": 28,
+        "loc": 29, "nxt": 30, "srv": 33, "atma": 34, "naptr": 35, "kx": 36, "cert": 37, "a6": 38, "dname": 39, "opt": 41, "apl": 42, "ds": 43, "sshfp": 44,
+        "ipseckey": 45, "rrsig": 46, "nsec": 47, "dnskey": 48, "dhcid": 49, "nsec3": 50, "nsec3param": 51, "tlsa": 52, "smimea": 53, "hip": 55, "cds": 59,
+        "cdnskey": 60, "openpgpkey": 61, "csync": 62, "zonemd": 63, "svcb": 64, "https": 65, "spf": 99, "tkey": 249, "tsig": 250, "ixfr": 251, "axfr": 252,
+        "mailb": 253, "maila": 254, "any": 255, "uri": 256, "caa": 257,
+    },
     "snmp.pdu_type": {
         "get_request": 0, "get_next_request": 1, "response": 2, "set_request": 3, "trap_v1": 4, "get_bulk_request": 5, "inform_request": 6, "trap_v2": 7, "report": 8,
+    },
+    "krb5_msg_type": {"as_req": 10, "as_rep": 11, "tgs_req": 12, "tgs_rep": 13, "error": 30},
+    "dhcp.message_type": {name: i for i, name in enumerate(("discover", "offer", "request", "decline", "ack", "nak", "release", "inform"), 1)},
+    "ntp.mode": {
+        name: i for i, name in enumerate(("reserved", "symmetric_active", "symmetric_passive", "client", "server", "broadcast", "control", "private"))
+    },
+    "tftp.opcode": {"read": 1, "write": 2, "error": 5},
+    "ldap.request.operation": LDAP_OPERATIONS,
+    "http2.frametype": {  # RFC 9113 6
+        name: i
+        for i, name in enumerate(("data", "headers", "priority", "rst_stream", "settings", "push_promise", "ping", "goaway", "window_update", "continuation"))
+    }
+    | {"rststream": 3, "pushpromise": 5, "windowupdate": 8},
+    "http2.errorcode": {  # RFC 9113 7
+        name: i
+        for i, name in enumerate((
+            "no_error", "protocol_error", "internal_error", "flow_control_error", "settings_timeout", "stream_closed", "frame_size_error", "refused_stream",
+            "cancel", "compression_error", "connect_error", "enhance_your_calm", "inadequate_security", "http_1_1_required",
+        ))
     },
 }  # fmt: skip
 
@@ -48,6 +97,18 @@ def integer(keyword: str, bits: int, names: Mapping[str, int] | None = None) -> 
 
     def read(draft: Draft, value: str) -> None:
         draft.condition(Condition(keyword, number(value, bits, names)))
+
+    return read
+
+
+def multiple(keyword: str, bits: int, names: Mapping[str, int] | None = None) -> Reader:
+    """The reader of an integer that a transaction may have several of: value[,any]."""
+
+    def read(draft: Draft, value: str) -> None:
+        first, comma, index = value.partition(",")
+        if comma and index.strip().lower() != "any":
+            raise ValueError(f"{shortened(index.strip()) or 'nothing'}: which of several it is cannot be asked, each message is looked at by itself")
+        draft.condition(Condition(keyword, number(first, bits, names)))
 
     return read
 

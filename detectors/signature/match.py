@@ -14,6 +14,7 @@ from typing import Any
 from detectors.signature.numbers import holds
 from detectors.signature.rule import Base64Decode, BufferSize, ByteExtract, ByteJump, ByteMath, Bytes, ByteTest, Check, Content, IsDataAt, Pcre, Quantity
 
+MOST_CHECKS = 256  # of one buffer: each asks for the next one
 STEPS = 3_000  # checks tried in one buffer before it is given up: what a rule may cost at most
 MATCH_LIMIT = 3_500  # PCRE2's own measure of work for one search, as Suricata sets it
 DOLLAR_ENDONLY, UNGREEDY = 0x10, 0x40000  # pcre2.h, options that no letter stands for
@@ -32,9 +33,11 @@ class Costs:
 
 
 class Program:
-    """The checks of one buffer, made ready. Raises ValueError where an expression does not compile."""
+    """The checks of one buffer, made ready. Raises ValueError where there are too many or an expression does not compile."""
 
     def __init__(self, checks: Sequence[Check]) -> None:
+        if len(checks) > MOST_CHECKS:
+            raise ValueError(f"a buffer has {len(checks)} contents and other checks; at most {MOST_CHECKS} are looked at")
         self.checks = tuple(checks)
         self.moved = [moves(self.checks, i) for i in range(len(checks))]  # whether a later check depends on where this one matched
         self.free = [not (is_relative(check) or names_variable(check)) for check in checks]

@@ -2,41 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import ipaddress
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.signature.magic import magic
 from detectors.signature.numbers import holds
 from detectors.signature.rule import Condition, Number
 from detectors.signature.units import Units, sides
 from sensor.applications import APPLICATIONS
 from sensor.columns import Ints, Mask, padded
 from sensor.decode.packets import Transport
+from sensor.events.address import MAPPED
 from sensor.events.message import Said
 from sensor.events.seen import Seen
 
 NAMES = frozenset(application.name for application in APPLICATIONS)
 PREFIXES: Mapping[str, tuple[str, ...]] = {
-    "http": ("http",), "tls": ("tls",), "ja3": ("tls",), "ja3s": ("tls",), "ja4": ("tls",), "ssh": ("ssh",), "ftp": ("ftp",), "telnet": ("telnet",),
-    "smtp": ("smtp",), "email": ("smtp",), "sip": ("sip",), "file": ("http", "smtp", "smb"), "smb": ("smb",), "dce": ("dcerpc", "smb"),
-    "dns": ("dns",), "mdns": ("mdns",), "mqtt": ("mqtt",),
+    "http": ("http", "http2"), "http2": ("http2",), "tls": ("tls",), "ja3": ("tls",), "ja3s": ("tls",), "ja4": ("tls",), "ssh": ("ssh",), "ftp": ("ftp",), "telnet": ("telnet",),
+    "smtp": ("smtp",), "email": ("smtp",), "sip": ("sip",), "file": ("http", "http2", "smtp", "smb", "ftp-data", "tftp"), "smb": ("smb",), "dce": ("dcerpc", "smb"),
+    "dns": ("dns",), "mdns": ("mdns",), "mqtt": ("mqtt",), "krb5": ("krb5",), "ldap": ("ldap",), "ntp": ("ntp",), "rdp": ("rdp",), "rfb": ("rfb",),
+    "snmp": ("snmp",), "tftp": ("tftp",), "dhcp": ("dhcp",), "ssl": ("tls",), "ftpbounce": ("ftp",), "ftpdata": ("ftp-data",),
+    "filesize": ("http", "http2", "smtp", "ftp-data"),
 }  # fmt: skip
-UNFILLED = ("file.magic",)
-FACTS: Mapping[str, tuple[str, ...]] = {
-    "filesize": ("http", "smtp"), "tls.version": ("tls",), "ssl_version": ("tls",), "ssl_state": ("tls",), "tls.cert_chain_len": ("tls",),
-    "ssh.protoversion": ("ssh",), "ftp.dynamic_port": ("ftp",), "ftp.mode": ("ftp",), "dns.opcode": ("dns",), "dns.rcode": ("dns",), "dns.rrtype": ("dns",),
-    "mqtt.type": ("mqtt",), "mqtt.qos": ("mqtt",), "mqtt.reason_code": ("mqtt",), "mqtt.protocol_version": ("mqtt",),
-    "smb.version": ("smb",), "dce_iface": ("dcerpc", "smb"), "dce_opnum": ("dcerpc", "smb"),
-}  # fmt: skip
-NUMERIC = frozenset(name for name in FACTS if name.startswith(("dns.", "mqtt."))) | {"filesize", "tls.cert_chain_len", "ftp.dynamic_port", "dce_opnum"}
-OVER_UDP = frozenset(application.name for application in APPLICATIONS if Transport.UDP in application.ports)
+HASHES = {f"file.{name}": f"file{name}" for name in ("md5", "sha1", "sha256")}  # buffers that are facts in hexadecimal
+COMPUTED = (*HASHES, "file.magic")  # whose bytes are not among the message's
+NUMBERS = (  # facts that are asked by number
+    "filesize", "tls.cert_chain_len", "ftp.dynamic_port", "dns.opcode", "dns.rcode", "dns.rrtype", "mqtt.type", "mqtt.qos", "mqtt.reason_code",
+    "mqtt.protocol_version", "mqtt.connack.session_present", "dce_opnum", "dce.opnum.number", "dhcp.leasetime", "dhcp.message_type", "dhcp.rebinding_time",
+    "dhcp.renewal_time", "krb5_err_code", "krb5_msg_type", "krb5.ticket_encryption", "ldap.request.operation", "ldap.responses.operation",
+    "ldap.responses.result_code", "ntp.mode", "ntp.request_code", "ntp.stratum", "ntp.version", "rfb.secresult", "rfb.sectype", "snmp.pdu_type",
+    "snmp.version", "tftp.opcode", "tls_cert_notafter", "tls_cert_notbefore", "http2.frametype", "http2.errorcode",
+    "http2.priority", "http2.settings", "http2.window",
+)  # fmt: skip
+WORDS = (
+    "tls.version", "ssl_version", "ssl_state", "ssh.protoversion", "ftp.mode", "smb.version", "dce_iface", "tftp.mode", "mqtt.flags", "mqtt.connect.flags",
+    "tls_cert_expired", "tls_cert_valid", "ftpbounce", "ftpdata_command",
+)  # fmt: skip
+FACTS: Mapping[str, tuple[str, ...]] = {name: PREFIXES[re.split("[._]", name)[0]] for name in (*NUMBERS, *WORDS)}
+FLAGS = ("mqtt.flags", "mqtt.connect.flags")
+FAILED = "failed"  # the name of what is none of the protocols that are known
+OVER_TCP, OVER_UDP = (frozenset(each.name for each in APPLICATIONS if transport in each.ports) for transport in (Transport.TCP, Transport.UDP))
 
 
 def speakers(buffer: str) -> tuple[str, ...]:
     """The applications whose messages have this buffer."""
-    return () if buffer in UNFILLED else PREFIXES.get(buffer.partition(".")[0], ()) if "." in buffer else ()
+    return PREFIXES.get(buffer.partition(".")[0], ()) if "." in buffer else ()
+
+
+def spoken(condition: Condition) -> tuple[str, ...]:
+    """The protocols that app-layer-protocol names."""
+    return tuple(name for each in _all(condition.value) for name in family(str(each).partition(",")[0]))
+
+
+def family(name: str) -> tuple[str, ...]:
+    """The applications that a header's protocol stands for."""
+    return (name, "http2") if name == "http" else (name,)
+
+
+def speaking(condition: Condition, units: Units) -> Mask:
+    """Units of conversations that speak one of these protocols, or where it is negated, that speak another one or none that is known."""
+    if "application" not in units.columns:
+        return np.full(len(units), (units.kind in spoken(condition)) != condition.negated)
+    column = units.columns["application"]
+    return np.asarray((np.isin(column, spoken(condition)) != condition.negated) & (column != ""), np.bool_)
 
 
 def has(condition: Condition, said: Said) -> bool:
@@ -44,10 +78,15 @@ def has(condition: Condition, said: Said) -> bool:
     fact = said.facts.get(condition.keyword)
     if fact is None:
         return False
-    facts, asked = (value if isinstance(value, tuple) else (value,) for value in (fact, condition.value))
+    if condition.keyword in FLAGS:
+        return all((flag.removeprefix("!") in _all(fact)) != flag.startswith("!") for flag in str(condition.value).split(","))
     equal = _is_interface if condition.keyword == "dce_iface" else _equal
-    found = any(equal(one, each) for one in asked for each in facts)
+    found = any(equal(one, each) for one in _all(condition.value) for each in _all(fact))
     return found != condition.negated
+
+
+def _all(value: Any) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else (value,)
 
 
 def _equal(asked: Number | str | int, fact: Number | str | int) -> bool:
@@ -69,9 +108,43 @@ def representation(said: Said) -> bytes:
     return b"\x10" if said.facts.get("dce.byte_order") == "little" else b"\0"
 
 
+def _is_expired(said: Said, units: Units, i: int) -> bool | None:
+    """Whether the certificate was out of date when it was sent; None: there is none."""
+    end = said.facts.get("tls_cert_notafter")
+    return int(units.columns["ts_ns"][i]) // 1_000_000_000 > end if isinstance(end, int) else None
+
+
+def _bounces(said: Said, units: Units, i: int) -> bool:
+    """Whether a client of FTP names another address than its own for the data."""
+    try:
+        address = ipaddress.ip_address(str(said.facts.get("ftpbounce", "")))
+    except ValueError:
+        return False
+    own = int(units.columns["source_high"][i]) << 64 | int(units.columns["source_low"][i])
+    return own != (int(address) | MAPPED if address.version == 4 else int(address))
+
+
+OF_ROWS: Mapping[str, Callable[[Said, Units, int], bool]] = {  # what depends on when it was said, and who said it
+    "tls_cert_expired": lambda said, units, i: _is_expired(said, units, i) is True,
+    "tls_cert_valid": lambda said, units, i: _is_expired(said, units, i) is False,
+    "ftpbounce": _bounces,
+}
+
+
 def mask(condition: Condition, units: Units) -> Mask:
     """Messages that meet the condition."""
+    if (asked := OF_ROWS.get(condition.keyword)) is not None:
+        return np.array([asked(said, units, i) for i, said in enumerate(units.said or ())], np.bool_)
     return np.array([has(condition, said) for said in units.said or ()], np.bool_)
+
+
+def values(name: str, said: Said) -> list[bytes]:
+    """The values of a buffer in a message."""
+    if name == "file.magic":
+        return [found for data in said.buffers.get("file.data", ()) if (found := magic(data))]
+    if name in HASHES:
+        return [bytes.fromhex(str(each)) for each in _all(said.facts.get(HASHES[name], ()))]
+    return list(said.buffers.get(name, ()))
 
 
 @dataclass(frozen=True)
@@ -85,10 +158,10 @@ class Where:
 
 
 def units_of(seen: Seen) -> Iterator[Units]:
-    """One kind of units an application; their bytes are all values of all buffers, so that what rules search for is found in them."""
+    """One kind of units an application; their bytes are what they were read from and all values of all buffers, so that what rules search for is found in them."""
     for name in sorted({message.application for message in seen.messages}):
         mine = [message for message in seen.messages if message.application == name]
-        texts = [b"".join(value for values in message.said.buffers.values() for value in values) for message in mine]
+        texts = [b"".join((message.raw, *(value for values in message.said.buffers.values() for value in values))) for message in mine]
         size = np.array([len(text) for text in texts], np.int64)
         flow, frame, ts_ns = (np.array([getattr(message, column) for message in mine], np.int64) for column in ("flow", "frame", "ts_ns"))
         where = Where(flow.astype(np.int32), np.array([message.said.to_server for message in mine], np.bool_), frame, ts_ns)
@@ -104,4 +177,5 @@ def units_of(seen: Seen) -> Iterator[Units]:
             np.arange(len(mine)),
             sides(seen, where),
             said=[message.said for message in mine],
+            raw=[message.raw for message in mine],
         )

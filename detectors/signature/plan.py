@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from detectors.signature import buffers, conditions, events, headers, messages
+from detectors.signature import buffers, conditions, events, headers, messages, suricata
 from detectors.signature.configs import EventFilter, Filter, Suppress
 from detectors.signature.datasets import Lists
 from detectors.signature.match import DECODED, Program
 from detectors.signature.reputation import Reputations
 from detectors.signature.rule import (
+    FLOW_WORDS,
     PAYLOAD,
     Base64Decode,
     Buffer,
@@ -32,24 +30,23 @@ from detectors.signature.rule import (
     Header,
     IsDataAt,
     Pcre,
+    Ranges,
     RateFilter,
     Rule,
+    Threshold,
 )
+from detectors.signature.search import Search, compiled, pattern_of
 from detectors.signature.units import EVERY, PACKET, PIECE, Units
 from sensor.columns import Ints, Mask
 from sensor.decode.packets import Transport
 
-MOST_REGEX, WIDEST = 512, 256  # bytes of a regular expression that is searched for, and of what it may find
-# What depends on where a row begins or ends, and what Hyperscan reads otherwise; (?: and [^ are taken out before.
-ANCHORS = re.compile(rb"[\^$\0]|\\[AZzGbBKQE]|\(\?|\(\*")
-SHORTEST, LONGEST = 4, 64  # bytes of a pattern that is worth searching for: shorter ones are everywhere, longer ones no rarer
 TRANSPORTS = {
     "tcp": (Transport.TCP,), "tcp-pkt": (Transport.TCP,), "tcp-stream": (Transport.TCP,), "udp": (Transport.UDP,), "icmp": (Transport.ICMP, Transport.ICMPV6),
     "icmpv6": (Transport.ICMPV6,), "icmpv4": (Transport.ICMP,), "ip": (), "ipv4": (), "ipv6": (), "ip4": (), "ip6": (), "pkthdr": (), "sctp": (Transport.SCTP,),
 }  # fmt: skip
 STREAMED = ("tcp", "ip", "ipv4", "ipv6", "ip4", "ip6")  # protocols of a header whose rules look at streams
 VERSIONS = {"ipv4": 4, "ip4": 4, "ipv6": 6, "ip6": 6}
-FLOW_WORDS = {"to_server": ("to_server", True), "from_client": ("to_server", True), "to_client": ("to_server", False), "from_server": ("to_server", False)}
+NONE = np.zeros(0, np.int64)
 ACTIONS = {"pass": 0, "drop": 1, "reject": 2, "rejectsrc": 2, "rejectdst": 2, "rejectboth": 2}
 
 
@@ -57,7 +54,7 @@ ACTIONS = {"pass": 0, "drop": 1, "reject": 2, "rejectsrc": 2, "rejectdst": 2, "r
 class Key:
     """What rules of one group share: everything about a unit but its bytes and fields. datasets: whose PDUs, () for all PDUs and streams.
 
-    anchored: they count from the beginning of a PDU or stream.
+    anchored: they count from the beginning of a PDU or stream. asks: columns of suricata.py's that have to be true.
     """
 
     protocol: str
@@ -67,19 +64,37 @@ class Key:
     on_packets: bool
     datasets: tuple[str, ...]
     anchored: bool = False
+    asks: frozenset[str] = frozenset()
 
-    def rows(self, units: Units, *, handshake: bool) -> Ints | None:
-        """Units of this kind that the header and the flow's state allow; None where this kind is none of the group's."""
-        if (
-            (units.kind == PACKET) != self.on_packets
-            or (units.kind == EVERY and EVERY not in self.datasets)
-            or (self.datasets and units.kind not in self.datasets)
-        ):
-            return None
-        rows: Ints = units.once(self, lambda: np.flatnonzero(self._mask(units, handshake)))
+    @cached_property
+    def _hash(self) -> int:
+        return hash(tuple(map(vars(self).get, self.__dataclass_fields__)))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @property
+    def ports(self) -> tuple[Ranges, Ranges]:
+        """Of the source and of the destination."""
+        ports = self.header.source_ports, self.header.destination_ports
+        return ports[::-1] if self.reverse else ports
+
+    def is_about(self, kind: str) -> bool:
+        """Whether its rules look at units of this kind. What a stream has told is not told again of its messages."""
+        return (kind == PACKET) == self.on_packets and (kind in self.datasets if self.datasets else kind != EVERY and kind not in messages.NAMES)
+
+    def mask(self, units: Units, *, handshake: bool) -> Mask | None:
+        """Units that the header and the flow's state allow; None where there are none."""
+        mask: Mask | None = units.once(self, lambda: self._mask(units, handshake))
+        return mask
+
+    def rows(self, units: Units, *, handshake: bool) -> Ints:
+        """The same, by their places."""
+        mask = self.mask(units, handshake=handshake)
+        rows: Ints = NONE if mask is None else units.once((self, "rows"), lambda: np.flatnonzero(mask))
         return rows
 
-    def _mask(self, units: Units, handshake: bool) -> Mask:
+    def _mask(self, units: Units, handshake: bool) -> Mask | None:
         c, header = units.columns, self.header
         masks: list[Mask] = []
         if transports := TRANSPORTS.get(self.protocol, ()):
@@ -98,48 +113,72 @@ class Key:
                 masks.append(c["reassembled"] == (word == "only_frag") if "reassembled" in c else np.full(len(units), word == "no_frag"))
             elif word in ("established", "not_established"):
                 masks.append(c["handshake" if handshake else "established"] == (word == "established"))
-        if self.protocol in messages.NAMES and units.kind == PIECE:
-            masks.append(c["application"] == self.protocol)
+        if self.protocol in messages.NAMES and units.kind in (PIECE, PACKET):
+            masks.append(np.isin(c["application"], messages.family(self.protocol)))
         if self.anchored and units.kind == PIECE:
             masks.append(c["origin"])
+        masks += [c[name] for name in self.asks]
         result = np.ones(len(units), np.bool_)
         for mask in masks:
             result &= mask
-        return result
-
-
-@dataclass(frozen=True)
-class Search:
-    """What must be in a payload, as an expression and flags of Hyperscan's. size: bytes of the shortest text that it finds."""
-
-    expression: bytes
-    flags: int
-    size: int
+        return result if result.any() else None
 
 
 @dataclass(eq=False)
 class Ready:
-    """A rule with its programs and the pattern (or None) without which it cannot match.
+    """A rule with the pattern (or None) without which it cannot match.
 
-    rank: its place in the order of evaluation. payload: checks that columns may decide, for all rows at once. stateless: what it says of one unit depends on
-    nothing else.
+    rank: its place in the order of evaluation. keys: the groups that it belongs to.
     """
 
     rule: Rule
     rank: int
-    programs: list[tuple[Buffer, Program]]
     suppressed: list[Suppress]
     rates: list[RateFilter]
-    payload: tuple[Check, ...]
     pattern: Search | None
     keys: list[Key]
 
     @cached_property
-    def stateless(self) -> bool:
-        rule = self.rule
-        return not (
-            rule.datasets or rule.bits or rule.flowints or rule.thresholds or self.suppressed or self.rates or rule.action == "pass" or len(self.programs) > 1
-        )
+    def programs(self) -> list[tuple[Buffer, Program]]:
+        """What its buffers have to hold. Raises ValueError where an expression does not compile."""
+        return [(buffer, Program([check for check in buffer.checks if not isinstance(check, Dataset)])) for buffer in self.rule.buffers]
+
+    @cached_property
+    def payload(self) -> tuple[Check, ...]:
+        """The checks of the payload, if that is the first buffer: columns may decide them for all rows at once."""
+        first = self.rule.buffers[0] if self.rule.buffers and not mixes(self.rule, self.keys) else None
+        return first.checks if first is not None and first.name == PAYLOAD and not first.transforms else ()
+
+    @cached_property
+    def exact(self) -> bool:
+        """Whether what the search finds is all that it asks of bytes."""
+        if self.pattern is None or len(self.rule.buffers) != 1 or len(self.payload) != 1 or not isinstance(check := self.payload[0], Content):
+            return False
+        return check == Content(check.pattern, nocase=check.nocase, fast_pattern=check.fast_pattern) and self.pattern.size == len(check.pattern)
+
+    @cached_property
+    def passes(self) -> bool:
+        return self.rule.action == "pass"
+
+    @cached_property
+    def in_order(self) -> bool:
+        """Whether it holds depends on what held before."""
+        return bool(self.rule.datasets or self.rule.bits or self.rule.flowints)
+
+    @cached_property
+    def counted(self) -> bool:
+        """Whether not all that holds is an alert."""
+        return bool(self.rule.thresholds or self.suppressed or self.rates)
+
+    @cached_property
+    def filters(self) -> list[Threshold]:
+        """What counts all matches, those that are suppressed, too."""
+        return [each for each in self.rule.thresholds if each.kind == "detection_filter"]
+
+    @cached_property
+    def limits(self) -> list[Threshold]:
+        """What counts those that would be alerts."""
+        return [each for each in self.rule.thresholds if each.kind != "detection_filter"]
 
     @cached_property
     def simple(self) -> bool:
@@ -152,71 +191,9 @@ class Ready:
         return len({key.on_packets for key in self.keys}) > 1
 
 
-def payload_of(rule: Rule) -> tuple[Check, ...]:
-    """The checks of the payload, if that is the first buffer."""
-    return rule.buffers[0].checks if rule.buffers and rule.buffers[0].name == PAYLOAD and not rule.buffers[0].transforms else ()
-
-
-def pattern_of(rule: Rule) -> Search | None:
-    """The rarest content that must be in the payload, or else a regular expression: what is searched for in all rows at once."""
-    best: tuple[float, bytes, bool] | None = None
-    for check in (
-        check
-        for buffer in rule.buffers
-        if (buffer.name in buffers.WITHIN or messages.speakers(buffer.name)) and not buffer.transforms
-        for check in buffer.checks
-    ):
-        if isinstance(check, Content) and not check.negated:
-            pattern = check.pattern
-            if check.fast_pattern and check.fast_pattern_part:
-                begin, size = check.fast_pattern_part
-                pattern = pattern[begin : begin + size]
-            pattern = pattern[:LONGEST]
-            score = rarity(pattern) + (100 if check.fast_pattern else 0)
-            if rarity(pattern) >= SHORTEST and (best is None or score > best[0]):
-                best = score, pattern, check.nocase
-    if best is None:
-        return next(
-            (found for buffer in rule.buffers if buffer.name == PAYLOAD and not buffer.transforms for found in map(regex, buffer.checks) if found), None
-        )
-    import hyperscan
-
-    _, pattern, nocase = best
-    return Search(b"".join(b"\\x%02x" % byte for byte in pattern), hyperscan.HS_FLAG_DOTALL | (hyperscan.HS_FLAG_CASELESS if nocase else 0), len(pattern))
-
-
-def regex(check: Check) -> Search | None:
-    """A pcre that can be searched for in all rows at once: what it finds has a bounded length, and does not depend on where a row begins or ends."""
-    if (
-        not isinstance(check, Pcre)
-        or check.negated
-        or not set(check.flags) <= set("is")
-        or ANCHORS.search(check.pattern.replace(b"(?:", b"(").replace(b"[^", b"["))
-        or len(check.pattern) > MOST_REGEX
-    ):
-        return None
-    import hyperscan
-
-    flags = hyperscan.HS_FLAG_PREFILTER | (hyperscan.HS_FLAG_CASELESS if "i" in check.flags else 0) | (hyperscan.HS_FLAG_DOTALL if "s" in check.flags else 0)
-    try:
-        least, most = widths(check.pattern, check.flags)
-        hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK).compile(expressions=[check.pattern], ids=[0], elements=1, flags=[flags])
-    except (hyperscan.error, re.error, OverflowError, RecursionError):
-        return None
-    return Search(check.pattern, flags, least) if least >= SHORTEST and most <= WIDEST else None
-
-
-def widths(pattern: bytes, flags: str) -> tuple[int, int]:
-    """The least and most bytes that a regular expression finds. Raises re.error where Python's own engine does not read it."""
-    parsed = import_module("re._parser").parse(pattern, (re.IGNORECASE if "i" in flags else 0) | (re.DOTALL if "s" in flags else 0))
-    least, most = parsed.getwidth()
-    return int(least), int(most)
-
-
-def rarity(pattern: bytes) -> float:
-    """How much a pattern excludes, in bytes' worth: zeros and 0xFF are everywhere in plants, and so is one byte repeated."""
-    common = sum(byte in (0, 0xFF) for byte in pattern)
-    return len(set(pattern)) + (len(pattern) - len(set(pattern))) * 0.3 - common * 0.7 if len(set(pattern)) > 1 else 0.5
+def mixes(rule: Rule, keys: Sequence[Key]) -> bool:
+    """Whether it looks into messages as well as into what they were read from."""
+    return any(buffer.name == PAYLOAD for buffer in rule.buffers) and any(not messages.NAMES.isdisjoint(key.datasets) for key in keys)
 
 
 def cannot(rule: Rule, keys: Sequence[Key], known: Mapping[str, Iterable[str]]) -> str:
@@ -224,37 +201,47 @@ def cannot(rule: Rule, keys: Sequence[Key], known: Mapping[str, Iterable[str]]) 
     protocol, where = rule.header.protocol, keys[0].datasets
     if protocol not in TRANSPORTS and protocol not in known:
         return f"the protocol {protocol} is not decoded yet"
-    if not messages.NAMES.isdisjoint(where) and any(buffer.name == PAYLOAD for buffer in rule.buffers):
-        return "some contents name a buffer and others none: these would be about the stream, those about its messages"
-    if protocol in messages.OVER_UDP and where == (PIECE,):
-        return f"contents about {protocol} have to name a buffer: without one they look into streams, and it has datagrams"
     reasons = [buffers.reason(buffer, known) for buffer in rule.buffers] + [conditions.reason(each, known) for each in rule.conditions]
     if why := next(filter(None, reasons), ""):
         return why
     packets = [each.keyword for each in rule.conditions if conditions.about_packets(each) and each.keyword not in ("dsize", *events.KEYWORDS)]
     packets += [buffer.name for buffer in rule.buffers if buffer.name in buffers.HEADERS]
-    if packets and where not in ((), (EVERY,)):
+    if packets and where not in ((), (EVERY,), (PACKET,)):
         return f"{packets[0]} is about packets, the rest of the rule about {' or '.join(where)}"
+    if packets and protocol != "udp" and where != (PACKET,) and any(each.keyword == "app-layer-protocol" for each in rule.conditions):
+        return f"{packets[0]} is about packets: what a conversation speaks is known of datagrams and streams only"
     return ""
 
 
-def keys_of(rule: Rule) -> list[Key]:
+def keys_of(rule: Rule, *, as_suricata: bool = False) -> list[Key]:
     """The groups that a rule belongs to."""
     protocol = rule.header.protocol
-    names = {name for each in rule.conditions for name in conditions.datasets(each)} | {name for each in rule.buffers for name in buffers.datasets(each.name)}
-    if protocol in messages.NAMES:  # contents that name no buffer look into the stream
-        names = {PIECE} if rule.buffers and not names and all(buffer.name in (PAYLOAD, DECODED) for buffer in rule.buffers) else {protocol}
+    names = {name for each in rule.conditions if each.keyword != "app-layer-protocol" for name in conditions.datasets(each)}
+    names |= {name for each in rule.buffers for name in buffers.datasets(each.name)}
+    spoken = {name for each in rule.conditions if each.keyword == "app-layer-protocol" for name in conditions.datasets(each)}
+    others = not spoken and any(each.keyword == "app-layer-protocol" for each in rule.conditions)
+    listened = {*messages.family(protocol)} & messages.NAMES or (spoken if spoken <= messages.NAMES else set())
+    looks = {buffer.name for buffer in rule.buffers}
+    is_raw = bool(listened) and bool(looks) and not names and looks <= {PAYLOAD, DECODED}
+    names |= spoken
+    if protocol in messages.NAMES:
+        names = {*messages.family(protocol)}
     elif protocol not in TRANSPORTS:
         names.add(protocol)
     about_packets = [each.keyword for each in rule.conditions if conditions.about_packets(each)]
     checks = [check for buffer in rule.buffers for check in buffer.checks]
     is_anchored = any(map(anchored, checks))
-    if protocol == "pkthdr" or not headers.ALL_PACKETS.isdisjoint(about_packets):
-        places = [False]
+    places: list[tuple[bool, tuple[str, ...]]]
+    if is_raw and headers.ALL_PACKETS.isdisjoint(about_packets):  # contents that name no buffer look into the streams and datagrams of a protocol
+        kinds = [kind for kind, those in ((PIECE, messages.OVER_TCP), (PACKET, messages.OVER_UDP)) if not those.isdisjoint(listened)]
+        places = [(kind == PACKET, (kind,)) for kind in (kinds[-1:] if {*about_packets} - {"dsize"} else kinds)]
+    elif protocol == "pkthdr" or not headers.ALL_PACKETS.isdisjoint(about_packets):
         names = names - {protocol} if not headers.ALL_PACKETS.isdisjoint({*about_packets} & {*events.KEYWORDS}) else names
-        names = names or {EVERY}
+        places = [(False, tuple(sorted(names or {EVERY})))]
     elif names or any(each.keyword in conditions.ANY_TABLE for each in rule.conditions) or protocol == "tcp-stream" or "only_stream" in rule.flow:
-        places = [False]
+        places = [(False, tuple(sorted(names)))]
+    elif others and not checks and not about_packets:
+        places = [(False, ()), (True, ())]
     elif (
         protocol not in STREAMED
         or about_packets
@@ -262,12 +249,19 @@ def keys_of(rule: Rule) -> list[Key]:
         or not checks
         or any(each.name in buffers.HEADERS for each in rule.buffers)
     ):
-        places = [True]
+        places = [(True, ())]
     else:  # what a PDU or stream has told is not told again of the packet
-        places = [False, True] if is_anchored or protocol != "tcp" else [False]
-    reversals = (False, True) if rule.header.direction == "<>" else (False,)
+        places = [(False, ()), (True, ())] if is_anchored or protocol != "tcp" else [(False, ())]
+    h = rule.header
+    is_symmetric = (h.source, h.source_ports) == (h.destination, h.destination_ports)
+    reversals = (False, True) if h.direction == "<>" and not is_symmetric else (False,)
     flow = rule.flow - {"stateless", "no_stream", "only_stream"}
-    return [Key(protocol, rule.header, reverse, flow, on, tuple(sorted(names)), is_anchored and not on) for on in places for reverse in reversals]
+    is_every = any(where == (EVERY,) for _, where in places)
+    if as_suricata and not (names or is_raw or is_every) and protocol not in (*messages.NAMES, "pkthdr"):
+        groups = suricata.groups(rule, about_packets=bool(about_packets))
+        return [Key(protocol, rule.header, reverse, flow, on, () if on else (PIECE,), asks=asks) for on, asks in groups for reverse in reversals]
+    asks = frozenset({"parsed"} if as_suricata and not is_every else ())
+    return [Key(protocol, rule.header, reverse, flow, on, where, is_anchored and not on, asks) for on, where in places for reverse in reversals]
 
 
 def anchored(check: Check) -> bool:
@@ -300,13 +294,38 @@ def filtered(rule: Rule, filters: Sequence[Filter]) -> tuple[Rule, list[Suppress
     return rule, [each for each in mine if isinstance(each, Suppress)], [each for each in mine if isinstance(each, RateFilter)]
 
 
+class Groups:
+    """Rules that are asked about all units of one kind, by what they share, with the ports that they ask for as columns."""
+
+    def __init__(self, groups: list[tuple[Key, list[Ready]]]) -> None:
+        self.groups = groups
+        sides = ([key.ports[i].ranges for key, _ in groups] for i in (0, 1))
+        self.ports = [tuple(np.array(column, np.int64).reshape(-1) for column in flat(ranges)) for ranges in sides]
+
+    def asked(self, units: Units) -> list[tuple[Key, list[Ready]]]:
+        """Those whose ports there are."""
+        some = np.ones(len(self.groups), np.bool_)
+        for side, (group, low, high) in zip(("source", "destination"), self.ports, strict=True):
+            before = np.append(0, np.cumsum(units.ports(side)))
+            some &= np.bincount(group, before[high + 1] > before[low], len(some)) > 0
+        return [self.groups[i] for i in np.flatnonzero(some).tolist()]
+
+
+def flat(ranges: Iterable[tuple[tuple[int, int], ...]]) -> tuple[list[int], list[int], list[int]]:
+    """All of these ranges, each behind the number of whose it is."""
+    found = [(i, low, high) for i, some in enumerate(ranges) for low, high in some]
+    return [i for i, *_ in found], [low for _, low, _ in found], [high for *_, high in found]
+
+
 @dataclass
 class Plan:
     """Everything that is computed once for a rule set. unable: rules that cannot be evaluated, and why."""
 
     ready: list[Ready] = field(default_factory=list)
     unable: list[tuple[Rule, str]] = field(default_factory=list)
-    groups: list[tuple[Key, list[Ready], list[Ready]]] = field(default_factory=list)  # with its rules without and with a pattern
+    keys: dict[Key, Key] = field(default_factory=dict)  # each the one that all rules of a group have
+    unsearched: dict[Key, list[Ready]] = field(default_factory=dict)  # rules that are asked without a search
+    _groups: dict[str, Groups] = field(default_factory=dict)
     searched: list[list[int]] = field(default_factory=list)  # by pattern number: ranks of the rules that need it
     has_pass: bool = False
     every: bool = False  # whether any rule is about all packets, fragments and broken ones too
@@ -316,81 +335,60 @@ class Plan:
     sizes: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     database: Any = None
 
+    def groups(self, units: Units) -> list[tuple[Key, list[Ready]]]:
+        """Rules that are asked without a search, by what they share: those whose ports these units have."""
+        if units.kind not in self._groups:
+            self._groups[units.kind] = Groups([(key, rules) for key, rules in self.unsearched.items() if key.is_about(units.kind)])
+        return self._groups[units.kind].asked(units)
+
     @staticmethod
-    def of(rules: Sequence[Rule], known: Mapping[str, Iterable[str]], filters: Sequence[Filter] = ()) -> Plan:
-        """known: the fields of each dataset, by name. filters: of threshold.config."""
+    def of(rules: Sequence[Rule], known: Mapping[str, Iterable[str]], filters: Sequence[Filter] = (), *, as_suricata: bool = False) -> Plan:
+        """known: the fields of each dataset, by name. filters: of threshold.config. as_suricata: rules look at what they look at there (suricata.py)."""
         plan, known = Plan(), {**known, **dict.fromkeys(messages.NAMES, ())}
-        patterns: dict[Search, list[int]] = {}
-        groups: dict[Key, tuple[list[Ready], list[Ready]]] = defaultdict(lambda: ([], []))
         for each in sorted(rules, key=order):
             rule, suppressed, rates = filtered(each, filters)
-            keys = keys_of(rule)
-            reason = cannot(rule, keys, known) or plan.reputations.reason(rule)
-            try:
-                programs = (
-                    [] if reason else [(buffer, Program([check for check in buffer.checks if not isinstance(check, Dataset)])) for buffer in rule.buffers]
-                )
-                for check in [] if reason else rule.datasets:
-                    plan.lists.open(check, Path(rule.file).parent)
-            except ValueError as error:
-                reason = str(error)
-            if reason:
+            keys = keys_of(rule, as_suricata=as_suricata)
+            if reason := cannot(rule, keys, known):
                 plan.unable.append((rule, reason))
                 continue
-            ready = Ready(rule, len(plan.ready), programs, suppressed, rates, payload_of(rule), pattern_of(rule), keys)
-            plan.ready.append(ready)
-            if ready.pattern is not None:
-                patterns.setdefault(ready.pattern, []).append(ready.rank)
-            for key in ready.keys:
-                groups[key][ready.pattern is not None].append(ready)
-        plan.has_pass = any(ready.rule.action == "pass" for ready in plan.ready)
-        plan.every = any(EVERY in key.datasets for key in groups)
-        plan.stream_sizes = any(each.keyword == "stream_size" for ready in plan.ready for each in ready.rule.conditions)
-        plan.groups = [(key, *rules) for key, rules in groups.items()]
-        plan.searched = list(patterns.values())
-        plan.sizes = np.array([each.size for each in patterns], np.int64)
-        plan.database = database(list(patterns))
+            ready = Ready(rule, len(plan.ready), suppressed, rates, pattern_of(rule), keys)
+            if reason := plan.open(rule) or unfit(ready):
+                plan.unable.append((rule, reason))
+            else:
+                plan.ready.append(ready)
+        plan.arrange()
         return plan
 
+    def open(self, rule: Rule) -> str:
+        """Make the lists ready that a rule looks at. Why they cannot be; empty where they can."""
+        try:
+            for check in rule.datasets:
+                self.lists.open(check, Path(rule.file).parent)
+        except ValueError as error:
+            return str(error)
+        return self.reputations.reason(rule)
 
-def database(patterns: list[Search]) -> Any:
-    """Hyperscan's for these patterns, numbered as they come. None without any."""
-    if not patterns:
-        return None
-    import hyperscan
+    def arrange(self, database: Any = None) -> None:
+        """What follows from the rules. database: Hyperscan's for their patterns, where it is there already."""
+        patterns: dict[Search, list[int]] = {}
+        for ready in self.ready:
+            ready.keys = [self.keys.setdefault(key, key) for key in ready.keys]
+            if ready.pattern is not None:
+                patterns.setdefault(ready.pattern, []).append(ready.rank)
+            for key in ready.keys if ready.pattern is None else ():
+                self.unsearched.setdefault(key, []).append(ready)
+        self.has_pass = any(ready.passes for ready in self.ready)
+        self.every = any(EVERY in key.datasets for key in self.keys)
+        self.stream_sizes = any(each.keyword == "stream_size" for ready in self.ready for each in ready.rule.conditions)
+        self.searched = list(patterns.values())
+        self.sizes = np.array([each.size for each in patterns], np.int64)
+        self.database = database or compiled(list(patterns))
 
-    made = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-    expressions, flags = [each.expression for each in patterns], [each.flags for each in patterns]
-    made.compile(expressions=expressions, ids=list(range(len(patterns))), elements=len(patterns), flags=flags)
-    return made
 
-
-def search(plan: Plan, units: Units) -> dict[int, Ints]:
-    """By rule's rank, the units (ascending) that hold its pattern, whole."""
-    if plan.database is None or not len(units):
-        return {}
-    low, high = int(units.at[0]), int((units.at + units.size).max())
-    numbers: list[int] = []
-    ends: list[int] = []
-
-    def hit(number: int, _begin: int, end: int, _flags: int, _context: Any) -> None:
-        numbers.append(number)
-        ends.append(end)
-
-    plan.database.scan(units.data[low:high].data, match_event_handler=hit)
-    if not numbers:
-        return {}
-    number, end = np.array(numbers), np.array(ends, np.int64) + low
-    begin = end - plan.sizes[number]
-    first = np.searchsorted(units.at + units.size, end, "left")  # units from here on end behind the hit
-    last = np.searchsorted(units.at, begin, "right")  # and those before here begin before it
-    found: dict[int, list[Ints]] = defaultdict(list)
-    by_number = np.argsort(number, kind="stable")
-    borders = np.flatnonzero(np.append(True, np.diff(number[by_number]) != 0))
-    for some in np.split(by_number, borders[1:]):
-        count = np.maximum(last[some] - first[some], 0)
-        rows = np.unique(np.repeat(first[some], count) + np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count))
-        if rows.size:
-            for rank in plan.searched[int(number[some[0]])]:
-                found[rank].append(rows)
-    return {rank: parts[0] for rank, parts in found.items()}
+def unfit(ready: Ready) -> str:
+    """Why a rule's programs cannot be made; empty where they are."""
+    try:
+        len(ready.programs)
+    except ValueError as error:
+        return str(error)
+    return ""

@@ -11,6 +11,7 @@ from typing import TypeAlias
 Quantity: TypeAlias = int | str  # a number, or the name of a variable that byte_extract or byte_math sets
 
 PAYLOAD = ""  # the buffer of rules that name none: a packet's payload, a PDU, or a stretch of a stream
+FLOW_WORDS = {"to_server": ("to_server", True), "from_client": ("to_server", True), "to_client": ("to_server", False), "from_server": ("to_server", False)}
 
 
 @dataclass(frozen=True, slots=True)

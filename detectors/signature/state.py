@@ -2,38 +2,18 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any
+
+import numpy as np
 
 from detectors.signature.rule import Bit, FlowInt, RateFilter, Threshold
+from sensor.bounded import Bounded as Bounded  # noqa: PLC0414  # the engine takes it from here
+from sensor.columns import Array, Ints, Mask
 
-MOST = 65_536  # entries of each table
+FEW = 16  # matches that are counted one by one faster than all at once
 SECOND = 1_000_000_000
-V = TypeVar("V")
-
-
-@dataclass
-class Bounded(Generic[V]):
-    """A table that forgets what was not touched longest."""
-
-    most: int = MOST
-    evicted: int = 0
-    entries: OrderedDict[Hashable, V] = field(default_factory=OrderedDict)
-
-    def get(self, key: Hashable) -> V | None:
-        if (value := self.entries.get(key)) is not None:
-            self.entries.move_to_end(key)
-        return value
-
-    def put(self, key: Hashable, value: V) -> V:
-        self.entries[key] = value
-        self.entries.move_to_end(key)
-        if len(self.entries) > self.most:
-            self.entries.popitem(last=False)
-            self.evicted += 1
-        return value
 
 
 @dataclass(frozen=True)
@@ -77,10 +57,15 @@ class State:
     bits: Bounded[int] = field(default_factory=Bounded)  # (track's key, name) -> the time until which it is set
     integers: Bounded[dict[str, int]] = field(default_factory=Bounded)  # by conversation
     counts: Bounded[Count] = field(default_factory=Bounded)
+    named: set[str] = field(default_factory=set)  # bits that have been set
 
     @property
     def evicted(self) -> int:
         return self.bits.evicted + self.integers.evicted + self.counts.evicted
+
+    def may_hold(self, bits: tuple[Bit, ...], soon: set[str]) -> bool:
+        """Whether bits that a rule wants set may be: they have been once, or are among those that may be set soon."""
+        return all(bit.command != "isset" or any(name in self.named or name in soon for name in bit.names) for bit in bits)
 
     def has(self, bit: Bit, place: Place) -> bool:
         """Whether any of the names is set."""
@@ -119,6 +104,7 @@ class State:
             for name in bit.names:
                 if bit.command == "set" or (bit.command == "toggle" and not self.has(Bit("isset", (name,), bit.track), place)):
                     self.bits.put((key, name), until)
+                    self.named.add(name)
                 elif bit.command in ("unset", "toggle"):
                     self.bits.entries.pop((key, name), None)
         for each in integers:
@@ -130,16 +116,47 @@ class State:
 
     def passes(self, threshold: Threshold, rule: Hashable, place: Place) -> bool:
         """Whether a match of this rule is an alert. Windows begin with their first hit and end `seconds` later, by capture time."""
-        key = (rule, threshold.kind, place.key(threshold.track))
+        port = place.source_port if threshold.unique_on == "src_port" else place.destination_port
+        return self._passes(threshold, (rule, threshold.kind, place.key(threshold.track)), place.ts_ns, port)
+
+    def count(self, threshold: Threshold, key: Hashable, ts_ns: Ints, port: Array) -> Mask:
+        """The same of several matches that are counted together. key: by which they are; ts_ns, port: of each, in order."""
+        result = np.zeros(len(ts_ns), np.bool_)
+        if len(ts_ns) < FEW or threshold.kind == "backoff" or threshold.unique_on or (np.diff(ts_ns) < 0).any():
+            result[:] = [self._passes(threshold, key, *each) for each in zip(ts_ns.tolist(), port.tolist(), strict=True)]
+            return result
+        i = 0
+        while i < len(ts_ns):
+            window = self._window(threshold, key, int(ts_ns[i]))
+            end = int(np.searchsorted(ts_ns, window.since_ns + threshold.seconds * SECOND, "right"))
+            counts = window.count + np.arange(1, end - i + 1)
+            window.count = int(counts[-1])
+            match threshold.kind:
+                case "limit":
+                    result[i:end] = counts <= threshold.count
+                case "both":
+                    result[i:end] = counts == threshold.count
+                case "threshold":
+                    result[i:end] = counts % max(threshold.count, 1) == 0
+                    window.count %= max(threshold.count, 1)
+                case _:
+                    result[i:end] = counts > threshold.count
+            i = end
+        return result
+
+    def _window(self, threshold: Threshold, key: Hashable, ts_ns: int) -> Count:
+        """What is counted by now, or anew."""
         count = self.counts.get(key)
-        window = threshold.seconds * SECOND
-        if count is None or (threshold.kind != "backoff" and place.ts_ns > count.since_ns + window):
-            count = self.counts.put(key, Count(place.ts_ns, following=threshold.count))
+        if count is None or (threshold.kind != "backoff" and ts_ns > count.since_ns + threshold.seconds * SECOND):
+            count = self.counts.put(key, Count(ts_ns, following=threshold.count))
+        return count
+
+    def _passes(self, threshold: Threshold, key: Hashable, ts_ns: int, port: int) -> bool:
+        count = self._window(threshold, key, ts_ns)
         if threshold.unique_on:
-            value = place.source_port if threshold.unique_on == "src_port" else place.destination_port
-            if value in count.values:
+            if port in count.values:
                 return False
-            count.values.add(value)
+            count.values.add(port)
         count.count += 1
         match threshold.kind:
             case "limit":

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from detectors.signature.rule import Ranges
+from detectors.signature.state import Place
 from sensor.applications.application import Said
 from sensor.columns import PAD, Array, Bytes, Ints, Mask, order_by, padded
 from sensor.decode.packets import Outcome
@@ -43,6 +44,8 @@ class Units:
     table: Table | None = None
     masks: dict[Any, Any] = field(default_factory=dict)
     said: list[Said] | None = None  # of messages: what rules ask for
+    raw: list[bytes] | None = None  # of messages: what they were read from
+    contents: dict[int, bytes] = field(default_factory=dict)  # those that were asked for
 
     def __len__(self) -> int:
         return len(self.at)
@@ -62,6 +65,11 @@ class Units:
         mask: Mask = self.once((side, ports, ranges), lambda: make(side, ranges))
         return mask
 
+    def ports(self, side: str) -> Ints:
+        """How many units have each port."""
+        counts: Ints = self.once((side, "ports"), lambda: np.bincount(self.columns[f"{side}_port"], minlength=1 << 16))
+        return counts
+
     def _ports(self, side: str, ranges: Ranges) -> Mask:
         port = self.columns[f"{side}_port"]
         return np.asarray(np.logical_or.reduce([(port >= low) & (port <= high) for low, high in ranges.ranges]), np.bool_)
@@ -75,8 +83,20 @@ class Units:
             result |= above & below
         return result
 
+    def place(self, unit: int, conversation: int) -> Place:
+        """Where it is, for what rules remember."""
+        c = self.columns
+        source, destination = (int(c[f"{side}_high"][unit]) << 64 | int(c[f"{side}_low"][unit]) for side in ("source", "destination"))
+        return Place(conversation, source, destination, int(c["source_port"][unit]), int(c["destination_port"][unit]), int(c["ts_ns"][unit]))
+
     def content(self, unit: int) -> bytes:
-        return self.data[self.at[unit] : self.at[unit] + self.size[unit]].tobytes()
+        """A unit's bytes; of messages, of what they were read from, or of all their buffers."""
+        if self.raw is not None:
+            return self.raw[unit]
+        if (found := self.contents.get(unit)) is None:
+            at = int(self.at[unit])
+            found = self.contents[unit] = self.data[at : at + int(self.size[unit])].tobytes()
+        return found
 
 
 @dataclass
@@ -151,7 +171,7 @@ def sides(seen: Seen, pdus: Any) -> dict[str, Array]:
     return columns | {"frame": pdus.frame, "ts_ns": pdus.ts_ns, "flow": flow, "to_server": pdus.to_server, "established": yes, "handshake": yes}
 
 
-def units(seen: Seen, tails: Tails) -> Iterator[Units]:
+def units(seen: Seen, tails: Tails | None) -> Iterator[Units]:
     """Everything of this batch that rules look at: PDUs first, so that a packet that carries one need not be told of twice."""
     assert seen.inspected is not None
     data = seen.inspected.data
@@ -163,7 +183,7 @@ def units(seen: Seen, tails: Tails) -> Iterator[Units]:
             at, end = pdus.at[index], np.maximum.accumulate(pdus.end[index])
             columns = {key: column[index] for key, column in sides(seen, pdus).items()}
             yield Units(name, data, at, end - at, np.zeros(len(at), np.int64), pdus.row[index], index, columns, table)
-    if (pieces := tails.units(seen)) is not None:
+    if tails is not None and (pieces := tails.units(seen)) is not None:
         yield pieces
     packets = seen.inspected.packets
     index = np.flatnonzero((packets["ip_version"] > 0) & ((packets["outcome"] == Outcome.DECODED) | (packets["outcome"] == Outcome.OTHER_TRANSPORT)))

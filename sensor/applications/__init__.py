@@ -4,19 +4,31 @@ from __future__ import annotations
 
 from sensor.applications.application import Application
 from sensor.applications.dcerpc import DcerpcOverTcp
+from sensor.applications.dcerpc_datagrams import DcerpcOverUdp
+from sensor.applications.dhcp import DhcpOverUdp
 from sensor.applications.dns import DnsOverTcp, DnsOverUdp, LlmnrOverUdp, MulticastDnsOverUdp
 from sensor.applications.ftp import Ftp
+from sensor.applications.ftp_data import FtpDataOverTcp
 from sensor.applications.http import Http
+from sensor.applications.http2 import Http2OverTcp
+from sensor.applications.krb5 import KerberosOverTcp, KerberosOverUdp
+from sensor.applications.ldap import LdapOverTcp
 from sensor.applications.mqtt import MqttOverTcp
+from sensor.applications.ntp import NtpOverUdp
+from sensor.applications.rdp import RdpOverTcp
+from sensor.applications.rfb import RfbOverTcp
 from sensor.applications.sip import Sip
 from sensor.applications.smb import SmbOverTcp
 from sensor.applications.smtp import Smtp
+from sensor.applications.snmp import SnmpOverUdp
 from sensor.applications.ssh import Ssh
 from sensor.applications.telnet import Telnet
+from sensor.applications.tftp import TftpOverUdp
 from sensor.applications.tls import Tls
 
 APPLICATIONS: tuple[Application, ...] = (
     Http(),
+    Http2OverTcp(),
     Tls(),
     DnsOverUdp(),
     DnsOverTcp(),
@@ -24,10 +36,21 @@ APPLICATIONS: tuple[Application, ...] = (
     LlmnrOverUdp(),
     SmbOverTcp(),
     DcerpcOverTcp(),
+    DcerpcOverUdp(),
     Ssh(),
     MqttOverTcp(),
     Ftp(),
+    FtpDataOverTcp(),
     Smtp(),
     Sip(),
+    KerberosOverTcp(),
+    KerberosOverUdp(),
+    LdapOverTcp(),
+    RdpOverTcp(),
+    RfbOverTcp(),
+    SnmpOverUdp(),
+    DhcpOverUdp(),
+    TftpOverUdp(),
+    NtpOverUdp(),
     Telnet(),
 )

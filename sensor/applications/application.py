@@ -7,26 +7,40 @@ well-kept parsers, so they are parsed message by message, and only in flows whos
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import ClassVar
 
 from sensor.decode.packets import Transport
 from sensor.events.message import Said
 
-__all__ = ["MOST_BODY", "MOST_HELD", "MOST_OPEN", "Application", "Conversation", "Said"]
+__all__ = ["MOST_BODY", "MOST_HELD", "MOST_OPEN", "Application", "Conversation", "Expected", "Said"]
 
 MOST_BODY = 102_400  # bytes of a body that rules look at: what Suricata looks at by default
 MOST_HELD = 65_536  # bytes a conversation may hold of a message that is not yet whole, in each direction
 MOST_OPEN = 64  # requests of one conversation that wait for an answer
 
 
+@dataclass(frozen=True)
+class Expected:
+    """A connection that another one has announced. at_server: whether it goes to that one's server. name: of the application that it is one of."""
+
+    at_server: bool
+    port: int
+    name: str
+    conversation: Conversation
+
+
 class Conversation:
     """The parser of one flow. Bounded in memory by the limits above whatever it is fed; never raises for anything that is fed.
 
-    broken: it no longer makes sense of what it is fed, and wants no more; why says what was wrong.
+    broken: it no longer makes sense of what it is fed, and wants no more; why says what was wrong. then: what application each side may go on with from now on
+    ("": none); it is asked whether it begins there. expected: what it has announced since somebody took it from there.
     """
 
     broken: bool = False
     why: str = ""
+    then: str = ""
+    expected: list[Expected] | tuple[()] = ()
 
     def feed(self, to_server: bool, data: bytes) -> Iterator[Said]:
         """The next bytes of one direction (of a datagram protocol: one datagram, whole)."""

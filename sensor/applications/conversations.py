@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from sensor.applications.application import Application, Conversation
+from sensor.applications.application import MOST_HELD, Application, Conversation, Expected
 from sensor.columns import Array
 from sensor.decode.packets import Transport
 from sensor.events.message import Message, Said
-from sensor.events.seen import APART, Seen
+from sensor.events.seen import APART, NONE, Seen
 from sensor.events.vocabulary import Trust
 
 MOST_CONVERSATIONS = 65_536
+MOST_EXPECTED = 1_024  # connections that others have announced
+AT_ONCE = 8_192  # of a million flows that are over
 ONE_SIDED = 8  # packets of one side without any of the other, after which what it says is labelled so
 MOST_HEAD = 2_048  # bytes after which a conversation that is none yet is none
 
@@ -23,25 +26,47 @@ MOST_HEAD = 2_048  # bytes after which a conversation that is none yet is none
 @dataclass
 class Open:
     """A flow that is listened to: its parser, once it is known, or what was said until then. last: frame and time of what was fed last; fed: how often
-    each side was heard, server first; count: messages."""
+    each side was heard, server first; count: messages.
+
+    name: of the parser's application. inner: the parser of what follows, for sides that have turned to it. raw: by side, what a message may come from.
+    """
 
     parser: Conversation | None = None
+    name: str = ""
+    inner: Conversation | None = None
+    turned: set[bool] = field(default_factory=set)
+    raw: dict[bool, bytearray] = field(default_factory=lambda: {False: bytearray(), True: bytearray()})
     head: list[tuple[bool, bytes]] = field(default_factory=list)
     last: tuple[int, int] = (0, 0)
     fed: list[int] = field(default_factory=lambda: [0, 0])
     count: int = 0
 
-    def hear(self, to_server: bool, frame: int, ts_ns: int) -> None:
+    def hear(self, to_server: bool, frame: int, ts_ns: int, content: bytes, *, is_datagram: bool) -> None:
         """The next packet."""
         self.fed[to_server] += 1
         self.last = frame, ts_ns
+        kept = self.raw[to_server]
+        if is_datagram:
+            kept.clear()
+        kept += content
+        if len(kept) > 2 * MOST_HELD:
+            del kept[:-MOST_HELD]
 
-    def messages(self, name: str, flow: int, row: int, said: Iterable[Said]) -> Iterator[Message]:
-        """What was said with the last packet."""
-        for each in said:
+    def parsers(self) -> list[tuple[str, Conversation]]:
+        """With the names of their applications."""
+        named = ((self.name, self.parser), (self.parser.then if self.parser is not None else "", self.inner))
+        return [(name, parser) for name, parser in named if parser is not None]
+
+    def messages(self, flow: int, row: int, said: list[tuple[str, Said]]) -> Iterator[Message]:
+        """What was said with the last packet, by which application."""
+        for name, each in said:
             is_alone = self.fed[each.to_server] >= ONE_SIDED and not self.fed[not each.to_server]
-            yield Message(name, each, flow, row, *self.last, Trust.ONE_SIDED if is_alone else Trust.COMPLETE, self.count)
+            yield Message(
+                name, each, flow, row, *self.last, Trust.ONE_SIDED if is_alone else Trust.COMPLETE, self.count, bytes(self.raw[each.to_server][-MOST_HELD:])
+            )
             self.count += 1
+        for _, each in said:
+            self.raw[each.to_server].clear()
 
 
 class Conversations:
@@ -54,6 +79,8 @@ class Conversations:
     def __init__(self, applications: tuple[Application, ...], most: int = MOST_CONVERSATIONS) -> None:
         self.applications, self.most, self.evicted, self.broken = applications, most, 0, 0
         self.open: OrderedDict[int, Open] = OrderedDict()  # by conversation
+        self.expected: OrderedDict[tuple[int, int, int], Expected] = OrderedDict()  # by address (high and low) and port that they go to
+        self.names = {application.name: number for number, application in enumerate(applications, 1)}
         self.number, self.done = np.zeros(0, np.int64), np.zeros(0, np.bool_)
         self.transports = {transport for application in applications for transport in application.ports}
 
@@ -66,6 +93,7 @@ class Conversations:
         pieces, packets, data, c = seen.inspected.pieces, seen.inspected.packets, seen.inspected.data, seen.flows
         is_asked = (packets["transport"] == Transport.UDP) & (packets["flow"] >= 0) & (packets["payload_length"] > 0)
         datagrams = np.flatnonzero(is_asked if Transport.UDP in self.transports else is_asked & False)
+        n_pieces = len(pieces)
         parts = [
             (pieces.row, pieces.flow, pieces.to_server, pieces.at, pieces.end, pieces.frame, pieces.ts_ns, pieces.notes & APART != 0, np.arange(len(pieces))),
             (
@@ -74,45 +102,49 @@ class Conversations:
                 packets["payload_at"][datagrams] + packets["payload_length"][datagrams],
                 *(packets[name][datagrams] for name in ("frame", "ts_ns")),
                 np.zeros(len(datagrams), np.bool_),
-                np.full(len(datagrams), -1),
+                n_pieces + datagrams,
             ),
         ]
         columns = [np.concatenate(pair) for pair in zip(*parts, strict=True)]
-        spoken = seen.inspected.spoken = self.number[pieces.flow]  # of those that are done; the others' follows
-        order = np.argsort(columns[0], kind="stable")
+        spoken = seen.inspected.spoken = np.zeros(n_pieces + len(packets["flow"]), np.int64)
+        spoken[columns[8]] = self._spoken(columns[1])  # of those that are done; the others' follows
+        order = np.lexsort((columns[5], columns[0]))  # what one packet releases, of both sides, in the order in which it was said
         order = order[~self.done[columns[1][order]]]
         found: list[Message] = []
-        for row, flow, to_server, at, end, frame, ts_ns, apart, piece in zip(*(column[order].tolist() for column in columns), strict=True):
+        for row, flow, to_server, at, end, frame, ts_ns, apart, place in zip(*(column[order].tolist() for column in columns), strict=True):
             if not self.done[flow]:
                 key = int(c["conversation"][flow])
-                each = self._opened(key, flow)
-                each.hear(to_server, frame, ts_ns)
-                transport = Transport(int(c["transport"][flow]))
+                each = self._opened(key, flow, c)
+                transport, content = Transport(int(c["transport"][flow])), data[at:end].tobytes()
+                each.hear(to_server, frame, ts_ns, content, is_datagram=transport == Transport.UDP)
                 port = int(c["b_port" if c["server_is_b"][flow] else "a_port"][flow])
-                heard = list(self._feed(each, flow, to_server, data[at:end].tobytes(), transport, port, apart=apart))  # which may tell what it is
-                found += each.messages(self._name(flow), flow, row, heard)
+                found += each.messages(flow, row, list(self._feed(each, flow, to_server, content, transport, port, apart=apart)))
+                if each.parser is not None and each.parser.expected:
+                    self._expect(each.parser, flow, c)
                 if self.done[flow]:
                     self.broken += each.parser is not None
                     del self.open[key]
-            if piece >= 0:
-                spoken[piece] = self.number[flow]
-        for flow, key in zip(seen.over["flow"].tolist(), seen.over["conversation"].tolist(), strict=True):
-            last = self.open.get(key)
-            if last is not None and last.parser is not None:
-                found += last.messages(self._name(flow), flow, 0, last.parser.close())
+            spoken[place] = self._spoken(flow)
+        over = seen.over["flow"][self.number[seen.over["flow"]] > 0]
+        for flow, key in zip(over.tolist(), c["conversation"][over].tolist(), strict=True):
+            if (last := self.open.get(key)) is not None:
+                for name, parser in last.parsers():
+                    found += last.messages(flow, 0, [(name, said) for said in parser.close()])
         return found
 
-    def spoken(self, over: Mapping[str, Array], count: int) -> Array:
-        """What flows that are over spoke, by number: of a protocol, or `count` and the place in `applications` where it was one of those."""
-        application = self.number[over["flow"]]
-        return np.where((over["protocol"] > 0) & (over["protocol"] <= count) | (application == 0), over["protocol"], count + application)
+    def spoken(self, flow: Array, protocol: Array, count: int) -> Array:
+        """What flows spoke, by number: of a protocol, or `count` and the place in `applications` where it was one of those."""
+        application = self.number[flow]
+        return np.where((protocol > 0) & (protocol <= count) | (application == 0), protocol, count + application)
 
     def forget(self, seen: Seen) -> None:
         """Flows that are over: their numbers will be others'."""
+        over = seen.over["flow"]
         if len(self.done):
-            self.done[seen.over["flow"]], self.number[seen.over["flow"]] = False, 0
-        for key in seen.over["conversation"].tolist() if self.open else ():
-            self.open.pop(key, None)
+            self.done[over], self.number[over] = False, 0
+        for begin in range(0, len(over) if self.open else 0, AT_ONCE):
+            for key in seen.flows["conversation"][over[begin : begin + AT_ONCE]].tolist():
+                self.open.pop(key, None)
 
     def report(self, events: Mapping[str, int]) -> dict[str, int]:
         """How many events there were of each application, and how many conversations could not be followed to their end."""
@@ -120,20 +152,35 @@ class Conversations:
         counts = {name: events.get(name, 0) for name in names} | {"conversations_broken": self.broken, "conversations_evicted": self.evicted}
         return {name: count for name, count in counts.items() if count}
 
-    def _name(self, flow: int) -> str:
-        return self.applications[int(self.number[flow]) - 1].name
+    def _spoken(self, flow: Any) -> Any:
+        """What these flows speak, as far as it is known."""
+        return np.where(self.number[flow] > 0, self.number[flow], np.where(self.done[flow], NONE, 0))
 
-    def _opened(self, key: int, flow: int) -> Open:
+    def _expect(self, parser: Conversation, flow: int, c: Mapping[str, Array]) -> None:
+        """Keep what a conversation has announced."""
+        for each in parser.expected:
+            if each.name in self.names:
+                end = "b" if each.at_server == bool(c["server_is_b"][flow]) else "a"
+                self.expected[int(c[f"{end}_high"][flow]), int(c[f"{end}_low"][flow]), each.port] = each
+                if len(self.expected) > MOST_EXPECTED:
+                    self.expected.popitem(last=False)
+                    self.evicted += 1
+        parser.expected = ()
+
+    def _opened(self, key: int, flow: int, c: Mapping[str, Array]) -> Open:
         each = self.open.get(key)
         if each is None:
             each = self.open[key] = Open()
             self.number[flow] = 0
+            for end in "ab" if self.expected else "":
+                if found := self.expected.pop((int(c[f"{end}_high"][flow]), int(c[f"{end}_low"][flow]), int(c[f"{end}_port"][flow])), None):
+                    each.parser, each.name, self.number[flow] = found.conversation, found.name, self.names[found.name]
             if len(self.open) > self.most:
                 self.open.popitem(last=False)
                 self.evicted += 1
         return each
 
-    def _feed(self, each: Open, flow: int, to_server: bool, content: bytes, transport: Transport, port: int, *, apart: bool) -> Iterator[Said]:
+    def _feed(self, each: Open, flow: int, to_server: bool, content: bytes, transport: Transport, port: int, *, apart: bool) -> Iterator[tuple[str, Said]]:
         if each.parser is None:
             each.head.append((to_server, content))
             self._recognise(each, flow, transport, port)
@@ -142,13 +189,23 @@ class Conversations:
             said, each.head = each.head, []
         else:
             said = [(to_server, content)]
-            if apart:
-                yield from each.parser.gap(to_server, 0)
         for side, text in said:
-            if each.parser.broken:
-                break
-            yield from each.parser.feed(side, text)
-        self.done[flow] = each.parser.broken
+            name, parser = self._speaker(each, each.parser, flow, side, text)
+            if apart and not parser.broken:
+                yield from ((name, one) for one in parser.gap(side, 0))
+            if not parser.broken:
+                yield from ((name, one) for one in parser.feed(side, text))
+        self.done[flow] = each.inner.broken if each.inner is not None else each.parser.broken and each.parser.then not in self.names
+
+    def _speaker(self, each: Open, parser: Conversation, flow: int, side: bool, text: bytes) -> tuple[str, Conversation]:
+        """Whose these bytes are: each side turns to what follows where it begins so, for what the other one says late may be of what was before."""
+        then = self.names.get(parser.then, 0)
+        if not then or (side not in each.turned and self.applications[then - 1].starts(side, text, True) is False):
+            return each.name, parser
+        each.turned.add(side)
+        each.inner = each.inner or self.applications[then - 1].open()
+        self.number[flow] = then
+        return parser.then, each.inner
 
     def _recognise(self, each: Open, flow: int, transport: Transport, port: int) -> None:
         """By what the side that spoke first has said so far."""
@@ -159,7 +216,7 @@ class Conversations:
         for number, application in sorted(here, key=lambda pair: port not in pair[1].ports[transport]):  # who is expected here is asked first
             verdict = application.starts(first, text, port in application.ports[transport])
             if verdict:
-                self.number[flow], each.parser = number, application.open()
+                self.number[flow], each.parser, each.name = number, application.open(), application.name
                 return
             waiting |= verdict is None
         self.done[flow] = not waiting or sum(len(content) for _, content in each.head) > MOST_HEAD

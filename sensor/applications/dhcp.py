@@ -1,7 +1,7 @@
 """DHCP for IPv4: who asks for an address and says what it is, and who gives which.
 
 RFC 2131 2 (message), RFC 2132 (options), RFC 4702 (client FQDN). Suricata 8 user guide, "DHCP keywords".
-Facts, integers: dhcp.message_type, dhcp.leasetime, dhcp.renewal_time, dhcp.rebinding_time (seconds).
+Who asks is told by the message: both ports are servers' and clients' by turns. Facts, integers: dhcp.message_type, dhcp.leasetime, dhcp.renewal_time, dhcp.rebinding_time (seconds).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ TYPES = ("discover", "offer", "request", "decline", "ack", "nak", "release", "in
 PAD, END, MESSAGE_TYPE, CLIENT_ID, FQDN, PARAMETERS = 0, 255, 53, 61, 81, 55
 TEXTS = {12: "host_name", 15: "domain_name", 60: "vendor_class", 66: "boot_server", 67: "boot_file", 56: "message"}
 ADDRESSES = {1: "subnet_mask", 3: "router", 6: "dns_server", 42: "ntp_server", 50: "requested_address", 54: "server_identifier"}
+SEVERAL = frozenset({3, 6, 42})
 TIMES = {51: "leasetime", 58: "renewal_time", 59: "rebinding_time"}
 
 
@@ -32,14 +33,14 @@ class Dhcp(Conversation):
         if not _is_message(data):
             return
         is_request = data[0] == 1
-        said = Said(is_request)
+        said = Said(to_server)
         said.transaction = self._transactions.begin(data[4:8]) if is_request else self._transactions.of(data[4:8])
-        said.about["tapsight.dhcp.transaction_id"] = data[4:8].hex()
+        said.about["dhcp.transaction_id"] = data[4:8].hex()
         if data[1] == 1 and data[2] == 6:
             said.about["client.mac"] = "-".join(f"{byte:02X}" for byte in data[28:34])
         for at, name in ((12, "client_address"), (16, "assigned_address"), (24, "relay_address")):
             if data[at : at + 4] != bytes(4):
-                said.about[f"tapsight.dhcp.{name}"] = str(ipaddress.IPv4Address(data[at : at + 4]))
+                said.about[f"dhcp.{name}"] = str(ipaddress.IPv4Address(data[at : at + 4]))
         cursor = Cursor(data, OPTIONS_AT)
         try:
             for _ in range(MOST_OPTIONS):
@@ -48,7 +49,7 @@ class Dhcp(Conversation):
                 if code != PAD:
                     _option(said, code, cursor.take(cursor.big(1)))
         except EOFError as error:
-            said.about["tapsight.dhcp.problem"] = str(error)
+            said.about["dhcp.problem"] = str(error)
         yield said
 
 
@@ -56,23 +57,23 @@ def _option(said: Said, code: int, value: bytes) -> None:
     """RFC 2132; those of another length than they have to have are left out."""
     if code == MESSAGE_TYPE and len(value) == 1:
         said.facts["dhcp.message_type"] = value[0]
-        said.about["tapsight.dhcp.message_type"] = TYPES[value[0] - 1] if 1 <= value[0] <= len(TYPES) else str(value[0])
+        said.about["dhcp.message_type"] = TYPES[value[0] - 1] if 1 <= value[0] <= len(TYPES) else str(value[0])
     elif code in TEXTS and (name := value.rstrip(b"\0")):
-        said.about[f"tapsight.dhcp.{TEXTS[code]}"] = text(name)
+        said.about[f"dhcp.{TEXTS[code]}"] = text(name)
     elif code in ADDRESSES and value and len(value) % 4 == 0:
         addresses = [str(ipaddress.IPv4Address(value[at : at + 4])) for at in range(0, len(value), 4)]
-        said.about[f"tapsight.dhcp.{ADDRESSES[code]}"] = addresses[0] if len(addresses) == 1 else addresses
+        said.about[f"dhcp.{ADDRESSES[code]}"] = addresses if code in SEVERAL else addresses[0]
     elif code in TIMES and len(value) == 4:
-        said.facts[f"dhcp.{TIMES[code]}"] = said.about[f"tapsight.dhcp.{TIMES[code]}"] = int.from_bytes(value, "big")
+        said.facts[f"dhcp.{TIMES[code]}"] = said.about[f"dhcp.{TIMES[code]}"] = int.from_bytes(value, "big")
     elif code == CLIENT_ID and len(value) > 1:
-        said.about["tapsight.dhcp.client_id"] = value.hex()
+        said.about["dhcp.client_id"] = value.hex()
     elif code == PARAMETERS and value:
-        said.about["tapsight.dhcp.parameters"] = list(value)  # tells kinds of clients apart
+        said.about["dhcp.parameters"] = list(value)  # tells kinds of clients apart
     elif code == FQDN and len(value) > 3:
         labels = value[3:]
         name = b".".join(_labels(labels)) if value[0] & 4 else labels
         if name:
-            said.about["tapsight.dhcp.fqdn"] = text(name)
+            said.about["dhcp.fqdn"] = text(name)
 
 
 def _labels(data: bytes) -> Iterator[bytes]:

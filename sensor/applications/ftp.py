@@ -7,12 +7,14 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-from sensor.applications.application import MOST_OPEN, Application, Conversation, Said
+from sensor.applications.application import MOST_OPEN, Application, Conversation, Expected, Said
 from sensor.applications.files import text
+from sensor.applications.ftp_data import FtpData
 from sensor.applications.lines import Lines
 from sensor.decode.packets import Transport
 from sensor.events.vocabulary import Action
 
+_FILES = {b"RETR": "retr", b"STOR": "stor", b"STOU": "stor", b"APPE": "stor"}  # commands that move a file (RFC 959 4.1.3)
 MOST_REPLY_LINES = 256  # of one reply
 FILE_COMMANDS = frozenset((b"RETR", b"STOR", b"STOU", b"APPE", b"DELE", b"RNFR", b"RNTO", b"LIST", b"NLST", b"MLSD", b"MLST", b"MKD", b"RMD", b"SIZE", b"MDTM"))
 LOGON_COMMANDS = frozenset((b"USER", b"PASS", b"ACCT", b"AUTH"))
@@ -41,13 +43,15 @@ def announced(line: bytes, is_reply: bool) -> dict[str, Any]:
 
 
 class FtpConversation(Conversation):
-    """Says every command, and every reply when its last line is there. Behind AUTH it wants no more."""
+    """Says every command, and every reply when its last line is there. Behind AUTH it is TLS."""
 
     def __init__(self) -> None:
         self._lines = {True: Lines(), False: Lines()}
         self._open: deque[tuple[int, bytes]] = deque(maxlen=MOST_OPEN)
         self._n_transactions = 0
         self._reply: list[tuple[bytes, bytes]] = []  # code and text of its lines so far
+        self._announced: tuple[bool, int] | None = None  # whether the data goes to the server, and the port
+        self.expected: list[Expected] = []
 
     def feed(self, to_server: bool, data: bytes) -> Iterator[Said]:
         if self.broken:
@@ -91,6 +95,11 @@ class FtpConversation(Conversation):
                 said.about["ftp.command_data"] = text(data)
         if name in (b"PORT", b"EPRT"):
             self._say_announced(said, announced(data, is_reply=False), "active")
+        if name == b"AUTH" and data.upper().startswith((b"TLS", b"SSL")):
+            self.then = "tls"
+        if name in _FILES and self._announced:
+            self.expected = [Expected(*self._announced, "ftp-data", FtpData(_FILES[name], data))]
+            self._announced = None
         self._open.append((self._n_transactions, name))
         self._n_transactions += 1
         yield said
@@ -129,11 +138,11 @@ class FtpConversation(Conversation):
         if code == b"234" and command == b"AUTH":
             self.broken = True
 
-    @staticmethod
-    def _say_announced(said: Said, where: dict[str, Any], mode: str) -> None:
+    def _say_announced(self, said: Said, where: dict[str, Any], mode: str) -> None:
         """Where the data goes. ftpbounce is the address that a client names: a bounce if it is not its own."""
         if not where:
             return
+        self._announced = (mode == "passive", where["port"])
         said.facts |= {"ftp.dynamic_port": where["port"], "ftp.mode": mode}
         said.about |= {"ftp.data_port": where["port"], "ftp.mode": mode}
         if where["address"]:

@@ -132,6 +132,7 @@ class _Side:
             has_body, is_sized = status not in (101, 204, 304) and opened.method != b"HEAD" and not is_tunnel, False
             if is_tunnel:
                 yield from self._end()
+                self.talk.then = "http2" if head.value(b"upgrade").lower() == b"h2c" else ""
                 self.talk.give_up("")
                 return
         yield from self._frame(head, has_body, is_sized)

@@ -165,7 +165,7 @@ def said_of_request(head: Head) -> tuple[Said, Request]:
         said.buffers["http.uri"] = [request.normalised]
     if request.protocol:
         said.buffers["http.protocol"] = [request.protocol]
-    raw = request.authority.rpartition(b"@")[2] or head.value(b"host")
+    raw = request.authority.rpartition(b"@")[2] or head.value(b"host") or head.value(b":authority")
     name, port = _host(raw)
     if raw:
         said.buffers["http.host"] = [b", ".join(_host(each)[0] for each in raw.split(b","))]

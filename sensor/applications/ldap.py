@@ -54,7 +54,7 @@ class Ldap(Framed):
         if message_id.tag != ber.INTEGER or operation.tag & 0xC0 != 0x40 or number not in OPERATIONS or not size:
             raise ValueError(f"no operation of LDAP has the tag {operation.tag:#x}")
         side = "request" if number in REQUESTS else "responses"
-        said = Said(to_server, facts={f"ldap.{side}.operation": number}, about={"tapsight.ldap.operation": OPERATIONS[number]})
+        said = Said(to_server, facts={f"ldap.{side}.operation": number}, about={"ldap.operation": OPERATIONS[number]})
         if number in REQUESTS:
             said.transaction = self._transactions.begin(None if number in UNANSWERED else message_id.number)
         else:
@@ -62,14 +62,16 @@ class Ldap(Framed):
         try:
             self._operation(said, number, operation)
         except (EOFError, ValueError) as error:
-            said.about["tapsight.ldap.problem"] = str(error)
+            said.about["ldap.problem"] = str(error)
         yield said
 
     @staticmethod
     def _operation(said: Said, number: int, operation: Value) -> None:
         if number in RESULTS:  # 4.1.9
             code, matched, message = operation.within(3)
-            said.facts["ldap.responses.result_code"] = said.about["tapsight.ldap.result_code"] = code.number
+            said.facts["ldap.responses.result_code"] = code.number
+            if 0 <= code.number < 1 << 32:
+                said.about["ldap.result_code"] = code.number
             _put(said, "ldap.responses.dn", matched.content)
             _put(said, "ldap.responses.message", message.content)
         elif number == ENTRY:
@@ -78,22 +80,23 @@ class Ldap(Framed):
             _put(said, "ldap.request.dn", operation.content)
         elif number == BIND:  # 4.2
             version, name = operation.within(2)
-            said.about["tapsight.ldap.version"] = version.number
+            if 0 < version.number < 128:  # 4.2
+                said.about["ldap.version"] = version.number
             _put(said, "ldap.request.dn", name.content)
-            said.about["tapsight.ldap.authentication"] = "simple" if operation.within(3)[2].tag == 0x80 else "sasl"
+            said.about["ldap.authentication"] = "simple" if operation.within(3)[2].tag == 0x80 else "sasl"
         elif number == EXTENDED:  # 4.12
-            said.about["tapsight.ldap.name"] = text(operation.within(1)[0].content)
+            said.about["ldap.name"] = text(operation.within(1)[0].content)
         elif number in REQUESTS - UNANSWERED:
             _put(said, "ldap.request.dn", operation.within(1)[0].content)
             if number == SEARCH:  # 4.5.1
                 scope = operation.within(2)[1].number
-                said.about["tapsight.ldap.scope"] = SCOPES[scope] if 0 <= scope < len(SCOPES) else str(scope)
+                said.about["ldap.scope"] = SCOPES[scope] if 0 <= scope < len(SCOPES) else str(scope)
 
 
 def _put(said: Said, buffer: str, value: bytes) -> None:
     if value:
         said.buffers[buffer] = [value]
-        said.about["tapsight.ldap.message" if buffer.endswith("message") else "tapsight.ldap.dn"] = text(value)
+        said.about["ldap.message" if buffer.endswith("message") else "ldap.dn"] = text(value)
 
 
 def _two(data: bytes, begin: int) -> tuple[Value, Value]:

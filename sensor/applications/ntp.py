@@ -1,8 +1,8 @@
 """NTP: clocks, and the control messages that tell and change what a clock does.
 
 RFC 5905 7.3 (header), RFC 9327 2 (mode 6, control); mode 7 is ntpd's own, include/ntp_request.h.
-Facts: ntp.version, ntp.mode integers of every message; ntp.stratum an integer of modes 1 to 5; ntp.request_code an integer: the operation of mode 6, the request
-code of mode 7 (42: the list that amplifies).
+Buffer: ntp.reference_id, its four octets. Facts, integers: ntp.version, ntp.mode of every message; ntp.stratum of modes 1 to 5; ntp.request_code, the operation
+of mode 6 or the request code of mode 7 (42: the list that amplifies).
 """
 
 from __future__ import annotations
@@ -29,19 +29,20 @@ class Ntp(Conversation):
             return
         version, mode = data[0] >> 3 & 7, data[0] & 7
         said = Said(to_server, facts={"ntp.version": version, "ntp.mode": mode})
-        said.about = {"tapsight.ntp.version": version, "tapsight.ntp.mode": MODES[mode]}
+        said.about = {"ntp.version": version, "ntp.mode": MODES[mode]}
         if mode == CONTROL:
-            said.facts["ntp.request_code"] = said.about["tapsight.ntp.request_code"] = data[1] & 0x1F
+            said.facts["ntp.request_code"] = said.about["ntp.request_code"] = data[1] & 0x1F
             said.transaction = self._answer(bool(data[1] & 0x80), data[2:4])
         elif mode == PRIVATE:
-            said.facts["ntp.request_code"] = said.about["tapsight.ntp.request_code"] = data[3]
+            said.facts["ntp.request_code"] = said.about["ntp.request_code"] = data[3]
             said.transaction = self._answer(bool(data[0] & 0x80), data[2:4])
         else:
-            said.facts["ntp.stratum"] = said.about["tapsight.ntp.stratum"] = data[1]
+            said.facts["ntp.stratum"] = said.about["ntp.stratum"] = data[1]
+            said.buffers["ntp.reference_id"] = [data[12:16]]
             if data[12:16] != bytes(4):
-                said.about["tapsight.ntp.reference_id"] = text(data[12:16].rstrip(b"\0")) if data[1] < 2 else str(ipaddress.IPv4Address(data[12:16]))
+                said.about["ntp.reference_id"] = text(data[12:16].rstrip(b"\0")) if data[1] < 2 else str(ipaddress.IPv4Address(data[12:16]))
             if data[0] >> 6 == 3 and mode != 3:
-                said.about["tapsight.ntp.is_unsynchronized"] = True
+                said.about["ntp.is_unsynchronized"] = True
             is_answer = mode in (2, 4)
             said.transaction = self._answer(is_answer, data[24:32] if is_answer else data[40:48])  # an answer's origin is its question's transmit timestamp
         yield said

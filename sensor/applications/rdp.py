@@ -31,13 +31,13 @@ class Rdp(Framed):
     def message(self, to_server: bool, data: bytes) -> Iterator[Said]:
         if len(data) < X224 or data[5] not in (REQUEST, CONFIRM):
             raise ValueError("what follows is no connection request")
-        said = Said(to_server, about={"tapsight.rdp.type": "request" if data[5] == REQUEST else "confirm"})
+        said = Said(to_server, about={"rdp.type": "request" if data[5] == REQUEST else "confirm"})
         cursor = Cursor(data, X224)
         try:
             self._cookie(cursor, said)
             self._negotiation(cursor, said)
         except EOFError as error:
-            said.about["tapsight.rdp.problem"] = str(error)
+            said.about["rdp.problem"] = str(error)
         yield said
         if data[5] == CONFIRM:
             self._break("what follows is encrypted")
@@ -49,10 +49,9 @@ class Rdp(Framed):
                 cursor.skip(len(each))
                 if value := cursor.until(b"\r\n"):
                     said.buffers["rdp.cookie"] = [value]
-                    said.about["tapsight.rdp.cookie"] = text(value)
+                    said.about["rdp.cookie"] = text(value)
 
-    @staticmethod
-    def _negotiation(cursor: Cursor, said: Said) -> None:
+    def _negotiation(self, cursor: Cursor, said: Said) -> None:
         """2.2.1.1.1, 2.2.1.2.1 and 2.2.1.2.2."""
         if not cursor.left:
             return
@@ -60,9 +59,10 @@ class Rdp(Framed):
         cursor.skip(3)
         value = cursor.little(4)
         if kind == NEGOTIATION_FAILURE:
-            said.about["tapsight.rdp.failure"] = FAILURES.get(value, str(value))
+            said.about["rdp.failure"] = FAILURES.get(value, str(value))
         elif kind in (NEGOTIATION_REQUEST, NEGOTIATION_RESPONSE):
-            said.about["tapsight.rdp.security"] = [name for bit, name in PROTOCOLS.items() if value & bit] or ["rdp"]
+            self.then = "tls" if value else ""
+            said.about["rdp.security"] = [name for bit, name in PROTOCOLS.items() if value & bit] or ["rdp"]
 
 
 class RdpOverTcp(Application):

@@ -83,15 +83,15 @@ class Rfb(Conversation):
             return
         if kind == VNC or minor >= 8:  # 7.1.3
             result = int.from_bytes((yield SERVER, 4), "big")
-            about = {"tapsight.rfb.type": "security_result", "tapsight.rfb.is_accepted": result == 0}
+            about = {"rfb.type": "security_result", "rfb.is_accepted": result == 0}
             yield Said(SERVER, facts={"rfb.secresult": result, "rfb.sectype": kind}, about=about)
             if result:
                 return
         shared = yield CLIENT, 1
         size = yield SERVER, 24  # 7.3.2
         name = yield SERVER, min(int.from_bytes(size[20:], "big"), MOST_NAME)
-        said = Said(SERVER, about={"tapsight.rfb.type": "server_init", "tapsight.rfb.name": text(name), "tapsight.rfb.is_shared": shared != b"\0"})
-        said.about |= {"tapsight.rfb.width": int.from_bytes(size[:2], "big"), "tapsight.rfb.height": int.from_bytes(size[2:4], "big")}
+        said = Said(SERVER, about={"rfb.type": "server_init", "rfb.name": text(name), "rfb.is_shared": shared != b"\0"})
+        said.about |= {"rfb.width": int.from_bytes(size[:2], "big"), "rfb.height": int.from_bytes(size[2:4], "big")}
         if name:
             said.buffers["rfb.name"] = [name]
         yield said
@@ -105,7 +105,7 @@ class Rfb(Conversation):
             if not found:
                 raise ValueError("no version of RFB")
             minor = int(found[2])
-            yield Said(side, about={"tapsight.rfb.type": "version", "tapsight.rfb.version": f"{int(found[1])}.{minor}"})
+            yield Said(side, about={"rfb.type": "version", "rfb.version": f"{int(found[1])}.{minor}"})
         return minor
 
     @staticmethod
@@ -115,14 +115,12 @@ class Rfb(Conversation):
             chooser, kind = SERVER, int.from_bytes((yield SERVER, 4), "big")
         else:
             offered = yield SERVER, (yield SERVER, 1)[0]
-            about = {"tapsight.rfb.type": "security_types", "tapsight.rfb.offered": [SECURITY.get(each, str(each)) for each in offered]}
+            about = {"rfb.type": "security_types", "rfb.offered": [SECURITY.get(each, str(each)) for each in offered]}
             yield Said(SERVER, about=about)
             if not offered:
                 return 0
             chooser, kind = CLIENT, (yield CLIENT, 1)[0]
-        yield Said(
-            chooser, facts={"rfb.sectype": kind}, about={"tapsight.rfb.type": "security_type", "tapsight.rfb.security_type": SECURITY.get(kind, str(kind))}
-        )
+        yield Said(chooser, facts={"rfb.sectype": kind}, about={"rfb.type": "security_type", "rfb.security_type": SECURITY.get(kind, str(kind))})
         return kind
 
 

@@ -29,7 +29,7 @@ class _Mode(Enum):
 
 
 class SmtpConversation(Conversation):
-    """Says a mail with its envelope when it is there; an envelope without a mail when it is given up. Behind STARTTLS it wants no more."""
+    """Says a mail with its envelope when it is there; an envelope without a mail when it is given up. Behind STARTTLS it is TLS."""
 
     def __init__(self) -> None:
         self._client, self._server = Lines(), Lines(512)
@@ -116,7 +116,7 @@ class SmtpConversation(Conversation):
         elif name in (b"RSET", b"QUIT"):
             yield from self._say(is_whole=False)
         elif name == b"STARTTLS":
-            self._wants_tls = True
+            self._wants_tls, self.then = True, "tls"
 
     def _reply(self, line: bytes) -> Iterator[Said]:
         found = _REPLY.match(line)

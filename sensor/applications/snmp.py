@@ -24,11 +24,11 @@ ERRORS = (
     "no_creation", "inconsistent_value", "resource_unavailable", "commit_failed", "undo_failed", "authorization_error", "not_writable", "inconsistent_name",
 )  # RFC 3416 3  # fmt: skip
 SYSTEM = {  # RFC 3418: what an agent says of itself
-    "1.3.6.1.2.1.1.1.0": "tapsight.snmp.system_description",
-    "1.3.6.1.2.1.1.2.0": "tapsight.snmp.system_object_id",
-    "1.3.6.1.2.1.1.4.0": "tapsight.snmp.system_contact",
-    "1.3.6.1.2.1.1.5.0": "tapsight.snmp.system_name",
-    "1.3.6.1.2.1.1.6.0": "tapsight.snmp.system_location",
+    "1.3.6.1.2.1.1.1.0": "snmp.system_description",
+    "1.3.6.1.2.1.1.2.0": "snmp.system_object_id",
+    "1.3.6.1.2.1.1.4.0": "snmp.system_contact",
+    "1.3.6.1.2.1.1.5.0": "snmp.system_name",
+    "1.3.6.1.2.1.1.6.0": "snmp.system_location",
 }
 ASKS = frozenset({0, 1, 3, 5, 6})
 RESPONSE, TRAP_V1, REPORT = 2, 4, 8
@@ -45,7 +45,7 @@ class Snmp(Conversation):
         try:
             self._message(said, data)
         except (EOFError, ValueError) as error:
-            said.about["tapsight.snmp.problem"] = str(error)
+            said.about["snmp.problem"] = str(error)
         if said.facts:
             yield said
 
@@ -55,23 +55,23 @@ class Snmp(Conversation):
         if whole.tag != ber.SEQUENCE or version.tag != ber.INTEGER or version.number not in (0, 1, 3):
             raise ValueError("no message of SNMP")
         said.facts["snmp.version"] = {0: 1, 1: 2}.get(version.number, 3)
-        said.about["tapsight.snmp.version"] = {0: "1", 1: "2c"}.get(version.number, "3")
+        said.about["snmp.version"] = {0: "1", 1: "2c"}.get(version.number, "3")
         if version.number != 3:
             if second.content:
                 said.buffers["snmp.community"] = [second.content]
-                said.about["tapsight.snmp.community"] = text(second.content)
+                said.about["snmp.community"] = text(second.content)
             self._pdu(said, third, None)
             return
         message_id = second.within(1)[0].number
         engine, _, _, user = ber.read(data, third.begin, third.end).within(4)
         if engine.content:
-            said.about["tapsight.snmp.engine_id"] = engine.content[:32].hex()
+            said.about["snmp.engine_id"] = engine.content[:32].hex()
         if user.content:
             said.buffers["snmp.usm"] = [user.content]
             said.about["user.name"] = text(user.content)
         scoped = whole.within(4)[3]
         if scoped.tag == ber.OCTETS:
-            said.about["tapsight.snmp.is_encrypted"] = True
+            said.about["snmp.is_encrypted"] = True
             said.transaction = self._transactions.of(message_id) if not said.to_server else self._transactions.begin(message_id)
             return
         self._pdu(said, scoped.within(3)[2], message_id)
@@ -82,12 +82,12 @@ class Snmp(Conversation):
         if pdu.tag & 0xE0 != 0xA0 or kind >= len(PDUS):
             raise ValueError(f"no PDU has the tag {pdu.tag:#x}")
         said.facts["snmp.pdu_type"] = kind
-        said.about["tapsight.snmp.pdu_type"] = PDUS[kind]
+        said.about["snmp.pdu_type"] = PDUS[kind]
         if kind == TRAP_V1:
             said.transaction = self._transactions.begin()
             enterprise, _, generic, specific, _, variables = pdu.within(6)
-            said.about["tapsight.snmp.enterprise"] = enterprise.oid
-            said.about["tapsight.snmp.trap"] = f"{generic.number}.{specific.number}"
+            said.about["snmp.enterprise"] = enterprise.oid
+            said.about["snmp.trap"] = f"{generic.number}.{specific.number}"
         else:
             request, status, _, variables = pdu.within(4)
             key = request.number if message_id is None else message_id
@@ -96,9 +96,9 @@ class Snmp(Conversation):
                 self._transactions.begin(key) if asks else self._transactions.of(key) if kind in (RESPONSE, REPORT) else self._transactions.begin()
             )
             if kind == RESPONSE and status.number:
-                said.about["tapsight.snmp.error"] = ERRORS[status.number] if 0 < status.number < len(ERRORS) else str(status.number)
+                said.about["snmp.error"] = ERRORS[status.number] if 0 < status.number < len(ERRORS) else str(status.number)
         names: list[str] = []
-        said.about["tapsight.snmp.oid"] = names
+        said.about["snmp.oid"] = names
         for variable, _ in zip(variables.items(), range(MOST_NAMES), strict=False):
             name, value = variable.within(2)
             names.append(name.oid)

@@ -32,16 +32,16 @@ class Tftp(Conversation):
             if opcode not in (1, 2, 5):
                 return
             said.facts["tftp.opcode"] = opcode
-            said.about["tapsight.tftp.opcode"] = OPCODES[opcode]
+            said.about["tftp.opcode"] = OPCODES[opcode]
             if opcode == 5:
                 said.transaction = self._last
-                said.about["tapsight.tftp.error_code"] = cursor.big(2)
-                said.about["tapsight.tftp.error"] = text(cursor.until(b"\0"))
+                said.about["tftp.error_code"] = cursor.big(2)
+                said.about["tftp.error"] = text(cursor.until(b"\0"))
             else:
                 said.transaction = self._last = self._transactions.begin()
                 self._request(cursor, said)
         except EOFError as error:
-            said.about["tapsight.tftp.problem"] = str(error)
+            said.about["tftp.problem"] = str(error)
         if said.facts:
             yield said
 
@@ -50,12 +50,12 @@ class Tftp(Conversation):
         if name := cursor.until(b"\0"):
             said.buffers["tftp.filename"] = said.buffers["file.name"] = [name]
             said.about["file.name"] = text(name)
-        said.facts["tftp.mode"] = said.about["tapsight.tftp.mode"] = text(cursor.until(b"\0")).lower()
+        said.facts["tftp.mode"] = said.about["tftp.mode"] = text(cursor.until(b"\0")).lower()
         options: list[str] = []
         while cursor.left and len(options) < MOST_OPTIONS:
             options.append(f"{text(cursor.until(bytes(1)))}={text(cursor.until(bytes(1)))}")
         if options:
-            said.about["tapsight.tftp.option"] = options
+            said.about["tftp.option"] = options
 
 
 class TftpOverUdp(Application):

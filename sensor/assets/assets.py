@@ -6,131 +6,69 @@ An asset is an address that has sent something. A MAC is an asset's own when ARP
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
-from sensor.columns import firsts, heads, order_by
-from sensor.events.address import MAC_HIGH, MAPPED, address_text, mac_text
+from sensor.assets.asset import ANNOUNCED, PUBLISHED, Asset, Attributes, Evidence, Where
+from sensor.columns import Array, Ints, Mask, firsts, heads
+from sensor.events.address import MAC_HIGH, MAPPED
 from sensor.events.origins import Origins
 from sensor.events.protocol import Dataset, Protocol
 from sensor.events.seen import Seen
 from sensor.events.table import Table
 from sensor.events.vocabulary import Action
+from sensor.keyed import NEVER, Keyed
 
-MOST = 65_536  # assets; the one longest silent leaves first and is counted
-MOST_ATTRIBUTES = 256  # values kept of one asset
-MOST_MACS = 16  # MACs kept of one address, addresses of one MAC
+MOST = 65_536  # assets, and twice as many pairs of an address and a MAC; those longest silent leave first and are counted
+MOST_SAID = 50_000  # values kept of what devices say of themselves; the device that spoke first leaves first and is counted
+MOST_ATTRIBUTES = 256  # of one asset
+MOST_DATASETS = 63  # the bits of a number but for the lowest
+AT_ONCE = 8_192
 ENGINEERING = (
     Action.DOWNLOAD, Action.UPLOAD, Action.MODIFY_PROGRAM, Action.START, Action.STOP, Action.RESTART, Action.MODE_CHANGE, Action.FIRMWARE_UPDATE, Action.FORCE,
 )  # fmt: skip
 IS_ENGINEERING = np.isin(np.arange(256), ENGINEERING)
-OUTSTATIONS = {"dnp3", "iec104"}
-PUBLISHED = {"goose"}  # sent to a group: whoever sends it is no client
-ANNOUNCED = {"lldp"}  # anybody may say who he is
-IO_DEVICES = {"communications adapter", "general purpose discrete io", "safety discrete io", "safety analog io", "cip motion io"}  # CIP device types
-INPUT_OUTPUT = {"cip_io", "enip"}  # by which a controller reaches its own inputs and outputs
-
-
-class Where(NamedTuple):
-    """A packet: its source (before which came `place` others), frame and time. They sort as they were read."""
-
-    place: int
-    frame: int
-    ts_ns: int
-    source: str
-
-
-@dataclass
-class Evidence:
-    """A value, who said it, and the first and the last frame (of which source) that did."""
-
-    value: str
-    said_by: str
-    first: Where
-    last: Where
-
-    def add(self, said_by: str, where: Where) -> None:
-        """The same was said once more."""
-        if (where, said_by) < (self.first, self.said_by):
-            self.said_by, self.first = said_by, where
-        self.last = max(self.last, where)
-
-
-@dataclass
-class Asset:
-    """One address (or MAC) and everything that is known of it."""
-
-    high: int
-    low: int
-    first: Where
-    last_ns: int = 0
-    packets: int = 0
-    bytes: int = 0
-    macs: OrderedDict[int, bool] = field(default_factory=OrderedDict)  # True where ARP said so
-    serves: set[str] = field(default_factory=set)  # protocols
-    uses: set[str] = field(default_factory=set)
-    engineered: int = 0  # engineering acts that it did
-    attributes: dict[tuple[str, str], Evidence] = field(default_factory=dict)  # (attribute, value)
-
-    @property
-    def address(self) -> str:
-        return address_text(self.high, self.low)
-
-    @property
-    def is_io_device(self) -> bool:
-        """Its identity says so, and it has no inputs and outputs of its own elsewhere, as a controller behind a communications adapter has."""
-        types = {value for name, value in self.attributes if name == "device_type"}
-        return bool(types) and types <= IO_DEVICES and "cip_io" not in self.uses
-
-    def roles(self, industrial: frozenset[str]) -> list[str]:
-        """What it behaves like, by the industrial protocols among those that it serves and uses."""
-        found, serves, uses = set(), self.serves & industrial, self.uses & industrial
-        if serves & OUTSTATIONS:
-            found.add("outstation")
-        if serves - OUTSTATIONS:
-            found.add("io_device" if self.is_io_device else "controller")
-        if self.uses & PUBLISHED:
-            found.add("ied")
-        if self.engineered:
-            found.add("engineering_station")
-        elif uses - INPUT_OUTPUT if serves and "cip_io" in uses else uses:
-            found.add("gateway" if serves else "hmi")
-        return sorted(found)
+ADDRESS: dict[str, type[np.generic]] = {"high": np.uint64, "low": np.uint64}
+NOTHING = {"first": NEVER, "first_ns": np.int64(0), "packets": np.int64(0), "bytes": np.int64(0), "serves": np.uint64(0), "uses": np.uint64(0), "engineered": np.int64(0)}  # fmt: skip
+FRAME = 48  # bits of a frame number; above them stands how many sources came before
 
 
 class Assets:
-    """Learns from batches. Bounded; `evicted` counts assets that left."""
+    """Learns from batches. Bounded; `evicted` counts assets that left, `unsaid` values that devices said of themselves and that left.
+
+    known: by address; first: place of the source and frame; serves and uses: a bit per dataset. cards: which address was seen with which MAC.
+    """
 
     def __init__(self, datasets: tuple[Dataset, ...], most: int = MOST) -> None:
-        self.datasets, self.most = {dataset.name: dataset for dataset in datasets}, most
+        if len(datasets) > MOST_DATASETS:
+            raise ValueError(f"{len(datasets)} datasets, but bits for {MOST_DATASETS}")
+        self.datasets, self.at_once = {dataset.name: dataset for dataset in datasets}, min(AT_ONCE, most // 2)
         self.industrial = frozenset(dataset.name for dataset in datasets if isinstance(dataset, Protocol)) - PUBLISHED - ANNOUNCED
-        self.known: OrderedDict[tuple[int, int], Asset] = OrderedDict()
-        self.shared: OrderedDict[int, set[int]] = OrderedDict()  # MAC -> the addresses that it was seen with
-        self.evicted = 0
+        self.known = Keyed(most, ADDRESS, NOTHING)
+        self.cards = Keyed(2 * most, ADDRESS | {"mac": np.uint64}, {"by_arp": np.bool_(False)})
+        self.said: dict[tuple[int, int], Attributes] = {}  # by address
+        self.values = self.unsaid = 0
         self.origins = Origins()
         self.waiting = np.zeros(0, np.int32)  # flows of which only one side was seen so far
         self.met = np.zeros(0, np.bool_)  # by flow: whether it has said who its ends are
         self.spoken = np.zeros(0, np.uint8)  # by flow * 2 + (sent to the server): the protocol that the sender was last found to speak, counted from 1
+
+    @property
+    def evicted(self) -> int:
+        return self.known.evicted
 
     def learn(self, seen: Seen) -> None:
         """One batch: flows that were answered, flows that are over, ARP, and what devices say."""
         self.origins.add(seen)
         if len(self.met) < len(seen.flows["key"]):
             self.met, self.spoken = np.zeros(len(seen.flows["key"]), np.bool_), np.zeros(len(seen.flows["key"]) * 2, np.uint8)
-        arp = seen.arp
-        for mac, ip, frame, ts_ns in zip(*(column.tolist() for column in (arp.sender_mac, arp.sender_ip, arp.frame, arp.ts_ns)), strict=True):
-            if ip:
-                self._address(0, MAPPED | ip, self._here(seen, frame, ts_ns)).macs[mac] = True
-                self._share(mac, MAPPED | ip)
+        self._arp(seen)
         waiting = np.concatenate((self.waiting, seen.started))
         packets = seen.flows["packets"]
         answered = (packets[waiting * 2] > 0) & (packets[waiting * 2 + 1] > 0)
-        for flow in waiting[answered].tolist():
-            self._flow({name: seen.flows[name][flow] for name in NAMES}, flow, "ab")
+        self._ends({name: seen.flows[name][waiting[answered]] for name in NAMES}, waiting[answered])
         self.met[waiting[answered]] = True
         self.waiting = waiting[~answered & seen.flows["live"][waiting]][-MOST:]
         for number, (name, dataset) in enumerate(self.datasets.items(), 1):
@@ -140,38 +78,61 @@ class Assets:
                 self._engineering(seen, table)
         self._over(seen)
 
-    def _here(self, seen: Seen, frame: int, ts_ns: int) -> Where:
-        return Where(len(self.origins.sources) - 1, frame, ts_ns, seen.source.name)
+    def _arp(self, seen: Seen) -> None:
+        """What ARP says is sure."""
+        arp = seen.arp
+        some = np.flatnonzero(arp.sender_ip)
+        high, low = np.zeros(len(some), np.uint64), arp.sender_ip[some] | np.uint64(MAPPED)
+        for part in self._parts(len(some)):
+            ts_ns = arp.ts_ns[some[part]]
+            self._meet(high[part], low[part], self._here(arp.frame[some[part]]), ts_ns)
+            rows = self.cards.meet(ts_ns, high[part], low[part], arp.sender_mac[some[part]])
+            self.cards.c["by_arp"][rows] = True
+
+    def _here(self, frame: Ints) -> Ints:
+        """Frames of the source that is being read."""
+        return np.int64(len(self.origins.sources) - 1 << FRAME) | frame
+
+    def _parts(self, n: int) -> Iterator[slice]:
+        return (slice(begin, begin + self.at_once) for begin in range(0, n, self.at_once))
+
+    def _meet(self, high: Array, low: Array, first: Ints, ts_ns: Ints) -> Array:
+        """The rows of these addresses (at most `at_once`), each of which was there at this packet."""
+        row, c = self.known.meet(ts_ns, high, low), self.known.c
+        earlier = np.flatnonzero(first < c["first"][row])
+        if earlier.size:
+            earlier = earlier[np.lexsort((first[earlier], row[earlier]))]
+            earlier = earlier[heads(row[earlier])]
+            c["first"][row[earlier]], c["first_ns"][row[earlier]] = first[earlier], ts_ns[earlier]
+        return row
+
+    def _ends(self, flows: Mapping[str, Array], number: Array) -> None:
+        """Who the ends of flows are: those that sent something. number: their rows of the flow table."""
+        first = self.origins.place(number) << FRAME | flows["first_frame"]
+        for end in "ab":
+            sends = np.flatnonzero(flows[f"packets_{end}"]) if f"packets_{end}" in flows else np.arange(len(number))
+            for part in self._parts(len(sends)):
+                some = sends[part]
+                high, low, mac, ts_ns = (flows[name][some] for name in (f"{end}_high", f"{end}_low", f"{end}_mac", "first_ns"))
+                self._meet(high, low, first[some], ts_ns)
+                has = np.flatnonzero((mac > 0) & (high != MAC_HIGH))
+                self.cards.meet(ts_ns[has], high[has], low[has], mac[has])
 
     def _over(self, seen: Seen) -> None:
         """Flows that are over: those that were not answered make an asset of their sender alone; all add to the counts."""
-        over = seen.over
-        columns = {name: over[name].tolist() for name in (*NAMES, "packets_a", "packets_b", "bytes_a", "bytes_b", "last_ns")}
-        for number, met, values in zip(over["flow"].tolist(), self.met[over["flow"]].tolist(), zip(*columns.values(), strict=True), strict=True):
-            flow = dict(zip(columns, values, strict=True))
-            senders = "".join(end for end in "ab" if flow[f"packets_{end}"])
-            if not met:
-                self._flow(flow, number, senders)
-            for end in senders:
-                asset = self.known.get((flow[f"{end}_high"], flow[f"{end}_low"]))
-                if asset is not None:
-                    asset.packets += flow[f"packets_{end}"]
-                    asset.bytes += flow[f"bytes_{end}"]
-                    asset.last_ns = max(asset.last_ns, flow["last_ns"])
-        self.met[over["flow"]] = False
-        self.spoken[over["flow"] * 2] = self.spoken[over["flow"] * 2 + 1] = 0
-
-    def _flow(self, flow: dict[str, Any], number: int, ends: str) -> None:
-        """Who the ends of a flow are. number: its row of the flow table; ends: of those that sent something."""
-        place = int(self.origins.place(np.array([number]))[0])
-        when = Where(place, int(flow["first_frame"]), int(flow["first_ns"]), self.origins.sources[place].name)
-        for end in ends:
-            asset, mac = self._address(int(flow[f"{end}_high"]), int(flow[f"{end}_low"]), when), int(flow[f"{end}_mac"])
-            if mac and asset.high != MAC_HIGH:
-                asset.macs.setdefault(mac, False)
-                if len(asset.macs) > MOST_MACS:
-                    asset.macs.popitem(last=False)
-                self._share(mac, asset.low)
+        over, c = seen.over, self.known.c
+        number = over["flow"]
+        alone = ~self.met[number]
+        self._ends({name: over[name][alone] for name in (*NAMES, "packets_a", "packets_b")}, number[alone])
+        for end in "ab":
+            row = self.known.find(over[f"{end}_high"], over[f"{end}_low"])
+            sends = (over[f"packets_{end}"] > 0) & (row >= 0)
+            row = row[sends]
+            np.add.at(c["packets"], row, over[f"packets_{end}"][sends])
+            np.add.at(c["bytes"], row, over[f"bytes_{end}"][sends])
+            np.maximum.at(c["last_ns"], row, over["last_ns"][sends])
+        self.met[number] = False
+        self.spoken[number * 2] = self.spoken[number * 2 + 1] = 0
 
     def _speak(self, seen: Seen, table: Table, number: int) -> None:
         """Who serves and who uses a protocol: whoever sent an event of it, once per flow and direction."""
@@ -180,148 +141,122 @@ class Assets:
         told = np.flatnonzero(self.spoken[stream] != number)
         if told.size:
             _, first = firsts(stream[told])
-            for row in new[told[first]].tolist():
-                is_server = not table.pdus.to_server[table.pdu[row]]
-                asset = self._end(seen, table, row, is_server=is_server)
-                (asset.serves if is_server else asset.uses).add(table.dataset)
+            rows = new[told[first]]
+            for part in self._parts(len(rows)):
+                serves = ~table.to_server[rows[part]]
+                row = self._senders(seen, table, rows[part], serves)
+                for name, which in (("serves", row[serves]), ("uses", row[~serves])):
+                    np.bitwise_or.at(self.known.c[name], which, np.uint64(1 << number))
             self.spoken[stream[told]] = number
 
-    def _address(self, high: int, low: int, when: Where) -> Asset:
-        asset = self.known.get((high, low))
-        if asset is None:
-            if len(self.known) >= self.most:
-                self.known.popitem(last=False)
-                self.evicted += 1
-            asset = self.known[high, low] = Asset(high, low, when, when.ts_ns)
-        else:
-            self.known.move_to_end((high, low))
-            asset.first, asset.last_ns = min(asset.first, when), max(asset.last_ns, when.ts_ns)
-        return asset
-
-    def _share(self, mac: int, low: int) -> None:
-        addresses = self.shared.setdefault(mac, set())
-        if len(addresses) < MOST_MACS:
-            addresses.add(low)
-        if len(self.shared) > self.most:
-            self.shared.popitem(last=False)
+    def _senders(self, seen: Seen, table: Table, rows: Ints, is_server: Mask) -> Array:
+        """The servers or the clients of these events (at most `at_once`): rows of `known`."""
+        return self._meet(*_address(seen, table, rows, is_server), self._here(table.frame[rows]), table.ts_ns[rows])
 
     def _identify(self, seen: Seen, table: Table, dataset: Dataset) -> None:
         """What devices say of themselves."""
         if dataset.identity is None:
             return
         new = table.is_new
-        for found in dataset.identity(table):
-            if new[found.row]:
-                where, asset = self._where(seen, table, found.row), self._end(seen, table, found.row, is_server=found.is_server)
-                for name, value in found.attributes.items():
-                    entry = asset.attributes.get((name, value))
-                    if entry is not None:
-                        entry.add(table.dataset, where)
-                    elif len(asset.attributes) < MOST_ATTRIBUTES:
-                        asset.attributes[name, value] = Evidence(value, table.dataset, where, where)
+        found = [each for each in dataset.identity(table) if new[each.row]]
+        for part in self._parts(len(found)):
+            some = found[part]
+            rows, is_server = np.array([each.row for each in some], np.int64), np.array([each.is_server for each in some], np.bool_)
+            self._senders(seen, table, rows, is_server)
+            high, low = _address(seen, table, rows, is_server)
+            places = zip(high.tolist(), low.tolist(), table.frame[rows].tolist(), table.ts_ns[rows].tolist(), some, strict=True)
+            for own_high, own_low, frame, ts_ns, each in places:
+                where = Where(len(self.origins.sources) - 1, frame, ts_ns, seen.source.name)
+                self._say((own_high, own_low), each.attributes, table.dataset, where)
+
+    def _say(self, address: tuple[int, int], attributes: Mapping[str, str], said_by: str, where: Where) -> None:
+        mine = self.said.setdefault(address, {})
+        for name, value in attributes.items():
+            entry = mine.get((name, value))
+            if entry is not None:
+                entry.add(said_by, where)
+            elif len(mine) < MOST_ATTRIBUTES:
+                mine[name, value] = Evidence(value, said_by, where, where)
+                self.values += 1
+            else:
+                self.unsaid += 1
+        while self.values > MOST_SAID:
+            gone = len(self.said.pop(next(iter(self.said))))
+            self.values -= gone
+            self.unsaid += gone
 
     def _engineering(self, seen: Seen, table: Table) -> None:
         """Who programs, starts and stops controllers."""
         rows = np.flatnonzero(IS_ENGINEERING[table.action] & table.to_server & table.is_new)
-        if rows.size:
-            flow = table.flow[rows]
-            order = order_by(flow)
-            start = np.flatnonzero(heads(flow[order]))
-            for row, count in zip(rows[order[start]].tolist(), np.diff(np.append(start, len(rows))).tolist(), strict=True):
-                self._end(seen, table, row, is_server=False).engineered += count
+        for part in self._parts(len(rows)):
+            row = self._senders(seen, table, rows[part], np.zeros(len(rows[part]), np.bool_))
+            np.add.at(self.known.c["engineered"], row, np.int64(1))
 
-    def _where(self, seen: Seen, table: Table, row: int) -> Where:
-        """The packet of an event."""
-        pdu = table.pdu[row]
-        return self._here(seen, int(table.pdus.frame[pdu]), int(table.pdus.ts_ns[pdu]))
+    def __iter__(self) -> Iterator[Asset]:
+        """Everyone, in the order of addresses; one at a time, for there may be many."""
+        c, rows = self.known.c, self.known.rows()
+        rows = rows[np.lexsort((c["low"][rows], c["high"][rows]))]
+        serves, uses = c["serves"].copy(), c["uses"].copy()
+        owner, mac, alone = self._cards()
+        joined = self._joined(rows, owner, mac)
+        for part, whole in joined.items():  # a MAC's own words are those of the address that has it
+            serves[whole] |= serves[part]
+            uses[whole] |= uses[part]
+        parts: dict[int, list[int]] = {}
+        for part, whole in joined.items():
+            parts.setdefault(whole, []).append(part)
+        begins = np.searchsorted(owner, np.arange(len(c["low"]) + 1))
+        for row in rows.tolist():
+            if row in joined:
+                continue
+            high, low, first = int(c["high"][row]), int(c["low"][row]), int(c["first"][row])
+            mine = slice(begins[row], begins[row + 1])
+            macs, single = mac[mine].tolist(), mac[mine][alone[mine]].tolist()
+            if high == MAC_HIGH:
+                macs = single = [low]
+            attributes: Attributes = {}
+            for each in (*parts.get(row, ()), row):
+                attributes |= self.said.get((int(c["high"][each]), int(c["low"][each])), {})
+            place = first >> FRAME
+            yield Asset(
+                high, low, Where(place, first & (1 << FRAME) - 1, int(c["first_ns"][row]), self.origins.sources[place].name), int(c["last_ns"][row]),
+                int(c["packets"][row]), int(c["bytes"][row]), macs, single, self._names(int(serves[row])), self._names(int(uses[row])), self.industrial, int(c["engineered"][row]), attributes,
+            )  # fmt: skip
 
-    def _end(self, seen: Seen, table: Table, row: int, *, is_server: bool) -> Asset:
-        """The server or the client of an event."""
-        flow, flows = int(table.pdus.flow[table.pdu[row]]), seen.flows
-        end = "b" if bool(flows["server_is_b"][flow]) == is_server else "a"
-        return self._address(int(flows[f"{end}_high"][flow]), int(flows[f"{end}_low"][flow]), self._where(seen, table, row))
+    def _cards(self) -> tuple[Array, Array, Mask]:
+        """Row of `known` and MAC, sorted, of each MAC that is an address's own; and whether that MAC was seen with no other address."""
+        c, rows = self.cards.c, self.cards.rows()
+        mac = c["mac"][rows]
+        _, which, counts = np.unique(mac, return_inverse=True, return_counts=True)
+        alone = counts[which] == 1
+        owner = self.known.find(c["high"][rows], c["low"][rows])
+        own = np.flatnonzero((owner >= 0) & (alone | c["by_arp"][rows]))
+        own = own[np.lexsort((mac[own], owner[own]))]
+        return owner[own], mac[own], alone[own]
 
-    def own_macs(self, asset: Asset) -> list[int]:
-        """The MACs that are this asset's own."""
-        return [mac for mac, by_arp in asset.macs.items() if by_arp or len(self.shared.get(mac, ())) <= 1]
+    def _joined(self, rows: Array, owner: Array, mac: Array) -> dict[int, int]:
+        """Rows of MACs that are the own of just one address (one that several claim, by spoofing, is nobody's), and that address's row."""
+        c = self.known.c
+        layer_2 = rows[c["high"][rows] == MAC_HIGH]
+        order = np.argsort(mac, kind="stable")
+        begin, end = (np.searchsorted(mac[order], c["low"][layer_2], side) for side in ("left", "right"))
+        one = end - begin == 1
+        return dict(zip(layer_2[one].tolist(), owner[order[begin[one]]].tolist(), strict=True))
+
+    def _names(self, bits: int) -> set[str]:
+        return {name for number, name in enumerate(self.datasets, 1) if bits >> number & 1}
 
     def documents(self, sensor: str) -> Iterator[dict[str, Any]]:
         """One ECS document per asset, in the order of addresses."""
-        ordered = sorted(self.known.items())
-        owners: dict[int, list[Asset]] = {}
-        for (high, _), asset in ordered:
-            for mac in self.own_macs(asset) if high != MAC_HIGH else ():
-                owners.setdefault(mac, []).append(asset)
-        joined = {key for key, _ in ordered if key[0] == MAC_HIGH and len(owners.get(key[1], ())) == 1}  # a MAC that several claim (spoofing) is nobody's
-        for key in joined:
-            owner, part = owners[key[1]][0], self.known[key]
-            owner.serves |= part.serves
-            owner.uses |= part.uses
-            owner.attributes = part.attributes | owner.attributes
-        for key, asset in ordered:
-            if key not in joined:
-                yield self._document(asset, sensor)
-
-    def _document(self, asset: Asset, sensor: str) -> dict[str, Any]:
-        macs = [asset.low] if asset.high == MAC_HIGH else sorted(self.own_macs(asset))
-        best: dict[str, Evidence] = {}
-        said = sorted(asset.attributes.items(), key=lambda item: (item[1].first, item[0]))
-        for (name, _), evidence in said:
-            if name not in best or evidence.last >= best[name].last:
-                best[name] = evidence
-        alone = [mac for mac in macs if len(self.shared.get(mac, ())) <= 1]  # no other address claims it
-        vendor = best["vendor"].value if "vendor" in best else next(filter(None, map(vendor_of, alone or macs)), "")
-        identity = [{"name": name, "value": e.value, "said_by": e.said_by, "first": _place(e.first), "last": _place(e.last)} for (name, _), e in said]
-        device: dict[str, Any] = {"manufacturer": vendor} if vendor else {}
-        if model := best.get("model") or best.get("product") or best.get("order_number"):
-            device["model"] = {"name": model.value}
-        host: dict[str, Any] = {} if asset.high == MAC_HIGH else {"ip": [asset.address]}
-        host |= {"mac": [mac_text(mac) for mac in macs]} if macs else {}
-        own: dict[str, Any] = {
-            "id": asset.address,
-            "address": asset.address,
-            "roles": asset.roles(self.industrial),
-            "serves": sorted(asset.serves),
-            "uses": sorted(asset.uses),
-        }
-        own |= {"packets": asset.packets, "bytes": asset.bytes, "first": _place(asset.first), "last_seen": _time(asset.last_ns), "identity": identity}
-        own |= {name: best[name].value for name in ("firmware", "serial", "name") if name in best}
-        return {
-            "@timestamp": _time(asset.last_ns),
-            "ecs": {"version": "9.4.0"},
-            "event": {
-                "id": f"asset-{asset.address}",
-                "kind": "asset",
-                "category": ["host"],
-                "type": ["info"],
-                "module": "tapsight",
-                "dataset": "tapsight.asset",
-            },
-            "host": host,
-            **({"device": device} if device else {}),
-            "observer": {"type": "sensor", "name": sensor},
-            "tapsight": {"asset": own},
-        }
+        return (asset.document(sensor) for asset in self)
 
 
 NAMES = ("a_high", "a_low", "b_high", "b_low", "a_mac", "b_mac", "first_frame", "first_ns")
 
 
-def _place(where: Where) -> dict[str, Any]:
-    return {"source": where.source, "frame": where.frame, "time": _time(where.ts_ns)}
-
-
-def _time(ts_ns: int) -> str:
-    return str(np.datetime_as_string(np.datetime64(ts_ns, "ns"))) + "Z"
-
-
-def vendor_of(mac: int) -> str:
-    """The organisation that the IEEE registered a MAC's first three bytes to, as netaddr ships the registry; empty where there is none."""
-    from netaddr import EUI, NotRegisteredError
-
-    if mac >> 40 & 3:  # locally administered, or a group
-        return ""
-    try:
-        return str(EUI(mac).oui.registration()["org"]).strip(" ,.")
-    except NotRegisteredError:
-        return ""
+def _address(seen: Seen, table: Table, rows: Ints, is_server: Mask) -> tuple[Array, Array]:
+    """Both halves of the addresses of the servers or the clients of these events."""
+    flow, flows = table.flow[rows], seen.flows
+    is_b = flows["server_is_b"][flow] == is_server
+    high, low = (np.where(is_b, flows[f"b_{half}"][flow], flows[f"a_{half}"][flow]) for half in ("high", "low"))
+    return high, low

@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 
 from sensor.analysis import Analysis
-from sensor.cli.outputs import sinks
+from sensor.cli.outputs import chosen_datasets, delivered, delivery, overwrites, sinks
 from sensor.cli.progress import Progress
 from sensor.cli.settings import config_option, lang_option, load_config
-from sensor.cli.signatures import made
+from sensor.cli.signatures import compatible, made
 
 
 @click.command(
@@ -20,12 +20,23 @@ Examples:
   tapsight analyze --summary json night/*.pcap.gz
   tcpdump -i eth1 -w - | tapsight analyze -
   tapsight analyze --rules emerging-scada.rules --eve eve.json plant.pcap
-  tapsight analyze --ndjson - --only alert,modbus plant.pcap"""
+  tapsight analyze --rules rules/ --compat suricata --eve eve.json plant.pcap
+  tapsight analyze --ndjson - --only alert,modbus plant.pcap
+  tapsight analyze --es http://localhost:9200 plant.pcap"""
 )
 @click.argument("captures", nargs=-1, required=True, metavar="CAPTURE...")
 @click.option("--summary", type=click.Choice(["page", "json"]), default="page", help="What to print at the end: a page to read, or one JSON document.")
-@click.option("--ndjson", metavar="FILE|-", help="Write every document as a line of JSON.")
-@click.option("--only", metavar="DATASETS", help="Restrict --ndjson and --store to these datasets, separated by commas: alert,flow,asset,modbus,...")
+@click.option("--ndjson", metavar="FILE|-", help="Write every document as a line of JSON; a file that is there is replaced.")
+@click.option("--only", metavar="DATASETS", help="Restrict --ndjson, --store and --es to these datasets, separated by commas: alert,flow,asset,modbus,...")
+@click.option("--es", multiple=True, metavar="URL", help="Deliver every document to Elasticsearch (first: tapsight es install); several for several hosts.")
+@click.option(
+    "--dead-letters",
+    type=click.Path(path_type=Path),
+    default="dead-letters.ndjson",
+    show_default=True,
+    metavar="FILE",
+    help="For documents that --es refuses for good.",
+)
 @click.option("--store", type=click.Path(path_type=Path), metavar="DIR", help="Keep the run in an embedded store.")
 @click.option(
     "--jobs", type=click.IntRange(1), default=1, show_default=True, help="2: track packets in a process of their own beside everything else (more is the same)."
@@ -37,7 +48,15 @@ Examples:
 @click.option("--home-net", metavar="CIDR,...", help="HOME_NET of the rules; by default private addresses.")
 @click.option("--var", multiple=True, metavar="NAME=VALUE", help="Another variable of the rules.")
 @click.option("--threshold-config", type=click.Path(path_type=Path), metavar="FILE", help="threshold.config for the rules.")
-@click.option("--eve", metavar="FILE", help="Write the rules' alerts as Suricata's EVE does.")
+@click.option(
+    "--compat",
+    type=click.Choice(["suricata"]),
+    help="Evaluate rules as Suricata does with its default configuration, to compare alert for alert, instead of as suits plants.",
+)
+@click.option("-k", "checksums", type=click.Choice(["all", "none"]), help="With --compat: whether checksums are verified, as of Suricata's -k. [default: all]")
+@click.option("--midstream", is_flag=True, help="With --compat: pick up connections whose beginning was not seen, as Suricata's stream.midstream.")
+@click.option("--rule-cache", metavar="DIR|none", help="Where rules made ready are kept for the next start; by default in the user's cache folder.")
+@click.option("--eve", metavar="FILE", help="Write the rules' alerts as Suricata's EVE does; a file that is there is replaced.")
 @click.option("--quiet", is_flag=True, help="No progress, and no page.")
 @config_option
 @lang_option
@@ -48,6 +67,8 @@ def analyze(
     summary: str,
     ndjson: str | None,
     only: str | None,
+    es: tuple[str, ...],
+    dead_letters: Path,
     store: Path | None,
     jobs: int,
     rules: tuple[str, ...],
@@ -55,6 +76,10 @@ def analyze(
     home_net: str | None,
     var: tuple[str, ...],
     threshold_config: Path | None,
+    compat: str | None,
+    checksums: str | None,
+    midstream: bool,
+    rule_cache: str | None,
     eve: str | None,
     quiet: bool,
     config: Path | None,
@@ -64,12 +89,20 @@ def analyze(
     from sensor.capture import open_captures
     from sensor.cli.page import json_parts, print_page
 
+    for option, written in (("--ndjson", ndjson), ("--eve", eve)):
+        if written and overwrites(written, captures):
+            raise click.UsageError(f"{option} {written}: would overwrite a capture that is to be read")
     settings = load_config(config, lang)
+    settings = compatible(settings, compat, checksums, midstream=midstream)
     with Progress(show=not quiet and ndjson != "-") as progress:
-        signatures = made(settings.rules, rules, home_net, var, threshold_config, without=no_rules)
+        signatures = made(settings.rules, rules, home_net, var, threshold_config, rule_cache, without=no_rules)
         if eve and signatures is None:
             raise click.UsageError("--eve writes what rules find, and there shall be none")
-        analysis = Analysis(settings, sinks(ndjson, store, only, settings.sensor, settings.lang), signatures=signatures)
+        datasets = chosen_datasets(only, is_used=bool(ndjson is not None or store is not None or es))
+        analysis = Analysis(settings, sinks(ndjson, store, datasets, settings.sensor, settings.lang), signatures=signatures)
+        to_es = delivery(es, datasets, settings, dead_letters, show=not quiet and ndjson != "-") if es else None
+        if to_es is not None:
+            analysis.sinks.append(to_es)
         if eve and signatures is not None:
             from sensor.sinks.eve import EveSink
 
@@ -83,9 +116,15 @@ def analyze(
         click.echo()
     elif not quiet and ndjson != "-" and any(source.id for source in analysis.sources):
         print_page(analysis, settings.lang)
+    complete = True
+    if to_es is not None:
+        line, complete = delivered(to_es, dead_letters)
+        if not quiet or not complete:
+            click.echo(f"Elasticsearch: {line}", err=True)
     problems = [problem for source in analysis.sources for problem in source.problems]
     if problems:
         for source in analysis.sources:
             for problem in source.problems:
                 click.echo(f"tapsight: {source.name}: offset {problem.offset}: {problem.message}", err=True)
+    if problems or not complete:
         ctx.exit(1)

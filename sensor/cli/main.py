@@ -14,6 +14,8 @@ from sensor import __version__
 # command -> where its click command lives, and its line in the help
 COMMANDS = {
     "analyze": ("sensor.cli.analyze:analyze", "Read captures and say who is there, what they did and what is wrong."),
+    "run": ("sensor.cli.run:run", "Listen to taps, for months, and deliver what is found."),
+    "status": ("sensor.cli.status:status", "Say how the running service is."),
     "demo": ("sensor.cli.demo:demo", "Make a capture of a small plant with an intrusion in it, and analyze it."),
     "export": ("sensor.cli.export:export", "Write one dataset of a capture or store as table, NDJSON, CSV or Parquet."),
     "sql": ("sensor.cli.sql:sql", "Ask a capture or store in SQL."),
@@ -23,6 +25,9 @@ COMMANDS = {
     "protocols": ("sensor.cli.reference:protocols", "List the protocols: what each needs and cannot do."),
     "detectors": ("sensor.cli.reference:detectors", "List the detectors: what each needs and cannot do."),
     "rules": ("sensor.cli.rules:rules", "Check or list rules in Suricata's and Snort's language."),
+    "spool": ("sensor.cli.spool:spool", "See, check, drain or export what waits for delivery."),
+    "doctor": ("sensor.cli.doctor:doctor", "Check whether this machine is fit to listen, and say what to do."),
+    "es": ("sensor.cli.es:es", "Install, check or remove our templates in Elasticsearch."),
     "config": ("sensor.cli.config:config", "Check, show or make a configuration."),
     "completion": ("sensor.cli.completion:completion", "Print the shell's completion script."),
 }

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from heapq import nsmallest
+from itertools import islice
 from typing import Any
 
 from rich.console import Console
@@ -11,34 +13,35 @@ from rich.table import Table
 from rich.text import Text
 
 from sensor.analysis import Analysis
+from sensor.assets.asset import Asset
 from sensor.cli.terminal import printable
 from sensor.columns import Source
 from sensor.events.alert import Alert, Severity
 from sensor.lang import translate
-from sensor.summary import as_met
 
 WIDTH = 160  # of a page that no terminal shows
+WIDE = 120  # of a terminal that has room for six columns of assets
 ROWS = 25  # of each table; the rest is said to be there
 COLOURS = {Severity.CRITICAL: "bold red", Severity.HIGH: "red", Severity.MEDIUM: "yellow", Severity.LOW: "cyan"}
 
 
 def json_parts(analysis: Analysis) -> Iterator[str]:
-    """The whole summary as one JSON document, text by text: of its lists, which may have a hundred thousand items, one item is held at a time."""
+    """The whole summary as one JSON document, text by text, a line for each item of its lists: there may be a hundred thousand, and one is held at a time."""
     summary, opening = analysis.summary, "{"
     lists: dict[str, Iterable[dict[str, Any]]] = {
         "sources": map(source_document, analysis.sources),
         "assets": analysis.assets.documents(analysis.config.sensor),
         "conversations": (
             {"client": client, "server": server, "port": port, "protocol": protocol, "flows": t.count, "packets": t.packets, "bytes": t.bytes, "first_frame": t.first_frame}
-            for (client, server, port, protocol), t in as_met(summary.conversations)
+            for client, server, port, protocol, t in summary.met_conversations()
         ),
         "other_traffic": (
-            {"transport": transport, "port": port, "flows": t.count, "packets": t.packets, "bytes": t.bytes} for (transport, port), t in as_met(summary.others)
+            {"transport": transport, "port": port, "flows": t.count, "packets": t.packets, "bytes": t.bytes} for transport, port, t in summary.met_others()
         ),
         "acts": (
             {"client": client, "server": server, "protocol": protocol, "action": action, "count": t.count, "refused": t.refused, "first_frame": t.first_frame,
              "last_frame": t.last_frame, "source": t.source}
-            for (client, server, protocol, action), t in as_met(summary.acts)
+            for client, server, protocol, action, t in summary.met_acts()
         ),
         "alerts": (alert_document(alert, analysis.config.lang) for alert in worst_first(analysis)),
     }  # fmt: skip
@@ -46,16 +49,12 @@ def json_parts(analysis: Analysis) -> Iterator[str]:
         yield f'{opening}\n  "{name}": ['
         before = "\n    "
         for item in items:
-            yield before + _json(item, 4)
+            yield before + json.dumps(item, ensure_ascii=False)
             before = ",\n    "
         yield "\n  ]" if before[0] == "," else "]"
         opening = ","
-    yield f',\n  "ledger": {_json(analysis.ledger(), 2)}\n}}'
-
-
-def _json(document: dict[str, Any], indent: int) -> str:
-    """A part of a document that stands so far to the right: no string of JSON has a line break of its own."""
-    return json.dumps(document, ensure_ascii=False, indent=2).replace("\n", "\n" + " " * indent)
+    ledger = json.dumps(analysis.ledger(), ensure_ascii=False, indent=2).replace("\n", "\n  ")  # no string of JSON has a line break of its own
+    yield f',\n  "ledger": {ledger}\n}}'
 
 
 def source_document(source: Source) -> dict[str, Any]:
@@ -100,26 +99,26 @@ def print_page(analysis: Analysis, lang: str) -> None:
     _ledger(console, ledger, lang)
 
 
-def _table(console: Console, title: str, columns: tuple[str, ...], rows: Sequence[tuple[str | Text, ...]], lang: str) -> None:
-    """One part of the page; nothing but a sentence where there is nothing to show."""
-    if not rows:
+def _table(console: Console, title: str, columns: tuple[str, ...], rows: Iterable[tuple[str | Text, ...]], count: int, lang: str) -> None:
+    """One part of the page, the first ROWS of `count`; nothing but a sentence where there is nothing to show."""
+    if not count:
         console.print(Text.assemble((translate(title, lang), "bold"), f": {translate('none', lang)}\n"))
         return
-    console.print(Text.assemble((translate(title, lang), "bold"), f" ({len(rows)})"))
+    console.print(Text.assemble((translate(title, lang), "bold"), f" ({count})"))
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in columns:
         table.add_column(translate(column, lang), overflow="fold")
-    for row in rows[:ROWS]:
+    for row in islice(rows, ROWS):
         table.add_row(*row)
     console.print(table)
-    if len(rows) > ROWS:
-        console.print(translate("{count} more", lang).format(count=len(rows) - ROWS), style="dim")
+    if count > ROWS:
+        console.print(translate("{count} more", lang).format(count=count - ROWS), style="dim")
     console.print()
 
 
 def _alerts(console: Console, analysis: Analysis, lang: str) -> None:
     rows = []
-    for alert in worst_first(analysis):
+    for alert in worst_first(analysis)[:ROWS]:
         frames = ",".join(map(str, alert.frames[:4])) + ("…" if len(alert.frames) > 4 else "")
         facts = (
             f"{alert.count:,}×",
@@ -129,7 +128,7 @@ def _alerts(console: Console, analysis: Analysis, lang: str) -> None:
         )
         text = Text.assemble((alert.title(lang), "bold"), "\n", printable(alert.sentence(lang)), "\n", ("  ".join(filter(None, facts)), "dim"))
         rows.append((Text(translate(alert.severity.name.lower(), lang), COLOURS[alert.severity]), text))
-    _table(console, "Alerts", ("Severity", "What was seen"), rows, lang)
+    _table(console, "Alerts", ("Severity", "What was seen"), rows, len(analysis.alerts), lang)
 
 
 FIRST = ("name", "model", "product", "firmware", "serial", "hardware", "vendor")
@@ -141,42 +140,54 @@ def telling(item: dict[str, Any]) -> int:
 
 
 def _assets(console: Console, analysis: Analysis, lang: str) -> None:
-    rows = []
-    for document in analysis.assets.documents(analysis.config.sensor):
-        own, device = document["tapsight"]["asset"], document.get("device", {})
-        said = [
-            f"{item['name']} {printable(item['value'])} ({item['said_by']}, {translate('frame', lang)} {item['first']['frame']})"
-            for item in sorted(own["identity"], key=telling)
-        ]
-        roles = ", ".join(translate(role, lang) for role in own["roles"])
-        named = printable(" ".join(filter(None, (device.get("manufacturer", ""), device.get("model", {}).get("name", "")))))
-        talks = " ".join(own["serves"]) + (" → " + " ".join(own["uses"]) if own["uses"] else "")
-        rows.append((own["address"], " ".join(document["host"].get("mac", [])), roles, named, talks, "\n".join(said[:6])))
-    rows.sort(key=lambda row: (not row[2], not row[5]))
-    _table(console, "Assets", ("Address", "MAC", "Role", "Vendor and model", "Serves → uses", "What it said of itself"), rows, lang)
+    """Those of a role, and those that said something, first. A narrow terminal has what belongs together in one column."""
+    shown = nsmallest(ROWS, analysis.assets, lambda asset: (not asset.roles, not asset.attributes))
+    rows: list[tuple[str, ...]] = [_asset(asset, analysis.config.sensor, lang) for asset in shown]
+    columns: tuple[str, ...] = ("Address", "MAC", "Role", "Vendor and model", "Serves → uses", "What it said of itself")
+    if console.width < WIDE:
+        columns = ("Address", "Role", "What it said of itself")
+        rows = [(_stacked(address, mac), _stacked(role, named, talks), said) for address, mac, role, named, talks, said in rows]
+    _table(console, "Assets", columns, rows, len(analysis.assets.known), lang)
+
+
+def _stacked(*lines: str) -> str:
+    return "\n".join(filter(None, lines))
+
+
+def _asset(asset: Asset, sensor: str, lang: str) -> tuple[str, ...]:
+    document = asset.document(sensor)
+    own, device = document["tapsight"]["asset"], document.get("device", {})
+    said = [
+        f"{item['name']} {printable(item['value'])} ({item['said_by']}, {translate('frame', lang)} {item['first']['frame']})"
+        for item in sorted(own["identity"], key=telling)
+    ]
+    roles = ", ".join(translate(role, lang) for role in own["roles"])
+    named = printable(" ".join(filter(None, (device.get("manufacturer", ""), device.get("model", {}).get("name", "")))))
+    talks = " ".join(own["serves"]) + (" → " + " ".join(own["uses"]) if own["uses"] else "")
+    return own["address"], " ".join(document["host"].get("mac", [])), roles, named, talks, "\n".join(said[:6])
 
 
 def _conversations(console: Console, analysis: Analysis, lang: str) -> None:
-    found = sorted(as_met(analysis.summary.conversations), key=lambda item: -item[1].bytes)
-    rows = [
+    summary = analysis.summary
+    rows = (
         (client, f"{server}:{port}" if port else server, protocol, f"{t.count:,}", f"{t.packets:,}", f"{t.bytes:,}")
-        for (client, server, port, protocol), t in found
-    ]  # fmt: skip
-    _table(console, "Conversations", ("Client", "Server", "Protocol", "Flows", "Packets", "Bytes"), rows, lang)
-    others = sorted(as_met(analysis.summary.others), key=lambda item: -item[1].bytes)
-    unclaimed = [
+        for client, server, port, protocol, t in summary.met_conversations(largest=True)
+    )
+    _table(console, "Conversations", ("Client", "Server", "Protocol", "Flows", "Packets", "Bytes"), rows, len(summary.conversations), lang)
+    unclaimed = (
         (f"{transport}/{port}" if transport != "ethernet" else f"0x{port:04X}", f"{t.count:,}", f"{t.packets:,}", f"{t.bytes:,}")
-        for (transport, port), t in others
-    ]
-    _table(console, "Other traffic, by server port or EtherType", ("Transport", "Flows", "Packets", "Bytes"), unclaimed, lang)
+        for transport, port, t in summary.met_others(largest=True)
+    )
+    _table(console, "Other traffic, by server port or EtherType", ("Transport", "Flows", "Packets", "Bytes"), unclaimed, len(summary.others), lang)
 
 
 def _acts(console: Console, analysis: Analysis, lang: str) -> None:
-    rows = [
+    rows = (
         (client, server, protocol, translate(action, lang), f"{t.count:,}", f"{t.refused:,}" if t.refused else "", f"{t.first_frame}–{t.last_frame}")
-        for (client, server, protocol, action), t in as_met(analysis.summary.acts)
-    ]
-    _table(console, "Acts on controllers", ("Client", "Server", "Protocol", "Action", "Count", "Refused", "Frames"), rows, lang)
+        for client, server, protocol, action, t in analysis.summary.met_acts()
+    )
+    columns = ("Client", "Server", "Protocol", "Action", "Count", "Refused", "Frames")
+    _table(console, "Acts on controllers", columns, rows, len(analysis.summary.acts), lang)
 
 
 def _ledger(console: Console, ledger: dict[str, Any], lang: str) -> None:

@@ -49,3 +49,28 @@ class Progress:
             self.bar.update(
                 self.task, completed=sum(self.before.values()), total=total or None, packets=f"{self.packets:,}", rate=f"{rate:,.0f}"
             )  # fmt: skip
+
+
+class Delivering:
+    """A line about documents that are still to be delivered, on standard error, where that is a terminal."""
+
+    def __init__(self, *, show: bool) -> None:
+        self.bar: Any = None
+        if show and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+            from rich.progress import Progress as Bar
+
+            columns = (BarColumn(), MofNCompleteColumn(), TextColumn("documents delivered"), TextColumn("{task.fields[trouble]}", markup=False))
+            self.bar = Bar(*columns, console=Console(stderr=True), transient=True)
+            self.task = self.bar.add_task("", total=None, trouble="")
+
+    def advance(self, done: int, total: int, trouble: str) -> None:
+        """So many of so many are delivered, and what keeps the others."""
+        if self.bar:
+            self.bar.start()
+            self.bar.update(self.task, completed=done, total=total, trouble=trouble)
+
+    def stop(self) -> None:
+        if self.bar:
+            self.bar.stop()

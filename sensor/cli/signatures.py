@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from detectors.signature.detector import Signatures
     from detectors.signature.load import RuleSet
     from detectors.signature.plan import Plan
-    from sensor.config import RuleSettings
+    from sensor.config import Config, RuleSettings
     from sensor.events.field import Field
 
 
@@ -49,11 +49,21 @@ def fields() -> dict[str, tuple[Field, ...]]:
     return {protocol.name: protocol.fields for protocol in PROTOCOLS}
 
 
-def planned(rules: RuleSet) -> Plan:
+def planned(rules: RuleSet, *, as_suricata: bool = False) -> Plan:
     """A rule set made ready."""
     from detectors.signature.plan import Plan
 
-    return Plan.of(rules.rules, {name: [field.name for field in columns] for name, columns in fields().items()}, rules.filters)
+    return Plan.of(rules.rules, {name: [field.name for field in columns] for name, columns in fields().items()}, rules.filters, as_suricata=as_suricata)
+
+
+def compatible(settings: Config, compat: str | None, checksums: str | None, *, midstream: bool) -> Config:
+    """The configuration with what the command line says of how rules are evaluated. As Suricata: copies of packets count, too. Raises UsageError."""
+    rules = settings.rules
+    said = {"compat": compat, "checksums": checksums, "midstream": midstream}
+    rules = rules.model_copy(update={name: value for name, value in said.items() if value})
+    if not rules.compat and (checksums or midstream):
+        raise click.UsageError("-k and --midstream are about --compat suricata")
+    return settings.model_copy(update={"rules": rules} | ({"deduplicate": False} if rules.compat else {}))
 
 
 def made(
@@ -62,12 +72,13 @@ def made(
     home_net: str | None = None,
     var: Sequence[str] = (),
     threshold_config: Path | None = None,
+    rule_cache: str | None = None,
     *,
     without: bool = False,
 ) -> Signatures | None:
     """The rule engine for what the options and the configuration name, or for the packs that ship. What is not loaded is said in one line.
 
-    without: no rules at all. None then, and where the configuration wants none.
+    rule_cache: where they are kept for the next start (see `kept`). without: no rules at all. None then, and where the configuration wants none.
     """
     chosen = [] if without else list(paths) or settings.paths or ([str(path) for path in pack_files()] if settings.packs else [])
     if not chosen:
@@ -76,11 +87,41 @@ def made(
         return None
     from detectors.signature.detector import Signatures
     from detectors.signature.engine import Engine
+    from detectors.signature.suricata import Sessions
 
     thresholds = [threshold_config] if threshold_config else [Path(settings.threshold_config)] if settings.threshold_config else []
-    rules = read(chosen, variables(settings, home_net, var), thresholds)
-    plan = planned(rules)
-    missing = rules.total.failed + rules.total.skipped + len(plan.unable)
+    as_suricata = settings.compat == "suricata"
+    plan, missing = kept(chosen, variables(settings, home_net, var), thresholds, rule_cache or settings.cache, as_suricata=as_suricata)
     if missing:
         click.echo(f"tapsight: {len(plan.ready)} rules at work, {missing} not: tapsight rules check {' '.join(chosen)} says why", err=True)
-    return Signatures(Engine(plan))
+    return Signatures(Engine(plan, sessions=Sessions(settings.midstream, settings.checksums == "all") if as_suricata else None))
+
+
+def kept(paths: Sequence[str], known: dict[str, str], thresholds: Sequence[Path], place: str, *, as_suricata: bool = False) -> tuple[Plan, int]:
+    """The rules of these files and folders, made ready, and how many are not; from an earlier start where nothing has changed since. Raises UsageError.
+
+    place: where they are kept: "" for the user's own folder, "none" for nowhere. What cannot be used there or written is said, and no more.
+    """
+    from detectors.signature import cache
+
+    folder, name = cache.folder(place), ""
+    try:
+        if place != "none":
+            columns = {name: [(each.name, each.dtype, each.enum and list(each.enum.__members__.items())) for each in some] for name, some in fields().items()}
+            name = cache.key(
+                [Path(path) for path in paths],
+                (sorted(known.items()), list(map(str, thresholds)), [p.read_bytes() for p in thresholds if p.is_file()], columns, as_suricata),
+            )
+            if found := cache.read(folder, name):
+                return found
+    except (OSError, ValueError) as error:
+        click.echo(f"tapsight: {folder / name}.rules: not used: {error}", err=True)
+    rules = read(paths, known, thresholds)
+    plan = planned(rules, as_suricata=as_suricata)
+    missing = rules.total.failed + rules.total.skipped + len(plan.unable)
+    try:
+        if name:
+            cache.write(folder, name, plan, missing)
+    except OSError as error:
+        click.echo(f"tapsight: {folder}: rules are not kept for the next start: {error.strerror or error}", err=True)
+    return plan, missing

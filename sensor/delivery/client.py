@@ -57,20 +57,20 @@ def address(url: str) -> str:
 
 
 def server(client: Elasticsearch) -> Server:
-    """What is at the other end. Raises what the client raises."""
+    """What is at the other end: of a cluster's nodes the oldest; what does not tell of nodes is serverless, or tells of itself. Raises what the client raises."""
     from elasticsearch import ApiError
 
     try:
-        info = client.info()
-        if info["version"].get("build_flavor") == "serverless":
-            return Server(SERVERLESS)
-        versions = [info["version"]["number"]]
+        nodes = client.perform_request("GET", "/_nodes?filter_path=nodes.*.version", headers={"accept": "application/json"}).body["nodes"]
+        versions = [node["version"] for node in nodes.values()]
     except ApiError as error:
-        if error.status_code not in (403, 404, 405):
+        if error.status_code not in (403, 404, 405, 410):
             raise
-        nodes = client.perform_request("GET", "/_nodes?filter_path=nodes.*.version", headers={"accept": "application/json"}).body
-        versions = [node["version"] for node in nodes["nodes"].values()]
-    return Server(min(numbers(version) for version in versions))
+        version = client.info()["version"]
+        if version.get("build_flavor") == "serverless":
+            return Server(SERVERLESS)
+        versions = [version["number"]]
+    return Server(min(map(numbers, versions)))
 
 
 def numbers(version: str) -> tuple[int, int]:

@@ -14,8 +14,9 @@ import numpy as np
 
 from sensor.config import ElasticsearchSettings
 from sensor.delivery.client import connect, is_of_another_version, server, told, type_of
-from sensor.delivery.outcome import Fate, Outcome, Paused, Record
+from sensor.delivery.outcome import Fate, Outcome, Paused
 from sensor.delivery.templates import Server, assets_index, site_of, stream
+from sensor.events.record import Record
 
 if TYPE_CHECKING:
     from elasticsearch import ApiError, Elasticsearch

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sensor.config import FileSettings
-from sensor.delivery.outcome import Fate, Outcome, Paused, Record
+from sensor.delivery.outcome import Fate, Outcome, Paused
+from sensor.events.record import Record
 
 PIECE = 1 << 20
 

@@ -98,6 +98,11 @@ def datasets() -> tuple[str, ...]:
     return (*OWN, *(dataset.name for dataset in EVENTS))
 
 
+def stream_dataset(dataset: str) -> str:
+    """A dataset's name as a data stream's name takes it: hyphens separate that name's parts."""
+    return dataset.replace("-", "_")
+
+
 def of_field(field: Field) -> Type:
     """What a field of an event is."""
     if field.ecs in ECS:
@@ -139,7 +144,7 @@ def own_properties(dataset: str) -> dict[str, Type]:
     else:
         fields = next(each.fields for each in EVENTS if each.name == dataset)
         own = merged(nested(OF_EVENTS), of_tree(placed(dataset, list(fields))))
-    return merged(own, nested({"data_stream.dataset": {"type": "constant_keyword", "value": f"tapsight.{dataset}"}}))
+    return merged(own, nested({"data_stream.dataset": {"type": "constant_keyword", "value": f"tapsight.{stream_dataset(dataset)}"}}))
 
 
 FALLBACKS: dict[str, Type] = {  # what stands in where a server has no such type

@@ -3,47 +3,33 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Protocol
 
-
-class Lane(IntEnum):
-    """Records of the lower number go first."""
-
-    ALERT = 0
-    ASSET = 1  # and health and ledger
-    FLOW = 2
-    EVENT = 3
-
+from sensor.events.record import Record
+from sensor.spool.records import Lane
 
 LANES = {"alert": Lane.ALERT, "asset": Lane.ASSET, "health": Lane.ASSET, "ledger": Lane.ASSET, "flow": Lane.FLOW}  # all others are events
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One document. id: event.id, under which it is delivered once; document: a line of JSON without newline."""
-
-    dataset: str
-    id: str
-    document: bytes
-
-
-@dataclass(frozen=True)
-class Chunk:
+class Chunk(Protocol):
     """Records that lie one after the other, and the position behind them."""
 
-    records: Sequence[Record]
-    position: Any
+    @property
+    def records(self) -> Sequence[Record]: ...
+
+    @property
+    def position(self) -> Any: ...
 
 
-class Spool(Protocol):
-    """Where a sender's records come from (sensor.spool has the durable one, queue.py one in memory)."""
+class Source(Protocol):
+    """Where a sender's records come from: the spool, or queue.py in memory."""
 
     def read(self, consumer: str, lane: Lane, most_bytes: int) -> Chunk | None: ...
 
-    def acknowledge(self, consumer: str, lane: Lane, position: Any) -> None: ...
+    def acknowledge(self, consumer: str, lane: Lane, position: Any, outcomes: Mapping[str, Mapping[str, int]] | None = None) -> None: ...
 
 
 class Fate(IntEnum):

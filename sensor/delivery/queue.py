@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
-from sensor.delivery.outcome import Chunk, Lane, Record
+from sensor.events.record import Record
+from sensor.spool.records import Lane
+
+
+class Taken(NamedTuple):
+    """Records of a lane, and how many were read of it with them."""
+
+    records: list[Record]
+    position: int
 
 
 class Queue:
@@ -21,17 +29,19 @@ class Queue:
         self.room = threading.Condition()
         self.is_closed = False
 
-    def append(self, lane: Lane, records: Sequence[Record]) -> None:
-        """Take records; waits while there is no room, and gives up (dropping them) once the queue is closed."""
+    def append(self, lane: Lane, records: Sequence[Record], timeout_s: float | None = None) -> bool:
+        """Take records; waits while there is no room. Whether they were taken: not within that time, and not once the queue is closed."""
         size = sum(len(record.document) for record in records)
         with self.room:
-            self.room.wait_for(lambda: self.is_closed or self.bytes == 0 or self.bytes + size <= self.most_bytes)
-            if not self.is_closed:
-                self.bytes += size
-                self.lanes[lane].extend(records)
-                self.appended.update(record.dataset for record in records)
+            has_room = self.room.wait_for(lambda: self.is_closed or self.bytes == 0 or self.bytes + size <= self.most_bytes, timeout_s)
+            if self.is_closed or not has_room:
+                return False
+            self.bytes += size
+            self.lanes[lane].extend(records)
+            self.appended.update(record.dataset for record in records)
+            return True
 
-    def read(self, _consumer: str, lane: Lane, most_bytes: int) -> Chunk | None:
+    def read(self, consumer: str, lane: Lane, most_bytes: int) -> Taken | None:  # noqa: ARG002  # the spool's contract
         """The next records of a lane, at least one."""
         with self.room:
             waiting = self.lanes[lane]
@@ -43,9 +53,9 @@ class Queue:
                     break
                 found.append(waiting[i])
             self.end[lane] += len(found)
-            return Chunk(found, self.end[lane]) if found else None
+            return Taken(found, self.end[lane]) if found else None
 
-    def acknowledge(self, _consumer: str, lane: Lane, position: Any) -> None:
+    def acknowledge(self, consumer: str, lane: Lane, position: Any, outcomes: Mapping[str, Mapping[str, int]] | None = None) -> None:  # noqa: ARG002  # the spool's contract
         """Everything up to here is done with."""
         with self.room:
             while self.begin[lane] < position:

@@ -10,12 +10,14 @@ from threading import Event, Lock
 from typing import Any
 
 from sensor.delivery.files import DeadLetters
-from sensor.delivery.outcome import Destination, Fate, Lane, Outcome, Paused, Record, Spool
+from sensor.delivery.outcome import Destination, Fate, Outcome, Paused, Source
+from sensor.events.record import Record
+from sensor.spool.records import DEAD_LETTER, DELIVERED, DUPLICATE, PASSED_OVER, Lane
 
 IDLE_S = 0.1  # between looks into an empty spool
 FIRST_WAIT_S = 0.5  # after the first failure; twice as long after each further one
 LONGEST_WAIT_S = 60.0
-COUNTED = {Fate.DELIVERED: "delivered", Fate.DUPLICATE: "duplicate", Fate.DEAD: "dead_letter"}
+COUNTED = {Fate.DELIVERED: DELIVERED, Fate.DUPLICATE: DUPLICATE, Fate.DEAD: DEAD_LETTER}
 MOST_KINDS = 64  # of reasons and notes that are counted one by one; the rest is "other"
 
 
@@ -36,7 +38,7 @@ class Work:
 class Sender:
     """Delivers until it is stopped. What is not decided is sent again for ever, in its lane, and never out of order of chunks; nothing is acknowledged before it is decided."""
 
-    def __init__(self, spool: Spool, destination: Destination, dead_letters: DeadLetters, *, first_wait_s: float = FIRST_WAIT_S) -> None:
+    def __init__(self, spool: Source, destination: Destination, dead_letters: DeadLetters, *, first_wait_s: float = FIRST_WAIT_S) -> None:
         self.spool, self.destination, self.dead_letters, self.first_wait_s = spool, destination, dead_letters, first_wait_s
         self.work = [Work(lane) for lane in Lane]
         self.counts: Counter[tuple[str, str, str]] = Counter()  # of what is acknowledged
@@ -64,21 +66,29 @@ class Sender:
             if work.not_before > now:
                 wait_s = min(wait_s, work.not_before - now)
             elif work.records or self._read(work):
-                self._attempt(work)
+                if work.records:
+                    self._attempt(work)
                 return 0.0
         return wait_s
 
     def _read(self, work: Work) -> bool:
-        """The lane's next chunk; what the destination does not take is passed over."""
-        chunk = self.spool.read(self.destination.name, work.lane, self.destination.most_bytes)
+        """Whether there was another chunk of the lane; what of it the destination does not take is passed over, and counted so."""
+        if work.position is not None and not self._acknowledge(work):
+            return False
+        try:
+            chunk = self.spool.read(self.destination.name, work.lane, self.destination.most_bytes)
+        except OSError as error:
+            self._wait(work, f"the spool cannot be read: {error.strerror or error}", is_stuck=True, is_alarm=True)
+            return False
         if chunk is None:
             return False
         wanted = self.destination.datasets
         work.records = [record for record in chunk.records if record.dataset in wanted] if wanted else list(chunk.records)
         work.position = chunk.position
+        work.decided.update((record.dataset, PASSED_OVER, "") for record in chunk.records if wanted and record.dataset not in wanted)
         if not work.records:
             self._acknowledge(work)
-        return bool(work.records)
+        return True
 
     def _attempt(self, work: Work) -> None:
         """Send as much as goes at once, and note what became of it."""
@@ -105,7 +115,7 @@ class Sender:
         work.records[: len(batch)] = again
         if len(again) < len(batch):
             self.last_success = time.time()
-        self._wait(work, outcome, is_stuck=len(again) == len(batch))
+        self._wait(work, outcome.trouble, is_stuck=len(again) == len(batch), is_alarm=outcome.is_alarm, least_s=outcome.wait_s or 0.0)
         if not work.records:
             self._acknowledge(work)
 
@@ -121,24 +131,33 @@ class Sender:
                 outcome.fates[place] = Fate.RETRY
             outcome.trouble, outcome.is_alarm = f"the file of dead letters cannot be written: {error.strerror or error}", True
 
-    def _wait(self, work: Work, outcome: Outcome, *, is_stuck: bool) -> None:
+    def _wait(self, work: Work, trouble: str, *, is_stuck: bool, is_alarm: bool, least_s: float = 0.0) -> None:
         """After a failure the lane waits: longer each time, and never as long as another would at the same moment."""
-        work.trouble, work.is_alarm = outcome.trouble, outcome.is_alarm
-        if not work.trouble:
+        work.trouble, work.is_alarm = trouble, is_alarm
+        if not trouble:
             work.failures = 0
             return
         work.failures = work.failures + 1 if is_stuck else 1
         wait_s = min(LONGEST_WAIT_S, self.first_wait_s * 2.0 ** min(work.failures - 1, 16)) * random.uniform(0.5, 1.0)  # noqa: S311  # no secret
-        work.not_before = time.monotonic() + max(wait_s, outcome.wait_s or 0.0)
+        work.not_before = time.monotonic() + max(wait_s, least_s)
 
-    def _acknowledge(self, work: Work) -> None:
-        """The chunk is decided: what became of it counts from now on."""
+    def _acknowledge(self, work: Work) -> bool:
+        """The chunk is decided: what became of it counts from now on. Whether the spool could keep that; if not, later."""
+        outcomes: dict[str, Counter[str]] = defaultdict(Counter)
+        for (dataset, what, _), n in work.decided.items():
+            outcomes[dataset][what] += n
         with self.lock:
-            self.spool.acknowledge(self.destination.name, work.lane, work.position)
+            try:
+                self.spool.acknowledge(self.destination.name, work.lane, work.position, outcomes)
+            except OSError as error:
+                self._wait(work, f"the spool cannot be written: {error.strerror or error}", is_stuck=True, is_alarm=True)
+                return False
+            work.position = None
             for key, n in work.decided.items():
                 dataset, what, _ = key
                 self.counts[key if key in self.counts or len(self.counts) < MOST_KINDS * 16 else (dataset, what, "other")] += n
             work.decided.clear()
+        return True
 
     @property
     def is_idle(self) -> bool:
@@ -148,7 +167,7 @@ class Sender:
     def report(self) -> dict[str, Any]:
         """What became of what is acknowledged, by dataset; and what keeps the rest."""
         with self.lock:
-            found: dict[str, Any] = {"delivered": Counter(), "duplicate": Counter(), "dead_letter": defaultdict(Counter)}
+            found: dict[str, Any] = {"delivered": Counter(), "duplicate": Counter(), "passed_over": Counter(), "dead_letter": defaultdict(Counter)}
             for (dataset, what, reason), n in sorted(self.counts.items()):
                 if what == "dead_letter":
                     found[what][dataset][reason] += n
@@ -157,5 +176,5 @@ class Sender:
             troubles = {work.lane.name.lower(): work.trouble for work in self.work if work.trouble}
             state = {"trouble": troubles, "is_alarm": any(work.is_alarm for work in self.work), "last_success": self.last_success, "requests": self.requests}
             found["dead_letter"] = {dataset: dict(reasons) for dataset, reasons in found["dead_letter"].items()}
-            found |= {"delivered": dict(found["delivered"]), "duplicate": dict(found["duplicate"])}
+            found |= {name: dict(found[name]) for name in ("delivered", "duplicate", "passed_over")}
             return {"destination": self.destination.name} | found | {"retried": dict(self.retried), "notes": dict(self.notes)} | state

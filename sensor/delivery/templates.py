@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sensor.delivery.mappings import COUNTERS, EVENT, OWN, datasets, merged, nested, own_properties, without
+from sensor.delivery.mappings import COUNTERS, EVENT, OWN, datasets, merged, nested, own_properties, stream_dataset, without
 
 PREFIX = "logs-tapsight."
 ASSETS = "tapsight-assets"  # the current state of each asset
@@ -73,7 +73,7 @@ def site_of(name: str) -> str:
 
 def stream(dataset: str, site: str) -> str:
     """The data stream of a dataset. site: as site_of gives it."""
-    return f"{PREFIX}{dataset}-{site}"
+    return f"{PREFIX}{stream_dataset(dataset)}-{site}"
 
 
 def assets_index(site: str) -> str:
@@ -107,11 +107,11 @@ def templates(server: Server, retention: Mapping[str, str] = RETENTION, of_event
         if server.has_failure_store:
             template["data_stream_options"] = {"failure_store": {"enabled": True}}
         body: dict[str, Any] = {
-            "index_patterns": [f"{PREFIX}{dataset}-*"],
+            "index_patterns": [f"{PREFIX}{stream_dataset(dataset)}-*"],
             "data_stream": {},
             "composed_of": ["tapsight@settings", "tapsight@ecs", "tapsight@custom"],
         }
-        found.append(signed(server, "_index_template", f"{PREFIX}{dataset}", body | {"priority": PRIORITY, "template": template}))
+        found.append(signed(server, "_index_template", f"{PREFIX}{stream_dataset(dataset)}", body | {"priority": PRIORITY, "template": template}))
     state = without(merged(nested(EVENT), nested(OWN["asset"])), server.missing)
     body = {"index_patterns": [f"{ASSETS}-*"], "composed_of": ["tapsight@custom"], "priority": PRIORITY}
     limits = {"index": {"mapping": {"ignore_malformed": True}}}

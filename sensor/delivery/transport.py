@@ -23,9 +23,11 @@ def node_class(*, compat: int, compress: bool, proxy: str) -> type[Urllib3HttpNo
         def __init__(self, config: NodeConfig) -> None:
             super().__init__(config)
             if proxy:
-                through(self.pool, proxy)
-                if self.scheme == "http":
-                    self._path_prefix = self.base_url  # a proxy is asked for whole addresses; https goes through a tunnel instead
+                pool: Any = self.pool
+                through(pool, proxy)
+                if self.scheme == "http":  # the proxy itself is asked, for whole addresses; https goes through a tunnel instead
+                    self._path_prefix = self.base_url
+                    pool.host, pool.port, pool.is_same_host = pool.proxy.host, pool.proxy.port, lambda _url: True
 
         def perform_request(
             self,

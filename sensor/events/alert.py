@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TypeAlias
 
+from sensor.bounded import Bounded
 from sensor.events.address import End, conversation
 from sensor.events.seen import Seen
 from sensor.events.vocabulary import Action
@@ -179,23 +179,22 @@ class Alerts:
     sensor: str
     most: int = 2_000
     quiet_ns: int = 600_000_000_000
-    evicted: int = 0
-    open: dict[str, OrderedDict[tuple[str, Key], Open]] = field(default_factory=dict)
+    open: dict[str, Bounded[Open]] = field(default_factory=dict)
     changed: dict[str, Open] = field(default_factory=dict)
+
+    @property
+    def evicted(self) -> int:
+        return sum(mine.evicted for mine in self.open.values())
 
     def add(self, seen: Seen, finding: Finding) -> None:
         """One finding; findings of one kind and key come in the order of the packets that completed them."""
-        mine = self.open.setdefault(finding.kind.name, OrderedDict())
+        mine = self.open.setdefault(finding.kind.name, Bounded(self.most))
         key = seen.source.id, finding.key
-        entry = mine.get(key)
+        entry = mine.entries.get(key)
         if entry is None or finding.ts_ns - entry.last_ns > self.quiet_ns:
             if not finding.count:
                 return
-            mine.pop(key, None)
-            if len(mine) >= self.most:
-                mine.popitem(last=False)
-                self.evicted += 1
-            entry = mine[key] = self._begin(seen, finding)
+            entry = mine.put(key, self._begin(seen, finding))
         entry.add(finding)
         self.changed[entry.id] = entry
 

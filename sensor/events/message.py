@@ -31,7 +31,7 @@ class Said:
 @dataclass(frozen=True)
 class Message:
     """What was said, in which flow, the packet that completed it: its row in the batch (0 at a flow's end), frame and time, how far it can be believed, and how
-    many messages its flow said before.
+    many messages its flow said before. raw: what its side said from the end of what the message before it was in, up to its own end; of that the last bytes.
     """
 
     application: str
@@ -42,3 +42,4 @@ class Message:
     ts_ns: int
     trust: Trust
     position: int
+    raw: bytes = b""

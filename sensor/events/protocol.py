@@ -43,6 +43,9 @@ def no_state() -> None:
     """The state of a protocol that needs none."""
 
 
+HEAD = 64  # bytes of a flow that `begins` is asked about
+
+
 def role_unknown(header: Array) -> NDArray[np.int8]:
     """For protocols whose header does not tell who sent it."""
     return np.zeros(len(header), np.int8)
@@ -90,6 +93,7 @@ class Protocol(Dataset):
     header: the record that every PDU begins with; no PDU is shorter.
     size: bytes of each PDU from its header (int64), 0 where these bytes are no such PDU: the protocol is recognised by structure, its ports are a hint.
     role: +1 where the header was surely sent to a server, -1 where surely to a client, 0 where it does not tell (int8).
+    begins: whether a flow that begins with these bytes (its first HEAD) may be one of it, where others have the same header.
     is_datagram: a datagram or frame is one PDU to its end (then a size above 0 only says that it is one).
     decode: the PDUs' events; its second argument is what `state` made, kept from batch to batch and bounded by the protocol itself. Protocols
         that name the same function share what it made: give yours a class of its own. What it had to forget it counts in `evicted`.
@@ -99,6 +103,7 @@ class Protocol(Dataset):
     header: np.dtype[Any]
     size: Callable[[Array], Ints]
     decode: Callable[[Pdus, Any], Table]
+    begins: Callable[[bytes], bool] | None = None
     tcp_ports: tuple[int, ...] = ()
     udp_ports: tuple[int, ...] = ()
     ethertypes: tuple[int, ...] = ()

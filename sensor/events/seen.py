@@ -14,7 +14,7 @@ from sensor.events.table import Pdus, Table
 from sensor.events.vocabulary import Kind
 
 APART = 1  # in a piece's notes: it does not go on where the piece before it ended
-MOST_OVER = 8192  # flows that are over in one of a batch's results
+NONE = -1  # in `spoken`
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,8 @@ class Inspected:
     established: TCP: no SYN, and no RST of a flow that has shown neither a pure ACK nor data before; UDP: both directions were seen, this packet among them.
     handshake: the same, and of TCP flows a SYN and the other end's SYN+ACK were seen before.
     pieces: bytes of TCP streams that are part of no PDU of a known protocol, in order; notes has APART where one does not go on from the one before.
-    spoken: int64, by piece the application whose conversation it is part of (its place in sensor.applications, counted from 1; 0 where that is not known).
+    spoken: int64, by piece, and then by packet, the application whose conversation it is part of: its place in sensor.applications, counted from 1; 0 where that
+    is not known (of packets: always but with datagrams), NONE where it is none of them.
     """
 
     data: Bytes
@@ -98,12 +99,11 @@ class Seen:
         """All tables."""
         return self.tables | self.applications
 
-    def slices(self) -> Iterator[Seen]:
-        """The same, but of the flows that are over at most MOST_OVER at once: a million may end together, and each becomes text somewhere."""
-        over, n = self.over, len(self.over["flow"])
-        yield replace(self, over={name: column[:MOST_OVER] for name, column in over.items()})
+    def slices(self, overs: Iterator[dict[str, Array]]) -> Iterator[Seen]:
+        """The same, with the first of these columns of flows that are over; for each of the others one that has nothing but them."""
+        yield replace(self, over=next(overs))
         nothing = replace(
             self, packets=0, bytes=0, tables={}, started=self.started[:0], arp=self.arp.none(), anomalies=[], inspected=None, messages=[], applications={}
         )
-        for begin in range(MOST_OVER, n, MOST_OVER):
-            yield replace(nothing, over={name: column[begin : begin + MOST_OVER] for name, column in over.items()})
+        for over in overs:
+            yield replace(nothing, over=over)

@@ -169,6 +169,11 @@ class Table:
         self.number(name)[rows] = values
         self.present[rows] |= self.bit[name]
 
+    def copy(self, name: str, rows: Mask, values: Array) -> None:
+        """Set a number field where `rows` says so, from a column as long as the table: cheaper than by index where most rows have it."""
+        np.copyto(self.number(name), values, where=rows)
+        self.present |= rows * self.bit[name]
+
     def span(self, name: str, rows: Array | slice | int, at: Array | int, size: Array | int) -> None:
         """Set a bytes or text field to the bytes at..at+size of data."""
         column = self.columns.get(name)

@@ -69,7 +69,8 @@ class Live:
 def open_live(sources: Sequence[Kind], share: Share | None = None, size: Size | None = None) -> Live:
     """Open live sources. With workers that share, each opens the same taps; sources that are no taps are the first worker's alone: leave them out elsewhere.
 
-    Raises PermissionError where a tap needs rights that are not there, ValueError for a filter that cannot be compiled, OSError where no ring can be had.
+    Raises PermissionError where a tap needs rights that are not there, ValueError for a filter that cannot be compiled. An interface that is not there, or of
+    which no ring can be had, is reported and waited for.
     """
     taps = [source for source in sources if isinstance(source, Tap)]
     feeds = [source for source in sources if not isinstance(source, Tap)]

@@ -14,6 +14,7 @@ Instruction: TypeAlias = tuple[int, int, int, int]  # code, jump if true, jump i
 Program: TypeAlias = list[Instruction]
 
 LD_W, LD_H, TAX, XOR_X, MUL_K, RSH_K, JEQ_K, JA, RET_K, RET_A = 0x20, 0x28, 0x07, 0xAC, 0x24, 0x74, 0x15, 0x05, 0x06, 0x16
+ST, LDX_MEM, ADD_X = 0x02, 0x61, 0x0C
 PROTOCOL, NETWORK, LINK = 0xFFFFF000, 0xFFF00000, 0xFFE00000  # SKF_AD_OFF + SKF_AD_PROTOCOL, SKF_NET_OFF, SKF_LL_OFF
 NOTHING: Program = [(RET_K, 0, 0, 0)]
 IPV4, IPV6, ARP, TAGS = 0x0800, 0x86DD, 0x0806, (0x8100, 0x88A8, 0x9100)
@@ -78,7 +79,7 @@ def pair_of_addresses() -> Program:
     """
     v4 = {(tagged, IPV4): _addresses(NETWORK + 4 * tagged, 12, 1) for tagged in (0, 1)}
     v6 = {(tagged, IPV6): _addresses(NETWORK + 4 * tagged, 8, 4) for tagged in (0, 1)}
-    parts: dict[Any, Program] = {"macs": [(LD_W, 0, 0, LINK + 2), (TAX, 0, 0, 0), (LD_W, 0, 0, LINK + 8), (XOR_X, 0, 0, 0)], **v4, **v6}
+    parts: dict[Any, Program] = {"macs": _pair([LINK + 2], [LINK + 8]), **v4, **v6}
     end: Program = [(MUL_K, 0, 0, SPREAD), (RSH_K, 0, 0, 16), (RET_A, 0, 0, 0)]
     # every test is one instruction, so that where each part begins is known before
     tests = [(0, IPV4), (0, IPV6), (0, ARP), *((0, tag) for tag in TAGS), None, (1, IPV4), (1, IPV6), (1, ARP)]
@@ -105,8 +106,18 @@ def pair_of_addresses() -> Program:
 
 
 def _addresses(base: int, at: int, words: int) -> Program:
-    """Source and destination, each of so many words one behind the other, folded to one word."""
-    program: Program = [(LD_W, 0, 0, base + at)]
-    for word in range(1, 2 * words):
-        program += [(TAX, 0, 0, 0), (LD_W, 0, 0, base + at + 4 * word), (XOR_X, 0, 0, 0)]
-    return program
+    """Source and destination, each of so many words, one behind the other."""
+    source = [base + at + 4 * word for word in range(words)]
+    return _pair(source, [place + 4 * words for place in source])
+
+
+def _pair(one: list[int], other: list[int]) -> Program:
+    """The sum of two mixed addresses. (Their difference alone would not do: that of neighbours is the same everywhere.)"""
+    return [*_mixed(one), (ST, 0, 0, 0), *_mixed(other), (LDX_MEM, 0, 0, 0), (ADD_X, 0, 0, 0)]
+
+
+def _mixed(words: list[int]) -> Program:
+    program: Program = [(LD_W, 0, 0, words[0]), (MUL_K, 0, 0, SPREAD)]
+    for word in words[1:]:
+        program += [(TAX, 0, 0, 0), (LD_W, 0, 0, word), (XOR_X, 0, 0, 0), (MUL_K, 0, 0, SPREAD)]
+    return [*program, (TAX, 0, 0, 0), (RSH_K, 0, 0, 15), (XOR_X, 0, 0, 0)]

@@ -17,7 +17,7 @@ PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 38, 47, 4
 
 def capabilities(task: str = "self") -> int:
     """The effective capabilities of a process or thread (its folder below /proc), as bits."""
-    status = Path("/proc", task, "status").read_text("ascii", "replace")
+    status = Path("/proc", task, "status").read_text("utf-8")
     return int(status.partition("CapEff:")[2].split(maxsplit=1)[0], 16)
 
 

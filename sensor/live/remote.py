@@ -46,54 +46,54 @@ class Paced(Stream):
 
 
 class Pipe:
-    """A named pipe, or standard input (`-`): read until its writer has closed it, and a named one again from the next writer."""
+    """A named pipe, or standard input (`-`): each writer's capture is a source of its own, up to where the writer closes it."""
 
     def __init__(self, path: str, interval_s: float = 0.1) -> None:
         self.path, self.interval_s, self.name = path, interval_s, path
-        self.sources: int = 0
+        self.streams = 0
         self.last = Source(path)
-        self.raw: Any = None
 
     def items(self, stop: threading.Event) -> Iterator[Batch]:
-        while not stop.is_set():
-            self.last = source = Source(self.path)
-            if self.path == "-":
-                self.raw = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
-            else:
-                if not stat.S_ISFIFO(Path(self.path).stat().st_mode):
-                    raise ValueError(f"{self.path} is no pipe")
-                self.raw = open_pipe(self.path, stop)
-                if self.raw is None:
-                    return
-            self.sources += 1
-            stream = Paced(self.path, source, self.raw, self.interval_s)
-            yield from read_stream(source, stream, SIZE, ROWS)
-            if self.path == "-":
-                return
+        if self.path == "-":
+            yield from self.stream(getattr(sys.stdin.buffer, "raw", sys.stdin.buffer))
+            return
+        if not stat.S_ISFIFO(Path(self.path).stat().st_mode):
+            raise ValueError(f"{self.path} is no pipe")
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)  # kept open: what a next writer begins with is not lost
+        try:
+            while written(descriptor, stop):
+                yield from self.stream(os.fdopen(os.dup(descriptor), "rb", buffering=0))
+        finally:
+            os.close(descriptor)
+
+    def stream(self, raw: Any) -> Iterator[Batch]:
+        self.last = Source(self.path)
+        self.streams += 1
+        yield from read_stream(self.last, Paced(self.path, self.last, raw, self.interval_s), SIZE, ROWS)
 
     def report(self) -> dict[str, Any]:
-        return {"streams": self.sources, "bytes": self.last.bytes_read, "problems": [problem.message for problem in self.last.problems]}
+        return {"streams": self.streams, "bytes": self.last.bytes_read, "problems": [problem.message for problem in self.last.problems]}
 
     def close(self) -> None:
-        """A reader that waits for its writer is a daemon, and ends with the process."""
+        """Whoever waits for the rest of a packet is a daemon, and ends with the process."""
 
 
-def open_pipe(path: str, stop: threading.Event) -> Any:
-    """A named pipe, once somebody writes to it; None where it shall not be waited for any more."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+def written(descriptor: int, stop: threading.Event) -> bool:
+    """Wait until there is something in a pipe; False where it shall not be waited for any more."""
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
-    while not poll.poll(200):
-        if stop.is_set():
-            os.close(descriptor)
-            return None
-    os.set_blocking(descriptor, True)
-    return os.fdopen(descriptor, "rb", buffering=0)
+    while not stop.is_set():
+        found = poll.poll(200)
+        if found and found[0][1] & select.POLLIN:
+            return True
+        if found:
+            stop.wait(0.05)  # the last writer has gone, which a poll would say for ever
+    return False
 
 
 @dataclass
 class Link:
-    """What became of a connection to a capturer."""
+    """What became of the connections to a capturer. error: why the last one ended, or could not be made."""
 
     state: str = "not connected"
     connections: int = 0
@@ -122,7 +122,7 @@ class Remote:
                 self.socket = socket.create_connection((self.host, self.port), CONNECT_S)
                 keep_alive(self.socket)
                 self.socket.settimeout(None)
-                self.link.state, self.link.error = "connected", ""
+                self.link.state = "connected"
                 self.link.connections += 1
                 source = Source(self.name)
                 before = self.link.bytes

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from sensor.capture.chain import linked
+from sensor.capture.files import ROWS, SIZE
 from sensor.capture.window import Rows
-from sensor.columns import PAD, Bytes, Ints, buffer, read
+from sensor.columns import Bytes, Ints, buffer, read
 
 SOL_PACKET = 263
 ADD_MEMBERSHIP, RX_RING, STATISTICS, VERSION, FANOUT, FANOUT_DATA, IGNORE_OUTGOING = 1, 5, 6, 10, 18, 22, 23  # PACKET_*
@@ -49,9 +50,9 @@ TAGGED = np.dtype([("macs", "V12"), ("tpid", ">u2"), ("tci", ">u2")])
 class Size:
     """Of a ring: blocks of so many bytes (a multiple of the page), and after how many ms the kernel hands over one that is not full."""
 
-    block: int = 1 << 21
-    blocks: int = 32
-    retire_ms: int = 50
+    block: int = 1 << 19
+    blocks: int = 128  # on a quiet link each holds 100 ms: the reader may be away for 12 s
+    retire_ms: int = 100
 
 
 class Ring:
@@ -82,31 +83,44 @@ class Ring:
         return float(np.count_nonzero(self.status & USER)) / self.size.blocks
 
     def take(self) -> tuple[Bytes, Ints]:
-        """The bytes of the next block, copied, and where in them each packet's header begins (int64). The block is the kernel's again."""
-        begin = self.at * self.size.block
-        _, _, _, count, first, length = struct.unpack_from("=6I", self.map, begin)
-        data = buffer(length)
-        data[:length] = self.data[begin : begin + length]
-        self.status[self.at] = KERNEL
-        self.at = (self.at + 1) % self.size.blocks
-        return data, headers(data, first, count)
+        """The bytes of the blocks that wait, copied, and where in them each packet's header begins (int64). The blocks are the kernel's again.
+
+        At least one, and no more than make a batch: the further behind the reader is, the larger are its batches, and the less each packet costs.
+        """
+        blocks: list[tuple[int, int, int, int, int]] = []
+        size = packets = 0
+        while len(blocks) < self.size.blocks and self.status[self.at] & USER:
+            begin = self.at * self.size.block
+            _, _, _, count, first, length = struct.unpack_from("=6I", self.map, begin)
+            if blocks and (size + length > SIZE or packets + count > ROWS):
+                break
+            blocks.append((begin, size, length, first, count))
+            size, packets = size + (length + 7 & ~7), packets + count
+            self.at = (self.at + 1) % self.size.blocks
+        data, found = buffer(size), [np.empty(0, np.int64)]
+        for begin, at, length, first, count in blocks:
+            block = data[at : at + length]
+            block[:] = self.data[begin : begin + length]
+            self.status[begin // self.size.block] = KERNEL
+            found.append(at + headers(block, first, count))
+        return data, np.concatenate(found)
 
 
-def headers(data: Bytes, first: int, count: int) -> Ints:
+def headers(block: Bytes, first: int, count: int) -> Ints:
     """Where the headers of a block's packets begin: guessed in bulk and verified, walked where they are not alike (some sent by this host, some received)."""
     if not count:
         return np.empty(0, np.int64)
-    words = data[: (len(data) - PAD) & ~7].view(np.uint64)
+    words = block[: len(block) & ~7].view(np.uint64)
     place = first + PLACE_AT >> 3
     begin = (np.flatnonzero(words[place:] == words[place]) << 3) + first  # packets begin at multiples of eight bytes
-    following = data[: len(data) & ~3].view(np.uint32)[begin >> 2].astype(np.int64)
-    chain, _ = linked(begin, begin + np.where(following == 0, len(data), following))
-    return chain if len(chain) == count else walked(data, first, count)
+    following = block[: len(block) & ~3].view(np.uint32)[begin >> 2].astype(np.int64)
+    chain, _ = linked(begin, begin + np.where(following == 0, len(block), following))
+    return chain if len(chain) == count else walked(block, first, count)
 
 
-def walked(data: Bytes, first: int, count: int) -> Ints:
+def walked(block: Bytes, first: int, count: int) -> Ints:
     """The same one by one."""
-    words, at, found = data[: len(data) & ~3].data.cast("I"), first, []
+    words, at, found = block[: len(block) & ~3].data.cast("I"), first, []
     for _ in range(count):
         found.append(at)
         at += words[at >> 2]

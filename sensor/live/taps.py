@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import select
 import socket
 import struct
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from sensor.capture.window import UNKNOWN_LINK_TYPE, Cutter, Rows, joined
+from sensor.capture.window import Cutter, Rows, joined
 from sensor.columns import PAD, Batch, Bytes, Ints, Problem, Source, buffer
 from sensor.live import interface as net
 from sensor.live import ring
@@ -77,9 +78,10 @@ class Listener:
     opened: socket.socket | None = None
     ring: Ring | None = None
     index: int = 0
-    link_type: int = UNKNOWN_LINK_TYPE
+    link_type: int = 0
     longest: int = 0  # bytes of a packet that the interface can have received as one
     joined: bool = False
+    told: str = ""
     counts: Counts = field(default_factory=Counts)
 
     def __post_init__(self) -> None:
@@ -88,6 +90,8 @@ class Listener:
     def open(self) -> None:
         """Begin to listen. Raises OSError."""
         index, hardware = socket.if_nametoindex(self.tap.interface), net.hardware(self.tap.interface)
+        if hardware not in net.LINK_TYPES:
+            raise OSError(errno.EPFNOSUPPORT, f"packets of its kind (ARPHRD {hardware}) are not read")
         try:
             opened = packet_socket()
         except PermissionError:
@@ -110,8 +114,7 @@ class Listener:
             opened.close()
             raise
         self.opened, self.ring, self.index, self.joined = opened, made, index, False
-        self.longest = net.mtu(self.tap.interface) + HEADERS
-        self.link_type = net.LINK_TYPES.get(hardware, UNKNOWN_LINK_TYPE)
+        self.link_type = net.LINK_TYPES[hardware]
 
     def join(self) -> None:
         """Take part in sharing, which needs the interface to be up. Raises OSError."""
@@ -138,11 +141,12 @@ class Listener:
                 self.state = net.state(self.index)
             if self.state in ("up", "no_carrier"):
                 self.join()
+                self.longest = net.mtu(socket.if_indextoname(self.index)) + HEADERS
         except OSError as error:
             said = f": cannot be opened: {error.strerror or error}"
         self.counts.downs += before == "up" and self.state != "up"
-        changed = said or (before != self.state and (before or self.state != "up"))
-        return f"{self.tap.interface}: {self.state.replace('_', ' ')}{said}" if changed else ""
+        before, self.told = self.told, f"{self.tap.interface}: {self.state.replace('_', ' ')}{said}"
+        return self.told if self.told != (before or f"{self.tap.interface}: up") else ""
 
     def count(self) -> None:
         """Add what the kernel has counted since it was last asked (which sets its counters to zero)."""
@@ -200,13 +204,13 @@ class Taps:
         self.hold_ns = 2 * self.size.retire_ms * 1_000_000 + SLACK_NS
         self.known_ns = [0] * len(taps)  # by tap: it has no more packets before this time
         self.lag_ns = self.checked = 0.0
-        self.listeners = []
+        self.listeners: list[Listener] = []
         try:
-            for number, tap in enumerate(taps):
-                program = compiled(tap.filter, tap.interface) if tap.filter else []
-                self.listeners.append(Listener(tap, number, program, self.size, share))
+            packet_socket().close()
         except PermissionError as error:
             raise PermissionError(error.errno, "listening on an interface needs CAP_NET_RAW: start as root, or with that capability") from None
+        programs = [compiled(tap.filter, tap.interface) if tap.filter else [] for tap in taps]
+        self.listeners = [Listener(tap, number, program, self.size, share) for number, (tap, program) in enumerate(zip(taps, programs, strict=True))]
         self.check()
 
     def close(self) -> None:

@@ -17,7 +17,7 @@ from sensor.events.vocabulary import Action, Anomaly
 VERSION = "9.4.0"
 FRAMEWORK = "MITRE ATT&CK for ICS"
 NO_MAC = "00-00-00-00-00-00"
-MOST_ENDS = 1 << 16  # conversations whose text is kept
+MOST_ENDS = 1 << 15  # conversations whose text is kept
 
 # event.category and event.type of an action: pairs that ECS allows ("network" alone has no change, no error)
 OPENS = (("network",), ("protocol", "connection"))

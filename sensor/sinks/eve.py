@@ -54,7 +54,7 @@ def document(seen: Seen, fired: Fired) -> dict[str, Any]:
     found: dict[str, Any] = {"timestamp": time_text(fired.ts_ns)}
     if fired.flow >= 0:
         found["flow_id"] = flow_id(seen.source, int(seen.flows["first_frame"][fired.flow]))
-    found |= {"pcap_cnt": fired.frame, "event_type": "alert", "src_ip": text(place.source)}
+    found |= ({} if fired.after_end else {"pcap_cnt": fired.frame}) | {"event_type": "alert", "src_ip": text(place.source)}
     has_ports = transport in (Transport.TCP, Transport.UDP, Transport.SCTP)
     found |= {"src_port": place.source_port} if has_ports else {}
     found["dest_ip"] = text(place.destination)
@@ -66,11 +66,14 @@ def document(seen: Seen, fired: Fired) -> dict[str, Any]:
         else {}
     )
     found["proto"] = NAMES.get(transport, transport.name)
+    found["pkt_src"] = "stream (flow timeout)" if fired.after_end else "wire/pcap"
     if fired.flow >= 0:
         found["community_id"] = community_id(seen.flows, fired.flow)
+    if (transaction := fired.transaction) is not None:
+        found["tx_id"] = transaction
     found["alert"] = alert
-    if fired.kind not in ("packet", "stream"):
-        found["app_proto"] = fired.kind
+    if fired.protocol:
+        found["app_proto"] = fired.protocol
     return found | {"direction": "to_server" if fired.to_server else "to_client"}
 
 

@@ -163,9 +163,10 @@ def threat(identifiers: Iterable[str], lang: str) -> dict[str, Any]:
 
 
 def asset_line(document: dict[str, Any]) -> str:
-    """An asset as sensor.assets tells of it, with what every event has."""
+    """An asset as sensor.assets tells of it, with what every event has. Its id is that of what is known of it now: more is known in another document."""
     first = document["tapsight"]["asset"]["first"]
-    event = document["event"] | {"action": label(Action.DISCOVER), "outcome": "unknown"}
+    known = hashlib.blake2b(quote(document).encode(), digest_size=8).hexdigest()
+    event = document["event"] | {"id": f"{document['event']['id']}-{known}", "action": label(Action.DISCOVER), "outcome": "unknown"}
     own = {"frame": first["frame"], "source": first["source"], "trust": "complete"} | document["tapsight"]
     return quote(document | {"event": event, "tapsight": own})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,11 @@ class NdjsonSink:
         self.last_ns = 0
         self.documents = 0
 
+    @property
+    def forgotten(self) -> dict[str, int]:
+        """For the ledger: points whose last value made room for others'."""
+        return {"points of the NDJSON": self.changes.evicted}
+
     def wants(self, dataset: str) -> bool:
         return not self.datasets or dataset in self.datasets
 
@@ -55,7 +61,8 @@ class NdjsonSink:
                 self.write(self.renderer.table(seen, table))
             if protocol.points is not None and self.wants("point"):
                 points = protocol.points(table)
-                self.write(point_lines(self.renderer, seen, table, points, self.changes.keep(seen, table, points)))
+                for kept in self.changes.keep(seen, table, points).parts():
+                    self.write(point_lines(self.renderer, seen, table, points, kept))
         if seen.anomalies and self.wants("anomaly"):
             self.write_texts(findings.anomaly_lines(seen, self.sensor))
         if self.wants("flow"):
@@ -90,7 +97,9 @@ class NdjsonSink:
         for alert in sorted(self.alerts.values(), key=lambda alert: (alert.first_ns, alert.id)):
             self._alert(alert)
         if self.wants("asset"):
-            self.write_texts([findings.asset_line(document) for document in analysis.assets.documents(self.sensor)])
+            lines = map(findings.asset_line, analysis.assets.documents(self.sensor))
+            while some := list(islice(lines, LINES)):
+                self.write_texts(some)
         if self.wants("ledger"):
             self.write_texts([findings.ledger_line(analysis.ledger(), analysis.sources, self.last_ns, self.sensor)])
         self.file.flush()

@@ -54,6 +54,7 @@ class Published:
         self.protocols: tuple[Dataset, ...] = EVENTS
         self.sources: OrderedDict[str, Source] = OrderedDict()
         self.told: OrderedDict[str, int] = OrderedDict()  # alerts, and the count that they had when they were told
+        self.alerts = 0  # told by now, each once
         self.grown: dict[str, Alert] = {}
         self.assets: OrderedDict[str, tuple[bytes, int]] = OrderedDict()  # by address: what it was like when it was told, and when
         self.shed = 0  # 1: values that were read or reported are not looked at; 2: nor what repeats, what applications say, and flows
@@ -113,6 +114,7 @@ class Published:
 
     def _alert(self, alert: Alert) -> Record:
         again = self.told.pop(alert.id, None) is not None
+        self.alerts += not again
         self.told[alert.id] = alert.count
         if len(self.told) > 10 * MOST_GROWN:
             self.told.popitem(last=False)

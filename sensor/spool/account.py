@@ -13,7 +13,7 @@ from sensor.spool.records import OUTCOMES, Counts, Lane, Reasons, add
 
 
 def report(directory: Path, index: Index, totals: Mapping[Lane, Counts], octets: Mapping[Lane, int], accounts: Mapping[str, Account]) -> dict[str, Any]:
-    """totals: all records of a lane so far. For each consumer and dataset: produced = delivered + duplicate + dead_letter + dropped by reason + waiting."""
+    """totals: all records of a lane so far. For each consumer and dataset: produced = delivered + duplicate + dead_letter + passed_over + dropped by reason + waiting."""
     lanes = {
         lane.name.lower(): {
             "octets": octets[lane],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from sensor.spool.state import State
 
 MOST_QUARANTINED = 8  # damaged segments that are kept to be looked at
 BROKEN = (errno.EIO, errno.EISDIR, errno.ENXIO, errno.ELOOP)  # reading a segment fails like this where it is not one, or its disk is broken
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 LEAST = 1 << 16  # octets read at once
 
 
@@ -37,7 +39,7 @@ class Account:
     def document(self) -> dict[str, Any]:
         places = {lane.name: [place.segment, place.offset, place.passed] for lane, place in self.places.items()}
         counts = {"outcomes": self.outcomes, "dropped": self.dropped, "start": self.start, "refused": self.refused}
-        return {"version": 1, "places": places, **counts, "damaged": self.damaged}
+        return {"places": places, **counts, "damaged": self.damaged}
 
     @classmethod
     def of(cls, document: dict[str, Any]) -> Account:
@@ -68,8 +70,18 @@ class Consumer:
     """One at a time of a name, in the writer's process or in another one: all that it knows of the writer it reads from files."""
 
     def __init__(self, directory: Path, name: str, files: Files | None = None) -> None:
+        if not NAME.fullmatch(name):
+            raise ValueError(f"consumer {name!r}: letters, digits, dot, hyphen and underscore make a name")
         self.directory, self.name, self.files = directory, name, files or Files()
         self.lock = lock(directory / f"consumer-{name}.lock", f"consumer {name}")
+        try:
+            self._begin()
+        except BaseException:
+            self.close()
+            raise
+
+    def _begin(self) -> None:
+        directory, name = self.directory, self.name
         self.index, self.durable = IndexFile(self.files, directory), Durable(directory / "durable", writer=False)
         self.state = account_file(self.files, directory, name)
         document = self.state.load()
@@ -108,10 +120,11 @@ class Consumer:
             self.ahead[lane] = following.number, 0
             if not self.on_the_way[lane]:
                 self._leave(lane, following.number)
-                self.save()
+                with contextlib.suppress(OSError):  # the next acknowledgement says it too
+                    self.save()
 
     def acknowledge(self, lane: Lane, position: Position, outcomes: Mapping[str, Mapping[str, int]] | None = None) -> None:
-        """What became of a chunk: by dataset, how many were delivered, duplicates or dead letters (None: all delivered). Durable when it returns.
+        """What became of a chunk: by dataset, how many were delivered, duplicates, dead letters or passed over (None: all delivered). Durable when it returns.
 
         Chunks are acknowledged in the order they were read. OSError: not acknowledged; try again.
         """

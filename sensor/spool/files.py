@@ -95,6 +95,22 @@ def lock(path: Path, whose: str) -> int:
     return fd
 
 
+def holder(path: Path) -> int:
+    """The process that holds a file's lock, -1 where it did not say; 0: none does."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return 0
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return int(os.pread(fd, 32, 0).strip() or b"-1")
+    else:
+        return 0
+    finally:
+        os.close(fd)
+
+
 class Durable:
     """How far each lane's newest segment is on disk: its number, octets and the next sequence, in memory that processes share.
 

@@ -7,7 +7,7 @@
     +-------+--------+--------+----------+------+---------+--------+---------+----+----------+
                               |<---------------- length octets, which the CRC covers ------->|
 
-Little endian. CRC-32C: RFC 3720, section 12.1. Sequences count a lane's records, from 1, without a gap. The magic holds octets that UTF-8 never does,
+Little endian. CRC-32C: RFC 3720, section 12.1 (a frame of a right CRC is one that we wrote). Sequences count a lane's records, from 1, without a gap. The magic holds octets that UTF-8 never does,
 so no document contains it.
 """
 
@@ -19,14 +19,13 @@ from typing import NamedTuple
 
 from google_crc32c import value as crc32c
 
-from sensor.spool.records import Record
+from sensor.events.record import Record
 
 MAGIC = b"\xf5\xffTS"
 PREFIX = struct.Struct("<4sII")
 BODY = struct.Struct("<QBBH")
 WHOLE = struct.Struct("<4sIIQBBH")
 HEADER = 0xFF  # the lane of a segment's first frame: its document says what was before it
-MOST_FIELD = 255  # octets of a dataset's name; an id may have 65,535
 ENDLESS = 1 << 64
 
 
@@ -49,23 +48,48 @@ def frame(sequence: int, lane: int, dataset: bytes, name: bytes, document: bytes
     return PREFIX.pack(MAGIC, len(body), crc32c(body)) + body
 
 
-def frames(records: Sequence[Record], sequence: int, lane: int, most: int) -> tuple[list[bytes], int]:
-    """The first records' frames until they are `most` octets together, one at least; and how many octets those are."""
-    size, found = 0, list[bytes]()
-    pack_body, pack_prefix, shift = BODY.pack, PREFIX.pack, WHOLE.size
-    encoded: dict[str, bytes] = {}
+class Framed(NamedTuple):
+    """pieces: two a frame. size: their octets. taken: the records that they are of, `refused` ones among them: those that no segment holds."""
+
+    pieces: list[bytes]
+    size: int
+    taken: int
+    refused: list[Record]
+
+
+def frames(records: Sequence[Record], sequence: int, lane: int, most: int, largest: int = 1 << 31) -> Framed:
+    """The first records' frames until they are `most` octets together, one at least. largest: octets of a frame without its prefix, at most."""
+    size, taken, pieces, refused = 0, 0, list[bytes](), list[Record]()
+    body_of, prefix_of, join, put, n_prefix = BODY.pack, PREFIX.pack, b"".join, pieces.append, PREFIX.size
+    datasets: dict[str, bytes] = {}
     for dataset, name, document in records:
-        octets = encoded.get(dataset)
-        if octets is None:
-            octets = encoded[dataset] = dataset.encode(errors="replace")
-        identifier = name.encode(errors="replace")
-        size += shift + len(octets) + len(identifier) + len(document)
-        if size > most and found:
-            return found, size - shift - len(octets) - len(identifier) - len(document)
-        body = b"".join((pack_body(sequence, lane, len(octets), len(identifier)), octets, identifier, document))
-        found += (pack_prefix(MAGIC, len(body), crc32c(body)), body)
-        sequence += 1
-    return found, size
+        if (octets := datasets.get(dataset)) is None:
+            octets = datasets[dataset] = encoded(dataset)
+        try:
+            try:
+                identifier = name.encode()
+            except UnicodeEncodeError:
+                identifier = encoded(name)
+            body = join((body_of(sequence, lane, len(octets), len(identifier)), octets, identifier, document))
+            length = len(body)
+        except struct.error:  # a name longer than its length can say
+            length = largest + 1
+        if length > largest:
+            refused.append(records[taken])
+        else:
+            if size + n_prefix + length > most and size:
+                break
+            put(prefix_of(MAGIC, length, crc32c(body)))
+            put(body)
+            size += n_prefix + length
+            sequence += 1
+        taken += 1
+    return Framed(pieces, size, taken, refused)
+
+
+def encoded(text: str) -> bytes:
+    """Half of a surrogate pair becomes a question mark."""
+    return text.encode(errors="replace")
 
 
 def parse(data: bytes, first: int, end: int, *, final: bool, most: int = ENDLESS) -> Parsed:
@@ -76,32 +100,29 @@ def parse(data: bytes, first: int, end: int, *, final: bool, most: int = ENDLESS
     records: list[Record] = []
     header, damaged, at, good_end, last, size = None, False, 0, 0, first - 1, len(data)
     datasets: dict[bytes, str] = {}
-    unpack, shift, prefix = WHOLE.unpack_from, WHOLE.size, PREFIX.size
+    unpack, shift, prefix, new = WHOLE.unpack_from, WHOLE.size, PREFIX.size, tuple.__new__
     while at < size and at < most:
-        good = False
         if at + shift <= size:
             magic, length, crc, sequence, lane, n_dataset, n_id = unpack(data, at)
             stop = at + prefix + length
-            whole = magic == MAGIC and length >= BODY.size + n_dataset + n_id
-            if whole and stop > size and not final:
-                break
-            if whole and stop <= size and crc32c(data[at + prefix : stop]) == crc:
-                good = True
-                if lane == HEADER:
-                    header = data[at + shift : stop]
-                elif last < sequence < end:
-                    start = at + shift + n_dataset
-                    octets = data[at + shift : start]
-                    dataset = datasets.get(octets)
-                    if dataset is None:
-                        dataset = datasets[octets] = octets.decode(errors="replace")
-                    records.append(Record(dataset, data[start : start + n_id].decode(errors="replace"), data[start + n_id : stop]))
-                    last = sequence
-                at = good_end = stop
+            if magic == MAGIC and length >= BODY.size + n_dataset + n_id:
+                if stop <= size and crc32c(data[at + prefix : stop]) == crc:
+                    name = at + shift + n_dataset
+                    if lane == HEADER:
+                        header = data[name:stop]
+                    elif last < sequence < end:
+                        octets = data[at + shift : name]
+                        if (dataset := datasets.get(octets)) is None:
+                            dataset = datasets[octets] = octets.decode(errors="replace")
+                        records.append(new(Record, (dataset, data[name : name + n_id].decode(), data[name + n_id : stop])))  # half the price of Record(...)
+                        last = sequence
+                    at = good_end = stop
+                    continue
+                if stop > size and not final:
+                    break
         elif not final:
             break
-        if not good:
-            damaged = True
-            following = data.find(MAGIC, at + 1)
-            at = following if following >= 0 else size if final else max(at + 1, size - len(MAGIC) + 1)
+        damaged = True
+        following = data.find(MAGIC, at + 1)
+        at = following if following >= 0 else size if final else max(at + 1, size - len(MAGIC) + 1)
     return Parsed(records, header, at, good_end, last, damaged)

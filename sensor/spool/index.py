@@ -61,6 +61,14 @@ def entry_at(entries: list[Entry], number: int) -> Entry | None:
     return entry if entry.number == number or entry.gone else None
 
 
+def reached(entries: list[Entry], place: Place) -> int:
+    """The segment that a consumer needs next: one that it has passed every record of is no longer needed, though it may not have left it."""
+    at = bisect_right(entries, place.segment, key=lambda entry: entry.number)
+    while at < len(entries) and entries[at].before <= place.passed:
+        at += 1
+    return entries[at - 1].number if at else place.segment
+
+
 @dataclass
 class Index:
     """The writer's account. The last entry of a lane is where the next record goes; its file may not be there yet.
@@ -75,7 +83,7 @@ class Index:
 
     def document(self) -> dict[str, Any]:
         lanes = {lane.name: [[entry.number, entry.first, entry.before, entry.gone] for entry in entries] for lane, entries in self.lanes.items()}
-        return {"version": 1, "lanes": lanes, "refused": self.refused, "happened": self.happened, "consumers": self.consumers}
+        return {"lanes": lanes, "refused": self.refused, "happened": self.happened, "consumers": self.consumers}
 
     @classmethod
     def of(cls, document: dict[str, Any]) -> Index:

@@ -27,6 +27,10 @@ class Log:
     def octets(self) -> int:
         return self.size + sum(self.sizes.values())
 
+    def needs(self, data: bytes) -> int:
+        """The lane's octets with these."""
+        return self.octets + len(data) + (len(header(self.entries[-1])) if self.fd is None else 0)
+
     def write(self, data: bytes, counts: Counts) -> None:
         """Behind what there is, durable when it returns. OSError: nothing of it counts, and the segment is over where it can't be trusted any more."""
         newest, fresh = self.entries[-1], self.fd is None

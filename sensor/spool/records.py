@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
+from sensor.events.record import Record
+
 Counts = Counter[str]  # by dataset
 Reasons = dict[str, Counter[str]]  # by dataset: how many for each reason, or of each outcome
 
 UNKNOWN = "unknown"  # the dataset of a record that was damaged before it was counted
-DELIVERED, DUPLICATE, DEAD_LETTER = OUTCOMES = ("delivered", "duplicate", "dead_letter")
+DELIVERED, DUPLICATE, DEAD_LETTER, PASSED_OVER = OUTCOMES = ("delivered", "duplicate", "dead_letter", "passed_over")  # the last: a consumer has no use for it
 
 
 class Lane(IntEnum):
@@ -21,14 +23,6 @@ class Lane(IntEnum):
     ASSET = 1
     FLOW = 2
     EVENT = 3
-
-
-class Record(NamedTuple):
-    """One document. id: event.id. document: one line of JSON without its end. (A tuple: built three times as fast as a dataclass.)"""
-
-    dataset: str
-    id: str
-    document: bytes
 
 
 class Position(NamedTuple):

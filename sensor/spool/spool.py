@@ -12,13 +12,14 @@ from threading import Lock
 from types import TracebackType
 from typing import Any, Self
 
+from sensor.events.record import Record
 from sensor.spool.account import report
-from sensor.spool.consumer import Account, Consumer, account_file, account_names
+from sensor.spool.consumer import NAME, Account, Consumer, account_file, account_names
 from sensor.spool.files import FULL, Durable, Files, lock
-from sensor.spool.frames import MOST_FIELD, WHOLE, frames
-from sensor.spool.index import Index
+from sensor.spool.frames import PREFIX, frames
+from sensor.spool.index import Index, reached
 from sensor.spool.log import Log
-from sensor.spool.records import Chunk, Counts, Lane, Position, Quotas, Record, add
+from sensor.spool.records import Chunk, Counts, Lane, Position, Quotas, add
 from sensor.spool.recovery import Recovery
 from sensor.spool.state import State
 
@@ -34,6 +35,8 @@ class Spool:
 
     def __init__(self, directory: Path, quotas: Quotas | None = None, consumers: tuple[str, ...] = (), files: Files | None = None) -> None:
         self.directory, self.quotas, self.files, self.mutex = directory, quotas or Quotas(), files or Files(), Lock()
+        if wrong := [name for name in consumers if not NAME.fullmatch(name)]:
+            raise ValueError(f"not a consumer's name: {wrong[0]!r}")
         directory.mkdir(parents=True, exist_ok=True)
         self.lock = lock(directory / "lock", "spool")
         try:
@@ -47,6 +50,7 @@ class Spool:
             self.logs = {lane: Log(self.files, directory, lane, self.index.lanes[lane], recovery.sizes[lane], self.durable) for lane in Lane}
             self.unsaved, self.reserved = True, 0
             self.readers: dict[str, Consumer] = {}
+            self.needed: dict[tuple[str, Lane], int] = {}  # by consumer and lane the oldest segment that it needs
             self.state.save(self.index.document())
             self.unsaved = False
             for lane in Lane:
@@ -62,37 +66,42 @@ class Spool:
     def append(self, lane: Lane, records: Sequence[Record]) -> None:
         """Durable when it returns, by one sync (one more for each segment that begins). What finds no room is dropped, oldest telemetry first, and counted."""
         with self.mutex:
-            log, most = self.logs[lane], self.quotas.segment_of(lane)
-            fitting = self._fitting(records, most)
-            at = 0
-            while at < len(fitting):
+            log, most, at = self.logs[lane], self.quotas.segment_of(lane), 0
+            while at < len(records):
                 room = most - log.size
-                found, size = frames(fitting[at:], log.sequence, lane, max(room, 1))
-                if size > room and log.size:
-                    log.roll()
-                    self._save()
+                part = records[at:] if at else records
+                found = frames(part, log.sequence, lane, max(room, 1), most - PREFIX.size)
+                if found.size > room and log.size:
+                    self._roll(log)
                     continue
-                part = fitting[at : at + len(found) // 2]
-                at += len(part)
-                self._write(log, b"".join(found), Counter([record.dataset for record in part]))
+                at += found.taken
+                counts = Counter([record.dataset for record in part[: found.taken]])
+                if found.refused:
+                    refused = Counter([record.dataset for record in found.refused])
+                    self._refuse(refused, "too large")
+                    counts -= refused
+                if found.pieces:
+                    self._write(log, b"".join(found.pieces), counts)
             if self.unsaved:
                 self._save()
 
     def read(self, consumer: str, lane: Lane, most_bytes: int) -> Chunk | None:
         """The next records that this consumer has not read, of one segment; None: there are none."""
         reader = self._reader(consumer)
+        if self.unsaved:  # what the index does not say yet no consumer sees
+            with self.mutex:
+                self._save()
         chunk = reader.read(lane, most_bytes)
         newest = self.logs[lane].entries[-1].number
         if (lane, newest) in reader.hurt:  # what it has lost shows when the segment is over
             with self.mutex:
-                self.logs[lane].roll()
-                self._save()
+                self._roll(self.logs[lane])
+        self._passed(reader, lane)
         return chunk
 
     def acknowledge(self, consumer: str, lane: Lane, position: Position, outcomes: Mapping[str, Mapping[str, int]] | None = None) -> None:
         """What became of a chunk, by dataset and outcome (None: delivered). Durable when it returns; then what all have passed is removed."""
         reader = self._reader(consumer)
-        before = reader.account.places[lane].segment
         try:
             reader.acknowledge(lane, position, outcomes)
         except OSError as error:
@@ -101,9 +110,7 @@ class Spool:
             with self.mutex:
                 self._release(SLACK)
             reader.acknowledge(lane, position, outcomes)
-        if reader.account.places[lane].segment != before:
-            with self.mutex:
-                self._collect()
+        self._passed(reader, lane)
 
     def report(self) -> dict[str, Any]:
         """Records by lane, consumer and dataset: appended, dropped by reason, waiting; segments, octets, what befell the spool."""
@@ -132,27 +139,12 @@ class Spool:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    def _fitting(self, records: Sequence[Record], most: int) -> Sequence[Record]:
-        """Those that a segment can take; the others are counted."""
-        largest = most - 2 * WHOLE.size - MOST_FIELD
-        if max(map(len, [record.document for record in records]), default=0) + 4 * max(map(len, [record.id for record in records]), default=0) < min(
-            largest, 0xFFFF
-        ):
-            return records
-        fitting = []
-        for record in records:
-            if len(record.document) + len(record.id.encode(errors="replace")) > largest or len(record.id.encode(errors="replace")) > 0xFFFF:
-                self._refuse(Counter([record.dataset]), "too large")
-            else:
-                fitting.append(record)
-        return fitting
-
     def _write(self, log: Log, data: bytes, counts: Counts) -> None:
         """Durable, or counted as dropped."""
         quota, lane = self.quotas.of(log.lane), log.lane
-        if log.octets + len(data) > quota:
+        if log.needs(data) > quota:
             self._collect()
-        while log.octets + len(data) > quota and self._give_up(log, "quota"):
+        while log.needs(data) > quota and self._give_up(log, "quota"):
             pass
         failed = False
         while True:
@@ -170,6 +162,21 @@ class Spool:
                 failed = True
             else:
                 return
+
+    def _roll(self, log: Log) -> None:
+        log.roll()
+        self.unsaved = True
+        self._collect()
+        if self.unsaved:
+            self._save()
+
+    def _passed(self, reader: Consumer, lane: Lane) -> None:
+        """Where a consumer needs a segment no longer, perhaps nobody does."""
+        number = reached(reader.index.index.lanes[lane], reader.account.places[lane])
+        if number != self.needed.get((reader.name, lane)):
+            self.needed[reader.name, lane] = number
+            with self.mutex:
+                self._collect()
 
     def _make_room(self, lane: Lane, size: int) -> bool:
         """On a full disk: what nobody waits for, then telemetry of this lane's rank or below, then for alerts the reserve, then older alerts."""
@@ -195,7 +202,7 @@ class Spool:
         places = [self._account(name).places for name in self.index.consumers]
         if not places:
             return False
-        over = [(log, log.passed(min(place[lane].segment for place in places))) for lane, log in self.logs.items()]
+        over = [(log, log.passed(min(reached(log.entries, place[lane]) for place in places))) for lane, log in self.logs.items()]
         if any(numbers for _, numbers in over):
             for name in set(self.index.consumers) - set(self.readers):
                 account_file(self.files, self.directory, name).sync()
@@ -248,6 +255,8 @@ class Spool:
             try:
                 self.files.allocate(fd, self.quotas.reserve)
                 self.reserved = self.quotas.reserve
+            except OSError:
+                self.files.truncate(fd, self.reserved)
             finally:
                 self.files.close(fd)
 

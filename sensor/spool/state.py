@@ -16,6 +16,7 @@ from google_crc32c import value as crc32c
 from sensor.spool.files import Files
 
 HEAD = 35  # CRC-32C, generation and length in hexadecimal: "xxxxxxxx xxxxxxxxxxxxxxxx xxxxxxxx\n"
+VERSION = 1
 STEP = 1 << 14  # octets that a file grows by, ahead of need
 
 
@@ -31,16 +32,20 @@ class State:
         return max(self._head(self._octets(path, HEAD))[1] for path in self.paths)
 
     def load(self) -> dict[str, Any] | None:
-        """The newest valid document."""
+        """The newest valid document. ValueError: a program that knows another version wrote it."""
         best: dict[str, Any] | None = None
         self.generation = 0
         for at, path in enumerate(self.paths):
-            octets = self._octets(path, 1 << 30)
-            crc, generation, length = self._head(octets)
-            body = octets[HEAD : HEAD + length]
-            if generation > self.generation and len(body) == length and crc == crc32c(octets[9 : HEAD + length]):
+            generation, body = self._document(self._octets(path, 1 << 30))
+            if generation > self.generation:
                 best, self.generation, self.at = json.loads(body), generation, at
+        if best is not None and best.pop("version") != VERSION:
+            raise ValueError(f"{self.paths[self.at]}: of another version of the spool than {VERSION}")
         return best
+
+    def invalid(self) -> list[Path]:
+        """Its files that hold no valid document, though they should."""
+        return [path for path in self.paths if (octets := self._octets(path, 1 << 30)) and self._document(octets)[0] == 0]
 
     def sync(self) -> None:
         """What another process wrote, and may not have synced yet, is durable."""
@@ -53,7 +58,7 @@ class State:
 
     def save(self, document: dict[str, Any]) -> None:
         """Durable when it returns. OSError: the document before it still holds."""
-        body = json.dumps(document, separators=(",", ":")).encode()
+        body = json.dumps({"version": VERSION} | document, separators=(",", ":")).encode()
         rest = f"{self.generation + 1:016x} {len(body):08x}\n".encode() + body
         data, path = f"{crc32c(rest):08x} ".encode() + rest, self.paths[1 - self.at]
         new = not path.exists()
@@ -80,6 +85,13 @@ class State:
             return b""
         finally:
             self.files.close(fd)
+
+    @classmethod
+    def _document(cls, octets: bytes) -> tuple[int, bytes]:
+        """Generation and body; generation 0: not valid."""
+        crc, generation, length = cls._head(octets)
+        body = octets[HEAD : HEAD + length]
+        return (generation, body) if len(body) == length and crc == crc32c(octets[9 : HEAD + length]) else (0, b"")
 
     @staticmethod
     def _head(octets: bytes) -> tuple[int, int, int]:

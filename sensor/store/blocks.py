@@ -27,7 +27,7 @@ from sensor.store.schema import column_name, words_name
 
 ACTIONS = [label(action) for action in Action]
 TRANSPORTS = [label(transport) for transport in Transport]
-MOST_TEXTS = 1 << 17  # conversations whose texts are kept
+MOST_TEXTS = 1 << 15  # conversations whose texts are kept
 
 
 class Conversations:
@@ -35,12 +35,12 @@ class Conversations:
 
     def __init__(self) -> None:
         self.texts: dict[int, tuple[str, str, str | None]] = {}
-        self.place = np.zeros(0, np.int64)
+        self.place = np.zeros(0, np.int32)
 
     def columns(self, flows: dict[str, Array], flow: NDArray[np.int32]) -> dict[str, Part]:
         """community_id, client and server of each row's flow."""
         if len(self.place) < len(flows["key"]):
-            self.place = np.zeros(len(flows["key"]), np.int64)
+            self.place = np.zeros(len(flows["key"]), np.int32)
         row = np.arange(len(flow))
         self.place[flow] = row
         stands = self.place[flow]  # of each flow's rows, the last stands for all

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,9 +34,8 @@ from sensor.store.schema import DATABASE, EVENTS, LOCK, StoreError, connect, sch
 if TYPE_CHECKING:
     import polars as pl
 
-SEGMENT_ROWS = 131_072  # of one dataset in memory before they are written
-SEGMENT_BYTES = 64 << 20
-FLOWS_AT_ONCE = 65_536
+SEGMENT_ROWS = 65_536  # of one dataset in memory before they are written
+SEGMENT_BYTES = 32 << 20  # of all datasets together
 MOST_PENDING = 64  # datasets of sources that lie in memory
 MOST_ALERTS = 1_000  # changed alerts in memory before they are written
 TEMPORARY = ".partial"
@@ -65,6 +63,11 @@ class StoreSink:
         run = self.database.execute("INSERT INTO runs (name, sensor, started) VALUES ('', ?, ?)", (self.sensor, started)).lastrowid
         assert run is not None
         return run
+
+    @property
+    def forgotten(self) -> dict[str, int]:
+        """For the ledger: points whose last value made room for others'."""
+        return {"points of the store": self.changes.evicted}
 
     def wants(self, dataset: str) -> bool:
         return not self.datasets or dataset in self.datasets
@@ -101,8 +104,7 @@ class StoreSink:
                 self.segments.add(protocol.name, seen.source, blocks.protocol_block(seen, table, self.conversations))
             if protocol.points is not None and self.wants("point"):
                 points = protocol.points(table)
-                kept = self.changes.keep(seen, table, points)
-                if len(kept.rows):
+                for kept in self.changes.keep(seen, table, points).parts():
                     self.segments.add("point", seen.source, blocks.point_block(seen, table, points, kept, self.conversations))
 
     def _flows(self, seen: Seen) -> None:
@@ -116,9 +118,8 @@ class StoreSink:
             source = self.origins.sources[number]
             if self.sources.setdefault(source.id, source) is source:
                 mine = np.flatnonzero(begins == number)
-                for a, b in pairwise((*range(0, len(mine), FLOWS_AT_ONCE), len(mine))):
-                    some = {name: column[mine[a:b]] for name, column in over.items()}
-                    self.segments.add("flow", source, blocks.flow_block(some, self.protocols))
+                some = {name: column[mine] for name, column in over.items()}
+                self.segments.add("flow", source, blocks.flow_block(some, self.protocols))
 
     def _write_alerts(self) -> None:
         """Alerts as they are by now; one that grows later is written again."""
@@ -137,7 +138,7 @@ class StoreSink:
             self.segments.close()
             self._write_alerts()
             documents = analysis.assets.documents(self.sensor) if self.wants("asset") else ()
-            assets = [(document["tapsight"]["asset"]["address"], self.run, document["@timestamp"], findings.asset_line(document)) for document in documents]
+            assets = ((document["tapsight"]["asset"]["address"], self.run, document["@timestamp"], findings.asset_line(document)) for document in documents)
             report = analysis.ledger() | ({"repeated": self.repeated} if self.repeated else {})
             ledger = findings.ledger_line(report, analysis.sources, self.last_ns, self.sensor)
             name = findings.ledger_id(analysis.sources)
@@ -175,7 +176,7 @@ class Segments:
     def __init__(self, directory: Path, run: int, protocols: Sequence[Dataset]) -> None:
         self.directory, self.run, self.protocols = directory, run, tuple(protocols)
         self.pending: dict[tuple[str, str], Pending] = {}
-        self.serial = 0
+        self.serial = self.size = 0
         self.writing: Future[None] | None = None
         self.pool = ThreadPoolExecutor(1, "store")
 
@@ -184,9 +185,13 @@ class Segments:
         pending = self.pending.setdefault((dataset, source.id), Pending(source))
         pending.blocks.append(block)
         pending.rows += block.n
-        pending.size += block.size
-        if pending.rows >= SEGMENT_ROWS or pending.size >= SEGMENT_BYTES:
+        size = block.size
+        pending.size += size
+        self.size += size
+        if pending.rows >= SEGMENT_ROWS:
             self._write(dataset, source.id)
+        elif self.size >= SEGMENT_BYTES:
+            self._write(*max(self.pending, key=lambda key: self.pending[key].size))
         elif len(self.pending) > MOST_PENDING:  # many sources: what lies longest goes first
             self._write(*next(iter(self.pending)))
 
@@ -195,6 +200,7 @@ class Segments:
         if self.writing is not None:
             self.writing.result()
         pending = self.pending.pop((dataset, source))
+        self.size -= pending.size
         self.serial += 1
         self.writing = self.pool.submit(self._save, dataset, pending, self.directory / dataset / f"{source}-{self.run}-{self.serial}.parquet")
 

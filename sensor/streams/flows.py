@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
@@ -38,10 +39,12 @@ class Role(IntEnum):
     HANDSHAKE = 3
 
 
+MOST_OVER = 8192  # flows that are over in one of a batch's results
 LETTERS = "SHADFR"  # of a TCP history: SYN, SYN+ACK, pure ACK, data, FIN, RST. Bit of `letters`: place here, plus 6 when sent by end b
 SYN, ANSWERED, ACKED, DATA, FIN, RST = (1 << place for place in range(6))
 BOTH = 1 | 1 << 6
 TCP_NS, UDP_NS, OTHER_NS = 3600 * SECOND, 120 * SECOND, 300 * SECOND  # a flow silent for longer is over
+NEVER = np.iinfo(np.int32).max  # what a row of a batch is never
 CLOSED_NS = 30 * SECOND  # and so is a TCP flow that was closed, or whose SYN was never answered
 
 COLUMNS = {
@@ -52,6 +55,14 @@ COLUMNS = {
 }  # fmt: skip
 COUNTS = {"protocol": np.uint8, "letters": np.uint16, "history": np.uint64, "pdus": np.int64, "slow": np.bool_}  # zero in a new flow
 STREAM = {"packets": np.int64, "bytes": np.int64, "payload": np.int64, "next": np.uint32, "known": np.bool_}  # likewise, by flow * 2 + (sent by b)
+
+
+@dataclass
+class Over:
+    """Flows that are over (int32), and why (uint8, End). What the table says of them can be read until the next batch is numbered."""
+
+    flow: NDArray[np.int32]
+    reason: NDArray[np.uint8]
 
 
 @dataclass
@@ -89,7 +100,7 @@ class Flows:
         self.c: dict[str, Array] = {name: np.zeros(most, dtype) for name, dtype in (COLUMNS | COUNTS).items()}  # pages that nothing touches cost nothing
         self.c |= {name: np.zeros(most * 2, dtype) for name, dtype in STREAM.items()}
         self.slots = Slots()
-        self.first = np.zeros(most, np.int64)  # scratch, by flow
+        self.scratch = np.full(most * 2, NEVER, np.int32)  # by flow or stream, rows of a batch: whoever uses it leaves it as it was
         self.salt = [np.uint64(secrets.randbits(64) | 1) for _ in range(6)]
         self.used = 0  # rows of the table ever used
         self.free = np.zeros(0, np.int32)
@@ -158,11 +169,12 @@ class Flows:
             c[name][ids * 2] = c[name][ids * 2 + 1] = 0
         for name in ("high", "low", "port"):
             sender, receiver = (getattr(p, f"{side}_{name}")[packet] for side in ("source", "destination"))
-            c[f"a_{name}"][ids], c[f"b_{name}"][ids] = np.where(from_b, receiver, sender), np.where(from_b, sender, receiver)
+            self._put(f"a_{name}", ids, np.where(from_b, receiver, sender))
+            self._put(f"b_{name}", ids, np.where(from_b, sender, receiver))
         c["a_mac"][ids] = np.where(from_b, p.mac_destination[packet], p.mac_source[packet])
         c["b_mac"][ids] = np.where(from_b, p.mac_source[packet], p.mac_destination[packet])
         for name in ("vlan", "ethertype", "transport", "ip_protocol", "ip_version"):
-            c[name][ids] = getattr(p, name)[packet]
+            self._put(name, ids, getattr(p, name)[packet])
         c["key"][ids], c["live"][ids], c["isn"][ids] = n.hash[at], True, p.sequence[packet]
         c["first_ns"][ids] = c["last_ns"][ids] = p.batch.ts_ns[packet]
         c["seen_ns"][ids], c["first_frame"][ids] = n.now[at], p.batch.frame[packet]
@@ -172,6 +184,11 @@ class Flows:
         self.started.append(ids)
         self.begun += len(ids)
         return ids
+
+    def _put(self, name: str, ids: NDArray[np.int32], values: Array) -> None:
+        """Set a column of new rows, only where it changes: what is zero in all flows (high halves of addresses, VLANs) costs no memory."""
+        other = np.flatnonzero(self.c[name][ids] != values)
+        self.c[name][ids[other]] = values[other]
 
     def _roles(self, p: Packets, ids: NDArray[np.int32], packet: Ints, from_b: Mask) -> None:
         """Who is the server: whom the SYN goes to; else whose port a protocol of the list has; else who has the lower port."""
@@ -249,8 +266,10 @@ class Flows:
         new = marks & ~self.c["letters"][flow]
         for bit in np.flatnonzero(np.bitwise_or.reduce(new) >> np.arange(12) & 1).tolist():
             rows = np.flatnonzero(new & np.uint16(1 << bit))
-            self.first[flow[rows[::-1]]] = rows[::-1]  # of several the first wins
-            rows = rows[self.first[flow[rows]] == rows]
+            self.scratch[flow[rows[::-1]]] = rows[::-1]  # of several the first wins
+            first = self.scratch[flow[rows]] == rows
+            self.scratch[flow[rows]] = NEVER
+            rows = rows[first]
             found.append((flow[rows], rows, np.full(len(rows), bit + 1)))
         which, row, letter = (np.concatenate(part) for part in zip(*found, strict=True))
         order = np.lexsort((letter, row, which))
@@ -262,17 +281,15 @@ class Flows:
             self.c["history"][which[at]] = self.c["history"][which[at]] << np.uint64(4) | letter[at]
             self.c["letters"][which[at]] |= np.uint16(1) << (letter[at] - np.uint64(1)).astype(np.uint16)
 
-    def close(self) -> dict[str, Array]:
-        """The batch is done: columns of the flows that were dying (their rows are free now), and from here on those that are over by now are dying."""
+    def close(self) -> Over:
+        """The batch is done: the flows that were dying (their rows are free for the next batch), and from here on those that are over by now are dying."""
         over = self._release()
         gone = np.array([flow for flow, _ in self.closing], np.int32)
         self.dying.append((gone, np.array([reason for _, reason in self.closing], np.uint8)))
         self.c["live"][gone] = False
         self.closing.clear()
         if self.clock - self.swept > 10 * SECOND:
-            self.swept = self.clock
-            idle = np.flatnonzero(self.c["live"][: self.used] & (self.clock - self.c["seen_ns"][: self.used] > CLOSED_NS))
-            self._bury(idle[self.clock - self.c["seen_ns"][idle] > patience(self.c["transport"][idle], self.c["letters"][idle])], End.TIMEOUT)
+            self._sweep()
         if self.most - self.used + len(self.free) < 2 * self.room:
             live = np.flatnonzero(self.c["live"][: self.used])
             leave = min(max(2 * self.room, self.most // 4), len(live))
@@ -287,24 +304,36 @@ class Flows:
 
     def finish(self) -> None:
         """Nothing more comes: every flow is over. They are dying through one more batch."""
+        self._sweep()
         self._bury(np.flatnonzero(self.c["live"][: self.used]), End.OPEN)
+
+    def _sweep(self) -> None:
+        """Flows that were silent for too long are over."""
+        self.swept = self.clock
+        idle = np.flatnonzero(self.c["live"][: self.used] & (self.clock - self.c["seen_ns"][: self.used] > CLOSED_NS))
+        self._bury(idle[self.clock - self.c["seen_ns"][idle] > patience(self.c["transport"][idle], self.c["letters"][idle])], End.TIMEOUT)
 
     def _bury(self, flow: Array, reason: End) -> None:
         self.slots.remove(self.c["key"][flow])
         self.c["live"][flow] = False
         self.dying.append((flow.astype(np.int32), np.full(len(flow), reason, np.uint8)))
 
-    def _release(self) -> dict[str, Array]:
+    def _release(self) -> Over:
         flow = np.concatenate([flow for flow, _ in self.dying] or [np.zeros(0, np.int32)])
         reason = np.concatenate([reason for _, reason in self.dying] or [np.zeros(0, np.uint8)])
         self.dying.clear()
         self.free = np.concatenate((self.free, flow))
-        return self.snapshot(flow, reason)
+        return Over(flow, reason)
 
-    def snapshot(self, flow: Array, reason: Array) -> dict[str, Array]:
-        """The columns of these flows; those by stream twice, _a and _b (what that end sent)."""
+    def columns(self, over: Over) -> Iterator[dict[str, Array]]:
+        """The columns of flows that are over, of at most MOST_OVER at once: a million may end together, and each becomes text somewhere."""
+        for begin in range(0, max(len(over.flow), 1), MOST_OVER):
+            yield self._columns(over.flow[begin : begin + MOST_OVER], over.reason[begin : begin + MOST_OVER])
+
+    def _columns(self, flow: NDArray[np.int32], reason: NDArray[np.uint8]) -> dict[str, Array]:
+        """Those by stream twice, _a and _b (what that end sent)."""
         c = self.c
-        columns = {name: c[name][flow] for name in (*COLUMNS, *COUNTS)} | {"flow": np.asarray(flow)}
+        columns = {name: c[name][flow] for name in (*COLUMNS, *COUNTS)} | {"flow": flow}
         for name in ("packets", "bytes", "payload"):
             columns[name + "_a"], columns[name + "_b"] = c[name][flow * 2], c[name][flow * 2 + 1]
         marks = columns["letters"]

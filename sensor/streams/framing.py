@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensor.columns import Bytes, Ints, Mask, distinct, read
-from sensor.events.protocol import Protocol
+from sensor.events.protocol import HEAD, Protocol
 
 WHOLE = 4  # PDUs of one range that recognition looks at
 
@@ -53,12 +53,20 @@ def recognise(protocols: tuple[Protocol, ...], numbers: tuple[int, ...], hint: N
     for number in distinct(hint[hint > 0]):
         mine = np.flatnonzero(hint == number)
         frames = frame(protocols[number - 1], data, at[mine], end[mine])
-        result[mine[frames.which]] = number
+        result[mine[allowed(protocols[number - 1], np.unique(frames.which), data, at[mine], end[mine])]] = number
     for number in numbers:
         left = np.flatnonzero((result == 0) & (hint != number))
         if left.size:
-            result[left[exact(protocols[number - 1], data, at[left], end[left])]] = number
+            rows = np.flatnonzero(exact(protocols[number - 1], data, at[left], end[left]))
+            result[left[allowed(protocols[number - 1], rows, data, at[left], end[left])]] = number
     return result
+
+
+def allowed(protocol: Protocol, rows: Ints, data: Bytes, at: Ints, end: Ints) -> Ints:
+    """Of these ranges those with which a flow of the protocol may begin."""
+    if protocol.begins is None:
+        return rows
+    return rows[np.array([protocol.begins(data[at[i] : min(at[i] + HEAD, end[i])].tobytes()) for i in rows.tolist()], np.bool_)]
 
 
 def exact(protocol: Protocol, data: Bytes, at: Ints, end: Ints) -> Mask:

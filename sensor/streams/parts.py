@@ -11,10 +11,9 @@ from sensor.decode.packets import Packets
 from sensor.events.seen import APART
 from sensor.events.table import Pdus
 from sensor.events.vocabulary import Trust
-from sensor.streams.flows import UNKNOWN, Flows, Numbered
+from sensor.streams.flows import NEVER, UNKNOWN, Flows, Numbered
 from sensor.streams.reassembly import Found
 
-NEVER = np.iinfo(np.int64).max
 ONE_SIDED = 8  # packets of one direction without any of the other, after which what it says is labelled so
 
 
@@ -55,7 +54,6 @@ class Assembly:
 
     def __init__(self, flows: Flows) -> None:
         self.flows = flows
-        self.first_row = np.full(flows.most * 2, NEVER)  # scratch, by stream
         self.turned: list[tuple[Array, Array]] = []  # flows whose server turned out to be the other end in this batch, and from which row on
         self.turned_row = np.zeros(flows.most, np.int64)  # scratch, by flow
 
@@ -124,9 +122,10 @@ class Assembly:
         result = np.zeros(len(row), np.uint8)
         lonely = np.flatnonzero(packets[stream ^ 1] == 0)
         if lonely.size:  # mostly flows that begin in this batch, and are answered before long
-            self.first_row[n.stream[::-1]] = n.rows[::-1]
-            lonely = lonely[self.first_row[stream[lonely] ^ 1] > row[lonely]]
-            self.first_row[n.stream] = NEVER
+            first = self.flows.scratch
+            first[n.stream[::-1]] = n.rows[::-1]
+            lonely = lonely[first[stream[lonely] ^ 1] > row[lonely]]
+            first[n.stream] = NEVER
         if lonely.size:
             here = np.flatnonzero((packets[n.stream] == 0) | (packets[n.stream ^ 1] == 0))
             here = here[order_by(n.stream[here])]

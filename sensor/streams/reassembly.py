@@ -14,7 +14,7 @@ from typing import TypeAlias
 import numpy as np
 
 from sensor.columns import PAD, read
-from sensor.events.protocol import Protocol
+from sensor.events.protocol import HEAD, Protocol
 from sensor.events.vocabulary import Kind, Trust
 from sensor.streams.flows import UNDECIDED, UNKNOWN
 from sensor.streams.framing import WHOLE
@@ -312,6 +312,8 @@ class Reassembler:
                 waiting |= number == flow.hint or not flow.hint
                 continue
             size = self._size(protocol, stream.buffer, 0)
+            if size and protocol.begins is not None and not protocol.begins(bytes(stream.buffer[:HEAD])):
+                continue
             if (number == flow.hint and 0 < size <= len(stream.buffer)) or (size > 0 and whole(protocol, stream.buffer, 0)):
                 flow.protocol = number
                 return True

@@ -15,10 +15,10 @@ from sensor.events.protocol import Protocol
 from sensor.events.seen import AnomalyEvent
 from sensor.events.table import Pdus
 from sensor.events.vocabulary import Kind, Trust
-from sensor.streams.flows import UNDECIDED, UNKNOWN, Flows, Numbered, Role
+from sensor.streams.flows import NEVER, UNDECIDED, UNKNOWN, Flows, Numbered, Role
 from sensor.streams.framing import frame, recognise
 from sensor.streams.memory import Memory
-from sensor.streams.parts import NEVER, Assembly, Parts
+from sensor.streams.parts import Assembly, Parts
 from sensor.streams.reassembly import TRIES, Flow, Reassembler, Segment, Trouble
 
 
@@ -58,7 +58,6 @@ class Streams:
         self.tries: dict[int, int] = {}  # datagrams of undecided flows that were no PDU
         self.memory = Memory()
         self.troubles: list[FlowTrouble] = []
-        self.first_failure = np.full(flows.most, NEVER)  # scratch, by flow
         self.assembly = Assembly(flows)
 
     def pdus(self, p: Packets, n: Numbered) -> list[tuple[int, Pdus]]:
@@ -91,7 +90,7 @@ class Streams:
         in_order, order = self._in_order(stream, sequence, wire)
         self._fail(flow, rows, ~in_order | c["slow"][flow] | (length < wire))
         self._decide(p, n.from_b[speaks], flow, rows, at, length)
-        fast = np.flatnonzero((rows < self.first_failure[flow]) & (length > 0))
+        fast = np.flatnonzero((rows < self.flows.scratch[flow]) & (length > 0))
         spoken, found = c["protocol"][flow[fast]], []
         for number in distinct(spoken):
             mine = fast[spoken == number]
@@ -102,7 +101,7 @@ class Streams:
             broken = mine[frames.filled < at[mine] + length[mine]]
             self._fail(flow[broken], rows[broken], np.ones(len(broken), np.bool_))
             found.append((number, mine[frames.which], frames.at, frames.end))
-        is_fast = rows < self.first_failure[flow]
+        is_fast = rows < self.flows.scratch[flow]
         for number, which, begin, end in found:
             keep = slice(None) if is_fast.all() else is_fast[which]
             self.count(number, "decoded" if number != UNKNOWN else "unrecognised", int((end[keep] - begin[keep]).sum()))
@@ -111,8 +110,8 @@ class Streams:
         order = order[is_fast[order]]
         last = order[np.append(heads(stream[order])[1:], True)] if order.size else order
         c["next"][stream[last]], c["known"][stream[last]] = sequence[last] + wire[last], True
-        slow = np.flatnonzero(tcp & ~unknown & (c["slow"][n.flow] | (n.rows >= self.first_failure[n.flow])))
-        self.first_failure[flow] = NEVER
+        slow = np.flatnonzero(tcp & ~unknown & (c["slow"][n.flow] | (n.rows >= self.flows.scratch[n.flow])))
+        self.flows.scratch[flow] = NEVER
         self._slow(p, n, slow, parts)
 
     def _in_order(self, stream: Ints, sequence: NDArray[np.uint32], wire: NDArray[np.uint32]) -> tuple[Mask, Ints]:
@@ -130,12 +129,12 @@ class Streams:
     def _fail(self, flow: Array, rows: Ints, failed: Mask) -> None:
         some = np.flatnonzero(failed)
         if some.size:
-            np.minimum.at(self.first_failure, flow[some], rows[some])
+            np.minimum.at(self.flows.scratch, flow[some], rows[some].astype(np.int32))
 
     def _decide(self, p: Packets, from_b: Mask, flow: Array, rows: Ints, at: Ints, length: Ints) -> None:
         """The first segment with payload of a flow decides its protocol, or fails."""
         c = self.flows.c
-        open_ = np.flatnonzero((c["protocol"][flow] == UNDECIDED) & (length > 0) & (rows < self.first_failure[flow]))
+        open_ = np.flatnonzero((c["protocol"][flow] == UNDECIDED) & (length > 0) & (rows < self.flows.scratch[flow]))
         if not open_.size:
             return
         _, first = firsts(flow[open_])

@@ -44,22 +44,22 @@ def test_a_client_says_what_it_is() -> None:
     [said] = talk(Dhcp(), [(True, REQUEST)])
     assert said.facts == {"dhcp.message_type": 3}
     assert said.about == {
-        "tapsight.dhcp.transaction_id": "01020304", "client.mac": "02-00-00-00-00-01", "tapsight.dhcp.message_type": "request", "tapsight.dhcp.host_name": "PLC-7",
-        "tapsight.dhcp.vendor_class": "SIMATIC", "tapsight.dhcp.requested_address": "10.0.0.7", "tapsight.dhcp.client_id": "01020000000001",
-        "tapsight.dhcp.parameters": [1, 3, 6],
+        "dhcp.transaction_id": "01020304", "client.mac": "02-00-00-00-00-01", "dhcp.message_type": "request", "dhcp.host_name": "PLC-7",
+        "dhcp.vendor_class": "SIMATIC", "dhcp.requested_address": "10.0.0.7", "dhcp.client_id": "01020000000001",
+        "dhcp.parameters": [1, 3, 6],
     }  # fmt: skip
-    assert talk(Dhcp(), [(True, FQDN)])[0].about["tapsight.dhcp.fqdn"] == "plc.line"
+    assert talk(Dhcp(), [(True, FQDN)])[0].about["dhcp.fqdn"] == "plc.line"
 
 
 def test_a_server_gives_an_address() -> None:
     asked, given_ = talk(Dhcp(), SCRIPTS[0])
     assert given_.facts == {"dhcp.message_type": 5, "dhcp.leasetime": 3600, "dhcp.renewal_time": 1800, "dhcp.rebinding_time": 3150}
     assert (asked.to_server, given_.to_server, asked.transaction, given_.transaction) == (True, False, 0, 0)
-    assert given_.about["tapsight.dhcp.assigned_address"] == "10.0.0.7"
-    assert given_.about["tapsight.dhcp.dns_server"] == ["10.0.0.1", "10.0.0.2"]
+    assert given_.about["dhcp.assigned_address"] == "10.0.0.7"
+    assert given_.about["dhcp.dns_server"] == ["10.0.0.1", "10.0.0.2"]
     [cut] = talk(Dhcp(), [(True, REQUEST[:248])])
     assert cut.facts == {"dhcp.message_type": 3}
-    assert "bytes are expected" in cut.about["tapsight.dhcp.problem"]
+    assert "bytes are expected" in cut.about["dhcp.problem"]
 
 
 def test_starts() -> None:

@@ -8,11 +8,14 @@ import random
 import time
 import tracemalloc
 import zlib
+from collections.abc import Callable
 
+import brotli
 import pytest
+import zstandard
 
 from sensor.applications.application import MOST_BODY, MOST_HELD, MOST_OPEN, Said
-from sensor.applications.bodies import MOST_DECODED
+from sensor.applications.coding import MOST_DECODED
 from sensor.applications.http import Http
 from tests.applications.talk import Script, check_cuts, check_hostile, check_starts, check_strangers, listen
 
@@ -199,6 +202,10 @@ def test_answers_without_requests() -> None:
         (b"x-gzip", gzip.compress(b"steam" * 99) + gzip.compress(b"steam" * 900)),
         (b"gzip, gzip", gzip.compress(gzip.compress(b"steam" * 999))),
         (b"identity", b"steam" * 999),
+        (b"br", brotli.compress(b"steam" * 999)),
+        (b"br", b"steam" * 999),
+        (b"zstd", zstandard.compress(b"steam" * 999)),
+        (b"zstd, br", brotli.compress(zstandard.compress(b"steam" * 999))),
     ],
 )
 def test_codings(coding: bytes, packed: bytes) -> None:
@@ -217,10 +224,11 @@ def test_a_broken_coding_gives_what_comes_before() -> None:
     assert not said.facts
 
 
-def test_a_bomb_is_cut_off() -> None:
-    packed = gzip.compress(b"\0" * (MOST_DECODED * 8))
+@pytest.mark.parametrize(("coding", "pack"), [(b"gzip", gzip.compress), (b"br", brotli.compress), (b"zstd", zstandard.compress)])
+def test_a_bomb_is_cut_off(coding: bytes, pack: Callable[[bytes], bytes]) -> None:
+    packed = pack(b"\0" * (MOST_DECODED * 8))
     begin = time.process_time()
-    said = one(False, answer(packed, b"Content-Encoding: gzip"))
+    said = one(False, answer(packed, b"Content-Encoding: " + coding))
     assert time.process_time() - begin < 2
     assert len(said.buffers["file.data"][0]) == MOST_BODY
     assert not said.facts
@@ -346,6 +354,8 @@ SCRIPTS: list[Script] = [
     [(True, upload()), (False, b"HTTP/1.0 404 No\r\n\r\nrest")],
     [(True, b"CONNECT a:1 HTTP/1.1\r\n\r\n"), (False, b"HTTP/1.1 200 OK\r\n\r\nxx"), (True, b"xx")],
     [(False, answer(bytes(MOST_BODY + 5000)))],
+    [(True, GET), (False, answer(brotli.compress(b"z" * 9000 + random.Random(1).randbytes(9000)), b"Content-Encoding: br"))],
+    [(True, GET), (False, answer(zstandard.compress(b"z" * 9000 + random.Random(2).randbytes(9000))[:-9] + b"\xff" * 9, b"Content-Encoding: zstd"))],
     [(True, b"GET /old\r\n"), (False, b"HTTP/1.1 200 OK\r\ncontent-encoding: deflate\r\n\r\n" + zlib.compress(b"y" * 5000)[:-7] + b"\xff" * 50)],
 ]
 

@@ -21,7 +21,16 @@ BODY = v(0x30, v(0xA0, v(3, bytes(5))), v(0xA1, principal(b"hans")), v(0xA2, v(0
 AS_REQ = v(0x6A, v(0x30, v(0xA1, number(5)), v(0xA2, number(10)), v(0xA3, v(0x30)), v(0xA4, BODY)))
 TICKET = v(0x61, v(0x30, v(0xA0, number(5)), v(0xA1, v(0x1B, b"PLANT.LAN")), v(0xA2, principal(b"cifs", b"hist01")), v(0xA3, v(0x30, v(0xA0, number(23))))))
 TGS_REP = v(
-    0x6D, v(0x30, v(0xA0, number(5)), v(0xA1, number(13)), v(0xA3, v(0x1B, b"PLANT.LAN")), v(0xA4, principal(b"hans")), v(0xA5, TICKET), v(0xA6, v(0x30)))
+    0x6D,
+    v(
+        0x30,
+        v(0xA0, number(5)),
+        v(0xA1, number(13)),
+        v(0xA3, v(0x1B, b"PLANT.LAN")),
+        v(0xA4, principal(b"hans")),
+        v(0xA5, TICKET),
+        v(0xA6, v(0x30, v(0xA0, number(23)))),
+    ),
 )
 ERROR = v(
     0x7E, v(0x30, v(0xA0, number(5)), v(0xA1, number(30)), v(0xA6, number(25)), v(0xA9, v(0x1B, b"PLANT.LAN")), v(0xAA, principal(b"krbtgt", b"PLANT.LAN")))
@@ -32,20 +41,22 @@ STREAMS = [[(side, len(data).to_bytes(4, "big") + data) for side, data in script
 
 def test_messages() -> None:
     asked, refused = talk(Kerberos(), SCRIPTS[0])
-    assert asked.buffers == {"krb5_cname": [b"hans"], "krb5_sname": [b"krbtgt", b"PLANT.LAN"]}
+    assert asked.buffers == {"krb5.cname": [b"hans"], "krb5.sname": [b"krbtgt", b"PLANT.LAN"]}
     assert asked.facts == {"krb5_msg_type": 10}
     assert asked.about == {
-        "tapsight.krb5.type": "as_req", "tapsight.krb5.client": "hans", "tapsight.krb5.service": "krbtgt/PLANT.LAN", "tapsight.krb5.realm": "PLANT.LAN",
-        "tapsight.krb5.encryption_types": [18, 23],
+        "krb5.type": "as_req", "krb5.client": "hans", "krb5.service": "krbtgt/PLANT.LAN", "krb5.realm": "PLANT.LAN",
+        "krb5.encryption_types": [18, 23],
     }  # fmt: skip
     assert refused.facts == {"krb5_msg_type": 30, "krb5_err_code": 25}
-    assert refused.buffers == {"krb5_sname": [b"krbtgt", b"PLANT.LAN"]}
+    assert refused.buffers == {"krb5.sname": [b"krbtgt", b"PLANT.LAN"]}
     assert asked.transaction == refused.transaction
     [granted] = talk(Kerberos(), SCRIPTS[1])
-    assert granted.buffers == {"krb5_cname": [b"hans"], "krb5_sname": [b"cifs", b"hist01"]}
-    assert granted.about["tapsight.krb5.encryption_types"] == [23]
+    assert granted.buffers == {"krb5.cname": [b"hans"], "krb5.sname": [b"cifs", b"hist01"]}
+    assert granted.about["krb5.encryption_types"] == [23]
+    assert granted.facts == {"krb5_msg_type": 13, "krb5.ticket_encryption": 23, "app-layer-event": "krb5.weak_encryption"}
     [cut] = talk(Kerberos(), [(True, AS_REQ[:-1])])
-    assert "goes beyond" in cut.about["tapsight.krb5.problem"]
+    assert "goes beyond" in cut.about["krb5.problem"]
+    assert cut.facts["app-layer-event"] == "krb5.malformed_data"
 
 
 def test_starts() -> None:

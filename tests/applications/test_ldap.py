@@ -29,10 +29,10 @@ def test_a_connection() -> None:
     bind, bound, search, one, two, done, delete, unbind = talk(Ldap(), SCRIPTS[0])
     assert bind.buffers == {"ldap.request.dn": [b"cn=admin,dc=plant"]}
     assert bind.facts == {"ldap.request.operation": 0}
-    assert talk(Ldap(), [(True, message(1, 0x60, v(2, b"\3"), v(4), v(0xA3, v(4, b"GSS-SPNEGO"))))])[0].about["tapsight.ldap.authentication"] == "sasl"
+    assert talk(Ldap(), [(True, message(1, 0x60, v(2, b"\3"), v(4), v(0xA3, v(4, b"GSS-SPNEGO"))))])[0].about["ldap.authentication"] == "sasl"
     assert bound.facts == {"ldap.responses.operation": 1, "ldap.responses.result_code": 49}
     assert bound.buffers == {"ldap.responses.message": [b"no"]}
-    assert (search.buffers, search.about["tapsight.ldap.scope"]) == ({"ldap.request.dn": [b"dc=plant"]}, "subtree")
+    assert (search.buffers, search.about["ldap.scope"]) == ({"ldap.request.dn": [b"dc=plant"]}, "subtree")
     assert one.buffers == two.buffers == {"ldap.responses.dn": [b"cn=plc,dc=plant"]}
     assert delete.buffers == {"ldap.request.dn": [b"cn=plc,dc=plant"]}
     assert unbind.facts == {"ldap.request.operation": 2}
@@ -42,7 +42,7 @@ def test_a_connection() -> None:
 def test_what_is_encrypted_is_no_more() -> None:
     conversation = Ldap()
     said = talk(conversation, SCRIPTS[1])
-    assert said[0].about["tapsight.ldap.name"] == "1.3.6.1.4.1.1466.20037"
+    assert said[0].about["ldap.name"] == "1.3.6.1.4.1.1466.20037"
     assert len(said) == 2
     assert conversation.broken
     assert "encrypted" in conversation.why

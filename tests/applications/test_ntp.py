@@ -20,9 +20,9 @@ def test_time() -> None:
     assert ask.facts == {"ntp.version": 4, "ntp.mode": 3, "ntp.stratum": 2}
     assert answer.facts == {"ntp.version": 4, "ntp.mode": 4, "ntp.stratum": 2}
     assert ask.transaction == answer.transaction
-    assert answer.about["tapsight.ntp.reference_id"] == "10.0.0.9"
-    assert talk(Ntp(), [(False, FIRST)])[0].about["tapsight.ntp.reference_id"] == "GPS"
-    assert talk(Ntp(), [(False, bytes([0xE4]) + FIRST[1:])])[0].about["tapsight.ntp.is_unsynchronized"]
+    assert answer.about["ntp.reference_id"] == "10.0.0.9"
+    assert talk(Ntp(), [(False, FIRST)])[0].about["ntp.reference_id"] == "GPS"
+    assert talk(Ntp(), [(False, bytes([0xE4]) + FIRST[1:])])[0].about["ntp.is_unsynchronized"]
 
 
 def test_control() -> None:

@@ -24,15 +24,15 @@ def test_how_a_connection_begins() -> None:
     conversation = Rdp()
     request, confirm = talk(conversation, SCRIPTS[0])
     assert request.buffers == {"rdp.cookie": [b"hans"]}
-    assert request.about == {"tapsight.rdp.type": "request", "tapsight.rdp.cookie": "hans", "tapsight.rdp.security": ["tls", "credssp", "credssp_early_auth"]}
-    assert confirm.about == {"tapsight.rdp.type": "confirm", "tapsight.rdp.security": ["credssp"]}
+    assert request.about == {"rdp.type": "request", "rdp.cookie": "hans", "rdp.security": ["tls", "credssp", "credssp_early_auth"]}
+    assert confirm.about == {"rdp.type": "confirm", "rdp.security": ["credssp"]}
     assert conversation.broken
     assert "encrypted" in conversation.why
     token, refused = talk(Rdp(), SCRIPTS[1])
     assert token.buffers == {"rdp.cookie": [b"3640205228.15629.0000"]}
-    assert refused.about["tapsight.rdp.failure"] == "credssp_required"
+    assert refused.about["rdp.failure"] == "credssp_required"
     [cut] = talk(Rdp(), [(True, x224(0xE0, b"Cookie: mstshash=hans"))])
-    assert "no end" in cut.about["tapsight.rdp.problem"]
+    assert "no end" in cut.about["rdp.problem"]
 
 
 def test_starts() -> None:

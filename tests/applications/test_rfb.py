@@ -20,20 +20,20 @@ SCRIPTS = [V38, V33, REFUSED, [*V38[:2], (False, b"\0\0\0\0\4full")]]
 def test_a_handshake() -> None:
     conversation = Rfb()
     said = talk(conversation, V38)
-    assert [each.about["tapsight.rfb.type"] for each in said] == ["version", "version", "security_types", "security_type", "security_result", "server_init"]
+    assert [each.about["rfb.type"] for each in said] == ["version", "version", "security_types", "security_type", "security_result", "server_init"]
     assert [each.to_server for each in said] == [False, True, False, True, False, False]
-    assert said[2].about["tapsight.rfb.offered"] == ["none", "vnc"]
+    assert said[2].about["rfb.offered"] == ["none", "vnc"]
     assert said[3].facts == {"rfb.sectype": 2}
     assert said[4].facts == {"rfb.sectype": 2, "rfb.secresult": 0}
     assert said[5].buffers == {"rfb.name": [b"HMI-1"]}
-    assert (said[5].about["tapsight.rfb.width"], said[5].about["tapsight.rfb.is_shared"]) == (1024, True)
+    assert (said[5].about["rfb.width"], said[5].about["rfb.is_shared"]) == (1024, True)
     assert conversation.broken
 
 
 def test_without_a_password_and_refused() -> None:
     said = talk(Rfb(), V33)
     assert said[2].facts == {"rfb.sectype": 1}
-    assert (said[-1].buffers, said[-1].about["tapsight.rfb.is_shared"]) == ({"rfb.name": [b"HMI-1"]}, False)
+    assert (said[-1].buffers, said[-1].about["rfb.is_shared"]) == ({"rfb.name": [b"HMI-1"]}, False)
     assert talk(Rfb(), REFUSED)[-1].facts == {"rfb.sectype": 2, "rfb.secresult": 1}
     conversation = Rfb()
     assert not talk(conversation, [(False, b"HTTP/1.1 200")])

@@ -51,20 +51,20 @@ def test_a_question_and_its_answer() -> None:
     assert asked.facts == {"snmp.version": 2, "snmp.pdu_type": 0}
     assert answered.facts == {"snmp.version": 2, "snmp.pdu_type": 2}
     assert asked.transaction == answered.transaction == 0
-    assert asked.about["tapsight.snmp.oid"] == [NAME]
-    assert "tapsight.snmp.system_name" not in asked.about
-    assert answered.about["tapsight.snmp.system_name"] == "plc-7"
+    assert asked.about["snmp.oid"] == [NAME]
+    assert "snmp.system_name" not in asked.about
+    assert answered.about["snmp.system_name"] == "plc-7"
     asked, answered = talk(Snmp(), SCRIPTS[1])
-    assert (asked.facts["snmp.version"], asked.facts["snmp.pdu_type"], asked.about["tapsight.snmp.version"]) == (1, 3, "1")
-    assert answered.about["tapsight.snmp.error"] == "read_only"
+    assert (asked.facts["snmp.version"], asked.facts["snmp.pdu_type"], asked.about["snmp.version"]) == (1, 3, "1")
+    assert answered.about["snmp.error"] == "read_only"
 
 
 def test_kinds() -> None:
     said = talk(Snmp(), SCRIPTS[2])
     assert [each.facts["snmp.pdu_type"] for each in said] == [4, 7, 6, 5, 1]
-    assert said[0].about["tapsight.snmp.trap"] == "0.0"
+    assert said[0].about["snmp.trap"] == "0.0"
     assert {name: code for code, name in enumerate(PDUS)} == NAMES["snmp.pdu_type"]
-    assert not any("tapsight.snmp.problem" in each.about for each in said)
+    assert not any("snmp.problem" in each.about for each in said)
 
 
 def test_version_3() -> None:
@@ -73,19 +73,19 @@ def test_version_3() -> None:
     assert clear.facts == {"snmp.version": 3, "snmp.pdu_type": 0}
     assert encrypted.facts == {"snmp.version": 3}
     assert clear.about["user.name"] == "operator"
-    assert clear.about["tapsight.snmp.oid"] == ["1.3.6.1"]
-    assert encrypted.about["tapsight.snmp.is_encrypted"]
+    assert clear.about["snmp.oid"] == ["1.3.6.1"]
+    assert encrypted.about["snmp.is_encrypted"]
     assert clear.transaction == encrypted.transaction
 
 
 def test_what_is_cut_or_large() -> None:
     [said] = talk(Snmp(), [(True, v(0x30, v(2, b"\1"), v(4, b"x"), v(0xA9)))])
     assert said.buffers == {"snmp.community": [b"x"]}
-    assert "no PDU" in said.about["tapsight.snmp.problem"]
+    assert "no PDU" in said.about["snmp.problem"]
     assert not talk(Snmp(), [(True, message(SNMPget)[:-1]), (True, b"")])
     many = v(0x30, v(2, b"\1"), v(4, b"x"), v(0xA0, v(2, b"\1"), v(2, b"\0"), v(2, b"\0"), v(0x30, v(0x30, v(6, b"\x2b\6\1"), v(5)) * 500)))
     [said] = talk(Snmp(), [(True, many)])
-    assert len(said.about["tapsight.snmp.oid"]) == MOST_NAMES
+    assert len(said.about["snmp.oid"]) == MOST_NAMES
 
 
 def test_starts() -> None:

@@ -17,13 +17,13 @@ def test_requests() -> None:
     read, error = talk(Tftp(), SCRIPTS[0])
     assert read.buffers == {"tftp.filename": [b"fw/plc.bin"], "file.name": [b"fw/plc.bin"]}
     assert read.facts == {"tftp.opcode": 1, "tftp.mode": "octet"}
-    assert (error.facts, error.about["tapsight.tftp.error"], error.transaction) == ({"tftp.opcode": 5}, "File not found", 0)
+    assert (error.facts, error.about["tftp.error"], error.transaction) == ({"tftp.opcode": 5}, "File not found", 0)
     [write] = talk(Tftp(), SCRIPTS[1])
     assert write.facts == {"tftp.opcode": 2, "tftp.mode": "netascii"}
-    assert write.about["tapsight.tftp.option"] == ["blksize=1428"]
+    assert write.about["tftp.option"] == ["blksize=1428"]
     [cut] = talk(Tftp(), [(True, b"\0\1name\0octe")])
     assert cut.buffers["tftp.filename"] == [b"name"]
-    assert "no end" in cut.about["tapsight.tftp.problem"]
+    assert "no end" in cut.about["tftp.problem"]
 
 
 def test_starts() -> None:

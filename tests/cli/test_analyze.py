@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from bench.agree import pcap
+from tests.detectors.signature.harness import talk
+
 
 def tapsight(*words: str | Path, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run([sys.executable, "-m", "sensor.cli.main", *map(str, words)], input=stdin, capture_output=True, timeout=120, check=False)
@@ -58,3 +61,41 @@ def test_errors_are_told_and_have_their_code(words: tuple[str, ...], code: int, 
     assert done.returncode == code
     assert said in done.stderr.decode()
     assert "Traceback" not in done.stderr.decode()
+
+
+@pytest.mark.parametrize("option", ["--ndjson", "--eve"])
+def test_a_capture_is_not_overwritten(tmp_path: Path, option: str) -> None:
+    capture = tmp_path / "plant.pcap"
+    capture.write_bytes(b"\xd4\xc3\xb2\xa1")
+    for named in (capture, tmp_path):  # a directory stands for the captures in it
+        result = tapsight("analyze", option, capture, named)
+        assert result.returncode == 2
+        assert b"would overwrite a capture" in result.stderr
+    assert capture.read_bytes() == b"\xd4\xc3\xb2\xa1"
+
+
+def test_rules_as_suricata_evaluates_them(tmp_path: Path) -> None:
+    """The fields of its EVE, the transaction and alerts without a packet among them."""
+    request = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n"
+    capture, rules, eve = (tmp_path / name for name in ("in.pcap", "x.rules", "eve.json"))
+    capture.write_bytes(
+        pcap(talk((0, request), (1, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), (0, request), ends=(("10.0.0.1", 40_000), ("10.0.0.2", 80))))
+    )
+    rules.write_text('alert http any any -> any any (http.method; content:"GET"; sid:1;)\nalert tcp any any -> any any (content:"GET"; startswith; sid:2;)\n')
+    done = tapsight("analyze", "--quiet", "--rules", rules, "--compat", "suricata", "-k", "none", "--eve", eve, capture)
+    assert done.returncode == 0, done.stderr
+    found = [json.loads(line) for line in eve.read_text().splitlines()]
+    assert [(each.get("pcap_cnt"), each.get("tx_id"), each["pkt_src"]) for each in found if each["alert"]["signature_id"] == 1] == [
+        (4, 0, "wire/pcap"),
+        (6, 1, "wire/pcap"),
+    ]
+    assert [(each.get("pcap_cnt"), each["pkt_src"]) for each in found if each["alert"]["signature_id"] == 2] == [
+        (4, "wire/pcap"),
+        (6, "wire/pcap"),
+        (None, "stream (flow timeout)"),
+    ]
+    assert found[-1]["app_proto"] == "http"
+
+
+def test_how_suricata_does_it_is_asked_together_with_it(demo_capture: Path) -> None:
+    assert b"--compat suricata" in tapsight("analyze", "--midstream", demo_capture).stderr

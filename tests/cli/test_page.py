@@ -21,9 +21,10 @@ def test_no_text_of_a_device_or_file_writes_to_the_terminal(capsys: pytest.Captu
 
 
 @pytest.mark.parametrize("of", [analysis(name="a\nb\u2028.pcap"), Analysis()])
-def test_the_summary_in_parts_is_one_indented_document(of: Analysis) -> None:
+def test_the_summary_in_parts_is_one_document_with_a_line_an_item(of: Analysis) -> None:
     parts = list(json_parts(of))
     document = json.loads("".join(parts))
-    assert "".join(parts) == json.dumps(document, ensure_ascii=False, indent=2)
+    items = sum(len(document[name]) for name in list(document)[:-1])
+    assert "".join(parts).count("\n    {") == items
     assert list(document) == ["sources", "assets", "conversations", "other_traffic", "acts", "alerts", "ledger"]
-    assert len(parts) == 2 * 6 + 1 + sum(len(document[name]) for name in list(document)[:-1])  # each item by itself
+    assert len(parts) == 2 * 6 + 1 + items  # each by itself

@@ -74,7 +74,7 @@ def test_a_state_that_does_not_fit_is_refused() -> None:
 
 def test_what_is_disabled_raises_no_alert() -> None:
     session = Session()
-    watcher = Watch("sensor", disabled=frozenset({"controller-stopped", "goose-replay", "goose-publishers"}))
+    watcher = Watch("sensor", disabled=frozenset({"controller-stopped", "goose-replay", "goose-publishers", "goose-restart"}))
     frames = [session.ask(Action.STOP, 1), session.ask(Action.START, 2)]
     found = [alert.detector for seen in Pipeline((TOY, GOOSE)).run(make.batches(frames)) for alert in watcher.on_batch(seen)]
     assert found == ["controller-started"]

@@ -58,5 +58,5 @@ def test_the_registry_is_bounded() -> None:
     for number in range(50):
         alerts.add(seen(), finding(number, key=str(number)))
     assert len(alerts.take()) == 50
-    assert sum(map(len, alerts.open.values())) == 10
+    assert sum(len(each.entries) for each in alerts.open.values()) == 10
     assert alerts.evicted == 40

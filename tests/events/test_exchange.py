@@ -72,5 +72,5 @@ def test_a_refusal_counts_for_the_act_that_it_refuses(rows: int) -> None:
     summary = Summary(found.pipeline.protocols)
     for seen in found.seen:
         summary.add(seen)
-    (tally,) = summary.acts.values()
+    ((*_, tally),) = summary.met_acts()
     assert (tally.count, tally.refused, tally.first_frame, tally.last_frame) == (1, 1, 1, 1)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from sensor.events.seen import MOST_OVER
 from sensor.pipeline import Pipeline
+from sensor.streams.flows import MOST_OVER
 from tests.make import batches, ethernet, ipv4, udp
 
 

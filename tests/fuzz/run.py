@@ -10,14 +10,20 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import zstandard
 
+from detectors.signature.detector import Signatures
+from detectors.signature.engine import Engine
+from detectors.signature.plan import Plan
+from rules import pack_files
 from sensor.analysis import Analysis
 from sensor.capture import read_capture
 from sensor.capture.write import Writer, replacing
+from sensor.cli.signatures import planned, read
 from sensor.columns import Batch, Ints
 from sensor.sinks.ndjson import NdjsonSink
 from sensor.store.writer import StoreSink
@@ -25,6 +31,7 @@ from tests.fuzz import mutate
 from tests.fuzz.pool import Pool
 from tests.results import differences, results
 
+SHARED = Path(__file__).parents[3] / "shared" / "rules"
 SESSION = 32_768  # packets of one analysis: each ends once, with everything that ends then
 SHORT = 600  # packets of an analysis that is run at several cuts
 CUTS = (1 << 14, 64, 7)  # rows to a batch
@@ -57,6 +64,13 @@ def _no_number(name: str) -> None:
     raise ValueError(f"{name} in a document")
 
 
+@cache
+def plan() -> Plan:
+    """The rules that ship, and the public ones where they are."""
+    public = sorted(SHARED.glob("*.rules"))
+    return planned(read([str(path) for path in (*pack_files(), *public)], {}, []))
+
+
 def analyse(batches: Iterator[Batch] | list[Batch]) -> None:
     """One analysis of everything. Raises Failure."""
     kept: list[Batch] = []
@@ -72,7 +86,7 @@ def analyse(batches: Iterator[Batch] | list[Batch]) -> None:
 
     try:
         with tempfile.TemporaryDirectory() as directory:
-            analysis = Analysis(None, [Checked(), StoreSink(Path(directory), frozenset(), "fuzz")])
+            analysis = Analysis(None, [Checked(), StoreSink(Path(directory), frozenset(), "fuzz")], signatures=Signatures(Engine(plan())))
             analysis.run(timed())
     except Exception as error:
         raise Failure("".join(traceback.format_exception(error)), kept) from error

@@ -240,10 +240,10 @@ def table(some: list[Batch], flows: Flows, check: Any = lambda: None) -> dict[st
         packets = decoder.decode(batch)
         numbered = flows.number(packets, flow_rows(packets))
         flows.account(packets, numbered)
-        over.append(flows.close())
+        over += flows.columns(flows.close())
         check()
     flows.finish()
-    over += [flows.close(), flows.close()]
+    over += [*flows.columns(flows.close()), *flows.columns(flows.close())]
     return {name: np.concatenate([each[name] for each in over]) for name in over[0]}
 
 
@@ -327,3 +327,10 @@ def test_a_flow_has_its_community_id_in_both_directions(a: Any, b: Any, p: int, 
     found = flows(frames)
     assert {community_id({name: np.array([value]) for name, value in flow.items()}, 0) for flow in found} == {expected}
     assert sum(int(flow["packets_a"]) + int(flow["packets_b"]) for flow in found) == 2
+
+
+@pytest.mark.parametrize("rows", CUTS)
+def test_a_flow_silent_at_the_end_is_over_by_timeout(rows: int) -> None:
+    """Also where the table was last looked through a moment before the end."""
+    frames = [at(0, tcp(A, B, 100, flags=SYN)), at(30, tcp((CLIENT, 9), B, 1, flags=SYN)), at(31, tcp((CLIENT, 10), B, 1, flags=SYN))]
+    assert [flow["end"] for flow in flows(frames, rows)] == [End.TIMEOUT, End.OPEN, End.OPEN]

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sensor.bounded import Bounded
 from sensor.events.table import PATIENCE_NS, Table
 from sensor.events.vocabulary import Anomaly, Trust
 from sensor.protocols.dnp3.codes import Function
@@ -28,8 +29,11 @@ class Select(NamedTuple):
 class Selects:
     """The latest select of each master to each outstation, by flow and addresses. evicted: how many left to make room."""
 
-    latest: dict[tuple[int, int, int], Select] = field(default_factory=dict)
-    evicted: int = 0
+    latest: Bounded[Select] = field(default_factory=lambda: Bounded(MOST))
+
+    @property
+    def evicted(self) -> int:
+        return self.latest.evicted
 
     def check(self, table: Table) -> None:
         """Remember selects, and hold operates against them."""
@@ -44,16 +48,9 @@ class Selects:
         for row, selects, flow, source, destination, sequence, frame, ts_ns, begin, end in lines:
             now = Select(sequence, pdus.data[begin:end].tobytes(), frame, ts_ns)
             if selects:
-                self._remember((flow, source, destination), now)
+                self.latest.put((flow, source, destination), now)
             else:
-                self._operate(table, row, self.latest.get((flow, source, destination)), now)
-
-    def _remember(self, key: tuple[int, int, int], select: Select) -> None:
-        self.latest.pop(key, None)
-        if len(self.latest) >= MOST:
-            del self.latest[next(iter(self.latest))]
-            self.evicted += 1
-        self.latest[key] = select
+                self._operate(table, row, self.latest.entries.get((flow, source, destination)), now)
 
     def _operate(self, table: Table, row: int, select: Select | None, operate: Select) -> None:
         """The same objects, octet by octet, in a fragment whose sequence is one more."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from sensor.columns import Array, Ints, Mask
+from sensor.columns import Ints
 from sensor.events.table import Table
 from sensor.protocols.enip.connections import Connections
 from sensor.protocols.enip.path import Paths
@@ -32,9 +32,3 @@ class Context:
     def __post_init__(self) -> None:
         self.connection = np.full(len(self.table), -1, np.int64)
         self.operation = np.zeros(len(self.table), np.uint16)
-
-
-def put(table: Table, name: str, rows: Mask, values: Array) -> None:
-    """Set a number field where `rows` says so, from a column as long as the table: cheaper than by index where most rows have it."""
-    np.copyto(table.number(name), values, where=rows)
-    table.present |= rows * table.bit[name]

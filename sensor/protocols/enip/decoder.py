@@ -11,7 +11,7 @@ from sensor.protocols.enip import connection_manager, identity
 from sensor.protocols.enip.bodies import fill
 from sensor.protocols.enip.codes import Command, GeneralStatus, ObjectClass
 from sensor.protocols.enip.connections import Connections
-from sensor.protocols.enip.context import Context, put
+from sensor.protocols.enip.context import Context
 from sensor.protocols.enip.encapsulation import HEADER, Items, items
 from sensor.protocols.enip.fields import FIELDS
 from sensor.protocols.enip.operations import ACTIONS, OPERATIONS, RESERVED_SERVICES
@@ -166,7 +166,7 @@ def _objects(context: Context, tag_at: Ints, tag_size: Ints) -> None:
         table.flag(answers[other & (service != UNCONNECTED_SEND)], Anomaly.WRONG_RESPONSE)
     for name, part, bit in PLACES:
         if part in paths.columns:
-            put(table, name, (paths.has & np.uint16(bit)) != 0, paths[part])
+            table.copy(name, (paths.has & np.uint16(bit)) != 0, paths[part])
     rows = np.flatnonzero(paths.has & np.uint16(Has.SYMBOL))
     if rows.size:
         named = np.where(message.has(Mark.REPLY)[rows], table.request[rows], rows)  # where a reply has a symbol, it has a request
@@ -194,20 +194,20 @@ def _operations(context: Context) -> None:
     """What each service means to its object, and does."""
     table, message, paths = context.table, context.message, context.paths
     exists, service = message.has(Mark.EXISTS), message.service
-    put(table, "service", exists, service)
+    table.copy("service", exists, service)
     class_id = np.where(paths.has & np.uint16(Has.CLASS), np.minimum(paths["class_id"], 256), 256).astype(np.int64)
     class_id[paths.has & np.uint16(Has.SYMBOL) != 0] = ObjectClass.SYMBOL  # 1756-PM020: a symbol names a tag, whatever class it lies in
     by_class = class_id << 8 | service
     np.copyto(table.action, ACTIONS[by_class], where=exists)
     context.operation = OPERATIONS[by_class] * exists
-    put(table, "operation", context.operation > 0, context.operation)
+    table.copy("operation", context.operation > 0, context.operation)
     table.flag(np.flatnonzero(RESERVED_SERVICES[service] & exists), Anomaly.UNKNOWN_FUNCTION)
 
 
 def _status(context: Context, header: Array) -> None:
     """General and extended status of replies."""
     table, message, status = context.table, context.message, context.message.status
-    put(table, "general_status", message.has(Mark.REPLY), status)
+    table.copy("general_status", message.has(Mark.REPLY), status)
     table.failed[context.top] = header["encapsulation_status"] != 0
     table.failed &= table.is_response
     rows = np.flatnonzero(status)  # zero is success, and what requests have

@@ -3,7 +3,7 @@
 from sensor.events.protocol import Protocol, says
 from sensor.protocols.s7comm.decoder import decode
 from sensor.protocols.s7comm.fields import FIELDS
-from sensor.protocols.s7comm.header import HEADER, fragments, role, size
+from sensor.protocols.s7comm.header import HEADER, begins, fragments, role, size
 from sensor.protocols.s7comm.parts import State
 from sensor.protocols.s7comm.points import values
 
@@ -15,6 +15,7 @@ S7COMM = Protocol(
     fields=FIELDS,
     header=HEADER,
     size=size,
+    begins=begins,
     decode=decode,
     tcp_ports=(102,),
     role=role,

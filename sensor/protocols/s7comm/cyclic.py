@@ -23,7 +23,7 @@ def decode(table: Table, row: int, content: Content, state: State) -> None:
         if content.kind == Kind.REQUEST and len(said) >= 2:
             table.object("message", row, {"function": said[0], "job": said[1]})
             if not table.pdus.carried[row]:
-                state.jobs.kept.pop((content.flow, Group.CYCLIC, said[1]), None)
+                state.jobs.entries.pop((content.flow, Group.CYCLIC, said[1]), None)
     elif content.kind == Kind.REQUEST:
         content.addresses = addresses(said)
         if len(said) < SUBSCRIPTION or len(content.addresses) < int.from_bytes(said[:2]):
@@ -41,7 +41,7 @@ def bring(table: Table, row: int, content: Content, state: State, group: Group, 
     key = (content.flow, group, content.sequence)
     if len(asked):
         state.jobs.put(key, Job(asked, content.position))
-    job = state.jobs.kept.get(key)
+    job = state.jobs.entries.get(key)
     found = read_values(content.said[at - 2 :])
     if found is None:
         return

@@ -58,6 +58,11 @@ def size(header: Array) -> Ints:
     return np.where(plausible, length, 0)
 
 
+def begins(head: bytes) -> bool:
+    """Not what RDP asks for in its connection requests: behind the class come parameters, whose codes have the highest bit set (X.224 13.2.3)."""
+    return head[5] not in (0xE0, 0xD0) or len(head) <= 11 or head[11] >= 0x80
+
+
 def role(header: Array) -> NDArray[np.int8]:
     """Clients request connections and servers confirm them; data TPDUs do not tell."""
     return np.where(header["code"] == 0xE0, 1, np.where(header["code"] == 0xD0, -1, 0)).astype(np.int8)

@@ -3,44 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
 
+from sensor.bounded import Bounded
 from sensor.columns import Array
 
 MOST_OPEN, MOST_BYTES = 1024, 1 << 18
 MOST_JOBS = 4096
 NEAR = 64  # PDUs of one flow between two parts: more, and the flow is another one that was given the same number
 
-Key = TypeVar("Key")
-Value = TypeVar("Value")
-
-
-@dataclass
-class Bounded(Generic[Key, Value]):
-    """A dictionary that forgets what was put first. dropped: how many it forgot."""
-
-    most: int
-    kept: dict[Key, Value] = field(default_factory=dict)
-    dropped: int = 0
-
-    def put(self, key: Key, value: Value) -> None:
-        self.kept.pop(key, None)
-        if len(self.kept) >= self.most:
-            del self.kept[next(iter(self.kept))]
-            self.dropped += 1
-        self.kept[key] = value
-
 
 @dataclass
 class Parts:
     """Open answers by flow, direction, function group, subfunction and data unit reference: what came so far, and its latest PDU's position in the flow."""
 
-    open: Bounded[tuple[int, bool, int, int, int], tuple[bytes, int]] = field(default_factory=lambda: Bounded(MOST_OPEN))
+    open: Bounded[tuple[bytes, int]] = field(default_factory=lambda: Bounded(MOST_OPEN))
     dropped: int = 0
 
     def add(self, key: tuple[int, bool, int, int, int], position: int, content: bytes, *, is_last: bool) -> bytes | None:
         """One part; the whole answer when it is the last. An answer that grows beyond MOST_BYTES is given up."""
-        before, latest = self.open.kept.pop(key, (b"", position))
+        before, latest = self.open.entries.pop(key, (b"", position))
         if not 0 <= position - latest <= NEAR:
             before = b""
             self.dropped += 1
@@ -68,9 +49,9 @@ class State:
     """jobs: by flow, function group and the number that the controller gave the job."""
 
     parts: Parts = field(default_factory=Parts)
-    jobs: Bounded[tuple[int, int, int], Job] = field(default_factory=lambda: Bounded(MOST_JOBS))
+    jobs: Bounded[Job] = field(default_factory=lambda: Bounded(MOST_JOBS))
 
     @property
     def evicted(self) -> int:
         """How much of what was kept had to go before its end."""
-        return self.parts.dropped + self.parts.open.dropped + self.jobs.dropped
+        return self.parts.dropped + self.parts.open.evicted + self.jobs.evicted

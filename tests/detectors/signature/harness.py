@@ -28,10 +28,12 @@ def signatures(text: str, *, handshake: bool = False) -> Signatures:
     return Signatures(Engine(plan, handshake=handshake))
 
 
-def fired(text: str, frames: Iterable[bytes | tuple[int, bytes]], rows: int = 1 << 30, *, handshake: bool = False) -> list[tuple[int, int]]:
+def fired(
+    text: str, frames: Iterable[bytes | tuple[int, bytes]], rows: int = 1 << 30, *, handshake: bool = False, engine: Signatures | None = None
+) -> list[tuple[int, int]]:
     """(sid, frame) of every match, as it came."""
     found: list[tuple[int, int]] = []
-    engine = signatures(text, handshake=handshake)
+    engine = engine or signatures(text, handshake=handshake)
 
     def each(_seen: Seen) -> None:
         found.extend((match.rule.sid, match.frame) for match in engine.fired)

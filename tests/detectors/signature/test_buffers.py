@@ -110,10 +110,8 @@ def test_fields(text: str, said: list[tuple[int, bytes]], ends: tuple[tuple[str,
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ('rfb.name; content:"x";', "the buffer rfb.name is not filled yet"),
-        ("snmp.version:3;", "the keyword snmp.version is about what is not decoded yet"),
-        ("app-layer-protocol:!dnp3;", "not known before it has spoken"),
-        ("app-layer-protocol:snmp;", "the protocol snmp is not decoded yet"),
+        ('quic.sni; content:"x";', "the buffer quic.sni is not filled yet"),
+        ("app-layer-protocol:ike;", "the protocol ike is not decoded yet"),
         ("modbus: function 3; ttl:5;", "ttl is about packets, the rest of the rule about modbus"),
         ("iec104_apci_type:no_such;", "no_such is no name that is known here"),
         ('tcp.hdr; content:"x"; dnp3.data; content:"y";', "tcp.hdr is about packets, the rest of the rule about dnp3"),

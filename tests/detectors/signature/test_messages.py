@@ -74,9 +74,62 @@ def test_dns() -> None:
     assert fired(rule('dns.query; content:"example"; dns.opcode:!0;', "dns"), frames) == []
 
 
-def test_what_cannot_be_asked_is_said() -> None:
-    for text in (rule('content:"evil";', "dns"), rule('content:"a"; http.uri; content:"b";')):
-        assert len(Plan.of(loads(text, {}, FIELDS).rules, KNOWN).unable) == 1
+QUERY = b"\0\1\1\0\0\1\0\0\0\0\0\0\4evil\7example\0\0\1\0\1"
+RESOLVER = ("10.0.0.2", 53)
+
+
+@pytest.mark.parametrize("rows", [1, 3, 1 << 30])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (rule('content:"|04|evil"; offset:12; depth:5;', "dns"), [2]),  # in a stream its length stands before it
+        (rule('content:"|04|evil"; offset:14; depth:5;', "dns"), [7]),
+        (rule('content:"example"; app-layer-protocol:dns;', "udp"), [2]),
+        (rule('content:"example"; app-layer-protocol:!dns;', "udp"), [1]),
+        (rule('content:"example"; app-layer-protocol:failed;', "udp"), [1]),
+        (rule('content:"example"; app-layer-protocol:!dns;', "tcp"), []),
+        (rule('content:"example"; app-layer-protocol:dns; dsize:30;', "udp"), [2]),
+        (rule('content:"example"; ttl:64; app-layer-protocol:dns;', "udp"), [2]),
+        (rule('content:"|01 00 00 01|"; dns.query; content:"evil";', "dns"), [2, 7]),
+        (rule('content:"|01 00 00 02|"; dns.query; content:"evil";', "dns"), []),
+    ],
+)
+def test_what_datagrams_and_streams_hold(text: str, expected: list[int], rows: int) -> None:
+    frames = [udp(("10.0.0.1", 5_001), ("10.0.0.2", 9), b"an example", 2), udp(("10.0.0.1", 5_000), RESOLVER, QUERY)]
+    frames += talk((0, b"\0" + bytes([len(QUERY)])), (0, QUERY), ends=(("10.0.0.1", 5_002), RESOLVER))
+    assert [frame for _, frame in fired(text, frames, rows)] == expected
+
+
+@pytest.mark.parametrize("rows", [1, 4, 1 << 30])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (rule('content:"HTTP/1.1|0d 0a|Host"; http.uri; content:"/cgi/";', "tcp"), [5, 7]),
+        (rule('content:"%41"; http.uri; content:"%41";'), []),
+        (rule('http.uri; content:"id=A"; pkt_data; content:"id=%41"; offset:4;'), [5, 7]),
+        (rule('content:"GET"; startswith; http.uri; content:"/cgi/";'), [5, 7]),
+        (rule('content:"needle"; http.uri; content:"/cgi/";'), []),
+        (rule('content:"Server"; http.stat_code; content:"200"; filesize:12;'), [6]),
+        (rule('content:"needle"; app-layer-protocol:http;', "tcp"), [6]),
+        (rule('content:"needle"; app-layer-protocol:tls;', "tcp"), []),
+        (rule('content:"needle"; app-layer-protocol:!http;', "tcp"), []),
+        (rule('content:"needle"; app-layer-protocol:!tls;', "tcp"), [6]),
+        (rule("app-layer-protocol:!tls; flow:to_client;", "tcp"), [6]),
+        (rule("app-layer-protocol:failed;", "tcp"), []),
+        (rule("service:http; flow:to_client;", "tcp"), [6]),
+    ],
+)
+def test_messages_and_what_they_were_read_from(text: str, expected: list[int], rows: int) -> None:
+    frames = talk((0, GET[:30]), (0, GET[30:]), (1, OK), (0, GET), ends=WEB)
+    assert [frame for _, frame in fired(text, frames, rows)] == expected
+
+
+@pytest.mark.parametrize(
+    "text", [rule('content:"a"; ttl:5;'), rule("flags:S; app-layer-protocol:!tls;", "tcp"), rule('content:"a"; ttl:5; app-layer-protocol:!http;', "tcp")]
+)
+def test_what_cannot_be_asked_is_said(text: str) -> None:
+    ((_, why),) = Plan.of(loads(text, {}, FIELDS).rules, KNOWN).unable
+    assert "is about packets" in why
 
 
 INTERFACE = "4b324fc8-1670-01d3-1278-5a47bf6ee188"  # srvsvc

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.signature.load import loads
-from detectors.signature.plan import Plan, pattern_of
+from detectors.signature.plan import Plan
+from detectors.signature.search import pattern_of
 from detectors.signature.transforms import DONE, MOST, transform
 from tests.detectors.signature.harness import FIELDS, KNOWN, A, B, fired
 from tests.detectors.signature.make import rule

@@ -65,15 +65,15 @@ def test_component_identification_in_two_data_units() -> None:
             "serial_number": "S C-B1U393142011", "module_type": "CPU 315-2 PN/DP", "memory_card_serial_number": "MMC 4A1AC019", "vendor": "Siemens",
         }  # fmt: skip
         assert "szl_id" not in rows[1]
-        assert not engine.state.parts.open.kept
+        assert not engine.state.parts.open.entries
 
 
 def test_open_answers_are_bounded() -> None:
     engine = Engine()
     for reference in range(1, 256):
         engine.decode([server(userdata(RESPONSE, Group.CPU, 1, b"12345678", part=(reference, 1, 0)), flow) for flow in range(8)])
-    assert len(engine.state.parts.open.kept) == MOST_OPEN
-    assert engine.state.parts.open.dropped == 255 * 8 - MOST_OPEN
+    assert len(engine.state.parts.open.entries) == MOST_OPEN
+    assert engine.state.parts.open.evicted == 255 * 8 - MOST_OPEN
 
 
 def test_status_lists() -> None:

@@ -1,0 +1,162 @@
+"""`python -m bench.live`: the highest rate at which a ring loses nothing, alone and with the pipeline behind it, and what that costs. Needs root.
+
+Two ends of a virtual cable (veth) in a network namespace of its own: one process replays the mixed capture at one end, another listens at the other.
+What the kernel does to receive a packet, the copy into the ring included, happens on a virtual cable in the sender's process: its time has that in it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.amplify import WORK, amplify
+from sensor.capture import read_capture
+from sensor.columns import Batch
+from sensor.live import Live
+
+NAMESPACE = f"tapsight-bench-{os.getpid()}"
+WHAT = ("none", "ring", "pipeline")  # at the other end of the cable
+IDLE_S = 2.0
+
+
+@dataclass
+class Trial:
+    """One replay: how many packets a second were sent, what became of them, and the CPU time (user and system) of both processes in ns a packet."""
+
+    what: str
+    rate: float
+    sent: int
+    received: int
+    dropped: int
+    sender_ns: float
+    receiver_ns: float
+
+    @property
+    def lost(self) -> int:
+        return self.sent - self.received
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.live", description=__doc__)
+    parser.add_argument("--packets", type=int, default=1_000_000, metavar="N", help="of each replay (default 1 million)")
+    parser.add_argument("--capture", type=Path, help="instead of the mixed one")
+    parser.add_argument("--rates", default="0,800000,600000,500000,400000,300000,200000,150000,100000", help="packets a second to try (0: as fast as it goes)")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes that share the packets (default 1)")
+    parser.add_argument("--tries", type=int, default=2, help="at each rate, until one loses nothing")
+    for hidden in ("--send", "--receive"):
+        parser.add_argument(hidden, help=argparse.SUPPRESS)
+    parser.add_argument("--offline", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.offline:
+        offline(options.capture)
+    elif options.send:
+        send(options.capture, options.packets, float(options.send))
+    elif options.receive:
+        receive(options.receive, options.workers)
+    else:
+        compare(options.capture, options.packets, [float(rate) for rate in options.rates.split(",")], options.tries, options.workers)
+
+
+def compare(capture: Path | None, packets: int, rates: list[float], tries: int, workers: int) -> None:
+    path = capture or amplify(WORK / "live.pcap", packets)  # so many, for a conversation that is repeated is nothing but retransmissions
+    offline = subprocess.run([sys.executable, "-m", "bench.live", "--capture", str(path), "--offline"], check=True, capture_output=True, text=True)
+    print(f"the pipeline reading the same packets from a file: {float(offline.stdout):,.0f} ns of CPU a packet", flush=True)
+    try:
+        for command in (
+            f"netns add {NAMESPACE}", f"-n {NAMESPACE} link add from numtxqueues 1 mtu 65000 type veth peer name to mtu 65000",
+            f"-n {NAMESPACE} link set from up", f"-n {NAMESPACE} link set to up",
+        ):  # fmt: skip
+            subprocess.run(["ip", *command.split()], check=True)
+        for what in WHAT:
+            for rate in rates:
+                trials = []
+                for _ in range(tries):
+                    trials.append(one(path, packets, what, rate, workers))
+                    show(trials[-1])
+                    if not trials[-1].lost:
+                        break
+                if what == "none" or not trials[-1].lost:
+                    break
+    finally:
+        subprocess.run(["ip", "netns", "del", NAMESPACE], check=False)
+
+
+def show(trial: Trial) -> None:
+    print(
+        f"{trial.what:8} {trial.rate:10,.0f} packets/s  {trial.received:,} of {trial.sent:,} received, {trial.dropped:,} dropped by the kernel;"
+        f" sender {trial.sender_ns:,.0f} ns, receiver {trial.receiver_ns:,.0f} ns a packet",
+        flush=True,
+    )
+
+
+def one(path: Path, packets: int, what: str, rate: float, workers: int) -> Trial:
+    run = ["ip", "netns", "exec", NAMESPACE, sys.executable, "-m", "bench.live", "--capture", str(path), "--packets", str(packets), "--workers", str(workers)]
+    receivers = [subprocess.Popen([*run, "--receive", what], stdout=subprocess.PIPE, text=True) for _ in range(workers if what != "none" else 0)]
+    for receiver in receivers:
+        assert receiver.stdout
+        receiver.stdout.readline()  # it listens
+    sender = json.loads(subprocess.run([*run, "--send", str(rate)], check=True, capture_output=True, text=True).stdout)
+    said: list[dict[str, Any]] = [json.loads(receiver.communicate()[0]) for receiver in receivers]
+    received, dropped, used = (sum(each[name] for each in said) for name in ("packets", "dropped", "cpu_s"))
+    received = received if receivers else packets
+    return Trial(what, packets / sender["s"], packets, received, dropped, sender["cpu_s"] / packets * 1e9, used / max(received, 1) * 1e9)
+
+
+def send(path: Path, packets: int, rate: float) -> None:
+    from bench.replay import Replay
+
+    with Replay("from", list(read_capture(str(path)))) as replay:
+        before = cpu_s()
+        seconds = replay.send(packets, rate)
+        print(json.dumps({"s": seconds, "cpu_s": cpu_s() - before}))
+
+
+def receive(what: str, workers: int) -> None:
+    from sensor.live import Share, Tap, open_live
+    from sensor.pipeline import Pipeline
+
+    live = open_live([Tap("to", filter="not ip6 multicast")], Share(workers, os.getppid()))
+    print("listens", flush=True)
+    before = cpu_s()
+    batches = until_idle(live)
+    packets = sum(seen.packets for seen in Pipeline().run(batches)) if what == "pipeline" else sum(map(len, batches))
+    print(json.dumps({"packets": packets, "cpu_s": cpu_s() - before, "dropped": live.report()["taps"]["to"]["dropped"]}))
+    live.close()
+
+
+def until_idle(live: Live) -> Iterator[Batch]:
+    """Batches until none has come for a while; the first one is waited for longer."""
+    until = time.monotonic() + 60
+    while True:
+        batch = live.read(0.1)
+        if batch is not None:
+            yield batch
+            until = time.monotonic() + IDLE_S
+        elif time.monotonic() > until:
+            return
+
+
+def offline(path: Path) -> None:
+    from sensor.pipeline import Pipeline
+
+    before = cpu_s()
+    packets = sum(seen.packets for seen in Pipeline().run(read_capture(str(path))))
+    print((cpu_s() - before) / packets * 1e9)
+
+
+def cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,210 @@
+"""`tapsight doctor`: whether this machine is fit to listen, and what to do where it is not.
+
+Sources: adjtimex(2), capabilities(7).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import json
+import os
+import shutil
+import socket
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sensor.cli.settings import config_option, lang_option, load_config
+from sensor.cli.terminal import printable
+
+OK, WARNING, FAILED = "ok", "warning", "failed"
+LITTLE, SCARCE = 256 << 20, 2 << 30  # bytes free: too few to work, too few for long
+TIME_ERROR, TIMEX = 5, 208  # adjtimex: not synchronised; size of its structure
+STATE = Path("/var/lib/tapsight")
+
+# finding -> what is checked, how that is, what was found, what to do
+FINDINGS = {
+    "right": ("rights", OK, "Interfaces may be listened on.", ""),
+    "no right": ("rights", FAILED, "Listening on an interface needs CAP_NET_RAW, which this user has not.",
+                 "Start as root and name a user to become, or give the service AmbientCapabilities=CAP_NET_RAW."),
+    "no interface": ("interface", FAILED, "There is no interface {name}.", "Name one of these with -i: {others}."),
+    "none": ("interface", FAILED, "No interface is up, but for loopback.", "Connect one to a mirror port or tap, and run: ip link set NAME up"),
+    "up": ("interface", OK, "{name} is up and has a link.", ""),
+    "no carrier": ("interface", FAILED, "{name} is up, but has no link.", "Look after the cable, and whether the port at its other end is switched on."),
+    "down": ("interface", FAILED, "{name} is down.", "Run: ip link set {name} up"),
+    "kind": ("interface", FAILED, "{name} is of a kind whose packets are not read (ARPHRD {kind}).", "Listen on the Ethernet interface below it."),
+    "promiscuous": ("promiscuous", OK, "{name} can be made to hear what is for others.", ""),
+    "not promiscuous": ("promiscuous", FAILED, "{name} cannot be made to hear what is for others: {error}.", "Allow promiscuous mode where the interface is virtual: its host decides."),
+    "apart": ("offloads", OK, "{name} leaves packets as they came.", ""),
+    "merging": ("offloads", WARNING, "{name} makes one packet of several ({features}): sizes and counts are not those of the wire.", "Run: ethtool -K {name} {switches}"),
+    "no offloads": ("offloads", WARNING, "{name} does not say whether it makes one packet of several: {error}.", "Look at: ethtool -k {name}"),
+    "filter": ("filters", OK, "Capture filters can be compiled.", ""),
+    "no filter": ("filters", WARNING, "Capture filters cannot be compiled: there is no libpcap.", "Install libpcap (package libpcap0.8), or use no filter."),
+    "clock": ("clock", OK, "The clock is synchronised, to {error_ms} ms at worst.", ""),
+    "no clock": ("clock", WARNING, "The clock is not synchronised: times of packets and alerts are what it says.", "Run a time service, such as chrony, against the plant's time source."),
+    "disk": ("disk", OK, "{path} has {free} free.", ""),
+    "scarce disk": ("disk", WARNING, "{path} has only {free} free.", "Make room: what cannot be delivered waits there."),
+    "no disk": ("disk", FAILED, "{path} has only {free} free.", "Make room: what cannot be delivered waits there."),
+    "not writable": ("disk", FAILED, "{path} cannot be written to.", "Make it the folder of the user that the sensor runs as: chown USER {path}"),
+    "elasticsearch": ("elasticsearch", OK, "Elasticsearch {version} answers at {url}.", ""),
+    "no login": ("elasticsearch", FAILED, "Elasticsearch answers at {url}, but refuses the credentials: {error}.", "Give the credentials of a user that may create documents."),
+    "no elasticsearch": ("elasticsearch", FAILED, "No Elasticsearch answers at {url}: {error}.", "See whether it runs, and whether a firewall stands between."),
+}  # fmt: skip
+SWITCHES = {"rx-gro": "gro", "rx-lro": "lro"}  # ethtool's older names; it takes the kernel's as well
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    name: str
+    values: dict[str, Any] = field(default_factory=dict)
+
+    def document(self, lang: str) -> dict[str, str]:
+        from sensor.lang import translate
+
+        check, result, found, advice = FINDINGS[self.name]
+        said = {name: printable(str(value)) for name, value in self.values.items()}
+        return {
+            "check": check,
+            "result": result,
+            "found": translate(found, lang).format(**said),
+            "advice": translate(advice, lang).format(**said) if advice else "",
+        }
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  tapsight doctor -i eth1 -i eth2
+  tapsight doctor --es https://elastic.example:9200 --format json"""
+)
+@click.option(
+    "-i", "--interface", "interfaces", multiple=True, metavar="NAME", help="Interface to listen on; may be given several times. By default all that are up."
+)
+@click.option("--state", type=click.Path(path_type=Path), default=STATE, show_default=True, metavar="DIR", help="Folder in which the service keeps its state.")
+@click.option("--es", metavar="URL", help="Elasticsearch to deliver to.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print.")
+@config_option
+@lang_option
+@click.pass_context
+def doctor(ctx: click.Context, interfaces: tuple[str, ...], state: Path, es: str | None, form: str, config: Path | None, lang: str) -> None:
+    """Check whether this machine is fit to listen: interfaces, rights, offloads, clock, disk, Elasticsearch. Exit code 1 if something fails."""
+    lang = load_config(config, lang).lang
+    documents = [finding.document(lang) for finding in findings(interfaces, state, es)]
+    failed = sum(document["result"] == FAILED for document in documents)
+    if form == "json":
+        click.echo(json.dumps({"checks": documents, "failed": failed}, ensure_ascii=False, indent=2))
+    else:
+        for document in documents:
+            mark, colour = {OK: ("✓", "green"), WARNING: ("!", "yellow"), FAILED: ("✗", "red")}[document["result"]]
+            click.echo(f"{click.style(mark, fg=colour)} {document['found']}")
+            if document["advice"]:
+                click.echo(f"    {document['advice']}")
+    if failed:
+        ctx.exit(1)
+
+
+def findings(interfaces: tuple[str, ...], state: Path, es: str | None = None) -> Iterator[Finding]:
+    """Everything that is looked at, in order."""
+    from sensor.live import interface as net
+
+    may_listen = right()
+    yield Finding("right" if may_listen else "no right")
+    names = interfaces or tuple(name for _, name in socket.if_nameindex() if net.hardware(name) != net.LOOPBACK and net.flags(name) & net.IFF_UP)
+    if not names:
+        yield Finding("none")
+    for name in names:
+        yield from of_interface(name, may_listen)
+    yield Finding("filter" if ctypes.util.find_library("pcap") else "no filter")
+    yield clock()
+    yield disk(state)
+    if es:
+        yield elasticsearch(es)
+
+
+def right() -> bool:
+    from sensor.live.taps import packet_socket
+
+    try:
+        packet_socket().close()
+    except PermissionError:
+        return False
+    return True
+
+
+def of_interface(name: str, may_listen: bool) -> Iterator[Finding]:
+    from sensor.live import interface as net
+
+    existing = [other for _, other in socket.if_nameindex()]
+    if name not in existing:
+        yield Finding("no interface", {"name": name, "others": ", ".join(other for other in existing if other != "lo")})
+        return
+    state = net.state(socket.if_nametoindex(name)).replace("_", " ")
+    yield Finding(state if state in FINDINGS else "down", {"name": name})
+    kind = net.hardware(name)
+    if kind not in net.LINK_TYPES:
+        yield Finding("kind", {"name": name, "kind": kind})
+    if may_listen:
+        yield promiscuous(name)
+    try:
+        features = net.merging(name)
+    except OSError as error:
+        yield Finding("no offloads", {"name": name, "error": error.strerror})
+        return
+    switches = " ".join(f"{SWITCHES.get(feature, feature)} off" for feature in features)
+    yield Finding("merging", {"name": name, "features": ", ".join(features), "switches": switches}) if features else Finding("apart", {"name": name})
+
+
+def promiscuous(name: str) -> Finding:
+    """Try it, for a moment."""
+    from sensor.live.ring import ADD_MEMBERSHIP, MR_PROMISC, SOL_PACKET
+    from sensor.live.taps import packet_socket
+
+    try:
+        with packet_socket() as tried:
+            tried.setsockopt(SOL_PACKET, ADD_MEMBERSHIP, struct.pack("=iHH8x", socket.if_nametoindex(name), MR_PROMISC, 0))
+    except OSError as error:
+        return Finding("not promiscuous", {"name": name, "error": error.strerror})
+    return Finding("promiscuous", {"name": name})
+
+
+def clock() -> Finding:
+    """What the kernel says of its clock: struct timex has the maximum error (us) as its fourth long."""
+    content = ctypes.create_string_buffer(TIMEX)  # modes 0: only ask
+    state = ctypes.CDLL(None).adjtimex(content)
+    if state in (-1, TIME_ERROR):
+        return Finding("no clock")
+    return Finding("clock", {"error_ms": struct.unpack_from("@l", content, 3 * struct.calcsize("@l"))[0] // 1000})
+
+
+def disk(state: Path) -> Finding:
+    """The state's folder, or the nearest one above it that is there."""
+    there = next(path for path in (state.absolute(), *state.absolute().parents) if path.is_dir())
+    free = shutil.disk_usage(there).free
+    values = {"path": there, "free": f"{free / (1 << 30):,.1f} GiB"}
+    if not os.access(there, os.W_OK | os.X_OK):
+        return Finding("not writable", {"path": there})
+    return Finding("no disk" if free < LITTLE else "scarce disk" if free < SCARCE else "disk", values)
+
+
+def elasticsearch(url: str) -> Finding:
+    """Ask it who it is. Credentials in the URL are not shown."""
+    from elastic_transport import TransportError
+    from elasticsearch import ApiError, Elasticsearch
+
+    scheme, _, rest = url.partition("://")
+    shown = f"{scheme}://{rest.rpartition('@')[2]}"
+    try:
+        with Elasticsearch(url, request_timeout=5, max_retries=0) as client:
+            return Finding("elasticsearch", {"version": client.info()["version"]["number"], "url": shown})
+    except ApiError as error:
+        name = "no login" if error.status_code in (401, 403) else "no elasticsearch"
+        return Finding(name, {"url": shown, "error": f"{error.status_code} {error.message}"})
+    except (TransportError, ValueError, KeyError, TypeError) as error:
+        return Finding("no elasticsearch", {"url": shown, "error": getattr(error, "message", error)})

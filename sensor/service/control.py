@@ -1,0 +1,65 @@
+"""Status and metrics over HTTP, on loopback only: GET /status (JSON), /metrics (Prometheus), /healthz."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from sensor.service.health import metrics
+
+PATIENCE_S = 10  # for a request
+
+
+class Control:
+    """Answers while the service runs. listen: address:port. report: gives what there is to say. Raises ValueError for an address that is not loopback, OSError."""
+
+    def __init__(self, listen: str, report: Callable[[], dict[str, Any]]) -> None:
+        host, _, port = listen.rpartition(":")
+        if not ipaddress.ip_address(host.strip("[]")).is_loopback:
+            raise ValueError(f"{listen}: status and metrics are told on loopback only")
+
+        class Answers(BaseHTTPRequestHandler):
+            timeout = PATIENCE_S
+
+            def do_GET(self) -> None:  # http.server's own name
+                code, kind, text = answer(self.path, report)
+                content = text.encode()
+                self.send_response(code)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, *_arguments: Any) -> None:
+                """Nothing: who asks how we are is no news."""
+
+        self.server = ThreadingHTTPServer((host.strip("[]"), int(port)), Answers)
+        self.server.daemon_threads = True
+        self.thread = threading.Thread(target=self.server.serve_forever, name="control", daemon=True)
+        self.thread.start()
+
+    @property
+    def address(self) -> str:
+        host, port = self.server.server_address[:2]
+        return f"{host!s}:{port}"
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join(PATIENCE_S)
+
+
+def answer(path: str, report: Callable[[], dict[str, Any]]) -> tuple[int, str, str]:
+    """Status code, media type and text of an answer."""
+    match path:
+        case "/status":
+            return 200, "application/json", json.dumps(report())
+        case "/metrics":
+            return 200, "text/plain; version=0.0.4", metrics(report())
+        case "/healthz":
+            return 200, "text/plain", "alive\n"
+    return 404, "text/plain", "nothing here: /status, /metrics, /healthz\n"

@@ -1,0 +1,63 @@
+"""Senders as threads of the service: each takes what the spool holds to one destination."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from sensor.config import Config
+from sensor.delivery.destinations import destinations
+from sensor.delivery.files import DeadLetters
+from sensor.delivery.outcome import Destination
+from sensor.delivery.sender import Sender
+from sensor.spool import Spool
+
+LOOK_S = 0.1
+JOIN_S = 5.0  # for a thread whose request is under way
+
+
+class Delivery:
+    """One destination's thread."""
+
+    def __init__(self, destination: Destination, dead_letters: DeadLetters) -> None:
+        self.name, self.destination, self.dead_letters = destination.name, destination, dead_letters
+        self.stopping = threading.Event()
+        self.spool: Spool | None = None
+        self.sender: Sender | None = None
+        self.thread: threading.Thread | None = None
+
+    def attach(self, spool: Spool) -> None:
+        """The spool that is delivered."""
+        self.spool, self.sender = spool, Sender(spool, self.destination, self.dead_letters)
+
+    def start(self) -> None:
+        assert self.sender is not None
+        self.thread = threading.Thread(target=self.sender.run, args=(self.stopping,), name=f"deliver {self.name}", daemon=True)
+        self.thread.start()
+
+    def stop(self, patience_s: float) -> None:
+        """Wait until all is delivered, or patience is at its end; what is not stays in the spool."""
+        until = time.monotonic() + patience_s
+        while time.monotonic() < until and self.waits():
+            time.sleep(LOOK_S)
+        self.stopping.set()
+        if self.thread is not None:
+            self.thread.join(JOIN_S)
+
+    def waits(self) -> bool:
+        """Whether anything is not yet delivered."""
+        assert self.spool is not None
+        mine = self.spool.report()["consumers"].get(self.name, {}).get("datasets", {})
+        return any(counts["waiting"] for counts in mine.values())
+
+    def report(self) -> dict[str, Any]:
+        return self.sender.report() if self.sender is not None else {}
+
+
+def deliveries(config: Config, state: Path) -> list[Delivery]:
+    """What the configuration wants. Raises ValueError or OSError for what cannot be."""
+    found = destinations(config)
+    dead_letters = DeadLetters(state / "dead-letters")
+    return [Delivery(each, dead_letters) for each in found]

@@ -1,0 +1,96 @@
+"""How the sensor is: counted as it works, told as a document, as Prometheus text and as a page."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sensor.events.seen import Seen
+from sensor.sinks import findings
+from sensor.sinks.ecs import quote
+
+RECENT = 600  # batches over which times are told
+
+
+@dataclass
+class Health:
+    """Counts of a run. packets, bytes: of all batches; lag_ns: how late the last batch was, against the time of the clock; alerts: told by now."""
+
+    started: float = field(default_factory=time.time)
+    packets: int = 0
+    bytes: int = 0
+    batches: int = 0
+    alerts: int = 0
+    lag_ns: int = 0
+    clock_ns: int = 0
+    times: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT))
+    began: float = field(default_factory=time.perf_counter)
+    reloads: int = 0
+    reloads_failed: int = 0
+
+    def add(self, seen: Seen, alerts: int, *, is_live: bool) -> None:
+        """One batch, which is done by now. is_live: its times are the clock's."""
+        now = time.perf_counter()
+        self.times.append(now - self.began)
+        self.began = now
+        self.packets += seen.packets
+        self.bytes += seen.bytes
+        self.batches += 1
+        self.alerts = alerts
+        self.clock_ns = seen.clock_ns
+        if is_live and seen.packets:
+            self.lag_ns = max(0, time.time_ns() - seen.clock_ns)
+
+    def report(self) -> dict[str, Any]:
+        """Everything, as numbers."""
+        times = sorted(self.times)
+        middle, worst = (times[len(times) // 2], times[-1 - len(times) // 100]) if times else (0.0, 0.0)
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        return {
+            "uptime_s": int(time.time() - self.started), "packets": self.packets, "bytes": self.bytes, "batches": self.batches, "alerts": self.alerts,
+            "lag_ms": self.lag_ns // 1_000_000, "batch_ms": {"median": round(middle * 1000, 3), "p99": round(worst * 1000, 3)},
+            "memory": {"resident_bytes": resident(), "peak_bytes": usage.ru_maxrss * 1024}, "cpu_s": round(usage.ru_utime + usage.ru_stime, 3),
+            "reloads": {"done": self.reloads, "failed": self.reloads_failed},
+        }  # fmt: skip
+
+
+def resident() -> int:
+    """Bytes of memory in use (proc(5), statm)."""
+    try:
+        with open("/proc/self/statm", "rb") as file:  # noqa: PTH123  # read every few seconds for months
+            return int(file.read().split()[1]) * resource.getpagesize()
+    except OSError:
+        return 0
+
+
+def health_line(report: Mapping[str, Any], now_ns: int, sensor: str) -> str:
+    """The health document."""
+    document = findings.base("health", f"health-{sensor}-{now_ns}", now_ns, sensor)
+    document["event"] |= {"kind": "metric", "category": ["host"], "type": ["info"], "action": "report", "outcome": "success"}
+    document["tapsight"] = {"health": dict(report)}
+    return quote(document)
+
+
+def metrics(report: Mapping[str, Any]) -> str:
+    """Prometheus text format 0.0.4: every number of a report, by its path."""
+    lines = []
+    for path, value in numbers(report):
+        name = "tapsight_" + "_".join("".join(c if c.isascii() and (c.isalnum() or c == "_") else "_" for c in part) for part in path)
+        lines.append(f"# TYPE {name} {'gauge' if path[-1] in GAUGES else 'untyped'}\n{name} {value}")
+    return "\n".join(lines) + "\n"
+
+
+GAUGES = ("lag_ms", "median", "p99", "resident_bytes", "peak_bytes", "uptime_s")
+
+
+def numbers(report: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], float | int]]:
+    """The numbers of nested mappings, with the keys that lead to them."""
+    for key, value in report.items():
+        if isinstance(value, Mapping):
+            yield from numbers(value, (*path, str(key)))
+        elif isinstance(value, int | float):
+            yield (*path, str(key)), int(value) if isinstance(value, bool) else value

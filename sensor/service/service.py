@@ -1,0 +1,146 @@
+"""A run that never ends: sources -> analysis -> spool, with signals, health, new rules and an orderly stop."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol
+
+from detectors.signature.detector import Signatures
+from sensor.analysis import Analysis
+from sensor.columns import Batch
+from sensor.config import Config
+from sensor.events.seen import Seen
+from sensor.service.control import Control
+from sensor.service.deliver import SpoolSink
+from sensor.service.health import Health, health_line
+from sensor.service.notify import notify, watchdog_s
+from sensor.service.reload import Reload
+from sensor.sinks.published import Published, document
+from sensor.spool import Spool
+
+HEALTH_S = 60.0
+SHED_LAG_NS = (2_000_000_000, 10_000_000_000)  # how late the engine may be before it sheds the first, and the second kind of work
+log = logging.getLogger("tapsight")
+
+
+class Sources(Protocol):
+    """Where packets come from. is_live: their times are the clock's. batches: something at least every batch time, an empty batch or None where nothing comes. report: drops, fill and the like."""
+
+    name: str
+    is_live: bool
+
+    def batches(self) -> Iterable[Batch | None]: ...
+
+    def report(self) -> dict[str, Any]: ...
+
+    def close(self) -> None: ...
+
+
+class Sender(Protocol):
+    """Delivers what the spool holds to one destination, in a thread of its own."""
+
+    name: str
+
+    def start(self) -> None: ...
+
+    def stop(self, patience_s: float) -> None: ...
+
+    def report(self) -> dict[str, Any]: ...
+
+
+class Service:
+    """Runs until its sources end or somebody stops it. make_rules: the rules as they are configured now, or None."""
+
+    def __init__(self, config: Config, sources: Sources, spool: Spool, senders: Iterable[Sender], make_rules: Callable[[], Signatures | None]) -> None:
+        self.config, self.sources, self.spool, self.senders = config, sources, spool, list(senders)
+        self.published = Published(config.run.profile, config.sensor, config.lang)
+        self.sink = SpoolSink(spool, self.published)
+        self.analysis = Analysis(config, [self.sink], signatures=make_rules())
+        self.sink.follow(self.analysis)
+        self.health, self.reload = Health(), Reload(make_rules)
+        self.stopping = threading.Event()
+        self.told = time.monotonic()
+        self.control: Control | None = None
+
+    def run(self) -> None:
+        """Everything, to the end. Signals: TERM and INT stop, HUP reads the rules anew."""
+        before = {number: signal.signal(number, self._heard) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+        if self.config.run.listen:
+            self.control = Control(self.config.run.listen, self.report)
+        for sender in self.senders:
+            sender.start()
+        notify("READY=1", "STATUS=listening")
+        log.info("listening: %s", self.sources.name)
+        try:
+            self.analysis.run(self.batches(), each=self.each)
+        finally:
+            notify("STOPPING=1")
+            self.sources.close()
+            self._tell_health()
+            for sender in self.senders:
+                sender.stop(self.config.run.drain_s)
+            self.spool.close()
+            if self.control is not None:
+                self.control.close()
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            log.info("stopped: %d packets, %d alerts", self.health.packets, self.health.alerts)
+
+    def _heard(self, number: int, _frame: object) -> None:
+        if number == signal.SIGHUP:
+            notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+            self.reload.request()
+        else:
+            self.stopping.set()
+
+    def batches(self) -> Iterator[Batch]:
+        """Until somebody stops us."""
+        pause = watchdog_s()
+        heard = time.monotonic()
+        for batch in self.sources.batches():
+            if self.stopping.is_set():
+                return
+            if pause and time.monotonic() - heard >= pause:
+                heard = time.monotonic()
+                notify("WATCHDOG=1")
+            if batch is not None:
+                yield batch
+
+    def each(self, seen: Seen) -> None:
+        """After every batch: how we are, and new rules if there are some."""
+        self.health.add(seen, self.published.alerts, is_live=self.sources.is_live)
+        self.published.shed = sum(self.health.lag_ns > limit for limit in SHED_LAG_NS) if seen.packets else 0
+        for found in self.reload.take():
+            self._take_rules(found)
+        if time.monotonic() - self.told >= HEALTH_S:
+            self._tell_health()
+
+    def _take_rules(self, found: Signatures | Exception | None) -> None:
+        """New rules take the old ones' place and keep what those remembered."""
+        notify("READY=1")
+        if isinstance(found, Exception):
+            self.health.reloads_failed += 1
+            log.error("the rules stay as they were: %s", found)
+            return
+        self.analysis.replace_signatures(found)
+        self.health.reloads += 1
+        log.info("new rules: %s", found.report() if found is not None else "none")
+
+    def _tell_health(self) -> None:
+        self.told = time.monotonic()
+        report = self.report()
+        self.sink.append([document("health", health_line(report, time.time_ns(), self.config.sensor).encode())])
+
+    def report(self) -> dict[str, Any]:
+        """How everything is."""
+        return {
+            "sensor": self.config.sensor,
+            "engine": self.health.report() | {"shed": dict(self.published.shed_counts)},
+            "sources": self.sources.report(),
+            "spool": self.spool.report(),
+            "delivery": {sender.name: sender.report() for sender in self.senders},
+        }

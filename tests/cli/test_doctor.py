@@ -1,0 +1,155 @@
+"""`tapsight doctor`: each thing it looks at, as it should be and as it should not."""
+
+from __future__ import annotations
+
+import ctypes.util
+import json
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from sensor.cli import doctor
+from sensor.cli.doctor import FINDINGS, Finding, findings
+from sensor.live import interface, taps
+from tests.live.network import Network, entered
+
+
+@pytest.fixture
+def network() -> Iterator[Network]:
+    with entered() as made:
+        yield made
+
+
+def named(found: Iterator[Finding]) -> dict[str, dict[str, Any]]:
+    return {finding.name: finding.values for finding in found}
+
+
+def test_an_interface_that_is_fit(network: Network, tmp_path: Path) -> None:
+    network.cable()
+    interface.set_features("tap", {"rx-gro": False})
+    found = named(findings(("tap",), tmp_path))
+    assert {"right", "up", "promiscuous", "apart", "filter"} <= found.keys()
+    assert not {name for name in found if FINDINGS[name][1] == doctor.FAILED} - {"no disk"}
+
+
+def test_interfaces_that_are_not(network: Network, tmp_path: Path) -> None:
+    assert "none" in named(findings((), tmp_path))
+    network.cable()
+    interface.set_features("tap", {"rx-gro": True})
+    found = named(findings((), tmp_path))
+    assert found["merging"] == {"name": "tap", "features": "rx-gro", "switches": "gro off"}
+    network.ip("link set plant down")
+    assert "no carrier" in named(findings(("tap",), tmp_path))
+    assert "down" in named(findings(("plant",), tmp_path))
+    assert named(findings(("eth9",), tmp_path))["no interface"] == {"name": "eth9", "others": "tap, plant"}
+
+
+def test_the_command_says_what_to_do_and_fails(network: Network, tmp_path: Path) -> None:
+    network.cable()
+    network.ip("link set tap down")
+    ran = CliRunner().invoke(doctor.doctor, ["-i", "tap", "--state", str(tmp_path), "--lang", "en"])
+    assert ran.exit_code == 1
+    assert "✗ tap is down.\n    Run: ip link set tap up\n" in ran.output
+    ran = CliRunner().invoke(doctor.doctor, ["-i", "tap", "--state", str(tmp_path), "--format", "json", "--lang", "zh"])
+    document = json.loads(ran.output)
+    assert ran.exit_code == 1
+    assert document["failed"] == 1
+    assert {"check": "interface", "result": "failed", "found": "tap 未启用。", "advice": "请运行：ip link set tap up"} in document["checks"]
+
+
+def test_rights_and_filters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused() -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(taps, "packet_socket", refused)
+    monkeypatch.setattr(ctypes.util, "find_library", lambda _name: None)
+    found = named(findings(("lo",), tmp_path))
+    assert {"no right", "no filter"} <= found.keys()
+    assert not {"promiscuous", "not promiscuous"} & found.keys()
+
+
+def test_the_clock_is_asked() -> None:
+    assert doctor.clock().name in ("clock", "no clock")
+
+
+@pytest.mark.parametrize(("free", "name"), [(100 << 30, "disk"), (1 << 30, "scarce disk"), (1 << 20, "no disk")])
+def test_room_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, name: str) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: shutil._ntuple_diskusage(free, 0, free))
+    found = doctor.disk(tmp_path / "not" / "there")
+    assert (found.name, found.values["path"]) == (name, tmp_path)
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.access", lambda *_: False)
+    assert doctor.disk(tmp_path) == Finding("not writable", {"path": tmp_path})
+
+
+@contextmanager
+def answering(status: int, body: bytes) -> Iterator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.send_header("X-Elastic-Product", "Elasticsearch")
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None: ...
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://tapsight:secret@127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "name"),
+    [
+        (200, b'{"version": {"number": "9.3.2"}}', "elasticsearch"), (401, b'{"error": "security"}', "no login"), (503, b"{}", "no elasticsearch"),
+        (200, b"not json", "no elasticsearch"), (200, b"{}", "no elasticsearch"),
+    ],
+)  # fmt: skip
+def test_elasticsearch(status: int, body: bytes, name: str) -> None:
+    with answering(status, body) as url:
+        found = doctor.elasticsearch(url)
+    assert found.name == name
+    assert "secret" not in str(found.values)
+    if name == "elasticsearch":
+        assert found.values["version"] == "9.3.2"
+
+
+def test_no_elasticsearch() -> None:
+    found = doctor.elasticsearch("http://127.0.0.1:9")
+    assert found.name == "no elasticsearch"
+    assert "refused" in str(found.values["error"])
+    assert doctor.elasticsearch("nonsense").name == "no elasticsearch"
+
+
+def test_what_is_said_names_what_it_is_about() -> None:
+    for name, (_, _, found, advice) in FINDINGS.items():
+        values = {
+            "name": "eth\x1b1",
+            "others": "",
+            "kind": 1,
+            "error": "e",
+            "features": "f",
+            "switches": "s",
+            "error_ms": 1,
+            "path": "p",
+            "free": "1",
+            "version": "9",
+            "url": "u",
+        }
+        document = Finding(name, values).document("en")
+        assert "{" not in document["found"] + document["advice"]
+        assert "\x1b" not in document["found"] + document["advice"]
+        assert (document["found"] == "", document["advice"] == "") == (found == "", advice == "")

@@ -1,0 +1,136 @@
+"""Rules evaluated as Suricata does (`--compat suricata`): what it said of the same packets is written down here, as it said it (7.0.10)."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from bench import made
+from detectors.signature.detector import Signatures
+from detectors.signature.engine import Engine
+from detectors.signature.load import loads
+from detectors.signature.plan import Plan
+from detectors.signature.sessions import Stream
+from detectors.signature.suricata import Sessions
+from sensor.analysis import Analysis
+from sensor.config import Config
+from sensor.events.seen import Seen
+from tests.detectors.signature.harness import FIELDS, KNOWN, talk
+from tests.detectors.signature.test_engine import modbus
+from tests.make import ACK, FIN, RST, batches, tcp, udp
+
+A, B = ("10.0.0.1", 40_000), ("10.0.0.2", 4_444)
+OPEN = talk((0, b"abc"), (1, b"xyab"), (0, b"ab2"), ends=(A, B))
+CLOSED = [*OPEN, tcp(A, B, 107, b"", FIN | ACK, 505), tcp(B, A, 505, b"", FIN | ACK, 108), tcp(A, B, 108, b"", ACK, 506)]
+RESET = [*OPEN, tcp(B, A, 505, b"", RST | ACK, 107)]
+PICKED = OPEN[3:]
+FROZEN = json.loads(Path(__file__).with_name("suricata.json").read_text(encoding="utf-8"))
+
+
+def said(text: str, frames: list[bytes], rows: int = 1 << 30, *, midstream: bool = False, checksums: bool = False) -> list[tuple[int, int, int, int]]:
+    """sid, frame (0: none, the flow was over) and the two ports of each alert."""
+    rules = loads(text, {}, FIELDS)
+    plan = Plan.of(rules.rules, KNOWN, rules.filters, as_suricata=True)
+    signatures = Signatures(Engine(plan, sessions=Sessions(midstream, checksums)))
+    found: list[tuple[int, int, int, int]] = []
+
+    def each(_seen: Seen) -> None:
+        for fired in signatures.fired:
+            low, high = sorted(int(fired.each.columns[f"{side}_port"][fired.i]) for side in ("source", "destination"))
+            found.append((fired.rule.sid, 0 if fired.after_end else fired.frame, low, high))
+
+    Analysis(Config(deduplicate=False), signatures=signatures).run(batches(frames, rows), each=each)
+    return found
+
+
+def frames_of(options: str, frames: list[bytes], header: str = "tcp any any -> any any", *, midstream: bool = False, checksums: bool = False) -> list[int]:
+    """The frames that one rule tells of; the same however they are cut into batches."""
+    found = [said(f"alert {header} ({options} sid:1;)", frames, rows, midstream=midstream, checksums=checksums) for rows in (1 << 30, 1)]
+    assert found[0] == found[1]
+    return [frame for _, frame, *_ in found[0]]
+
+
+@pytest.mark.parametrize("seed", FROZEN)
+def test_what_is_made_at_random(seed: str) -> None:
+    rules, frames = made.case(int(seed))
+    expected = {tuple(map(int, key.split())): count for key, count in FROZEN[seed].items()}
+    refused = {rule.sid for rule in Plan.of(loads(rules, {}, FIELDS).rules, KNOWN).unable}
+    found = Counter((sid, low, high) for sid, _, low, high in said(rules, frames, midstream=int(seed) % 4 == 3) if sid not in refused)
+    assert {key: count for key, count in found.items() if key[0] in {sid for sid, *_ in expected}} == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "frames", "expected"),
+    [
+        ("", OPEN, [1, 2]),  # who talks to whom: once in each direction
+        ("flow:established;", OPEN, [4, 5, 6]),
+        ("flow:established;", CLOSED, [4, 5, 6, 7, 8, 9]),
+        ("flow:not_established;", OPEN, [1, 2, 3]),
+        ("flow:to_server;", OPEN, [1, 3, 4, 6]),
+        ("flags:A;", OPEN, [3, 4, 5, 6]),
+        ("flags:!S;", OPEN, []),  # packets with neither SYN, FIN nor RST are not asked
+        ("dsize:0;", OPEN, [1, 2, 3]),
+        ('content:"ab"; startswith;', OPEN, [4, 6, 0]),  # of the packets, and of the stream at the end
+        ('content:"ab";', OPEN, [0, 0]),
+        ('content:"ab"; startswith;', CLOSED, [4, 6, 7, 9]),
+        ('content:"ab";', CLOSED, [7, 8, 9]),
+        ('content:"ab";', RESET, [7, 0]),
+        ("flow:established;", PICKED, []),
+        ('content:"ab";', PICKED, [1, 2, 3]),  # part of no stream: each is looked at alone
+        ('content:"ab"; startswith;', PICKED, [1, 3]),
+        ('content:"ab"; flow:only_stream;', PICKED, []),
+        ('content:!"q";', OPEN, [0, 0]),
+        ("isdataat:!9;", OPEN, [0, 0]),
+    ],
+)
+def test_packets_and_streams(options: str, frames: list[bytes], expected: list[int]) -> None:
+    assert frames_of(options, frames) == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [("flow:established;", [2, 3]), ("flow:not_established;", [1]), ('content:"ab";', [0, 0]), ('content:"ab"; startswith;', [1, 3, 0])],
+)
+def test_a_connection_that_is_picked_up(options: str, expected: list[int]) -> None:
+    assert frames_of(options, PICKED, midstream=True) == expected
+
+
+def test_nothing_to_search_for_is_looked_at_again() -> None:
+    frames = [*OPEN, tcp(B, A, 505, b"qab", ACK, 107), tcp(A, B, 107, b"", FIN | ACK, 508), tcp(B, A, 508, b"", FIN | ACK, 108), tcp(A, B, 108, b"", ACK, 509)]
+    assert frames_of("byte_test:1,=,0x63,2;", frames) == [8, 10, 0]
+    assert frames_of('content:!"ab";', frames) == []
+    assert frames_of('content:!"qq";', frames) == [8, 9]
+
+
+def test_a_wrong_checksum_keeps_a_packet_out_of_its_stream() -> None:
+    broken = bytearray(OPEN[3])
+    broken[50] ^= 0x55
+    frames = [*OPEN[:3], bytes(broken), *OPEN[4:]]
+    assert frames_of('content:"ab";', frames, checksums=True) == [4, 0, 0]
+    assert frames_of('content:"ab";', frames) == [0, 0]
+
+
+def test_datagrams() -> None:
+    frames = [udp(A, B, b"a"), udp(A, B, b"a"), udp(B, A, b"a"), udp(A, B, b"a")]
+    assert frames_of("", frames, "udp any any -> any any") == [1, 3]
+    assert frames_of('content:"a";', frames, "udp any any -> any any") == [1, 2, 3, 4]
+    assert frames_of("flow:to_client;", frames, "udp any any -> any any") == [3]
+
+
+def test_parsers_are_given_what_has_a_session() -> None:
+    frames = talk((0, modbus(6) + modbus(6, number=2)), ends=(A, ("10.0.0.2", 502)))
+    assert len(frames_of("modbus: function 6;", frames, "modbus any any -> any any")) == 2
+    assert frames_of("modbus: function 6;", frames[3:], "modbus any any -> any any") == []
+
+
+def test_what_came_first_stays_in_a_stream() -> None:
+    stream = Stream()
+    for at, content in ((4, b"ef"), (0, b"abXX"), (2, b"cdYYgh"), (9, b"j")):
+        stream.insert(at, content)
+    stream.acked = 8
+    assert stream.starts == [0, 9]
+    assert stream.chunks() == [b"abXXefgh"]
+    assert stream.chunks(whole=True) == [b"j"]

@@ -1,0 +1,52 @@
+"""Status and metrics over HTTP, on loopback only."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+
+from sensor.service.control import Control
+from sensor.service.health import metrics
+
+REPORT = {"sensor": "a", "engine": {"packets": 7, "batch_ms": {"median": 0.5}, "state of things": True}, "empty": {}}
+
+
+@pytest.fixture
+def control() -> Iterator[Control]:
+    made = Control("127.0.0.1:0", lambda: REPORT)
+    yield made
+    made.close()
+
+
+def get(control: Control, path: str) -> bytes:
+    with urllib.request.urlopen(f"http://{control.address}{path}", timeout=5) as answer:
+        content: bytes = answer.read()
+    return content
+
+
+def test_status_is_the_report(control: Control) -> None:
+    assert json.loads(get(control, "/status")) == REPORT
+    assert get(control, "/healthz") == b"alive\n"
+
+
+def test_what_there_is_not(control: Control) -> None:
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        get(control, "/../etc/passwd")
+
+
+def test_metrics_are_numbers_with_names_that_prometheus_takes(control: Control) -> None:
+    lines = get(control, "/metrics").decode().splitlines()
+    assert [line for line in lines if not line.startswith("#")] == [
+        "tapsight_engine_packets 7", "tapsight_engine_batch_ms_median 0.5", "tapsight_engine_state_of_things 1",
+    ]  # fmt: skip
+    assert metrics({}) == "\n"
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:0", "192.0.2.1:0", "[::]:0"])
+def test_nobody_else_is_told(listen: str) -> None:
+    with pytest.raises(ValueError, match="loopback"):
+        Control(listen, lambda: REPORT)
