@@ -14,7 +14,7 @@ from dashboards.source import WIDTH, Dashboard, Panel, Search, dashboards, name_
 
 CORE = "8.8.0"
 TYPES = {"dashboard": "10.2.0", "search": "8.0.0", "index-pattern": "8.0.0"}
-TAGGED = {"en": "Tapsight", "zh": "Tapsight 中文"}
+TAGGED = {"en": "Tapsight: {}", "zh": "Tapsight：{}"}
 VIEW_NAMES = {
     "all": ("all documents", "全部文档"), "events": ("protocol events", "协议事件"), "alert": ("alerts", "告警"), "anomaly": ("anomalies", "异常"),
     "asset": ("assets", "资产"), "flow": ("flows", "会话"), "health": ("sensor health", "传感器健康"), "ledger": ("ledger", "台账"), "point": ("process values", "过程值"),
@@ -60,7 +60,7 @@ def data_view(view: str, lang: str) -> dict[str, Any]:
     formats = {"network.community_id": {"id": "url", "params": {"urlTemplate": url, "labelTemplate": "{{rawValue}}", "openLinkInCurrentTab": True}}}
     formats |= {name: {"id": "bytes"} for name in ("network.bytes", "source.bytes", "destination.bytes")}
     attributes = {
-        "title": fields.pattern(view), "name": f"{TAGGED[lang]}: {name}" if lang == "en" else f"{TAGGED[lang]}：{name}", "timeFieldName": "@timestamp",
+        "title": fields.pattern(view), "name": TAGGED[lang].format(name), "timeFieldName": "@timestamp",
         "fields": "[]", "fieldFormatMap": text(formats), "runtimeFieldMap": "{}", "fieldAttrs": "{}", "sourceFilters": "[]", "typeMeta": "{}", "allowNoIndex": True,
     }  # fmt: skip
     return saved("index-pattern", view, lang, attributes, [])
@@ -71,7 +71,7 @@ def search(name: str, source: Search, lang: str) -> dict[str, Any]:
     where = "kibanaSavedObjectMeta.searchSourceJSON.index"
     found = {"query": lens.query(source.where), "filter": [], "indexRefName": where}
     attributes = {
-        "title": f"{TAGGED[lang]}: {source.title.of(lang)}", "description": "", "columns": list(source.columns), "sort": [["@timestamp", "desc"]], "grid": {},
+        "title": TAGGED[lang].format(source.title.of(lang)), "description": "", "columns": list(source.columns), "sort": [["@timestamp", "desc"]], "grid": {},
         "hideChart": False, "isTextBasedQuery": False, "timeRestore": False, "kibanaSavedObjectMeta": {"searchSourceJSON": text(found)},
     }  # fmt: skip
     return saved("search", f"search-{name}", lang, attributes, [reference("index-pattern", where, identifier(source.view, lang))])
@@ -97,7 +97,7 @@ def dashboard(source: Dashboard, lang: str) -> dict[str, Any]:
         references.append(reference("index-pattern", index, identifier("all", lang)))
     options = {"useMargins": True, "syncColors": False, "syncCursor": True, "syncTooltips": False, "hidePanelTitles": False}
     attributes = {
-        "title": f"{TAGGED[lang]}: {source.title.of(lang)}", "description": source.about.of(lang), "version": 1, "timeRestore": True, "timeFrom": source.time,
+        "title": TAGGED[lang].format(source.title.of(lang)), "description": source.about.of(lang), "version": 1, "timeRestore": True, "timeFrom": source.time,
         "timeTo": "now", "panelsJSON": text(panels), "optionsJSON": text(options), "kibanaSavedObjectMeta": {"searchSourceJSON": text(found_source)},
     }  # fmt: skip
     if source.controls:
@@ -109,7 +109,15 @@ def dashboard(source: Dashboard, lang: str) -> dict[str, Any]:
 
 def protocol_filter(protocol: str, index: str) -> dict[str, Any]:
     """A pill that keeps a page to one protocol."""
-    meta = {"type": "phrase", "key": "network.protocol", "field": "network.protocol", "params": {"query": protocol}, "negate": False, "disabled": False, "alias": None}
+    meta = {
+        "type": "phrase",
+        "key": "network.protocol",
+        "field": "network.protocol",
+        "params": {"query": protocol},
+        "negate": False,
+        "disabled": False,
+        "alias": None,
+    }
     return {"meta": meta | {"indexRefName": index}, "query": {"match_phrase": {"network.protocol": protocol}}, "$state": {"store": "appState"}}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -11,7 +11,7 @@ from dashboards import fields
 from sensor.datasets import EVENTS
 from sensor.events.field import Field
 from sensor.events.protocol import Dataset, Protocol
-from sensor.lang import translate
+from sensor.lang import LANGUAGES, translate
 
 ERRORS = {"en": "Errors", "zh": "错误"}
 ENDS = ("client.address", "server.address")
@@ -23,7 +23,7 @@ MENU = {"height": 3, "panels": [{"links": {"en": "Pages", "zh": "页面"}, "widt
 
 class Page(BaseModel):
     """What only people know of a protocol, by names of its fields. functions: what it is asked for; errors: how it refuses; tags: names that it carries;
-    reads, writes: what is told of them beside who did it to whom; columns: of its list of events."""
+    reads, writes: what is told of them beside who did it to whom; points: what tells its points apart; columns: of its list of events."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -32,18 +32,27 @@ class Page(BaseModel):
     tags: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
+    points: Literal["address", "name"] = "address"
     columns: tuple[str, ...]
 
 
 @cache
 def sources() -> dict[str, Page]:
-    """The short sources by dataset. Raises ValueError where one is missing, or there is no such dataset."""
+    """The short sources by dataset; of a dataset that has none yet, its first fields. Raises ValueError where there is no such dataset."""
     from dashboards.source import read
 
     found = {name: Page(**each) for name, each in read("pages.yaml").items()}
-    if wrong := found.keys() ^ {dataset.name for dataset in EVENTS}:
-        raise ValueError(f"pages.yaml and the datasets differ: {', '.join(sorted(wrong))}")
-    return found
+    if wrong := found.keys() - {dataset.name for dataset in EVENTS}:
+        raise ValueError(f"pages.yaml names what is no dataset: {', '.join(sorted(wrong))}")
+    return {dataset.name: found.get(dataset.name) or plain(dataset) for dataset in EVENTS}
+
+
+def plain(dataset: Dataset) -> Page:
+    """What can be said of a protocol without knowing it: its first code tables, or else its first fields."""
+    able = [field for field in dataset.fields if fields.lookup("events", key(dataset, field)).can_group]
+    named = [field.name for field in able if field.enum is not None]
+    first = tuple(field.name for field in able)
+    return Page(functions=tuple(named[:2]) or first[:1], columns=tuple(named[:3]) or first[:5])
 
 
 def path(dataset: Dataset, name: str) -> str:
@@ -124,7 +133,7 @@ def page(dataset: Dataset, source: Page) -> dict[str, Any]:
     if source.tags:
         rows.append(row(9, [tag(dataset, name, 48 // len(source.tags)) for name in source.tags]))
     if dataset.points is not None:
-        rows.append(row(12, values()))
+        rows.append(row(12, values(source.points)))
     rows.append(row(15, [{"events": {"en": "Events, newest first", "zh": "事件（最新在前）"}, "width": 48, "search": f"protocol-{dataset.name}"}]))
     title, kind = dataset.title, ("industrial protocol", "工控协议") if isinstance(dataset, Protocol) else ("application", "应用协议")
     return {
@@ -142,8 +151,13 @@ def row(height: int, panels: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def names(dataset: Dataset, name: str) -> dict[str, str]:
-    field = next(field for field in dataset.fields if field.name == name)
-    return fields.spoken()[field.ecs or f"{dataset.name}.{name}"]
+    return called(path(dataset, name))
+
+
+def called(field: str) -> dict[str, str]:
+    from dashboards.source import name_of
+
+    return {lang: name_of(field, lang) for lang in LANGUAGES}
 
 
 def bar(dataset: Dataset, name: str, width: int, where: str) -> dict[str, Any]:
@@ -179,21 +193,26 @@ def done(dataset: Dataset, en: str, zh: str, where: str, names: tuple[str, ...])
 
 def ranged(field: str, which: str) -> dict[str, Any]:
     """The least or greatest of a number."""
-    name = fields.spoken()[field]
+    name = called(field)
     of = {"min": {"en": "{}, from", "zh": "{}（起）"}, "max": {"en": "to", "zh": "（止）"}}[which]
     return {"of": f"{which} {field}", "name": {lang: of[lang].format(name[lang]) for lang in name}}
 
 
-def values() -> list[dict[str, Any]]:
-    """Its points."""
-    by = [{"of": "server.address", "size": 10}, {"of": "tapsight.point.space", "size": 10}, {"of": "tapsight.point.address", "size": 30}]
+def values(by: str) -> list[dict[str, Any]]:
+    """Its points. by: what tells them apart."""
+    groups: list[dict[str, Any]] = [
+        {"of": "server.address", "size": 10},
+        {"of": "tapsight.point.space", "size": 10},
+        {"of": "tapsight.point.block", "size": 10},
+    ]
+    groups.append({"of": f"tapsight.point.{by}", "size": 30})
     return [
         {
-            "time": {"en": "Values, by point", "zh": "数值（按点）"}, "width": 24, "view": "point", "shape": "line", "by": [{"of": "tapsight.point.address", "size": 12}],
+            "time": {"en": "Values, by point", "zh": "数值（按点）"}, "width": 24, "view": "point", "shape": "line", "by": [{"of": f"tapsight.point.{by}", "size": 12}],
             "where": "tapsight.point.value: *", "values": ["last tapsight.point.value"], "go": "points",
         },
         {
-            "table": {"en": "Points", "zh": "点表"}, "width": 24, "view": "point", "by": by, "where": "tapsight.point.value: *",
+            "table": {"en": "Points", "zh": "点表"}, "width": 24, "view": "point", "by": groups, "where": "tapsight.point.value: *",
             "values": ["count", "last tapsight.point.value", "min tapsight.point.value", "max tapsight.point.value"], "go": "points",
         },
     ]  # fmt: skip

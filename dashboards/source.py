@@ -260,4 +260,4 @@ def name_of(key: str, lang: str) -> str:
 
 def fields_of(where: str) -> Iterable[str]:
     """The fields that a condition names."""
-    return [match[1] for match in re.finditer(r"([@\w.]+)\s*(?::|>=|<=|>|<)", re.sub(r'"[^"]*"', '""', where))]
+    return [match[1] for match in re.finditer(r"([@\w.-]+)\s*(?::|>=|<=|>|<)", re.sub(r'"[^"]*"', '""', where))]

@@ -84,7 +84,11 @@ def pictures(store: Store, site: str, span: Span, lang: str, only: str = "") -> 
     for name, panels in found.items():
         if only in name:
             parts = [
-                (shown.panel["gridData"], "" if shown.panel["embeddableConfig"].get("hidePanelTitles") else shown.panel["title"], drawn(store, shown, site, span))
+                (
+                    shown.panel["gridData"],
+                    "" if shown.panel["embeddableConfig"].get("hidePanelTitles") else shown.panel["title"],
+                    drawn(store, shown, site, span),
+                )
                 for shown in panels
             ]
             result[name] = drawing.picture(panels[0].dashboard["attributes"]["title"], parts, f"{drawing.moment(span.first)} - {drawing.moment(span.last)} UTC")

@@ -11,7 +11,22 @@ from typing import Any
 from tests.dashboards.searches import MISSING, Rows
 
 COLUMN, ROW, GAP = 27, 21, 6  # pixels of a grid column and row, and between panels
-COLORS = ("#54b399", "#6092c0", "#d36086", "#9170b8", "#ca8eae", "#d6bf57", "#b9a888", "#da8b45", "#aa6556", "#e7664c", "#1ea593", "#2b70f7", "#ce0060", "#38007e")
+COLORS = (
+    "#54b399",
+    "#6092c0",
+    "#d36086",
+    "#9170b8",
+    "#ca8eae",
+    "#d6bf57",
+    "#b9a888",
+    "#da8b45",
+    "#aa6556",
+    "#e7664c",
+    "#1ea593",
+    "#2b70f7",
+    "#ce0060",
+    "#38007e",
+)
 FONT = "font-family='Inter, Helvetica, Arial, WenQuanYi Zen Hei, Noto Sans CJK SC, sans-serif'"
 INK, PALE, LINE, PAPER = "#343741", "#69707d", "#d3dae6", "#ffffff"
 
@@ -133,7 +148,9 @@ class Canvas:
             for place, value in enumerate(row[rows.groups :]):
                 value = value[0] if isinstance(value, list) and value else value
                 if isinstance(value, int | float):
-                    name = " › ".join([cell(each, "string", "") for each in before] + ([rows.labels[rows.groups + place]] if len(row) - rows.groups > 1 or not before else []))
+                    name = " › ".join(
+                        [cell(each, "string", "") for each in before] + ([rows.labels[rows.groups + place]] if len(row) - rows.groups > 1 or not before else [])
+                    )
                     data.setdefault(name, {})[int(at)] = value
         colors = {name: colors.get(name, COLORS[place % len(COLORS)]) for place, name in enumerate(data)}
         room = self.legend(list(data), colors) if len(data) > 1 else self.w
@@ -284,7 +301,10 @@ def picture(title: str, panels: Sequence[tuple[dict[str, int], str, Canvas]], no
     """A whole dashboard. panels: their place in the grid, their title (empty: none is shown) and what is drawn."""
     height = max(grid["y"] + grid["h"] for grid, _, _ in panels) * ROW + 52
     width = 48 * COLUMN + 16
-    parts = [f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {width} {height}' width='{width}' height='{height}' {FONT}>", box(0, 0, width, height, "#f7f8fc")]
+    parts = [
+        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {width} {height}' width='{width}' height='{height}' {FONT}>",
+        box(0, 0, width, height, "#f7f8fc"),
+    ]
     parts.append(words(14, 26, title, 18, bold=True) + words(width - 14, 26, note, 10, PALE, "end"))
     for grid, name, canvas in panels:
         x, y, w, h = place(grid)

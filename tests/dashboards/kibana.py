@@ -10,7 +10,18 @@ from typing import Any
 
 from dashboards.build import HOME
 
-JSON_TEXTS = ("panelsJSON", "optionsJSON", "searchSourceJSON", "fieldFormatMap", "fields", "runtimeFieldMap", "fieldAttrs", "sourceFilters", "typeMeta", "ignoreParentSettingsJSON")
+JSON_TEXTS = (
+    "panelsJSON",
+    "optionsJSON",
+    "searchSourceJSON",
+    "fieldFormatMap",
+    "fields",
+    "runtimeFieldMap",
+    "fieldAttrs",
+    "sourceFilters",
+    "typeMeta",
+    "ignoreParentSettingsJSON",
+)
 
 
 @cache

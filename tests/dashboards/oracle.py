@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from sensor.delivery.templates import stream
 from tests.dashboards import kql
 from tests.dashboards.kibana import Shown
 from tests.dashboards.searches import MISSING, Span, milliseconds, ordered
@@ -30,7 +31,7 @@ def of_view(pattern: str, dataset: str) -> bool:
     """Whether a data view shows documents of a dataset."""
     parts = pattern.split(",")
     wanted = [part for part in parts if not part.startswith("-")]
-    name = f"logs-{dataset}-x"
+    name = stream(dataset.removeprefix("tapsight."), "x")
 
     def matches(part: str) -> bool:
         return re.fullmatch(re.escape(part).replace(r"\*", ".*"), name) is not None

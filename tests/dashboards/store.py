@@ -13,6 +13,7 @@ from sensor.capture import open_captures
 from sensor.config import ElasticsearchSettings
 from sensor.delivery.client import connect
 from sensor.delivery.install import install
+from sensor.delivery.templates import stream
 from sensor.sinks.published import Profile
 from tests.dashboards.oracle import Documents
 from tests.delivery.server import Server
@@ -47,7 +48,8 @@ class Store:
         for begin in range(0, len(documents), CHUNK):
             lines = []
             for each in documents[begin : begin + CHUNK]:
-                lines += [json.dumps({"create": {"_index": f"logs-{each['event']['dataset']}-{site}", "_id": each["event"]["id"]}}), json.dumps(each)]
+                index = stream(each["event"]["dataset"].removeprefix("tapsight."), site)
+                lines += [json.dumps({"create": {"_index": index, "_id": each["event"]["id"]}}), json.dumps(each)]
             answer = self.ask("_bulk", "".join(f"{line}\n" for line in lines))
             assert not answer["errors"], [item for item in answer["items"] if item["create"]["status"] >= 300][:3]
             assert not any("failure_store" in item["create"] and item["create"]["failure_store"] == "used" for item in answer["items"])

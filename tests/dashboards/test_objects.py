@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from dashboards import build, fields, source
+from dashboards import build, fields, protocols, source
 from sensor.datasets import EVENTS
 from sensor.delivery.templates import PREFIX
 from sensor.lang import LANGUAGES
@@ -240,6 +240,12 @@ def test_a_field_that_is_not_the_same_everywhere_is_refused() -> None:
 def test_a_mistaken_source_is_told(panel: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         source.Panel(**panel)
+
+
+def test_a_protocol_without_a_source_has_a_page_all_the_same() -> None:
+    for dataset in EVENTS:
+        page = protocols.page(dataset, protocols.plain(dataset))
+        assert source.Dashboard(**page).rows
 
 
 def test_a_row_is_full() -> None:
