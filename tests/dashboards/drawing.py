@@ -145,8 +145,8 @@ class Canvas:
         data: dict[str, dict[int, float]] = {}
         for row in rows.rows:
             *before, at = row[: rows.groups]
-            for place, value in enumerate(row[rows.groups :]):
-                value = value[0] if isinstance(value, list) and value else value
+            for place, found in enumerate(row[rows.groups :]):
+                value = found[0] if isinstance(found, list) and found else found
                 if isinstance(value, int | float):
                     name = " › ".join(
                         [cell(each, "string", "") for each in before] + ([rows.labels[rows.groups + place]] if len(row) - rows.groups > 1 or not before else [])
