@@ -17,7 +17,7 @@ import pytest
 from bench.replay import Replay
 from sensor.capture import open_source, read_capture
 from sensor.columns import Batch
-from sensor.live import Share, Size, Tap, interface, open_live, taps
+from sensor.live import Share, Size, Tap, interface, listener, open_live
 from sensor.live.taps import Taps
 from sensor.pipeline import Pipeline
 from tests import make
@@ -177,8 +177,8 @@ def test_an_interface_disappears_and_comes_back_when_rights_are_gone(network: Ne
     def refused() -> Any:
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr(taps, "packet_socket", refused)
-    for round_ in range(taps.SPARE):
+    monkeypatch.setattr(listener, "packet_socket", refused)
+    for round_ in range(listener.SPARE):
         network.send(talk(1))
         assert len(frames(gathered(tap, 2))) == 2
         network.ip("link del tap")
