@@ -60,7 +60,7 @@ OWN: dict[str, dict[str, Type]] = {  # datasets that are not events of a protoco
     "alert": {
         **paths("rule.", "id name category ruleset version uuid description reference license author", KEYWORD), "threat.framework": KEYWORD,
         **{f"threat.{what}.{name}": KEYWORD for what in ("tactic", "technique", "technique.subtechnique") for name in ("id", "name")},
-        **paths("tapsight.alert.", "count accepted refused frames", LONG), "tapsight.alert.key": KEYWORD, "tapsight.alert.parameters": FLATTENED,
+        **paths("tapsight.alert.", "count accepted refused frames", LONG), **paths("tapsight.alert.", "id key", KEYWORD), "tapsight.alert.is_update": BOOLEAN, "tapsight.alert.parameters": FLATTENED,
         **paths("tapsight.alert.class.", "standard code name", KEYWORD),
     },
     "flow": {"tapsight.flow.history": KEYWORD, **paths("tapsight.flow.payload.", "source destination", LONG)},
@@ -72,7 +72,7 @@ OWN: dict[str, dict[str, Type]] = {  # datasets that are not events of a protoco
         **{f"tapsight.asset.identity.{which}.{name}": kind for which in ("first", "last") for name, kind in PLACE.items()},
     },
     "point": {
-        **paths("tapsight.point.", "protocol space verb raw_type text name quality reason", KEYWORD), "tapsight.point.value": DOUBLE,
+        **paths("tapsight.point.", "protocol space verb raw_type text name quality reason", KEYWORD), **paths("tapsight.point.", "value first minimum maximum", DOUBLE),
         **paths("tapsight.point.", "unit block address index repeats", LONG), "tapsight.point.device_time": DATE,
     },
     "ledger": {
@@ -82,6 +82,7 @@ OWN: dict[str, dict[str, Type]] = {  # datasets that are not events of a protoco
     },
     "anomaly": {"tapsight.anomaly.kind": KEYWORD, "tapsight.anomaly.detail": KEYWORD, "tapsight.anomaly.size": LONG},
     "health": {"tapsight.health": OPEN},
+    "repeated": {**paths("tapsight.repeated.", "protocol action", KEYWORD), **paths("tapsight.repeated.", "requests responses failures", LONG)},
 }  # fmt: skip
 OF_EVENTS: dict[str, Type] = {"tapsight.request_frame": LONG, "tapsight.anomaly": KEYWORD}
 COUNTERS: list[dict[str, Any]] = [  # what is under OPEN
