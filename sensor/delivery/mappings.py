@@ -60,7 +60,8 @@ OWN: dict[str, dict[str, Type]] = {  # datasets that are not events of a protoco
     "alert": {
         **paths("rule.", "id name category ruleset version uuid description reference license author", KEYWORD), "threat.framework": KEYWORD,
         **{f"threat.{what}.{name}": KEYWORD for what in ("tactic", "technique", "technique.subtechnique") for name in ("id", "name")},
-        **paths("tapsight.alert.", "count accepted refused frames", LONG), **paths("tapsight.alert.", "id key", KEYWORD), "tapsight.alert.is_update": BOOLEAN, "tapsight.alert.parameters": FLATTENED,
+        **paths("tapsight.alert.", "count accepted refused frames", LONG), **paths("tapsight.alert.", "key id", KEYWORD),
+        "tapsight.alert.parameters": FLATTENED, "tapsight.alert.is_update": BOOLEAN,
         **paths("tapsight.alert.class.", "standard code name", KEYWORD),
     },
     "flow": {"tapsight.flow.history": KEYWORD, **paths("tapsight.flow.payload.", "source destination", LONG)},
@@ -75,6 +76,7 @@ OWN: dict[str, dict[str, Type]] = {  # datasets that are not events of a protoco
         **paths("tapsight.point.", "protocol space verb raw_type text name quality reason", KEYWORD), **paths("tapsight.point.", "value first minimum maximum", DOUBLE),
         **paths("tapsight.point.", "unit block address index repeats", LONG), "tapsight.point.device_time": DATE,
     },
+    "repeated": {**paths("tapsight.repeated.", "protocol action", KEYWORD), **paths("tapsight.repeated.", "requests responses failures", LONG)},
     "ledger": {
         "tapsight.sources": KEYWORD, **paths("tapsight.problems.", "source message", KEYWORD), "tapsight.problems.offset": LONG,
         **dict.fromkeys((f"tapsight.ledger.{name}" for name in ("packets", "payload", "flows", "protocols", "applications", "anomalies")), OPEN),

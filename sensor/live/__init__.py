@@ -59,7 +59,9 @@ class Live:
 
     def report(self) -> dict[str, Any]:
         """What each source has brought and lost, and how it is."""
-        return (self.taps.report() if self.taps else {"taps": {}, "lag_ms": 0.0, "waiting": 0}) | {"sources": self.queued.report() if self.queued else {}}
+        return (self.taps.report() if self.taps else {"taps": {}, "dropped": 0, "lag_ms": 0.0, "waiting": 0}) | {
+            "sources": self.queued.report() if self.queued else {}
+        }
 
     def close(self) -> None:
         for each in (self.taps, self.queued):

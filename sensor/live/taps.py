@@ -158,11 +158,12 @@ class Taps:
         return Batch(self.source, data, rows.offset, rows.captured, rows.length, rows.ts_ns, frame, rows.link_type, rows.interface)
 
     def report(self) -> dict[str, Any]:
-        """By tap what it has seen, lost and is; lag_ms: how old the last packet of the last batch was when that was given on."""
+        """By tap what it has seen, lost and is; dropped: by the kernel, of all; lag_ms: how old the last packet of the last batch was when that was given on."""
         taps = {}
         for listener in self.listeners:
             listener.count()
             taps[listener.tap.name] = {
                 "interface": listener.tap.interface, "state": listener.state, **vars(listener.counts), "fill": listener.ring.fill if listener.ring else 0.0,
             }  # fmt: skip
-        return {"taps": taps, "lag_ms": self.lag_ns / 1e6, "waiting": sum(len(piece.rows.offset) - piece.first for piece in self.pieces)}
+        dropped = sum(listener.counts.dropped for listener in self.listeners)
+        return {"taps": taps, "dropped": dropped, "lag_ms": self.lag_ns / 1e6, "waiting": sum(len(piece.rows.offset) - piece.first for piece in self.pieces)}

@@ -23,13 +23,25 @@ def report(directory: Path, index: Index, totals: Mapping[Lane, Counts], octets:
         for lane in Lane
     }
     room = directory / "quarantine"
+    consumers = {name: consumer(account, index, totals) | {"keeps": name in index.consumers} for name, account in accounts.items()}
     return {
         "lanes": lanes,
         "refused": plain(index.refused),
-        "consumers": {name: consumer(account, index, totals) | {"keeps": name in index.consumers} for name, account in accounts.items()},
+        "consumers": consumers,
+        "total": total(consumers.values()),
         "happened": dict(sorted(index.happened.items())),
         "quarantined": sorted(path.name for path in room.iterdir()) if room.is_dir() else [],
     }
+
+
+def total(consumers: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """The same over all consumers and datasets: what a chart can show whatever they are called."""
+    found = dict.fromkeys(("produced", *OUTCOMES, "dropped", "waiting"), 0)
+    for each in consumers:
+        for counts in each["datasets"].values():
+            for name in found:
+                found[name] += sum(counts[name].values()) if name == "dropped" else counts[name]
+    return found
 
 
 def consumer(account: Account, index: Index, totals: Mapping[Lane, Counts]) -> dict[str, Any]:
