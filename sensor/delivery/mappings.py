@@ -84,7 +84,6 @@ OWN: dict[str, dict[str, Type]] = {  # datasets that are not events of a protoco
     },
     "anomaly": {"tapsight.anomaly.kind": KEYWORD, "tapsight.anomaly.detail": KEYWORD, "tapsight.anomaly.size": LONG},
     "health": {"tapsight.health": OPEN},
-    "repeated": {**paths("tapsight.repeated.", "protocol action", KEYWORD), **paths("tapsight.repeated.", "requests responses failures", LONG)},
 }  # fmt: skip
 OF_EVENTS: dict[str, Type] = {"tapsight.request_frame": LONG, "tapsight.anomaly": KEYWORD}
 COUNTERS: list[dict[str, Any]] = [  # what is under OPEN
