@@ -18,7 +18,7 @@ FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 
 def checksum(content: bytes) -> int:
     """RFC 1071."""
-    total = sum(struct.unpack(f"!{len(content) // 2 + len(content) % 2}H", content + b"\0" * (len(content) % 2)))
+    total: int = sum(struct.unpack(f"!{len(content) // 2 + len(content) % 2}H", content + b"\0" * (len(content) % 2)))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF

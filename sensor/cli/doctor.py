@@ -129,7 +129,7 @@ def findings(interfaces: tuple[str, ...], state: Path, es: str | None = None) ->
 
 
 def right() -> bool:
-    from sensor.live.taps import packet_socket
+    from sensor.live.listener import packet_socket
 
     try:
         packet_socket().close()
@@ -163,8 +163,8 @@ def of_interface(name: str, may_listen: bool) -> Iterator[Finding]:
 
 def promiscuous(name: str) -> Finding:
     """Try it, for a moment."""
+    from sensor.live.listener import packet_socket
     from sensor.live.ring import ADD_MEMBERSHIP, MR_PROMISC, SOL_PACKET
-    from sensor.live.taps import packet_socket
 
     try:
         with packet_socket() as tried:

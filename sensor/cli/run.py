@@ -39,13 +39,14 @@ def set_up_log() -> None:
 Examples:
   tapsight run --config /etc/tapsight/tapsight.yaml
   tapsight run -i eth1 -i eth2 --state ./state
-  tapsight run --folder /captures --profile full"""
+  tapsight run --folder /captures --profile full --es http://127.0.0.1:9200"""
 )
 @click.option("-i", "--interface", "interfaces", multiple=True, metavar="IFACE", help="Listen to an interface; besides those of the configuration.")
 @click.option("--folder", "folders", multiple=True, metavar="DIR", help="Read the files that another capturer rotates into a folder.")
 @click.option("--stream", "streams", multiple=True, metavar="tcp://HOST:PORT", help="Read a capture that comes over TCP.")
 @click.option("--profile", type=click.Choice(["alerts", "acts", "full"]), help="What is delivered.")
 @click.option("--state", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Folder for the spool and what is remembered across restarts.")
+@click.option("--es", multiple=True, metavar="URL", help="Deliver to Elasticsearch (first: tapsight es install); several for several hosts.")
 @click.option("--root", is_flag=True, help="Stay root, where nothing else is configured.")
 @config_option
 @lang_option
@@ -55,6 +56,7 @@ def run(
     streams: tuple[str, ...],
     profile: str | None,
     state: Path | None,
+    es: tuple[str, ...],
     root: bool,
     config: Path | None,
     lang: str | None,
@@ -73,6 +75,8 @@ def run(
     changes |= {"profile": profile} if profile else {}
     changes |= {"state": str(state)} if state else {}
     settings = settings.model_copy(update={"run": settings.run.model_copy(update=changes)})
+    if es:
+        settings = settings.model_copy(update={"elasticsearch": settings.elasticsearch.model_copy(update={"urls": list(es)})})
     if not (settings.run.taps or settings.run.folders or settings.run.streams):
         raise click.UsageError("nothing to listen to: name an interface (-i), a folder (--folder) or a stream (--stream), or a configuration that does")
     set_up_log()

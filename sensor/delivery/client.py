@@ -66,7 +66,10 @@ def server(client: Elasticsearch) -> Server:
     except ApiError as error:
         if error.status_code not in (403, 404, 405, 410):
             raise
-        version = client.info()["version"]
+        try:
+            version = client.info()["version"]
+        except ApiError:
+            raise error from None  # the first one says what is amiss
         if version.get("build_flavor") == "serverless":
             return Server(SERVERLESS)
         versions = [version["number"]]

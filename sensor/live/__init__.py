@@ -11,11 +11,12 @@ from typing import Any, TypeAlias
 
 from sensor.columns import Batch
 from sensor.live.folder import Folder
+from sensor.live.listener import Share, Tap
 from sensor.live.privileges import drop_privileges
 from sensor.live.queued import Queued
 from sensor.live.remote import Pipe, Remote
 from sensor.live.ring import Size
-from sensor.live.taps import Share, Tap, Taps
+from sensor.live.taps import Taps
 
 __all__ = ["Folder", "Live", "Pipe", "Remote", "Share", "Size", "Tap", "drop_privileges", "open_live"]
 

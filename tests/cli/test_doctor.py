@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from sensor.cli import doctor
 from sensor.cli.doctor import FINDINGS, Finding, findings
-from sensor.live import interface, taps
+from sensor.live import interface, listener
 from tests.live.network import Network, entered
 
 
@@ -68,7 +68,7 @@ def test_rights_and_filters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     def refused() -> None:
         raise PermissionError
 
-    monkeypatch.setattr(taps, "packet_socket", refused)
+    monkeypatch.setattr(listener, "packet_socket", refused)
     monkeypatch.setattr(ctypes.util, "find_library", lambda _name: None)
     found = named(findings(("lo",), tmp_path))
     assert {"no right", "no filter"} <= found.keys()

@@ -145,8 +145,8 @@ class Canvas:
         data: dict[str, dict[int, float]] = {}
         for row in rows.rows:
             *before, at = row[: rows.groups]
-            for place, found in enumerate(row[rows.groups :]):
-                value = found[0] if isinstance(found, list) and found else found
+            for place, answer in enumerate(row[rows.groups :]):
+                value = answer[0] if isinstance(answer, list) and answer else answer
                 if isinstance(value, int | float):
                     name = " › ".join(
                         [cell(each, "string", "") for each in before] + ([rows.labels[rows.groups + place]] if len(row) - rows.groups > 1 or not before else [])

@@ -16,9 +16,11 @@ from sensor.capture import open_captures
 from sensor.datasets import EVENTS
 from sensor.delivery.mappings import EVENT, FALLBACKS, datasets, merged, nested, of_field, own_properties, stream_dataset, without
 from sensor.delivery.templates import PREFIX, Server, site_of, stream, templates
+from sensor.sinks.published import Profile
 from tests.make import batches
 from tests.results import Lines
 from tests.sinks import traffic
+from tests.sinks.test_published import Telling
 
 VERSIONS = [(8, 11), (8, 14), (8, 17), (8, 19), (9, 0), (9, 3)]
 LACKING = frozenset({"constant_keyword", "wildcard", "unsigned_long", "match_only_text"})
@@ -65,6 +67,14 @@ def test_every_field_has_a_place(demo_capture: Path) -> None:
     sink = Lines()
     Analysis(None, [sink]).run(batches(traffic.frames(), 1 << 20, "x.pcap"))
     assert check(sink.lines + lines_of(demo_capture)) >= {"alert", "flow", "asset", "point", "ledger", "anomaly", "modbus", "s7comm", "enip", "dnp3", "iec104"}
+
+
+@pytest.mark.parametrize("profile", ["alerts", "acts", "full"])
+def test_what_a_service_tells_has_a_place(profile: Profile, demo_capture: Path) -> None:
+    """A dataset without a data stream would hold up its lane."""
+    telling = Telling(profile)
+    telling.analysis.run(open_captures((str(demo_capture),)))
+    assert "alert" in check([record.document for record in telling.records])
 
 
 def test_the_check_finds_what_has_no_place() -> None:

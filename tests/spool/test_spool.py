@@ -66,11 +66,13 @@ def test_in_order_across_segments_and_restarts(tmp_path: Path) -> None:
             assert chunk is not None
             assert {len(record.document) for record in chunk.records} == {499}
             got += [record.id for record in chunk.records]
-            spool.acknowledge("es", Lane.EVENT, chunk.position, {"modbus": {"delivered": len(chunk.records) - 1, "duplicate": 1, "dead_letter": 0}})
+            spool.acknowledge(
+                "es", Lane.EVENT, chunk.position, {"modbus": {"delivered": len(chunk.records) - 1, "duplicate": 1, "dead_letter": 0, "passed_over": 0}}
+            )
     with Spool(tmp_path, SMALL, ("es",)) as spool:
         got += drained(spool)
         assert got == expected
-        assert counts(spool) == {"produced": 200, "delivered": 196, "duplicate": 4, "dead_letter": 0, "dropped": {}, "waiting": 0}
+        assert counts(spool) == {"produced": 200, "delivered": 196, "duplicate": 4, "dead_letter": 0, "passed_over": 0, "dropped": {}, "waiting": 0}
     assert segments(tmp_path)[Lane.EVENT] == []
 
 
@@ -120,7 +122,15 @@ def test_over_the_quota_the_oldest_goes_and_is_counted(tmp_path: Path) -> None:
         assert sum(path.stat().st_size for path in tmp_path.glob("event-*")) <= SMALL.event
         kept = drained(spool)
         assert kept == [f"id{i:06}" for i in range(1100 - len(kept), 1100)]
-        assert counts(spool, "s7comm") == {"produced": 100, "delivered": 0, "duplicate": 0, "dead_letter": 0, "dropped": {"quota": 100}, "waiting": 0}
+        assert counts(spool, "s7comm") == {
+            "produced": 100,
+            "delivered": 0,
+            "duplicate": 0,
+            "dead_letter": 0,
+            "passed_over": 0,
+            "dropped": {"quota": 100},
+            "waiting": 0,
+        }
         assert counts(spool)["dropped"] == {"quota": 1000 - len(kept)}
         assert counts(spool, "s7comm", "syslog")["delivered"] == 100
 
@@ -139,7 +149,7 @@ def test_what_no_segment_holds_is_refused(tmp_path: Path, lane: Lane) -> None:
         assert drained(spool) == ["id000000", "id000001"]
         assert counts(spool)["dropped"] == {"too large": 2}
     with Spool(tmp_path, SMALL, ("es",)) as spool:
-        assert counts(spool) == {"produced": 4, "delivered": 2, "duplicate": 0, "dead_letter": 0, "dropped": {"too large": 2}, "waiting": 0}
+        assert counts(spool) == {"produced": 4, "delivered": 2, "duplicate": 0, "dead_letter": 0, "passed_over": 0, "dropped": {"too large": 2}, "waiting": 0}
 
 
 class Full(Files):
@@ -236,7 +246,7 @@ def test_a_disk_that_takes_nothing_is_counted(tmp_path: Path) -> None:
         spool.append(Lane.ALERT, some(5))
         files.arm("write error", 0, 100)
         spool.append(Lane.ALERT, some(7, 5))
-        assert counts(spool) == {"produced": 12, "delivered": 0, "duplicate": 0, "dead_letter": 0, "dropped": {"disk error": 7}, "waiting": 5}
+        assert counts(spool) == {"produced": 12, "delivered": 0, "duplicate": 0, "dead_letter": 0, "passed_over": 0, "dropped": {"disk error": 7}, "waiting": 5}
         files.disarm()
         spool.append(Lane.ALERT, some(3, 12))
         assert drained(spool) == ["id000000", "id000001", "id000002", "id000003", "id000004", "id000012", "id000013", "id000014"]
@@ -267,7 +277,7 @@ def test_damage_is_gone_past_counted_and_kept(tmp_path: Path) -> None:
         assert [(each.segment, each.lost, each.problem) for each in checked] == [(2, 1, "damaged")]
         got = drained(spool)
         assert len(got) == 99
-        assert counts(spool) == {"produced": 100, "delivered": 99, "duplicate": 0, "dead_letter": 0, "dropped": {"damaged": 1}, "waiting": 0}
+        assert counts(spool) == {"produced": 100, "delivered": 99, "duplicate": 0, "dead_letter": 0, "passed_over": 0, "dropped": {"damaged": 1}, "waiting": 0}
         assert spool.report()["quarantined"] == [path.name]
         assert not path.exists()
 
@@ -287,7 +297,7 @@ def test_what_a_consumer_has_passed_was_there(tmp_path: Path, durable: bool) -> 
         spool.append(Lane.EVENT, some(5, 10))
         assert len(drained(spool)) == 5
         assert len(drained(spool, "syslog")) == 13
-        assert counts(spool) == {"produced": 15, "delivered": 15, "duplicate": 0, "dead_letter": 0, "dropped": {}, "waiting": 0}
+        assert counts(spool) == {"produced": 15, "delivered": 15, "duplicate": 0, "dead_letter": 0, "passed_over": 0, "dropped": {}, "waiting": 0}
         assert counts(spool, name="syslog")["dropped"] == {"damaged": 2}
         assert counts(spool, "unknown") == {}
 
@@ -465,7 +475,15 @@ def test_a_new_consumer_begins_with_what_is_there(tmp_path: Path) -> None:
         spool.append(Lane.EVENT, [Record("modbus", "big", bytes(70_000))])
     with Spool(tmp_path, SMALL, ("es", "late")) as spool:
         late = drained(spool, "late")
-        assert counts(spool, name="late") == {"produced": len(late), "delivered": len(late), "duplicate": 0, "dead_letter": 0, "dropped": {}, "waiting": 0}
+        assert counts(spool, name="late") == {
+            "produced": len(late),
+            "delivered": len(late),
+            "duplicate": 0,
+            "dead_letter": 0,
+            "passed_over": 0,
+            "dropped": {},
+            "waiting": 0,
+        }
         assert counts(spool)["dropped"] == {"quota": 2000 - len(late), "too large": 1}
 
 
