@@ -40,7 +40,7 @@ def total(consumers: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     for each in consumers:
         for counts in each["datasets"].values():
             for name in found:
-                found[name] += sum(counts[name].values()) if name == "dropped" else counts[name]
+                found[name] += sum(counts[name].values()) if name == "dropped" else counts.get(name, 0)
     return found
 
 
