@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import xml.etree.ElementTree as ET
@@ -23,6 +24,7 @@ PANELS: dict[str, list[Shown]] = {}
 for each in kibana.panels("en"):
     PANELS.setdefault(each.dashboard["id"], []).append(each)
 SPOKEN = {"modbus", "s7comm", "iec104", "dnp3", "enip", "cip_io", "goose", "lldp"}  # in the demo
+COUNTED = {"Events", "Clients", "Servers", "Events by act", "Clients and servers"}
 QUIET = {  # panels of the main pages that the demo leaves empty, as it should
     "Of doubtful quality", "What breaks the rules of packets and streams", "Ledgers that do not balance",
 }  # fmt: skip
@@ -114,6 +116,19 @@ def assert_same(shown: Shown, answer: searches.Rows, wanted: dict[tuple[Any, ...
         assert {row[: len(groups)] for row in answer.rows} >= wanted.keys(), f"{shown.name}: something is left out"
 
 
+def test_a_wrong_answer_would_be_found(store: Store) -> None:
+    shown = panel("acts", "By whom, on what")
+    wanted = oracle.expected(shown, store.documents["full"], span(store, "full"))
+    (right,) = asked(store, [shown], "full")
+    first, *others = right.rows
+    assert len(others) > 5
+    wrong = ((*first[: right.groups], first[right.groups] + 1, *first[right.groups + 1 :]), *others)
+    for rows, message in ((wrong, "instead of"), (tuple(others), "left out"), ((*right.rows, ("x", *first[1:])), "instead of")):
+        with pytest.raises(AssertionError, match=message):
+            assert_same(shown, dataclasses.replace(right, rows=rows), wanted)
+    assert_same(shown, right, wanted)
+
+
 @pytest.mark.parametrize("page", PANELS)
 def test_panels_show_something(store: Store, page: str) -> None:
     """Where the demo has it: on the main pages everywhere, on protocols' pages what they count."""
@@ -121,7 +136,7 @@ def test_panels_show_something(store: Store, page: str) -> None:
     protocol = name.removeprefix("protocol-") if name.startswith("protocol-") else ""
     for shown, answer in zip(lenses(page), asked(store, lenses(page), "full"), strict=True):
         title = shown.panel["title"]
-        if (not protocol and title not in QUIET) or (protocol in SPOKEN and title in ("Events", "Clients", "Servers", "Events by act", "Clients and servers")):
+        if title in COUNTED if protocol in SPOKEN else not protocol and title not in QUIET:
             assert any(any(row[answer.groups :]) for row in answer.rows), shown.name
 
 
