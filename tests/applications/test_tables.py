@@ -47,7 +47,7 @@ def test_every_application_has_a_dataset() -> None:
     assert len({each.name for each in EVENTS}) == len(EVENTS)
 
 
-@pytest.mark.parametrize("dataset", DATASETS.values(), ids=str)
+@pytest.mark.parametrize("dataset", DATASETS.values(), ids=DATASETS)
 def test_keys_are_one_fields_and_no_key_is_within_another(dataset: Any) -> None:
     keys = [key_of(dataset.name, field) for field in dataset.fields]
     assert len(set(keys)) == len(keys)
