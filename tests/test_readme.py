@@ -15,7 +15,7 @@ def test_ci_runs_the_commands_as_written() -> None:
     fenced = [line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.splitlines() if "venv .venv" in line]
     ran = subprocess.run([ROOT / ".ci" / "run", "commands"], capture_output=True, text=True, check=True).stdout.splitlines()
     assert ran == fenced
-    assert [command.rsplit(" && ", 1)[1] for command in ran] == [".venv/bin/tapsight demo", ".venv/bin/pytest"]
+    assert [command.rsplit(" && ", 1)[1] for command in ran] == [".venv/bin/tapsight demo", ".venv/bin/pytest -n auto"]
 
 
 def test_what_ci_and_readme_name_exists() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sensor.spool.consumer import Account
 from sensor.spool.index import Index
-from sensor.spool.records import OUTCOMES, PASSED_OVER, Counts, Lane, Reasons, add
+from sensor.spool.records import OUTCOMES, Counts, Lane, Reasons, add
 
 
 def report(directory: Path, index: Index, totals: Mapping[Lane, Counts], octets: Mapping[Lane, int], accounts: Mapping[str, Account]) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def consumer(account: Account, index: Index, totals: Mapping[Lane, Counts]) -> d
     datasets = {
         dataset: {
             "produced": produced[dataset],
-            **{outcome: n for outcome in OUTCOMES if (n := now.outcomes.get(dataset, Counter())[outcome]) or outcome != PASSED_OVER},
+            **{outcome: now.outcomes.get(dataset, Counter())[outcome] for outcome in OUTCOMES},
             "dropped": dict(dropped.get(dataset, {})),
             "waiting": waiting[dataset],
         }
