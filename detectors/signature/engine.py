@@ -152,6 +152,8 @@ class Engine:
     def adopt(self, old: Engine) -> None:
         """Go on with what another rule set's engine remembers: bits, integers, counts, flows that were let through, and the ends of streams."""
         self.state, self.tails, self.passed = old.state, old.tails, old.passed
+        if self.sessions is not None and old.sessions is not None:
+            self.sessions.open = old.sessions.open
 
     def on_batch(self, seen: Seen) -> Matches | None:
         """The matches that are alerts; None where there are none."""

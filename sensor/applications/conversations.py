@@ -77,7 +77,7 @@ class Conversations:
     """
 
     def __init__(self, applications: tuple[Application, ...], most: int = MOST_CONVERSATIONS) -> None:
-        self.applications, self.most, self.evicted, self.broken = applications, most, 0, 0
+        self.applications, self.most, self.evicted, self.broken, self.failed = applications, most, 0, 0, 0
         self.open: OrderedDict[int, Open] = OrderedDict()  # by conversation
         self.expected: OrderedDict[tuple[int, int, int], Expected] = OrderedDict()  # by address (high and low) and port that they go to
         self.names = {application.name: number for number, application in enumerate(applications, 1)}
@@ -118,7 +118,12 @@ class Conversations:
                 transport, content = Transport(int(c["transport"][flow])), data[at:end].tobytes()
                 each.hear(to_server, frame, ts_ns, content, is_datagram=transport == Transport.UDP)
                 port = int(c["b_port" if c["server_is_b"][flow] else "a_port"][flow])
-                found += each.messages(flow, row, list(self._feed(each, flow, to_server, content, transport, port, apart=apart)))
+                try:
+                    heard = list(self._feed(each, flow, to_server, content, transport, port, apart=apart))
+                except Exception:  # noqa: BLE001  # a parser's mistake costs its conversation, not the sensor
+                    heard, self.done[flow] = [], True
+                    self.failed += 1
+                found += each.messages(flow, row, heard)
                 if each.parser is not None and each.parser.expected:
                     self._expect(each.parser, flow, c)
                 if self.done[flow]:
@@ -129,7 +134,12 @@ class Conversations:
         for flow, key in zip(over.tolist(), c["conversation"][over].tolist(), strict=True):
             if (last := self.open.get(key)) is not None:
                 for name, parser in last.parsers():
-                    found += last.messages(flow, 0, [(name, said) for said in parser.close()])
+                    try:
+                        heard = [(name, said) for said in parser.close()]
+                    except Exception:  # noqa: BLE001  # as above
+                        heard = []
+                        self.failed += 1
+                    found += last.messages(flow, 0, heard)
         return found
 
     def spoken(self, flow: Array, protocol: Array, count: int) -> Array:
@@ -149,7 +159,11 @@ class Conversations:
     def report(self, events: Mapping[str, int]) -> dict[str, int]:
         """How many events there were of each application, and how many conversations could not be followed to their end."""
         names = dict.fromkeys(application.name for application in self.applications)
-        counts = {name: events.get(name, 0) for name in names} | {"conversations_broken": self.broken, "conversations_evicted": self.evicted}
+        counts = {name: events.get(name, 0) for name in names} | {
+            "conversations_broken": self.broken,
+            "conversations_evicted": self.evicted,
+            "conversations_failed": self.failed,
+        }
         return {name: count for name, count in counts.items() if count}
 
     def _spoken(self, flow: Any) -> Any:
@@ -178,6 +192,8 @@ class Conversations:
             if len(self.open) > self.most:
                 self.open.popitem(last=False)
                 self.evicted += 1
+        else:
+            self.open.move_to_end(key)  # who is silent longest goes first
         return each
 
     def _feed(self, each: Open, flow: int, to_server: bool, content: bytes, transport: Transport, port: int, *, apart: bool) -> Iterator[tuple[str, Said]]:

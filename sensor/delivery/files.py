@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import RLock
 
 from sensor.config import FileSettings
 from sensor.delivery.outcome import Fate, Outcome, Paused
@@ -22,10 +23,14 @@ class Rotating:
         self.path, self.most_bytes, self.keep = path, most_bytes, keep
         self.dropped = 0
         self.file = -1
+        self.lock = RLock()  # senders share the file of dead letters
 
     def append(self, lines: Sequence[bytes]) -> None:
         """Write lines, and have them on the disk before returning. Raises OSError; what was written of a line is cut off again then."""
-        content = b"\n".join([*lines, b""])
+        with self.lock:
+            self._append(b"\n".join([*lines, b""]))
+
+    def _append(self, content: bytes) -> None:
         if self.file < 0:
             self.file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
         size = os.fstat(self.file).st_size
@@ -52,9 +57,10 @@ class Rotating:
         self.file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
 
     def close(self) -> None:
-        if self.file >= 0:
-            os.close(self.file)
-            self.file = -1
+        with self.lock:
+            if self.file >= 0:
+                os.close(self.file)
+                self.file = -1
 
 
 def lines_of(path: Path) -> int:

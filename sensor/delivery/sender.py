@@ -46,13 +46,17 @@ class Sender:
         self.notes: Counter[str] = Counter()
         self.requests = self.bytes = 0
         self.last_success = 0.0  # Unix time
+        self.mistake = ""  # of ours
         self.lock = Lock()
 
     def run(self, stop: Event) -> None:
         """Deliver until `stop` is set; what is on its way then stays in the spool."""
         try:
             while not stop.is_set():
-                wait_s = self.step()
+                try:
+                    wait_s, self.mistake = self.step(), ""
+                except Exception as error:  # noqa: BLE001  # delivery goes on, and says what is wrong with it
+                    wait_s, self.mistake = LONGEST_WAIT_S, f"{type(error).__name__}: {error}"
                 if wait_s:
                     stop.wait(wait_s)
         finally:
@@ -173,8 +177,13 @@ class Sender:
                     found[what][dataset][reason] += n
                 else:
                     found[what][dataset] += n
-            troubles = {work.lane.name.lower(): work.trouble for work in self.work if work.trouble}
-            state = {"trouble": troubles, "is_alarm": any(work.is_alarm for work in self.work), "last_success": self.last_success, "requests": self.requests}
+            troubles = {work.lane.name.lower(): work.trouble for work in self.work if work.trouble} | ({"sender": self.mistake} if self.mistake else {})
+            state = {
+                "trouble": troubles,
+                "is_alarm": bool(self.mistake) or any(work.is_alarm for work in self.work),
+                "last_success": self.last_success,
+                "requests": self.requests,
+            }
             found["dead_letter"] = {dataset: dict(reasons) for dataset, reasons in found["dead_letter"].items()}
             found |= {name: dict(found[name]) for name in ("delivered", "duplicate", "passed_over")}
             return {"destination": self.destination.name} | found | {"retried": dict(self.retried), "notes": dict(self.notes)} | state

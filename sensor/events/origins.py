@@ -13,14 +13,14 @@ class Origins:
 
     def __init__(self) -> None:
         self.sources: list[Source] = []
-        self.began = np.zeros(0, np.uint16)  # by flow number, a place in `sources`
+        self.began = np.zeros(0, np.int32)  # by flow number, a place in `sources`
 
     def add(self, seen: Seen) -> None:
         """Note the flows that began in this batch: before its flows that are over are asked for."""
         if not self.sources or self.sources[-1] is not seen.source:
             self.sources.append(seen.source)
         if len(self.began) < len(seen.flows["key"]):
-            self.began = np.zeros(len(seen.flows["key"]), np.uint16)  # pages that nothing touches cost nothing
+            self.began = np.zeros(len(seen.flows["key"]), np.int32)  # pages that nothing touches cost nothing
         self.began[seen.started] = len(self.sources) - 1
 
     def of(self, flow: Array) -> list[Source]:

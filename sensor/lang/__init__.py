@@ -49,7 +49,7 @@ PAGE: tuple[str, ...] = (
     "Alerts", "Assets", "Conversations", "Ledger", "Protocols", "Severity", "Count", "Frames", "Id", "What was seen", "Client", "Server",
     "Protocol", "Address", "MAC", "Role", "Vendor and model", "Serves → uses", "What it said of itself", "Flows", "Packets", "Bytes", "Transport", "Action",
     "Refused", "Other traffic, by server port or EtherType", "Acts on controllers", "none", "{count} more", "frame", "bytes", "problems", "packets",
-    "applications", "conversations broken", "conversations evicted", "sensor", "engine", "sources", "spool", "delivery",
+    "applications", "conversations broken", "conversations evicted", "conversations failed", "sensor", "engine", "sources", "spool", "delivery",
     "flows", "not read", "marked", "payload bytes", "anomalies", "forgotten", "does not balance", "low", "medium", "high", "critical", "all",
     "unrecognised", "cut short", "bad checksum", "link types", "ip protocols", "ethertypes", "events", "events foreign", "bytes decoded", "bytes skipped", "bytes gap",
     "bytes retransmitted", "bytes unfinished", "bytes unrecognised", "requests paired", "requests unanswered", "responses unasked", "requests dropped",

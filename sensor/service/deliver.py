@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from sensor.delivery.outcome import LANES
 from sensor.events.alert import Alert
 from sensor.events.record import Record
 from sensor.events.seen import Seen
 from sensor.sinks.published import Published
 from sensor.spool import Lane, Spool
 
-LANES = {"alert": Lane.ALERT, "asset": Lane.ASSET, "health": Lane.ASSET, "ledger": Lane.ASSET, "flow": Lane.FLOW}  # all others: Lane.EVENT
 MOST = 1_000  # records that are made durable at once
 
 
@@ -36,6 +36,9 @@ class SpoolSink:
         waiting: dict[Lane, list[Record]] = {lane: [] for lane in Lane}
         for each in documents:
             lane = LANES.get(each.dataset, Lane.EVENT)
+            if lane is not Lane.ALERT and waiting[Lane.ALERT]:  # safe before anything else is even rendered
+                self.spool.append(Lane.ALERT, waiting[Lane.ALERT])
+                waiting[Lane.ALERT] = []
             waiting[lane].append(each)
             if len(waiting[lane]) >= MOST:
                 self.spool.append(lane, waiting[lane])

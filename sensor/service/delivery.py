@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from sensor.delivery.outcome import Destination
 from sensor.delivery.sender import Sender
 from sensor.spool import Spool
 
-LOOK_S = 0.1
 JOIN_S = 5.0  # for a thread whose request is under way
 
 
@@ -37,12 +35,12 @@ class Delivery:
         self.thread = threading.Thread(target=self.sender.run, args=(self.stopping,), name=f"deliver {self.name}", daemon=True)
         self.thread.start()
 
-    def stop(self, patience_s: float) -> None:
-        """Wait until all is delivered, or patience is at its end; what is not stays in the spool."""
-        until = time.monotonic() + patience_s
-        while time.monotonic() < until and self.waits():
-            time.sleep(LOOK_S)
+    def stop(self) -> None:
+        """Deliver no more; what is not delivered stays in the spool."""
         self.stopping.set()
+
+    def join(self) -> None:
+        """Wait for the request that is under way."""
         if self.thread is not None:
             self.thread.join(JOIN_S)
 

@@ -42,8 +42,8 @@ class Health:
         self.batches += 1
         self.alerts = alerts
         self.clock_ns = seen.clock_ns
-        if is_live and seen.packets:
-            self.lag_ns = max(0, time.time_ns() - seen.clock_ns)
+        if is_live:
+            self.lag_ns = max(0, time.time_ns() - seen.clock_ns) if seen.packets else 0
 
     def report(self) -> dict[str, Any]:
         """Everything, as numbers."""

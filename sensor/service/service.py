@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import signal
 import threading
@@ -23,6 +24,7 @@ from sensor.sinks.published import Published, document
 from sensor.spool import Spool
 
 HEALTH_S = 60.0
+LOOK_S = 0.1
 SHED_LAG_NS = (2_000_000_000, 10_000_000_000)  # how late the engine may be before it sheds the first, and the second kind of work
 log = logging.getLogger("tapsight")
 
@@ -47,7 +49,11 @@ class Sender(Protocol):
 
     def start(self) -> None: ...
 
-    def stop(self, patience_s: float) -> None: ...
+    def waits(self) -> bool: ...
+
+    def stop(self) -> None: ...
+
+    def join(self) -> None: ...
 
     def report(self) -> dict[str, Any]: ...
 
@@ -63,39 +69,44 @@ class Service:
         self.sink.follow(self.analysis)
         self.health, self.reload = Health(), Reload(make_rules)
         self.stopping = threading.Event()
+        self.wants_reload = False
         self.told = time.monotonic()
-        self.control: Control | None = None
 
     def run(self) -> None:
         """Everything, to the end. Signals: TERM and INT stop, HUP reads the rules anew."""
-        before = {number: signal.signal(number, self._heard) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
-        if self.config.run.listen:
-            self.control = Control(self.config.run.listen, self.report)
-        for sender in self.senders:
-            sender.start()
-        notify("READY=1", "STATUS=listening")
-        log.info("listening: %s", self.sources.name)
-        try:
-            self.analysis.run(self.batches(), each=self.each)
-        finally:
-            notify("STOPPING=1")
-            self.sources.close()
-            self._tell_health()
+        with contextlib.ExitStack() as ends:  # undone in the opposite order, whatever any of it raises
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                ends.callback(signal.signal, number, signal.signal(number, self._heard))
+            ends.callback(self.spool.close)
+            ends.callback(self._stop_senders)
+            ends.callback(self._tell_health)
+            ends.callback(self.sources.close)
+            ends.callback(notify, "STOPPING=1")
+            if self.config.run.listen:
+                ends.callback(Control(self.config.run.listen, self.report).close)
             for sender in self.senders:
-                sender.stop(self.config.run.drain_s)
-            self.spool.close()
-            if self.control is not None:
-                self.control.close()
-            for number, handler in before.items():
-                signal.signal(number, handler)
-            log.info("stopped: %d packets, %d alerts", self.health.packets, self.health.alerts)
+                sender.start()
+            notify("READY=1", "STATUS=listening")
+            log.info("listening: %s", self.sources.name)
+            self.analysis.run(self.batches(), each=self.each)
+        log.info("stopped: %d packets, %d alerts", self.health.packets, self.health.alerts)
 
     def _heard(self, number: int, _frame: object) -> None:
+        """Only notes what is wanted: a signal may come between any two instructions."""
         if number == signal.SIGHUP:
-            notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
-            self.reload.request()
+            self.wants_reload = True
         else:
             self.stopping.set()
+
+    def _stop_senders(self) -> None:
+        """All at once, when they have delivered all or patience is at its end."""
+        until = time.monotonic() + self.config.run.drain_s
+        while time.monotonic() < until and any(sender.waits() for sender in self.senders):
+            time.sleep(LOOK_S)
+        for sender in self.senders:
+            sender.stop()
+        for sender in self.senders:
+            sender.join()
 
     def batches(self) -> Iterator[Batch]:
         """Until somebody stops us."""
@@ -107,13 +118,22 @@ class Service:
             if pause and time.monotonic() - heard >= pause:
                 heard = time.monotonic()
                 notify("WATCHDOG=1")
+            self._look_after()
             if batch is not None:
                 yield batch
 
     def each(self, seen: Seen) -> None:
-        """After every batch: how we are, and new rules if there are some."""
-        self.health.add(seen, self.published.alerts, is_live=self.sources.is_live)
-        self.published.shed = sum(self.health.lag_ns > limit for limit in SHED_LAG_NS) if seen.packets else 0
+        """After every batch (of one that is told in slices, after the first): how we are, and what there is no time for."""
+        if seen.inspected is not None:
+            self.health.add(seen, self.published.alerts, is_live=self.sources.is_live)
+            self.published.shed = sum(self.health.lag_ns > limit for limit in SHED_LAG_NS)
+
+    def _look_after(self) -> None:
+        """Between two batches, or where none comes: new rules if there are some, and health."""
+        if self.wants_reload:
+            self.wants_reload = False
+            notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+            self.reload.request()
         for found in self.reload.take():
             self._take_rules(found)
         if time.monotonic() - self.told >= HEALTH_S:
@@ -139,7 +159,7 @@ class Service:
         """How everything is."""
         return {
             "sensor": self.config.sensor,
-            "engine": self.health.report() | {"shed": dict(self.published.shed_counts)},
+            "engine": self.health.report() | {"shed": dict(self.published.shed_counts), "forgotten": self.published.forgotten()},
             "sources": self.sources.report(),
             "spool": self.spool.report(),
             "delivery": {sender.name: sender.report() for sender in self.senders},

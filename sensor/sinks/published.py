@@ -34,6 +34,7 @@ from sensor.sinks.repeated import Repeated
 Profile = Literal["alerts", "acts", "full"]
 NS = 1_000_000_000
 ALERTS_NS, ASSETS_NS, LEDGER_NS, AGAIN_NS = 30 * NS, 60 * NS, 300 * NS, 24 * 3600 * NS
+MOST_SOURCES = 1_000  # whose names alerts may still need
 MOST_GROWN = 10_000  # alerts that wait to be told again
 REPEATS = (Action.OTHER, Action.CONNECT, Action.READ, Action.REPORT, Action.DIAGNOSTICS, Action.ERROR)  # all else is an act
 IS_ACT = ~np.isin(np.arange(256), REPEATS)
@@ -55,6 +56,7 @@ class Published:
         self.sources: OrderedDict[str, Source] = OrderedDict()
         self.told: OrderedDict[str, int] = OrderedDict()  # alerts, and the count that they had when they were told
         self.alerts = 0  # told by now, each once
+        self.untold = 0  # times that an alert grew and there was no room to tell it again
         self.grown: dict[str, Alert] = {}
         self.assets: OrderedDict[str, tuple[bytes, int]] = OrderedDict()  # by address: what it was like when it was told, and when
         self.shed = 0  # 1: values that were read or reported are not looked at; 2: nor what repeats, what applications say, and flows
@@ -64,6 +66,9 @@ class Published:
     def batch(self, seen: Seen, alerts: Iterable[Alert]) -> Iterator[Record]:
         """What one batch gave."""
         self.sources[seen.source.id] = seen.source
+        self.sources.move_to_end(seen.source.id)
+        if len(self.sources) > MOST_SOURCES:
+            self.sources.popitem(last=False)
         self.origins.add(seen)
         yield from self._alerts(alerts)
         if self.profile != "alerts":
@@ -111,6 +116,8 @@ class Published:
                 yield self._alert(alert)
             elif len(self.grown) < MOST_GROWN or alert.id in self.grown:
                 self.grown[alert.id] = alert
+            else:
+                self.untold += 1
 
     def _alert(self, alert: Alert) -> Record:
         again = self.told.pop(alert.id, None) is not None
@@ -166,4 +173,4 @@ class Published:
 
     def forgotten(self) -> dict[str, int]:
         """What had to be forgotten."""
-        return {"points": self.changes.evicted, "repeated reads": self.repeated.evicted}
+        return {"points": self.changes.evicted, "repeated reads": self.repeated.evicted, "grown alerts": self.untold}

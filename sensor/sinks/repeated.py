@@ -46,7 +46,8 @@ class Group:
 
 
 class Repeated:
-    """Counts for one minute of capture time after the other. evicted: points and groups that found no room, counted each time they came.
+    """Counts for one minute of capture time after the other. evicted: points and groups that found no room, and points that were
+    forgotten for want of it: those are told again as if they were new.
 
     A point is known as sinks.changes knows it; `before` is the last value of the minutes before, so that only what changed needs telling.
     """
@@ -113,8 +114,9 @@ class Repeated:
         c["changed"][number[differs]] = True
         for name, column in (("last", value), ("bits", bits), ("quality", points.quality[rows]), ("last_ns", ts_ns), ("frame", frame)):
             c[name][number] = column  # of several the last one stays
-        if points.exact:
+        if points.exact or self.exact:
             for row, place in zip(rows.tolist(), number.tolist(), strict=True):
+                self.exact.pop(place, None)
                 if row in points.exact:
                     self.exact[place] = text_of(points.exact[row])
 

@@ -73,8 +73,8 @@ def test_conversations_and_ledger_name_what_is_spoken(tmp_path: Path) -> None:
     analysis, documents = run(talk((0, GET), (1, NO), ends=WEB), tmp_path)
     [flow] = of(documents, "flow")
     assert flow["network"]["protocol"] == "http"
-    assert list(analysis.summary.conversations) == [("10.0.0.1", "10.0.0.2", 8080, "http")]
-    assert not analysis.summary.others
+    assert [met[:4] for met in analysis.summary.met_conversations()] == [("10.0.0.1", "10.0.0.2", 8080, "http")]
+    assert not list(analysis.summary.met_others())
     assert of(documents, "ledger")[0]["tapsight"]["ledger"]["applications"] == {"http": 2}
 
 

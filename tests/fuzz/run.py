@@ -90,6 +90,8 @@ def analyse(batches: Iterator[Batch] | list[Batch]) -> None:
             analysis.run(timed())
     except Exception as error:
         raise Failure("".join(traceback.format_exception(error)), kept) from error
+    if analysis.pipeline.conversations.failed:
+        raise Failure(f"{analysis.pipeline.conversations.failed} conversations ended with a mistake of their parser", kept)
     if imbalance := analysis.ledger()["imbalance"]:
         raise Failure(f"the ledger does not balance: {imbalance}", kept)
 

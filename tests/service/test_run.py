@@ -125,7 +125,9 @@ def test_from_the_tap_to_what_is_delivered(network: Network, tmp_path: Path) -> 
         service.wait_for(lambda status: status["sources"]["taps"])
         frames = talk(200)
         network.send(frames)
-        status = service.wait_for(lambda status: status["spool"]["lanes"]["event"]["appended"].get("modbus", 0) >= 400)
+        status = service.wait_for(
+            lambda status: status["spool"]["lanes"]["event"]["appended"].get("modbus", 0) >= 400 and status["engine"]["packets"] == len(frames)
+        )
         assert status["engine"]["packets"] == len(frames)
         [tap] = status["sources"]["taps"].values()
         assert (tap["packets"], tap["dropped"], tap["state"]) == (len(frames), 0, "up")
