@@ -42,8 +42,8 @@ def lines(path: Path) -> list[dict[str, int]]:
 def test_status(directory: Path) -> None:
     found = json.loads(run("status", directory, "--format", "json").stdout)
     assert found["consumers"]["es"]["datasets"] == {
-        "tapsight.alert": {"produced": 3, "delivered": 1, "duplicate": 0, "dead_letter": 0, "dropped": {}, "waiting": 2},
-        "tapsight.modbus": {"produced": 201, "delivered": 0, "duplicate": 0, "dead_letter": 0, "dropped": {"too large": 1}, "waiting": 200},
+        "tapsight.alert": {"produced": 3, "delivered": 1, "duplicate": 0, "dead_letter": 0, "passed_over": 0, "dropped": {}, "waiting": 2},
+        "tapsight.modbus": {"produced": 201, "delivered": 0, "duplicate": 0, "dead_letter": 0, "passed_over": 0, "dropped": {"too large": 1}, "waiting": 200},
     }
     assert (found["imbalance"], found["writer"]) == ({}, 0)
     text = run("status", directory, "--lang", "en").stdout
@@ -98,7 +98,15 @@ def test_drain_acknowledges(directory: Path, tmp_path: Path) -> None:
 def test_drain_as_somebody_new_takes_from_nobody(directory: Path) -> None:
     assert len(run("drain", directory).stdout.splitlines()) == 203
     found = json.loads(run("status", directory, "--format", "json").stdout)["consumers"]
-    assert found["drain"]["datasets"]["tapsight.modbus"] == {"produced": 200, "delivered": 200, "duplicate": 0, "dead_letter": 0, "dropped": {}, "waiting": 0}
+    assert found["drain"]["datasets"]["tapsight.modbus"] == {
+        "produced": 200,
+        "delivered": 200,
+        "duplicate": 0,
+        "dead_letter": 0,
+        "passed_over": 0,
+        "dropped": {},
+        "waiting": 0,
+    }
     assert found["es"]["datasets"]["tapsight.modbus"]["waiting"] == 200
     assert run("drain", directory, "--consumer", "../es").exit_code == 2
 

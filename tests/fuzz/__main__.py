@@ -21,12 +21,13 @@ def main() -> int:
     parser.add_argument("--packets", type=int, default=1_000_000, metavar="N", help="mutated packets (default a million; ten million for a release)")
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="of the first session; each has its own, one more than the last")
     parser.add_argument("--out", type=Path, default=Path(tempfile.gettempdir()), metavar="DIR", help="where packets that failed are written")
+    parser.add_argument("--rules", action="store_true", help="with all rules at work")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         paths = captures(options.directory) or [crafted(Path(directory) / "demo.pcapng")]
         pool, begin = load(paths), time.monotonic()
         contents = [path.read_bytes() for path in paths if path.stat().st_size <= MOST_FILE]
-        fuzzer = Fuzzer(pool, options.seed, options.out)
+        fuzzer = Fuzzer(pool, options.seed, options.out, with_rules=options.rules)
         try:
             fuzzer.read(contents, FILES * options.packets // 2_000_000)
             fuzzer.run(options.packets)

@@ -71,7 +71,12 @@ def plan() -> Plan:
     return planned(read([str(path) for path in (*pack_files(), *public)], {}, []))
 
 
-def analyse(batches: Iterator[Batch] | list[Batch]) -> None:
+def searched(batches: Iterator[Batch] | list[Batch]) -> None:
+    """The same with all rules at work."""
+    analyse(batches, Signatures(Engine(plan())))
+
+
+def analyse(batches: Iterator[Batch] | list[Batch], signatures: Signatures | None = None) -> None:
     """One analysis of everything. Raises Failure."""
     kept: list[Batch] = []
 
@@ -86,7 +91,7 @@ def analyse(batches: Iterator[Batch] | list[Batch]) -> None:
 
     try:
         with tempfile.TemporaryDirectory() as directory:
-            analysis = Analysis(None, [Checked(), StoreSink(Path(directory), frozenset(), "fuzz")], signatures=Signatures(Engine(plan())))
+            analysis = Analysis(None, [Checked(), StoreSink(Path(directory), frozenset(), "fuzz")], signatures=signatures)
             analysis.run(timed())
     except Exception as error:
         raise Failure("".join(traceback.format_exception(error)), kept) from error
@@ -166,6 +171,7 @@ class Fuzzer:
     pool: Pool
     seed: int
     directory: Path
+    with_rules: bool = False
     packets: int = 0
     compared: int = 0
     files: int = 0
@@ -181,7 +187,7 @@ class Fuzzer:
         """One analysis of many packets and one of few at several cuts."""
         self._checked(seed, list(mutate.batches(self.pool, seed, min(SHORT, packets))), compare)
         self.compared += min(SHORT, packets)
-        self._checked(seed, mutate.batches(self.pool, seed, packets), analyse)
+        self._checked(seed, mutate.batches(self.pool, seed, packets), searched if self.with_rules else analyse)
         self.packets += packets
         self.memory.append(resident())
         if len(self.memory) > WARM and self.memory[-1] - self.memory[WARM] > GROWTH:
