@@ -102,7 +102,9 @@ def explain(sid: int, captures: tuple[str, ...], paths: tuple[Path, ...], home_n
     mine = planned(dataclasses.replace(found, rules=tuple(rule for rule in found.rules if rule.sid == sid)))
     if not mine.ready:
         reasons = [problem_line(problem) for problem in found.problems if problem.sid == sid]
-        raise click.ClickException(printable(reasons[0]) if reasons else f"no rule has the sid {sid}")
+        raise click.ClickException(
+            printable(reasons[0]) if reasons else f"no rule has the sid {sid}" + ("" if paths else " among those that ship; --rules names others")
+        )
     for ready, account in counted(mine, captures):
         for line in words(ready):
             click.echo(printable(line))

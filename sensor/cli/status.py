@@ -28,7 +28,7 @@ def status(address: str | None, style: str, config: Path | None, lang: str | Non
         with urllib.request.urlopen(f"http://{address}/status", timeout=PATIENCE_S) as answer:  # http and nothing else
             report: dict[str, Any] = json.load(answer)
     except (OSError, ValueError) as error:
-        raise click.ClickException(f"no service answers at {address}: {getattr(error, 'reason', error)}") from error
+        raise click.ClickException(f"no service answers at {address} (--config or --address says another): {getattr(error, 'reason', error)}") from error
     if style == "json":
         click.echo(json.dumps(report, indent=2, ensure_ascii=False))
         return

@@ -50,6 +50,9 @@ def opened(config: Config, state: Path) -> Live:
     kinds: list[Tap | Folder | Remote] = []
     kinds += [Tap(tap.interface, config.site, tap.zone, tap.name or tap.interface, tap.filter) for tap in run.taps]
     kinds += [Folder(Path(path), state / f"folder-{number}.json") for number, path in enumerate(run.folders)]
+    for path in run.folders:
+        if not Path(path).is_dir():
+            raise ValueError(f"{path}: no such folder")
     for stream in run.streams:
         parts = urlsplit(stream)
         if parts.scheme != "tcp" or not parts.hostname or not parts.port:

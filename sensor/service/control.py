@@ -55,11 +55,14 @@ class Control:
 
 def answer(path: str, report: Callable[[], dict[str, Any]]) -> tuple[int, str, str]:
     """Status code, media type and text of an answer."""
-    match path:
-        case "/status":
-            return 200, "application/json", json.dumps(report())
-        case "/metrics":
-            return 200, "text/plain; version=0.0.4", metrics(report())
-        case "/healthz":
-            return 200, "text/plain", "alive\n"
+    try:
+        match path:
+            case "/status":
+                return 200, "application/json", json.dumps(report())
+            case "/metrics":
+                return 200, "text/plain; version=0.0.4", metrics(report())
+            case "/healthz":
+                return 200, "text/plain", "alive\n"
+    except Exception as error:  # noqa: BLE001  # whoever asks is told, and the sensor goes on
+        return 500, "text/plain", f"{type(error).__name__}: {error}\n"
     return 404, "text/plain", "nothing here: /status, /metrics, /healthz\n"

@@ -148,7 +148,7 @@ class Service:
             return
         self.analysis.replace_signatures(found)
         self.health.reloads += 1
-        log.info("new rules: %s", found.report() if found is not None else "none")
+        log.info("new rules: %d at work", len(found.engine.plan.ready) if found is not None else 0)
 
     def _tell_health(self) -> None:
         self.told = time.monotonic()

@@ -50,3 +50,16 @@ def test_metrics_are_numbers_with_names_that_prometheus_takes(control: Control) 
 def test_nobody_else_is_told(listen: str) -> None:
     with pytest.raises(ValueError, match="loopback"):
         Control(listen, lambda: REPORT)
+
+
+def test_a_report_that_cannot_be_made_is_told() -> None:
+    def broken() -> dict[str, object]:
+        raise KeyError("passed_over")
+
+    made = Control("127.0.0.1:0", broken)
+    try:
+        with pytest.raises(urllib.error.HTTPError, match="500"):
+            get(made, "/status")
+        assert get(made, "/healthz") == b"alive\n"
+    finally:
+        made.close()
