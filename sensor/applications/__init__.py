@@ -1,4 +1,4 @@
-"""Protocols of general-purpose networks, parsed message by message. A new one gets its module, and its line here."""
+"""Protocols of general-purpose networks, parsed message by message. A new one gets its module, its line here, and its fields in datasets.py."""
 
 from __future__ import annotations
 
