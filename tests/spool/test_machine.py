@@ -36,6 +36,7 @@ class Machine(RuleBasedStateMachine):
         super().__init__()
         self.directory = Path(tempfile.mkdtemp(dir=SHM if os.access(SHM, os.W_OK) else None))
         self.returned: dict[str, set[str]] = defaultdict(set)
+        self.doubtful: set[str] = set()  # returned while the index could not be saved
         self.tried: set[str] = set()
         self.got: dict[str, set[str]] = {name: set() for name in CONSUMERS}
         self.waiting: dict[tuple[str, Lane], list[Chunk]] = defaultdict(list)
@@ -61,6 +62,9 @@ class Machine(RuleBasedStateMachine):
         """What the process held is closed by the system."""
         spool, self.spool = self.spool, None
         assert spool is not None
+        for ids in self.returned.values():  # a disk that did not even take the count of what it did not take: that is lost with the process
+            ids -= self.doubtful
+        self.doubtful = set()
         os.close(spool.lock)
         for reader in spool.readers.values():
             reader.close()
@@ -93,6 +97,7 @@ class Machine(RuleBasedStateMachine):
             self.spool.append(lane, records)
             for record in records:
                 self.returned[record.dataset].add(record.id)
+            self.doubtful = self.doubtful | {record.id for record in records} if self.spool.unsaved else set()
 
     @rule(name=consumers, lane=lanes, most=st.sampled_from([1, 3000, 100_000]), seed=seeds)
     def read(self, name: str, lane: Lane, most: int, seed: int) -> None:

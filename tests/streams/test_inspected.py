@@ -146,7 +146,7 @@ def test_the_buffer_is_the_one_that_tables_end_with() -> None:
 def test_only_who_asks_is_given_it() -> None:
     assert all(seen.inspected is None for seen in Pipeline().run(batches(conversation())))
     given_: list[object] = []
-    Analysis(inspect=True).run(batches(conversation()), each=lambda seen: given_.append(seen.inspected))
+    Analysis().run(batches(conversation()), each=lambda seen: given_.append(seen.inspected))
     assert all(given_)
 
 
