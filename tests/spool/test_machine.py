@@ -63,7 +63,7 @@ class Machine(RuleBasedStateMachine):
         spool, self.spool = self.spool, None
         assert spool is not None
         for ids in self.returned.values():  # a disk that did not even take the count of what it did not take: that is lost with the process
-            ids -= self.doubtful
+            ids.difference_update(self.doubtful)
         self.doubtful = set()
         os.close(spool.lock)
         for reader in spool.readers.values():
