@@ -47,7 +47,7 @@ def test_status(directory: Path) -> None:
     }
     assert (found["imbalance"], found["writer"]) == ({}, 0)
     text = run("status", directory, "--lang", "en").stdout
-    assert ["es", "tapsight.modbus", "201", "0", "0", "0", "too", "large", "1", "200"] in [line.split() for line in text.splitlines()]
+    assert ["es", "tapsight.modbus", "201", "0", "0", "0", "0", "too", "large", "1", "200"] in [line.split() for line in text.splitlines()]
     assert "待发送" in run("status", directory, "--lang", "zh").stdout
 
 
