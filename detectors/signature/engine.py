@@ -18,18 +18,17 @@ from detectors.signature.match import DECODED, REPRESENTATION, Costs
 from detectors.signature.plan import Key, Plan, Ready
 from detectors.signature.rule import PAYLOAD, Dataset, Rule
 from detectors.signature.search import search
-from detectors.signature.state import Bounded, Place, State
+from detectors.signature.state import Place, State
 from detectors.signature.suricata import Searched, Sessions
 from detectors.signature.transforms import transformed
 from detectors.signature.units import PACKET, PACKETS, PIECE, Tails, Units, units
-from sensor.applications import APPLICATIONS
+from sensor.bounded import Bounded
 from sensor.columns import Array, Ints, Mask
 from sensor.decode.packets import Transport
 from sensor.events.seen import Seen
 from sensor.streams.flows import UNDECIDED
 
 MOST_PASSED = 65_536  # flows that a pass rule has let through
-SPOKEN = np.array(["", *(application.name for application in APPLICATIONS), messages.FAILED])  # FAILED is at -1, too
 MOST_TOLD = 65_536  # packets that were told of while their stream still waited
 NONE = np.zeros(0, np.int64)
 
@@ -165,7 +164,7 @@ class Engine:
         for each in kinds:
             if each.kind == PACKET or (each.kind == PIECE and self.sessions is None):
                 behind = len(seen.inspected.pieces) if each.kind == PACKET else 0
-                each.columns["application"] = SPOKEN[seen.inspected.spoken[behind + each.index]]
+                each.columns["application"] = messages.SPOKEN[seen.inspected.spoken[behind + each.index]]
         kinds += messages.units_of(seen)
         if self.sessions is not None:
             for each in kinds:

@@ -47,6 +47,7 @@ WORDS = (
 FACTS: Mapping[str, tuple[str, ...]] = {name: PREFIXES[re.split("[._]", name)[0]] for name in (*NUMBERS, *WORDS)}
 FLAGS = ("mqtt.flags", "mqtt.connect.flags")
 FAILED = "failed"  # the name of what is none of the protocols that are known
+SPOKEN = np.array(["", *(application.name for application in APPLICATIONS), FAILED])  # by Inspected.spoken: FAILED is at -1, too
 OVER_TCP, OVER_UDP = (frozenset(each.name for each in APPLICATIONS if transport in each.ports) for transport in (Transport.TCP, Transport.UDP))
 
 

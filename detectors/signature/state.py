@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from detectors.signature.rule import Bit, FlowInt, RateFilter, Threshold
-from sensor.bounded import Bounded as Bounded  # noqa: PLC0414  # the engine takes it from here
+from sensor.bounded import Bounded
 from sensor.columns import Array, Ints, Mask
 
 FEW = 16  # matches that are counted one by one faster than all at once

@@ -12,19 +12,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from detectors.signature.messages import FAILED
+from detectors.signature.messages import SPOKEN
 from detectors.signature.rule import FLOW_WORDS, PAYLOAD, Check, Content, Header, Rule
 from detectors.signature.sessions import FIN, RST, SYN, Session, State
-from detectors.signature.state import Bounded
 from detectors.signature.units import PIECE, Units
-from sensor.applications import APPLICATIONS
+from sensor.bounded import Bounded
 from sensor.columns import Array, Mask, padded
 from sensor.decode import checksum
 from sensor.decode.packets import Outcome, Transport
 from sensor.events.seen import Seen
 
 MOST_SESSIONS = 65_536
-SPOKEN = np.array(["", *(application.name for application in APPLICATIONS), FAILED])
 ADDRESSES = ("ip_proto", "sameip", "iprep", "geoip")
 
 

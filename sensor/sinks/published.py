@@ -100,7 +100,8 @@ class Published:
             else:
                 self.repeated.add_points(seen, table, points)
                 kept = written(points)
-            yield from (document("point", line) for line in point_lines(self.renderer, seen, table, points, kept))
+            for some in kept.parts():
+                yield from (document("point", line) for line in point_lines(self.renderer, seen, table, points, some))
 
     def _affords(self, level: int, what: str, count: int) -> bool:
         """Whether there is time for this kind of work; what is left out is counted."""
