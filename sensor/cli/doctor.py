@@ -15,17 +15,19 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from sensor.cli.settings import config_option, lang_option, load_config
 from sensor.cli.terminal import printable
 
+if TYPE_CHECKING:
+    from sensor.config import ElasticsearchSettings
+
 OK, WARNING, FAILED = "ok", "warning", "failed"
 LITTLE, SCARCE = 256 << 20, 2 << 30  # bytes free: too few to work, too few for long
 TIME_ERROR, TIMEX = 5, 208  # adjtimex: not synchronised; size of its structure
-STATE = Path("/var/lib/tapsight")
 
 # finding -> what is checked, how that is, what was found, what to do
 FINDINGS = {
@@ -85,18 +87,26 @@ Examples:
   tapsight doctor --es https://elastic.example:9200 --format json"""
 )
 @click.option(
-    "-i", "--interface", "interfaces", multiple=True, metavar="NAME", help="Interface to listen on; may be given several times. By default all that are up."
+    "-i",
+    "--interface",
+    "interfaces",
+    multiple=True,
+    metavar="NAME",
+    help="Interface to listen on; may be given several times. By default those configured, else all that are up.",
 )
-@click.option("--state", type=click.Path(path_type=Path), default=STATE, show_default=True, metavar="DIR", help="Folder in which the service keeps its state.")
-@click.option("--es", metavar="URL", help="Elasticsearch to deliver to.")
+@click.option("--state", type=click.Path(path_type=Path), metavar="DIR", help="Folder in which the service keeps its state; by default as configured.")
+@click.option("--es", metavar="URL", help="Elasticsearch to deliver to; by default as configured.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print.")
 @config_option
 @lang_option
 @click.pass_context
-def doctor(ctx: click.Context, interfaces: tuple[str, ...], state: Path, es: str | None, form: str, config: Path | None, lang: str) -> None:
+def doctor(ctx: click.Context, interfaces: tuple[str, ...], state: Path | None, es: str | None, form: str, config: Path | None, lang: str) -> None:
     """Check whether this machine is fit to listen: interfaces, rights, offloads, clock, disk, Elasticsearch. Exit code 1 if something fails."""
-    lang = load_config(config, lang).lang
-    documents = [finding.document(lang) for finding in findings(interfaces, state, es)]
+    settings = load_config(config, lang)
+    lang = settings.lang
+    store = settings.elasticsearch.model_copy(update={"urls": [es]} if es else {})
+    named = interfaces or tuple(tap.interface for tap in settings.run.taps)
+    documents = [finding.document(lang) for finding in findings(named, state or Path(settings.run.state), store)]
     failed = sum(document["result"] == FAILED for document in documents)
     if form == "json":
         click.echo(json.dumps({"checks": documents, "failed": failed}, ensure_ascii=False, indent=2))
@@ -110,7 +120,7 @@ def doctor(ctx: click.Context, interfaces: tuple[str, ...], state: Path, es: str
         ctx.exit(1)
 
 
-def findings(interfaces: tuple[str, ...], state: Path, es: str | None = None) -> Iterator[Finding]:
+def findings(interfaces: tuple[str, ...], state: Path, store: ElasticsearchSettings | None = None) -> Iterator[Finding]:
     """Everything that is looked at, in order."""
     from sensor.live import interface as net
 
@@ -124,8 +134,8 @@ def findings(interfaces: tuple[str, ...], state: Path, es: str | None = None) ->
     yield Finding("filter" if ctypes.util.find_library("pcap") else "no filter")
     yield clock()
     yield disk(state)
-    if es:
-        yield elasticsearch(es)
+    if store is not None and (store.urls or store.cloud_id):
+        yield elasticsearch(store)
 
 
 def right() -> bool:
@@ -193,18 +203,18 @@ def disk(state: Path) -> Finding:
     return Finding("no disk" if free < LITTLE else "scarce disk" if free < SCARCE else "disk", values)
 
 
-def elasticsearch(url: str) -> Finding:
-    """Ask it who it is. Credentials in the URL are not shown."""
-    from elastic_transport import TransportError
-    from elasticsearch import ApiError, Elasticsearch
+def elasticsearch(settings: ElasticsearchSettings) -> Finding:
+    """Ask it what it is, as delivery does. Credentials in a URL are not shown."""
+    from elasticsearch import ApiError, TransportError
 
-    scheme, _, rest = url.partition("://")
-    shown = f"{scheme}://{rest.rpartition('@')[2]}"
+    from sensor.delivery.client import connect, server, told
+
+    urls = ", ".join(f"{scheme}://{rest.rpartition('@')[2]}" if rest else scheme for scheme, _, rest in (url.partition("://") for url in settings.urls))
+    shown = {"url": settings.cloud_id.partition(":")[0] or urls}
     try:
-        with Elasticsearch(url, request_timeout=5, max_retries=0) as client:
-            return Finding("elasticsearch", {"version": client.info()["version"]["number"], "url": shown})
+        with connect(settings) as client:
+            return Finding("elasticsearch", shown | {"version": ".".join(map(str, server(client).version))})
     except ApiError as error:
-        name = "no login" if error.status_code in (401, 403) else "no elasticsearch"
-        return Finding(name, {"url": shown, "error": f"{error.status_code} {error.message}"})
-    except (TransportError, ValueError, KeyError, TypeError) as error:
-        return Finding("no elasticsearch", {"url": shown, "error": getattr(error, "message", error)})
+        return Finding("no login" if error.status_code in (401, 403) else "no elasticsearch", shown | {"error": told(error)})
+    except (OSError, TransportError, LookupError, TypeError, ValueError, AttributeError) as error:
+        return Finding("no elasticsearch", shown | {"error": told(error)})

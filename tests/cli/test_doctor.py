@@ -17,6 +17,7 @@ from click.testing import CliRunner
 
 from sensor.cli import doctor
 from sensor.cli.doctor import FINDINGS, Finding, findings
+from sensor.config import ElasticsearchSettings
 from sensor.live import interface, listener
 from tests.live.network import Network, entered
 
@@ -114,24 +115,40 @@ def answering(status: int, body: bytes) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("status", "body", "name"),
     [
-        (200, b'{"version": {"number": "9.3.2"}}', "elasticsearch"), (401, b'{"error": "security"}', "no login"), (503, b"{}", "no elasticsearch"),
+        (200, b'{"nodes": {"one": {"version": "9.3.2"}}}', "elasticsearch"), (401, b'{"error": "security"}', "no login"), (503, b"{}", "no elasticsearch"),
         (200, b"not json", "no elasticsearch"), (200, b"{}", "no elasticsearch"),
     ],
 )  # fmt: skip
 def test_elasticsearch(status: int, body: bytes, name: str) -> None:
     with answering(status, body) as url:
-        found = doctor.elasticsearch(url)
+        found = doctor.elasticsearch(ElasticsearchSettings(urls=[url]))
     assert found.name == name
     assert "secret" not in str(found.values)
     if name == "elasticsearch":
-        assert found.values["version"] == "9.3.2"
+        assert found.values["version"] == "9.3"
 
 
 def test_no_elasticsearch() -> None:
-    found = doctor.elasticsearch("http://127.0.0.1:9")
+    found = doctor.elasticsearch(ElasticsearchSettings(urls=["http://127.0.0.1:9"]))
     assert found.name == "no elasticsearch"
     assert "refused" in str(found.values["error"])
-    assert doctor.elasticsearch("nonsense").name == "no elasticsearch"
+    for wrong in ({"urls": ["ftp://nonsense"]}, {"urls": ["https://127.0.0.1:9"], "ca": "/no/such/file"}, {"cloud_id": "nonsense"}):
+        assert doctor.elasticsearch(ElasticsearchSettings.model_validate(wrong)).name == "no elasticsearch"
+
+
+def test_the_configuration_says_what_is_checked(network: Network, tmp_path: Path) -> None:
+    """Its taps, its folder, its store, with what that needs: a cluster of version 8 is asked in its own dialect."""
+    network.cable()
+    network.cable("other", "another")
+    config = tmp_path / "tapsight.yaml"
+    with answering(200, b'{"nodes": {"one": {"version": "8.19.0"}}}') as url:
+        config.write_text(f"run: {{taps: [{{interface: another}}], state: {tmp_path}}}\nelasticsearch: {{urls: ['{url}'], compat: 8}}\n")
+        ran = CliRunner().invoke(doctor.doctor, ["--config", str(config), "--format", "json", "--lang", "en"])
+    said = " ".join(each["found"] for each in json.loads(ran.output)["checks"])
+    assert "another is up" in said
+    assert "tap is up" not in said
+    assert f"{tmp_path} has" in said
+    assert "Elasticsearch 8.19 answers" in said
 
 
 def test_what_is_said_names_what_it_is_about() -> None:
