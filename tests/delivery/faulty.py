@@ -25,7 +25,8 @@ SOME = {
 class Proxy:
     """Passes requests on to a server. `fault`: how bulk requests are spoilt; '' for not at all. Counts what it spoilt."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, listener: socket.socket | None = None) -> None:
+        """port: the server's. listener: what to listen on, where that is not in this thread's network namespace."""
         self.upstream, self.fault, self.spoilt = port, "", 0
         self.largest = 1 << 30  # bytes of a body above which it is too large, where the fault is `too_large`
         self.most_spoilt = 1 << 30
@@ -50,7 +51,10 @@ class Proxy:
             def handle_error(self, *_args: object) -> None:
                 """A client that has gone is what this is about."""
 
-        self.server = Quiet(("127.0.0.1", 0), Handler)
+        self.server = Quiet(("127.0.0.1", 0), Handler, bind_and_activate=listener is None)
+        if listener is not None:
+            self.server.socket.close()
+            self.server.socket, self.server.server_address = listener, listener.getsockname()
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
         self.thread.start()
 

@@ -196,6 +196,13 @@ class Server:
                 self.process.wait()
             self.process = None
 
+    def kill(self) -> None:
+        """End it at once, whatever it is doing; start() begins with what it had made durable."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+        self.process = None
+
     def remove(self) -> None:
         self.stop()
         with contextlib.suppress(OSError):
