@@ -35,7 +35,7 @@ def main() -> None:
     text = report.page(results(options.packets, options.few, options.long, options.tshark))
     print(text)
     if options.write:
-        (Path(__file__).parent / "RESULTS.md").write_text(text, encoding="utf-8")
+        report.keep(text)
 
 
 def results(packets: int, few: int, long: int, for_tshark: int) -> report.Results:

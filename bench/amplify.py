@@ -135,21 +135,25 @@ def _u2(data: Bytes, at: Ints) -> Ints:
 
 def replicas(one: Round, n: int) -> Iterator[Bytes]:
     """Records of as many rounds as `n` packets take, the last one cut."""
-    hosts, macs = int(one.address_id.max(initial=0)) + 1, int(one.mac_id.max(initial=0)) + 1
-    old = read(one.data, one.address_at, np.dtype([("a", ADDRESS)]))["a"].astype(np.int64)
-    checksum = _u2(one.data, one.sum_at)
     end = int((one.begin + one.size)[-1])
-    for replica, first in enumerate(range(0, n, len(one))):
-        data = one.data.copy()
-        new = (10 << 24) + 1 + replica * hosts + one.address_id
-        _put(data, one.address_at, new.astype(">u4"))
-        number = (replica * macs + one.mac_id) & PER_REPLICA_OUI
-        data[one.mac_at[:, None] + np.arange(3, 6)] = number.astype(">u4").view(np.uint8).reshape(-1, 4)[:, 1:]
-        _put(data, one.sum_at, adjusted(checksum, one.sum_rows, old, new, one.sum_is_udp).astype(">u2"))
+    for number, first in enumerate(range(0, n, len(one))):
+        data = replica(one, number)
         us = START_US + (first + np.arange(len(one))) * STEP_US
         _put(data, one.begin, (us // 1_000_000).astype("<u4"))
         _put(data, one.begin + 4, (us % 1_000_000).astype("<u4"))
         yield data[: end if first + len(one) <= n else int(one.begin[n - first])]
+
+
+def replica(one: Round, number: int) -> Bytes:
+    """The round's records with addresses that are this replica's own."""
+    hosts, macs = int(one.address_id.max(initial=0)) + 1, int(one.mac_id.max(initial=0)) + 1
+    data = one.data.copy()
+    old, new = read(one.data, one.address_at, np.dtype([("a", ADDRESS)]))["a"].astype(np.int64), (10 << 24) + 1 + number * hosts + one.address_id
+    _put(data, one.address_at, new.astype(">u4"))
+    mac = (number * macs + one.mac_id) & PER_REPLICA_OUI
+    data[one.mac_at[:, None] + np.arange(3, 6)] = mac.astype(">u4").view(np.uint8).reshape(-1, 4)[:, 1:]
+    _put(data, one.sum_at, adjusted(_u2(one.data, one.sum_at), one.sum_rows, old, new, one.sum_is_udp).astype(">u2"))
+    return data
 
 
 def adjusted(checksum: Ints, rows: Array, old: Ints, new: Ints, is_udp: Array) -> Ints:

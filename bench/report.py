@@ -11,6 +11,7 @@ import numpy as np
 
 from bench.compare import Ran
 
+RESULTS = Path(__file__).parent / "RESULTS.md"
 GOALS = {"analyze": "40", "analyze --store": "25", "analyze --ndjson": "10", "analyze --jobs 2": "1.7 of one"}  # times tshark
 HOSTILE = (
     "Not part of this run: `python -m tests.fuzz --packets 10000000` mutates ten million packets of the captures at hand through the whole analysis, "
@@ -20,6 +21,7 @@ SPOOL = (
     "Documents of 499 octets; one sync a commit. By `python -m bench.spool` on the disk that it runs on; goal: 200,000 documents/s at 1,000 a commit. "
     "Where others compete for the machine, rates by CPU time say more than those by the clock."
 )
+BUSY_LOAD = 0.5  # processes a core that want to run, before a measurement begins
 BUSY = 1.3  # a process that only computes takes this much longer than its CPU time only where others compete for the CPU
 
 
@@ -86,6 +88,33 @@ def page(r: Results) -> str:
         lines += ["", "## The spool", "", SPOOL, "", "| | |", "|---|---:|", *(f"| {what} | {much} |" for what, much in r.spool)]
     lines += ["", "## Hostile packets", "", HOSTILE]
     return "\n".join(lines) + "\n"
+
+
+def keep(text: str, path: Path = RESULTS) -> None:
+    """Put what was measured into the page of results: parts of the same title are replaced, all others stay."""
+    path.write_text(merged(path.read_text("utf-8") if path.exists() else "", text), "utf-8")
+
+
+def merged(old: str, new: str) -> str:
+    """A page with the parts of another in place of its own of the same title, and those that it lacks behind them."""
+    before, after = parts(old), parts(new)
+    return "\n".join((before | {title: part for title, part in after.items() if part.strip()}).values())
+
+
+def parts(text: str) -> dict[str, str]:
+    """Parts of a page by their titles; the page's own head has none."""
+    found: dict[str, str] = {"": ""}
+    for part in ("\n" + text).split("\n## "):
+        title = part.partition("\n")[0] if len(found) > 1 or not part.startswith("\n") else ""
+        found[title] = (f"## {part}" if title else part.lstrip("\n")).rstrip("\n") + "\n"
+    return found
+
+
+def busy() -> str:
+    """Whether others compete for this machine, in one sentence."""
+    load, cores = os.getloadavg()[0], os.cpu_count() or 1
+    words = "The machine was busy with other work: rates by the clock mean little" if load > BUSY_LOAD * cores else "The machine was idle before"
+    return f"{words} (load {load:.1f} on {cores} cores). {machine()}"
 
 
 def machine() -> str:
