@@ -11,6 +11,7 @@ import fcntl
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -87,6 +88,16 @@ def unpacked(version: str) -> Path:
                     Path(content.extract(member, place)).chmod(0o755 if member.is_dir() or member.external_attr >> 16 & 0o100 else 0o644)
             Path(place, f"elasticsearch-{version}").rename(home)
     return home
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started (proc(5): the fourth field of stat)."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended
+            if int(place.read_text("utf-8", "replace").rpartition(")")[2].split()[1]) == pid:
+                found.append(int(place.parent.name))
+    return found
 
 
 def free_port() -> int:
@@ -197,10 +208,11 @@ class Server:
             self.process = None
 
     def kill(self) -> None:
-        """End it at once, whatever it is doing; start() begins with what it had made durable."""
+        """End it at once, whatever it is doing; start() begins with what it had made durable. The process that was started is a launcher, which ends with it."""
         assert self.process is not None
-        self.process.kill()
-        self.process.wait()
+        for pid in children(self.process.pid):
+            os.kill(pid, signal.SIGKILL)
+        self.process.wait(30)
         self.process = None
 
     def remove(self) -> None:

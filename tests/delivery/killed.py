@@ -1,0 +1,86 @@
+"""`python -m tests.delivery.killed DIR URL SITE ROUNDS SEED`: a process that appends to a spool and delivers it to a store, killed again and again. What it tells of each append
+that returned (DIR/told) outlives it. Prints what the account says in the end as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from random import Random
+from threading import Event, Thread
+from typing import Any
+
+from sensor.delivery.files import DeadLetters
+from sensor.delivery.sender import Sender
+from sensor.events.record import Record
+from sensor.spool import Lane, Quotas, Spool
+from sensor.spool.account import imbalance
+from tests.delivery.sending import PATIENCE_S, destination, document
+
+QUOTAS = Quotas(reserve=64 << 10, segment=64 << 10)
+NAME = "elasticsearch"
+DATASETS = {Lane.ALERT: "alert", Lane.FLOW: "flow", Lane.EVENT: "modbus"}
+
+
+def sender(spool: Spool, folder: Path, url: str, site: str) -> Sender:
+    return Sender(spool, destination(url, site, batch_documents=50), DeadLetters(folder / "dead.ndjson"), first_wait_s=0.01)
+
+
+def work(folder: Path, url: str, site: str, number: int, random: Random, started: int) -> None:
+    """Until it is killed."""
+    told = os.open(folder / "told", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    spool = Spool(folder / "spool", QUOTAS, (NAME,))
+    Thread(target=sender(spool, folder, url, site).run, args=(Event(),), daemon=True).start()
+    os.write(started, b"+")
+    while True:
+        lane = random.choice(list(DATASETS))
+        names = [f"killed-{number + i}" for i in range(random.randrange(1, 20))]
+        spool.append(lane, [Record(DATASETS[lane], name, document(name, DATASETS[lane])) for name in names])
+        os.write(told, "".join(f"{name}\n" for name in names).encode())
+        number += len(names)
+        time.sleep(0.005)
+
+
+def run(folder: Path, url: str, site: str, rounds: int, seed: int) -> dict[str, Any]:
+    """So many lives, and a last one in which everything is delivered."""
+    random = Random(seed)
+    for round_ in range(rounds):
+        ready, started = os.pipe()
+        child = os.fork()
+        if not child:
+            try:
+                work(folder, url, site, round_ * 1_000_000, Random(random.random()), started)
+            finally:
+                os._exit(1)
+        os.close(started)
+        if random.random() < 0.9:  # else perhaps while it starts
+            os.read(ready, 1)
+        os.close(ready)
+        time.sleep(random.uniform(0.0, 0.3))
+        os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+        if not os.WIFSIGNALED(status):
+            sys.exit(f"round {round_}: the process ended by itself")
+    with Spool(folder / "spool", QUOTAS, (NAME,)) as spool:
+        last, stop = sender(spool, folder, url, site), Event()
+        thread = Thread(target=last.run, args=(stop,))
+        thread.start()
+        until = time.monotonic() + PATIENCE_S
+        while time.monotonic() < until and any(each["waiting"] for each in datasets(spool)):
+            time.sleep(0.05)
+        stop.set()
+        thread.join()
+        dropped, waiting = sum(sum(each["dropped"].values()) for each in datasets(spool)), sum(each["waiting"] for each in datasets(spool))
+        return {"dropped": dropped, "waiting": waiting, "imbalance": imbalance(spool.report())}
+
+
+def datasets(spool: Spool) -> list[dict[str, Any]]:
+    return list(spool.report()["consumers"][NAME]["datasets"].values())
+
+
+if __name__ == "__main__":
+    print(json.dumps(run(Path(sys.argv[1]), *sys.argv[2:4], int(sys.argv[4]), int(sys.argv[5]))))
