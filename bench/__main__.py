@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--few", type=int, default=200_000, metavar="N", help="packets of each worst case (default 200 thousand)")
     parser.add_argument("--tshark", type=int, default=500_000, metavar="N", help="packets for tshark, which is slow (default 500 thousand)")
     parser.add_argument("--long", type=int, default=10_000_000, metavar="N", help="packets of the longest capture (default 10 million, 1.3 GB of disk)")
-    parser.add_argument("--write", action="store_true", help="keep the results in bench/RESULTS.md")
+    parser.add_argument("--write", action="store_true", help="keep the results in bench/RESULTS.md; parts that other modules of bench write stay")
     options = parser.parse_args()
     text = report.page(results(options.packets, options.few, options.long, options.tshark))
     print(text)
@@ -51,9 +51,9 @@ def results(packets: int, few: int, long: int, for_tshark: int) -> report.Result
     r.runs = [
         compare.alone(whole, packets),
         *compare.analyze(whole, packets),
-        *compare.with_rules(whole, packets),
         *compare.others(whole, packets, some, for_tshark),
     ]
+    r.rules = list(compare.with_rules(whole, packets))
     for n in sorted({100_000, packets, long}):
         r.lengths.append(one(f"{n:,} packets", n, partial(amplify, n=n)))
     for n in FLOWS:

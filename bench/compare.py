@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 import json
 import os
@@ -93,3 +94,24 @@ def others(path: Path, packets: int, few: Path, few_packets: int) -> Iterator[Ra
         parsers = tuple(argument for parser in PARSERS for argument in ("--set", f"app-layer.protocols.{parser}.enabled=yes"))
         with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
             yield run("suricata", (program, "-r", str(path), "-l", scratch, "-S", os.devnull, "-k", "none", *parsers), packets)
+
+
+def main() -> None:
+    from bench import report
+    from bench.amplify import WORK, amplify
+
+    parser = argparse.ArgumentParser(prog="python -m bench.compare", description="What rules cost.")
+    parser.add_argument("--packets", type=int, default=1_000_000, metavar="N", help="of the capture (default 1 million)")
+    parser.add_argument("--rules", default="200,2000,20000", metavar="N,...", help="how many (default 200,2000,20000)")
+    parser.add_argument("--write", action="store_true", help="keep the results in bench/RESULTS.md")
+    options = parser.parse_args()
+    busy, path = report.busy(), amplify(WORK / "rules.pcap", options.packets)
+    text = f"{report.rules(list(with_rules(path, options.packets, tuple(map(int, options.rules.split(','))))))}\n{busy}\n"
+    path.unlink()
+    print(text)
+    if options.write:
+        report.keep(text)
+
+
+if __name__ == "__main__":
+    main()

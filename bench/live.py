@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench import report
 from bench.amplify import WORK, amplify
 from sensor.capture import read_capture
 from sensor.columns import Batch
@@ -52,6 +53,7 @@ def main() -> None:
     parser.add_argument("--rates", default="0,800000,600000,500000,400000,300000,200000,150000,100000", help="packets a second to try (0: as fast as it goes)")
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes that share the packets (default 1)")
     parser.add_argument("--tries", type=int, default=2, help="at each rate, until one loses nothing")
+    parser.add_argument("--write", action="store_true", help="keep the results in bench/RESULTS.md")
     for hidden in ("--send", "--receive"):
         parser.add_argument(hidden, help=argparse.SUPPRESS)
     parser.add_argument("--offline", action="store_true", help=argparse.SUPPRESS)
@@ -63,13 +65,20 @@ def main() -> None:
     elif options.receive:
         receive(options.receive, options.workers)
     else:
-        compare(options.capture, options.packets, [float(rate) for rate in options.rates.split(",")], options.tries, options.workers)
+        busy = report.busy()
+        offline_ns, trials = compare(options.capture, options.packets, [float(rate) for rate in options.rates.split(",")], options.tries, options.workers)
+        text = section(offline_ns, trials, options.workers, busy)
+        print(text)
+        if options.write:
+            report.keep(text)
 
 
-def compare(capture: Path | None, packets: int, rates: list[float], tries: int, workers: int) -> None:
+def compare(capture: Path | None, packets: int, rates: list[float], tries: int, workers: int) -> tuple[float, list[Trial]]:
+    """What the same packets cost from a file, ns of CPU each; and the trials."""
     path = capture or amplify(WORK / "live.pcap", packets)  # so many, for a conversation that is repeated is nothing but retransmissions
     offline = subprocess.run([sys.executable, "-m", "bench.live", "--capture", str(path), "--offline"], check=True, capture_output=True, text=True)
     print(f"the pipeline reading the same packets from a file: {float(offline.stdout):,.0f} ns of CPU a packet", flush=True)
+    trials: list[Trial] = []
     try:
         for command in (
             f"netns add {NAMESPACE}", f"-n {NAMESPACE} link add from numtxqueues 1 mtu 65000 type veth peer name to mtu 65000",
@@ -78,7 +87,6 @@ def compare(capture: Path | None, packets: int, rates: list[float], tries: int, 
             subprocess.run(["ip", *command.split()], check=True)
         for what in WHAT:
             for rate in rates:
-                trials = []
                 for _ in range(tries):
                     trials.append(one(path, packets, what, rate, workers))
                     show(trials[-1])
@@ -88,6 +96,20 @@ def compare(capture: Path | None, packets: int, rates: list[float], tries: int, 
                     break
     finally:
         subprocess.run(["ip", "netns", "del", NAMESPACE], check=False)
+    return float(offline.stdout), trials
+
+
+def section(offline_ns: float, trials: list[Trial], workers: int, busy: str) -> str:
+    """The page's part: of each receiver the highest rate at which it lost nothing, else its last trial."""
+    said = " ".join((__doc__ or "").split("\n\n")[1].split())
+    lines = [f"## Live, {workers} worker{'s' * (workers > 1)}", "", f"By `python -m bench.live --workers {workers}`. {said}", "", busy, ""]
+    lines += ["| receiver | packets/s sent | packets | lost | sender, ns of CPU a packet | receiver |", "|---|---:|---:|---:|---:|---:|"]
+    for what in WHAT:
+        mine = [trial for trial in trials if trial.what == what]
+        for trial in [trial for trial in mine if not trial.lost][:1] or mine[-1:]:
+            lines.append(f"| {what} | {trial.rate:,.0f} | {trial.sent:,} | {trial.lost:,} | {trial.sender_ns:,.0f} | {trial.receiver_ns:,.0f} |")
+    lines += ["", f"The pipeline reading the same packets from a file takes {offline_ns:,.0f} ns of CPU a packet."]
+    return "\n".join(lines) + "\n"
 
 
 def show(trial: Trial) -> None:

@@ -63,7 +63,7 @@ class Plant:
             content[:, 10:12] = content[:, -2:] = (turn % 100 + which).astype(">u2").view(np.uint8).reshape(-1, 2)
         else:
             content[:, -20:] = values(turn * every // NS, which)
-        ts_ns = np.repeat(turn * every + which * (every // self.controllers // 2), 2)
+        ts_ns = np.repeat(turn * every + which * (min(every, NS // 10) // self.controllers // 2), 2)
         ts_ns[1::2] += ANSWER_NS
         size = np.tile([len(request), len(response)], len(turn))
         numbers = np.repeat(turn * len(request), 2) + 1000, np.repeat(turn * len(response), 2) + 5000

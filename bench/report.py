@@ -35,6 +35,7 @@ class Results:
     start_analyze: float = 0.0  # and the whole analysis
     stages: dict[str, float] = field(default_factory=dict)
     runs: list[Ran] = field(default_factory=list)
+    rules: list[Ran] = field(default_factory=list)
     lengths: list[tuple[str, Ran]] = field(default_factory=list)
     flows: list[tuple[str, Ran]] = field(default_factory=list)
     worst: list[tuple[str, Ran]] = field(default_factory=list)
@@ -70,6 +71,8 @@ def page(r: Results) -> str:
         by_cpu = f"{shark.cpu_seconds / shark.packets * ran.packets / ran.cpu_seconds:,.1f}" if shark else "-"
         cells = f"failed: {ran.failed} | | | | " if ran.failed else f"{ran.seconds:,.1f} | {ran.cpu_seconds:,.1f} | {ran.rate:,.0f} | {ratio} | {by_cpu}"
         lines.append(f"| {ran.name} | {ran.packets:,} | {cells} | {GOALS.get(ran.name, '')} | {ran.memory:,.0f} |")
+    if r.rules:
+        lines += ["", rules(r.rules)]
     alone, analysis = ("The pipeline alone", r.start), ("The whole analysis, with rules and the JSON summary,", r.start_analyze)
     for title, rows, (what, start) in (("Length of the capture", r.lengths, alone), ("Flows at once", r.flows, analysis), ("Worst cases", r.worst, alone)):
         lines += [
@@ -90,6 +93,20 @@ def page(r: Results) -> str:
     return "\n".join(lines) + "\n"
 
 
+def rules(runs: list[Ran]) -> str:
+    """The part about rules."""
+    said = (
+        "`tapsight analyze` with the public rules and those that ship, and as many like them as make the number: the first start, which makes them ready, and the next one, "
+        "which finds them so. By `python -m bench.compare`; ratio: to the same without rules, by CPU time."
+    )
+    base = runs[0]
+    lines = ["## Rules", "", said, "", "| | packets | seconds | CPU seconds | ratio | MB |", "|---|---:|---:|---:|---:|---:|"]
+    for ran in runs:
+        cells = f"failed: {ran.failed} | | " if ran.failed else f"{ran.seconds:,.1f} | {ran.cpu_seconds:,.1f} | {ran.cpu_seconds / base.cpu_seconds:,.2f}"
+        lines.append(f"| {ran.name} | {ran.packets:,} | {cells} | {ran.memory:,.0f} |")
+    return "\n".join(lines) + "\n"
+
+
 def keep(text: str, path: Path = RESULTS) -> None:
     """Put what was measured into the page of results: parts of the same title are replaced, all others stay."""
     path.write_text(merged(path.read_text("utf-8") if path.exists() else "", text), "utf-8")
@@ -98,7 +115,7 @@ def keep(text: str, path: Path = RESULTS) -> None:
 def merged(old: str, new: str) -> str:
     """A page with the parts of another in place of its own of the same title, and those that it lacks behind them."""
     before, after = parts(old), parts(new)
-    return "\n".join((before | {title: part for title, part in after.items() if part.strip()}).values())
+    return "\n".join(part for part in (before | {title: part for title, part in after.items() if part.strip()}).values() if part.strip())
 
 
 def parts(text: str) -> dict[str, str]:

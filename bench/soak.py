@@ -1,9 +1,9 @@
 """`python -m bench.soak [--write]`: the service through a day of a plant's traffic in minutes, and how much memory it holds at each of the day's hours.
 
-The service as `tapsight run` makes it (all rules that ship, its spool on the disk of the working directory, its sender to Elasticsearch), but its packets come from here, with
-times that go by as fast as the engine works, and what it sends goes to bench/stub.py, a process of its own, which answers as Elasticsearch does. The day: fifty controllers polled
+The service as `tapsight run` makes it (all rules that ship, its spool on the disk of bench/work, its sender to Elasticsearch), but its packets come from here, with
+times that go by as fast as the engine works, and what it sends goes to bench/stub.py, a process of its own, which answers as Elasticsearch does. The day: twenty controllers polled
 once a second and written to once a minute; twenty connections a minute from 4,096 addresses, one after the other; and real captures (bench/amplify.py), each round with addresses of
-its own, ten rounds in turn. So from the ninth hour on all addresses have been seen: what grows then is what nobody forgets.
+its own, three rounds in turn. So from the tenth hour on all addresses have been seen: what grows then is what nobody forgets.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from bench import report
-from bench.amplify import compose, replica, sources
+from bench.amplify import WORK, compose, replica, sources
 from bench.craft import RECORD
 from bench.plant import NS, START_NS, Plant, together
 from sensor.columns import Batch, Bytes, Ints, ragged
@@ -31,8 +31,8 @@ from sensor.service.health import resident
 from sensor.service.service import Service
 from sensor.spool import Spool
 
-HOURS, EACH_S = 24, 30.0
-ROUNDS, OFFSET = 10, 10_000  # of the captures, and the number of the first: its addresses are none of the plant's
+HOURS, EACH_S = 24, 120.0
+ROUNDS, OFFSET = 3, 10_000  # of the captures, and the number of the first: its addresses are none of the plant's
 MOST_WAITING = 50_000  # documents in the spool: the day waits for delivery, which real time would leave enough time
 
 
@@ -124,8 +124,9 @@ def run(hours: float, captures: int, plant: Plant, profile: str) -> Day:
     from sensor.cli.signatures import made
 
     day = Day(hours, captures, plant)
+    WORK.mkdir(exist_ok=True)
     with (
-        tempfile.TemporaryDirectory(dir=Path.cwd()) as folder,
+        tempfile.TemporaryDirectory(dir=WORK) as folder,
         subprocess.Popen([sys.executable, "-m", "bench.stub"], stdout=subprocess.PIPE, text=True) as stub,
     ):
         try:
@@ -178,13 +179,13 @@ def section(day: Day, busy: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.soak", description=__doc__)
     parser.add_argument("--hours", type=float, default=HOURS, help="of the plant's time (default 24)")
-    parser.add_argument("--captures", type=int, default=400, metavar="N", help="packets of real captures in each half minute (default 400)")
+    parser.add_argument("--captures", type=int, default=400, metavar="N", help="packets of real captures in each two minutes (default 400)")
     parser.add_argument("--visitors", type=int, default=20, metavar="N", help="connections a minute from changing addresses (default 20)")
     parser.add_argument("--profile", default="acts", choices=("alerts", "acts", "full"))
     parser.add_argument("--write", action="store_true", help="keep the results in bench/RESULTS.md")
     options = parser.parse_args()
     busy = report.busy()
-    text = section(run(options.hours, options.captures, Plant(poll_ns=NS, visitors=options.visitors), options.profile), busy)
+    text = section(run(options.hours, options.captures, Plant(20, NS, options.visitors), options.profile), busy)
     print(text)
     if options.write:
         report.keep(text)

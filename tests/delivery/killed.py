@@ -48,6 +48,7 @@ def work(folder: Path, url: str, site: str, number: int, random: Random, started
 def run(folder: Path, url: str, site: str, rounds: int, seed: int) -> dict[str, Any]:
     """So many lives, and a last one in which everything is delivered."""
     random = Random(seed)
+    destination(url, site).close()  # imports what each life would have to
     for round_ in range(rounds):
         ready, started = os.pipe()
         child = os.fork()

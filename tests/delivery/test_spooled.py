@@ -95,7 +95,8 @@ class Journey:
         for counts in accounts.values():
             dropped.update(counts["dropped"])
         for dataset, n in missing.items():
-            assert n <= sum(accounts[dataset]["dropped"].values()) + sum(unknown.values()), (dataset, accounts)
+            known = accounts.get(dataset, {}).get("dropped", {})
+            assert n <= sum(known.values()) + sum(unknown.values()), (dataset, accounts)
         assert missing.total() <= dropped.total()
         self.spool.close()
         self.sender.destination.close()
