@@ -1,7 +1,7 @@
 """`python -m bench.soak [--write]`: the service through a day of a plant's traffic in minutes, and how much memory it holds at each of the day's hours.
 
 The service as `tapsight run` makes it (all rules that ship, its spool on the disk of bench/work, its sender to Elasticsearch), but its packets come from here, with
-times that go by as fast as the engine works, and what it sends goes to bench/stub.py, a process of its own, which answers as Elasticsearch does. The day: twenty controllers polled
+times that go by as fast as the engine works, and what it sends goes to bench/stub.py, a process of its own, which answers as Elasticsearch does. The day: ten controllers polled
 once a second and written to once a minute; twenty connections a minute from 4,096 addresses, one after the other; and real captures (bench/amplify.py), each round with addresses of
 its own, three rounds in turn. So from the tenth hour on all addresses have been seen: what grows then is what nobody forgets.
 """
@@ -31,7 +31,7 @@ from sensor.service.health import resident
 from sensor.service.service import Service
 from sensor.spool import Spool
 
-HOURS, EACH_S = 24, 120.0
+HOURS, EACH_S = 24, 240.0
 ROUNDS, OFFSET = 3, 10_000  # of the captures, and the number of the first: its addresses are none of the plant's
 MOST_WAITING = 50_000  # documents in the spool: the day waits for delivery, which real time would leave enough time
 
@@ -179,13 +179,13 @@ def section(day: Day, busy: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.soak", description=__doc__)
     parser.add_argument("--hours", type=float, default=HOURS, help="of the plant's time (default 24)")
-    parser.add_argument("--captures", type=int, default=400, metavar="N", help="packets of real captures in each two minutes (default 400)")
+    parser.add_argument("--captures", type=int, default=800, metavar="N", help="packets of real captures in each four minutes (default 800)")
     parser.add_argument("--visitors", type=int, default=20, metavar="N", help="connections a minute from changing addresses (default 20)")
     parser.add_argument("--profile", default="acts", choices=("alerts", "acts", "full"))
     parser.add_argument("--write", action="store_true", help="keep the results in bench/RESULTS.md")
     options = parser.parse_args()
     busy = report.busy()
-    text = section(run(options.hours, options.captures, Plant(20, NS, options.visitors), options.profile), busy)
+    text = section(run(options.hours, options.captures, Plant(10, NS, options.visitors), options.profile), busy)
     print(text)
     if options.write:
         report.keep(text)
