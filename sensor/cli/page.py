@@ -14,7 +14,7 @@ from rich.text import Text
 
 from sensor.analysis import Analysis
 from sensor.assets.asset import Asset
-from sensor.cli.terminal import printable
+from sensor.cli.terminal import print_table, printable
 from sensor.columns import Source
 from sensor.events.alert import Alert, Severity
 from sensor.lang import translate
@@ -110,7 +110,7 @@ def _table(console: Console, title: str, columns: tuple[str, ...], rows: Iterabl
         table.add_column(translate(column, lang), overflow="fold")
     for row in islice(rows, ROWS):
         table.add_row(*row)
-    console.print(table)
+    print_table(console, table)
     if count > ROWS:
         console.print(translate("{count} more", lang).format(count=count - ROWS), style="dim")
     console.print()
