@@ -97,6 +97,7 @@ rules_option = click.option(
 def explain(sid: int, captures: tuple[str, ...], paths: tuple[Path, ...], home_net: str | None, settings: tuple[str, ...]) -> None:
     """Say what a rule does, in the order of evaluation; and over a capture, how much each step of it leaves."""
     from detectors.signature.explain import STEPS, words
+    from detectors.signature.variables import Variables
 
     found, _ = read(paths or pack_files(), home_net, settings)
     mine = planned(dataclasses.replace(found, rules=tuple(rule for rule in found.rules if rule.sid == sid)))
@@ -106,7 +107,7 @@ def explain(sid: int, captures: tuple[str, ...], paths: tuple[Path, ...], home_n
             printable(reasons[0]) if reasons else f"no rule has the sid {sid}" + ("" if paths else " among those that ship; --rules names others")
         )
     for ready, account in counted(mine, captures):
-        for line in words(ready):
+        for line in words(ready, Variables(variables_of(home_net, settings)).values):
             click.echo(printable(line))
         for step, left in zip(STEPS, account.left, strict=True) if captures else ():
             click.echo(f"{left:>12,}  {step}")

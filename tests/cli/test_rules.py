@@ -89,7 +89,7 @@ def test_explain_and_profile(file: Path, tmp_path: Path) -> None:
     assert "flow: to_server" in text
     assert "content '\\x06': offset 7, depth 1" in text
     assert [int(line.split()[0]) for line in text.splitlines()[-6:]][:2] == [2, 1]
-    assert text.splitlines()[-1].split() == ["1", "alerts"]
+    assert [line.split() for line in text.splitlines()[-2:]] == [["1", "confirmed"], ["1", "alerts"]]  # columns decided
     code, text = run("explain", "8", str(capture), "--rules", str(file))
     assert code == 0, text
     assert text.splitlines()[-1].split() == ["1", "alerts"]
@@ -99,6 +99,32 @@ def test_explain_and_profile(file: Path, tmp_path: Path) -> None:
     assert {line.split()[-2] + line.split()[2] for line in text.splitlines()[1:]} == {"1:71", "1:81"}
     assert run("explain", "99", "--rules", str(file))[0] == 1
     assert "no rule has the sid 99" in run("explain", "99", "--rules", str(file))[1]
+
+
+def test_explain_shows_what_variables_stand_for(file: Path) -> None:
+    file.write_text("alert tcp $MODBUS_CLIENT any -> !$PLANT $X_PORTS (sid:1;)\n")
+    code, text = run("explain", "1", "--rules", str(file), "--var", "PLANT=[10.1.0.0/16,$HOME_NET]", "--var", "X_PORTS=502", "--home-net", "10.0.0.0/8")
+    assert code == 0, text
+    assert text.splitlines()[1:5] == ["  $MODBUS_CLIENT is $HOME_NET", "  $PLANT is [10.1.0.0/16,$HOME_NET]", "  $X_PORTS is 502", "  $HOME_NET is 10.0.0.0/8"]
+
+
+def test_explain_is_in_words(file: Path) -> None:
+    file.write_text(
+        'alert tcp any any -> any any (content:"a"; byte_test:4,!&,0x80,2,relative,little; byte_jump:2,0,multiplier 2,align,from_beginning,post_offset 3; '
+        "byte_extract:1,5,length; byte_math:bytes 2,offset 1,oper +,rvalue length,result sum; isdataat:!sum,relative; "
+        "byte_test:3,>,5,0,string,dec; sid:1;)\n"
+    )
+    code, text = run("explain", "1", "--rules", str(file))
+    assert code == 0, text
+    assert [line.strip() for line in text.splitlines() if line.startswith("  ")] == [
+        "content 'a'",
+        "byte_test: the 4 bytes at 2 behind the last match, little endian not & 128",
+        "byte_jump: by the 2 bytes at 0, times 2, from the beginning, to a multiple of 4, and by 3",
+        "byte_extract: length is the 1 byte at 5",
+        "byte_math: sum is the 2 bytes at 1 + length",
+        "not isdataat: position sum, relative",
+        "byte_test: the 3 bytes at 0 of dec digits > 5",
+    ]
 
 
 def test_explain_says_why_a_rule_is_not_at_work(file: Path) -> None:
