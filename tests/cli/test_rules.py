@@ -51,6 +51,20 @@ def test_check_for_programs(file: Path) -> None:
     assert [each["keyword"] for each in found["problems"]] == ["contnt", ""]
 
 
+def test_check_says_which_rule_of_one_sid_is_kept_and_why(tmp_path: Path) -> None:
+    rule = 'alert tcp any any -> any any (msg:"{}"; content:"a"; sid:{}; rev:{};)\n'
+    one, two = tmp_path / "one.rules", tmp_path / "two.rules"
+    one.write_text(rule.format("a", 1, 1) + rule.format("b", 2, 5) + rule.format("c", 3, 1))
+    two.write_text(rule.format("x", 1, 2) + rule.format("b", 2, 5) + rule.format("z", 3, 1))
+    code, text = run("check", str(one), str(two))
+    assert code == 1
+    assert text.splitlines()[:3] == [
+        f"{one}:1: sid 1 skipped: sid: another rule with this sid is {two}:1, which is kept: its rev (2) is higher than this one's (1)",
+        f"{two}:2: sid 2 skipped: sid: the same rule as {one}:2, which is kept",
+        f"{two}:3: sid 3 failed: sid: another rule with this sid is {one}:3, which is kept: it has the same rev (1) and comes first",
+    ]
+
+
 def test_list(file: Path) -> None:
     code, text = run("list", str(file))
     assert (code, text) == (0, "1:1:0  alert tcp  good \\x1b[31m[red]\n")
