@@ -82,7 +82,7 @@ class AlertSettings(Strict):
 
 class RuleSettings(Strict):
     packs: bool = Field(True, description="Whether the rules that ship with Tapsight run where no others are named")
-    paths: list[str] = Field(default_factory=list, description="Files and folders of rules in Suricata's or Snort's language")
+    paths: list[str] = Field(default_factory=list, description="Files and folders of rules in Suricata's or Snort's language; packs: the rules that ship")
     home_net: list[str] = Field(default_factory=list, description="HOME_NET, as address/length; empty: private addresses")
     variables: dict[str, str] = Field(default_factory=dict, description="Other variables of rules, by name without the dollar")
     threshold_config: str = Field("", description="threshold.config; empty: the one beside the rules")
@@ -283,7 +283,7 @@ def absent(config: Config) -> Iterator[tuple[Place, str]]:
         if name and not Path(name).is_file():
             yield place, f"no such file: {name!r}"
     for i, name in enumerate(config.rules.paths):
-        if not Path(name).exists():
+        if name != "packs" and not Path(name).exists():
             yield ("rules", "paths", i), f"no such file or folder: {name!r}"
     if Path(config.run.state).exists() and not Path(config.run.state).is_dir():
         yield ("run", "state"), f"is no folder: {config.run.state!r}"

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rules import pack_files
 from sensor.cli.reference import format_option
-from sensor.cli.signatures import fields, planned
+from sensor.cli.signatures import PACKS, fields, places, planned
 from sensor.cli.terminal import printable
 
 if TYPE_CHECKING:
@@ -84,7 +83,7 @@ def list_(paths: tuple[Path, ...], home_net: str | None, settings: tuple[str, ..
 
 
 rules_option = click.option(
-    "--rules", "paths", multiple=True, metavar="FILE|DIR", type=click.Path(path_type=Path), help="Where the rules are. [default: those that ship]"
+    "--rules", "paths", multiple=True, metavar="FILE|DIR", type=click.Path(path_type=Path), help="Where the rules are; packs: those that ship. [default: packs]"
 )
 
 
@@ -99,7 +98,7 @@ def explain(sid: int, captures: tuple[str, ...], paths: tuple[Path, ...], home_n
     from detectors.signature.explain import STEPS, words
     from detectors.signature.variables import Variables
 
-    found, _ = read(paths or pack_files(), home_net, settings)
+    found, _ = read(paths or [Path(PACKS)], home_net, settings)
     mine = planned(dataclasses.replace(found, rules=tuple(rule for rule in found.rules if rule.sid == sid)))
     if not mine.ready:
         reasons = [problem_line(problem) for problem in found.problems if problem.sid == sid]
@@ -121,7 +120,7 @@ def explain(sid: int, captures: tuple[str, ...], paths: tuple[Path, ...], home_n
 @click.option("--most", type=click.IntRange(1), default=30, show_default=True, help="How many rules to show.")
 def profile(captures: tuple[str, ...], paths: tuple[Path, ...], home_net: str | None, settings: tuple[str, ...], most: int) -> None:
     """Time and hits by rule, the dearest first. What rules share (the search, addresses and ports) is nobody's."""
-    _, plan = read(paths or pack_files(), home_net, settings)
+    _, plan = read(paths or [Path(PACKS)], home_net, settings)
     done = counted(plan, captures)
     click.echo(f"{'ms':>10} {'candidates':>12} {'alerts':>10}  rule")
     for _, account in sorted(done, key=lambda pair: -pair[1].ns)[:most]:
@@ -167,7 +166,7 @@ def read(paths: Sequence[Path], home_net: str | None, settings: tuple[str, ...])
     """The rules, with our protocols' fields as keywords, and made ready; those that the engine cannot evaluate yet are skipped ones, not loaded ones."""
     from detectors.signature.load import Problem, load
 
-    result = load(paths, variables_of(home_net, settings), fields())
+    result = load(places([str(path) for path in paths]), variables_of(home_net, settings), fields())
     plan = planned(result)
     for rule, reason in plan.unable:
         state = "failed" if reason.startswith("pcre") else "skipped"

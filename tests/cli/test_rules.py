@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from rules import pack_files, packs
 from sensor.cli.main import cli
+from sensor.cli.signatures import places
 from tests.detectors.signature.harness import talk
 
 GOOD = 'alert tcp any any -> $HOME_NET any (msg:"good \x1b[31m[red]"; content:"a"; rawbytes; sid:1;)\n'
@@ -63,6 +65,17 @@ def test_check_says_which_rule_of_one_sid_is_kept_and_why(tmp_path: Path) -> Non
         f"{two}:2: sid 2 skipped: sid: the same rule as {one}:2, which is kept",
         f"{two}:3: sid 3 failed: sid: another rule with this sid is {one}:3, which is kept: it has the same rev (1) and comes first",
     ]
+
+
+def test_packs_are_the_rules_that_ship(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    file.write_text(GOOD)
+    code, text = run("check", "packs", str(file))
+    assert code == 0, text
+    assert text.splitlines()[-1] == f"all files: {sum(len(pack.rules) for pack in packs()) + 1} loaded"
+    assert places(["packs", "a.rules"]) == [*map(str, pack_files()), "a.rules"]
+    (tmp_path / "packs").mkdir()
+    assert places(["packs"]) == ["packs"]
 
 
 def test_list(file: Path) -> None:
