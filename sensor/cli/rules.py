@@ -79,7 +79,7 @@ def list_(paths: tuple[Path, ...], home_net: str | None, settings: tuple[str, ..
         click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
         return
     for rule in found.rules:
-        click.echo(printable(f"{rule.id}:{rule.rev}  {rule.action} {rule.header.protocol}  {rule.msg}"))
+        click.echo(printable(f"{rule.id}:{rule.rev}  {rule.action} {rule.header.protocol}  {rule.msg}".rstrip()))
 
 
 rules_option = click.option(
@@ -124,7 +124,7 @@ def profile(captures: tuple[str, ...], paths: tuple[Path, ...], home_net: str | 
     done = counted(plan, captures)
     click.echo(f"{'ms':>10} {'candidates':>12} {'alerts':>10}  rule")
     for _, account in sorted(done, key=lambda pair: -pair[1].ns)[:most]:
-        click.echo(printable(f"{account.ns / 1e6:>10.1f} {account.left[3]:>12,} {account.left[5]:>10,}  {account.rule.id} {account.rule.msg}"))
+        click.echo(printable(f"{account.ns / 1e6:>10.1f} {account.left[3]:>12,} {account.left[5]:>10,}  {account.rule.id} {account.rule.msg}".rstrip()))
 
 
 @rules.command("new-from", epilog="Example: tapsight rules new-from 3f2a plant.pcap >> local.rules")
@@ -141,7 +141,8 @@ def new_from(alert: str, captures: tuple[str, ...], sid: int) -> None:
     text = draft(found, evidence(captures, found), frozenset(table(fields())), sid)
     rule_set = loads(text, fields=fields())
     ((_, account),) = counted(planned(rule_set), captures)
-    click.echo(f"# from alert {found.id}; fires {account.left[5]} times in {', '.join(captures)}")
+    times = "once" if account.left[5] == 1 else f"{account.left[5]:,} times"
+    click.echo(printable(f"# from alert {found.id}; fires {times} in {', '.join(captures)}"))
     click.echo(printable(text))
 
 
