@@ -272,9 +272,9 @@ def check(path: str | Path) -> list[str]:
 
 def absent(config: Config) -> Iterator[tuple[Place, str]]:
     """Files and folders that are not there, or are the one instead of the other: which setting names them, and what is wrong."""
-    folders = [(("run", "folders", i), name) for i, name in enumerate(config.run.folders)]
+    folders: list[tuple[Place, str]] = [(("run", "folders", i), name) for i, name in enumerate(config.run.folders)]
     folders += [(("files", "path"), str(Path(config.files.path).parent))] if config.files.path else []
-    files = [((part, "ca"), getattr(config, part).ca) for part in ("elasticsearch", "syslog", "webhook")]
+    files: list[tuple[Place, str]] = [((part, "ca"), getattr(config, part).ca) for part in ("elasticsearch", "syslog", "webhook")]
     files += [(("rules", "threshold_config"), config.rules.threshold_config)]
     for place, name in folders:
         if not Path(name).is_dir():

@@ -184,7 +184,7 @@ def test_a_rule_is_drafted_from_an_alert(tmp_path: Path) -> None:
     code, text = run("new-from", stopped["id"][:12], str(capture), "--sid", "1000007")
     assert code == 0, text
     comment, rule = text.strip().splitlines()
-    assert "fires 1 times" in comment
+    assert "; fires once in " in comment
     assert rule.startswith("alert s7comm 10.0.0.1 any -> 10.0.0.2 102 (")
     assert "action:stop; " in rule
     assert "s7comm.function:41; " in rule
