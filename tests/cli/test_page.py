@@ -50,7 +50,7 @@ def test_frames_are_those_of_a_file_where_there_are_several(capsys: pytest.Captu
     assert [t.last_source for *_, t in both.summary.met_acts()] == ["night/one.pcap"]
     assert "one.pcap:12–12" in page
     document = json.loads("".join(json_parts(both)))
-    assert {each["source"] for name in ("alerts", "acts", "conversations") for each in document[name]} <= {"night/one.pcap", "day/two.pcap"}
+    assert {each["source"] for name in ("alerts", "acts") for each in document[name]} <= {"night/one.pcap", "day/two.pcap"}
 
 
 def test_names_of_files_are_as_short_as_they_are_their_own() -> None:
