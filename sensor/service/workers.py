@@ -20,7 +20,7 @@ from sensor.service.handed import Merged, Parcel, total
 from sensor.service.sources import LiveSources
 from sensor.service.worker import work
 
-PATIENCE_S = 60.0  # for a worker that says nothing, or does not end
+PATIENCE_S = 30.0  # for a worker that says nothing, or does not end
 log = logging.getLogger("tapsight")
 
 
