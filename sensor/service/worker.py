@@ -99,7 +99,10 @@ class Worker:
             if not self.number:
                 log.error("the rules stay as they were: %s", found)
             return
-        self.health.reloads += self.told > 0
+        if self.told:  # not those that it began with
+            self.health.reloads += 1
+            if not self.number:
+                log.info("new rules: %d at work", len(found.engine.plan.ready) if found is not None else 0)
         if found is not None:
             found.engine.counts = False
             if self.signatures is not None:

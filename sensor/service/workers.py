@@ -101,12 +101,14 @@ class Workers:
                 continue
             each.since = each.heard = now
             if each.waiting.report is not None:
+                self.merged.ledgers[each.number] = each.waiting.report.pop("ledger")
                 each.report = each.waiting.report
-                self.merged.ledgers[each.number] = each.report.pop("ledger")
             each.is_over = each.waiting.is_last
         for each in asked.values():
             if not each.is_over and now - max(each.heard, self.stopped) > PATIENCE_S:
-                each.process.kill()  # it hangs; that it has ended is heard next
+                log.error("worker %d has said nothing for %d s, and is killed", each.number, PATIENCE_S)
+                each.heard = now
+                each.process.kill()  # that it has ended is heard next
 
     def _earliest(self) -> Member | None:
         waiting = [each for each in self.crew if each.waiting is not None]
