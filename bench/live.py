@@ -30,7 +30,7 @@ from sensor.live import Live
 NAMESPACE = f"tapsight-bench-{os.getpid()}"
 WHAT = ("none", "ring", "pipeline", "service")  # at the other end of the cable
 IDLE_S = 2.0
-SERVICE_IDLE_S = 15.0  # one batch of a service that is far behind takes seconds
+SERVICE_IDLE_S = 30.0  # one batch of a service that is far behind takes seconds
 
 
 @dataclass

@@ -162,16 +162,6 @@ def alive(process: int) -> bool:
         return False
 
 
-def test_a_killed_service_leaves_no_worker(network: Network, tmp_path: Path) -> None:
-    with running(tmp_path, run={"taps": [{"interface": "tap"}], "workers": 2}, **NO_RULES) as service:
-        status = service.wait_for(lambda status: all(each["sources"] for each in status["workers"].values()))
-        assert service.stop(signal.SIGKILL) == -signal.SIGKILL
-        until = time.monotonic() + 20
-        while any(alive(each["pid"]) for each in status["workers"].values()):
-            assert time.monotonic() < until
-            time.sleep(0.05)
-
-
 def test_rules_are_read_anew_by_all(network: Network, tmp_path: Path) -> None:
     rules = tmp_path / "own.rules"
     rules.write_text(RULES)
@@ -191,7 +181,7 @@ def test_rules_are_read_anew_by_all(network: Network, tmp_path: Path) -> None:
     assert rules_told == ["other"]
 
 
-def test_files_are_one_workers_and_read_once(network: Network, tmp_path: Path) -> None:
+def test_files_are_one_workers_and_read_once_and_a_killed_service_leaves_no_worker(network: Network, tmp_path: Path) -> None:
     captures = tmp_path / "captures"
     captures.mkdir()
     for number in range(3):
@@ -200,7 +190,12 @@ def test_files_are_one_workers_and_read_once(network: Network, tmp_path: Path) -
         os.utime(path, (number, number))
     with running(tmp_path, run={"taps": [{"interface": "tap"}], "folders": [str(captures)], "workers": 2}, **NO_RULES) as service:
         service.wait_for(lambda status: status["engine"]["packets"] == 1_200 and status["sources"]["sources"][str(captures)]["remembered"] == 3)
-        assert service.stop(signal.SIGKILL)
+        crew = [each["pid"] for each in service.status()["workers"].values()]
+        assert service.stop(signal.SIGKILL) == -signal.SIGKILL
+        until = time.monotonic() + 20
+        while any(map(alive, crew)):  # they go with their writer
+            assert time.monotonic() < until
+            time.sleep(0.05)
         service.start()
         service.wait_for(lambda status: "remembered" in status["sources"].get("sources", {}).get(str(captures), {}))
         network.send(plant())
