@@ -62,11 +62,14 @@ class Day:
     rows: list[Row] = field(default_factory=list)
     name: str = "a day of a plant"
     is_live: bool = False
+    is_over: bool = False
 
     def batches(self) -> Iterator[Batch]:
         begun, hour, most = time.perf_counter(), 1, 0
         taken = self.real()
         for number, batch in enumerate(self.plant.batches(self.hours * 3600, EACH_S), 1):
+            if self.is_over:
+                return
             yield self.both(batch, taken, number)
             most = max(most, resident())
             if number * EACH_S >= hour * 3600:
@@ -114,6 +117,9 @@ class Day:
 
     def report(self) -> dict[str, Any]:
         return {}
+
+    def stop(self) -> None:
+        self.is_over = True
 
     def close(self) -> None:
         """Nothing is open."""

@@ -12,14 +12,15 @@ import os
 import shutil
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from sensor.cli.settings import config_option, lang_option, load_config
+from sensor.cli.settings import config_option, lang_option
 from sensor.cli.terminal import printable
 
 if TYPE_CHECKING:
@@ -27,10 +28,14 @@ if TYPE_CHECKING:
 
 OK, WARNING, FAILED = "ok", "warning", "failed"
 LITTLE, SCARCE = 256 << 20, 2 << 30  # bytes free: too few to work, too few for long
+PATIENCE_S = 5  # with Elasticsearch
 TIME_ERROR, TIMEX = 5, 208  # adjtimex: not synchronised; size of its structure
 
 # finding -> what is checked, how that is, what was found, what to do
 FINDINGS = {
+    "config": ("configuration", OK, "{path} is good.", ""),
+    "bad config": ("configuration", FAILED, "{problem}", "Mend the configuration; until then the rest is checked as if nothing were configured."),
+    "missing": ("configuration", FAILED, "{problem}", "Make it, or take it out of the configuration."),
     "right": ("rights", OK, "Interfaces may be listened on.", ""),
     "no right": ("rights", FAILED, "Listening on an interface needs CAP_NET_RAW, which this user has not.",
                  "Start as root and name a user to become, or give the service AmbientCapabilities=CAP_NET_RAW."),
@@ -84,6 +89,7 @@ class Finding:
     epilog="""\b
 Examples:
   tapsight doctor -i eth1 -i eth2
+  tapsight doctor --config /etc/tapsight/tapsight.yaml
   tapsight doctor --es https://elastic.example:9200 --format json"""
 )
 @click.option(
@@ -92,7 +98,7 @@ Examples:
     "interfaces",
     multiple=True,
     metavar="NAME",
-    help="Interface to listen on; may be given several times. By default those configured, else all that are up.",
+    help="Interface to listen on; may be given several times. By default those of the configuration, else all that are up.",
 )
 @click.option("--state", type=click.Path(path_type=Path), metavar="DIR", help="Folder in which the service keeps its state; by default as configured.")
 @click.option("--es", metavar="URL", help="Elasticsearch to deliver to; by default as configured.")
@@ -100,13 +106,20 @@ Examples:
 @config_option
 @lang_option
 @click.pass_context
-def doctor(ctx: click.Context, interfaces: tuple[str, ...], state: Path | None, es: str | None, form: str, config: Path | None, lang: str) -> None:
-    """Check whether this machine is fit to listen: interfaces, rights, offloads, clock, disk, Elasticsearch. Exit code 1 if something fails."""
-    settings = load_config(config, lang)
-    lang = settings.lang
-    store = settings.elasticsearch.model_copy(update={"urls": [es]} if es else {})
-    named = interfaces or tuple(tap.interface for tap in settings.run.taps)
-    documents = [finding.document(lang) for finding in findings(named, state or Path(settings.run.state), store)]
+def doctor(ctx: click.Context, interfaces: tuple[str, ...], state: Path | None, es: str | None, form: str, config: Path | None, lang: str | None) -> None:
+    """Check whether this machine is fit to listen: configuration, interfaces, rights, offloads, clock, disk, Elasticsearch. Exit code 1 if something fails."""
+    from sensor.config import Config, ConfigError, load
+    from sensor.lang import default_language
+
+    settings, found = Config(), list(configuration(config)) if config else []
+    with suppress(ConfigError, OSError):
+        settings = load(config) if config else settings
+    taps, links = tuple(tap.interface for tap in settings.run.taps), bool(settings.run.folders or settings.run.streams)
+    names = interfaces or taps
+    wanted = [(es, None)] if es else [(url, settings.elasticsearch) for url in settings.elasticsearch.urls]
+    found += findings(names, state or Path(settings.run.state), wanted, listens=bool(names) or not links)
+    lang = lang or settings.lang or default_language()
+    documents = [finding.document(lang) for finding in found]
     failed = sum(document["result"] == FAILED for document in documents)
     if form == "json":
         click.echo(json.dumps({"checks": documents, "failed": failed}, ensure_ascii=False, indent=2))
@@ -120,22 +133,40 @@ def doctor(ctx: click.Context, interfaces: tuple[str, ...], state: Path | None, 
         ctx.exit(1)
 
 
-def findings(interfaces: tuple[str, ...], state: Path, store: ElasticsearchSettings | None = None) -> Iterator[Finding]:
-    """Everything that is looked at, in order."""
+def configuration(path: Path) -> Iterator[Finding]:
+    """What `tapsight config check` says."""
+    from sensor.config import ConfigError, check, load
+
+    problems = check(path)
+    try:
+        load(path)
+        name = "missing"
+    except (ConfigError, OSError):
+        name = "bad config"
+    yield from (Finding(name, {"problem": problem}) for problem in problems)
+    if not problems:
+        yield Finding("config", {"path": path})
+
+
+def findings(
+    interfaces: tuple[str, ...], state: Path, es: Sequence[tuple[str, ElasticsearchSettings | None]] = (), *, listens: bool = True
+) -> Iterator[Finding]:
+    """Everything that is looked at, in order. es: addresses, with what is configured for them. listens: whether there are interfaces to listen on."""
     from sensor.live import interface as net
 
-    may_listen = right()
-    yield Finding("right" if may_listen else "no right")
-    names = interfaces or tuple(name for _, name in socket.if_nameindex() if net.hardware(name) != net.LOOPBACK and net.flags(name) & net.IFF_UP)
-    if not names:
-        yield Finding("none")
-    for name in names:
-        yield from of_interface(name, may_listen)
-    yield Finding("filter" if ctypes.util.find_library("pcap") else "no filter")
+    if listens:
+        may_listen = right()
+        yield Finding("right" if may_listen else "no right")
+        names = interfaces or tuple(name for _, name in socket.if_nameindex() if net.hardware(name) != net.LOOPBACK and net.flags(name) & net.IFF_UP)
+        if not names:
+            yield Finding("none")
+        for name in names:
+            yield from of_interface(name, may_listen)
+        yield Finding("filter" if ctypes.util.find_library("pcap") else "no filter")
     yield clock()
     yield disk(state)
-    if store is not None and (store.urls or store.cloud_id):
-        yield elasticsearch(store)
+    for url, settings in es:
+        yield elasticsearch(url, settings)
 
 
 def right() -> bool:
@@ -203,18 +234,21 @@ def disk(state: Path) -> Finding:
     return Finding("no disk" if free < LITTLE else "scarce disk" if free < SCARCE else "disk", values)
 
 
-def elasticsearch(settings: ElasticsearchSettings) -> Finding:
-    """Ask it what it is, as delivery does. Credentials in a URL are not shown."""
-    from elasticsearch import ApiError, TransportError
+def elasticsearch(url: str, settings: ElasticsearchSettings | None = None) -> Finding:
+    """Ask it who it is, as it is configured. Credentials in the URL are not shown."""
+    from elastic_transport import TransportError
+    from elasticsearch import ApiError, Elasticsearch
 
-    from sensor.delivery.client import connect, server, told
+    from sensor.delivery.client import connect, server
 
-    urls = ", ".join(f"{scheme}://{rest.rpartition('@')[2]}" if rest else scheme for scheme, _, rest in (url.partition("://") for url in settings.urls))
-    shown = {"url": settings.cloud_id.partition(":")[0] or urls}
+    scheme, separator, rest = url.partition("://")
+    shown = f"{scheme}{separator}{rest.rpartition('@')[2]}"
     try:
-        with connect(settings) as client:
-            return Finding("elasticsearch", shown | {"version": ".".join(map(str, server(client).version))})
+        changes = {"urls": [url], "timeout_s": PATIENCE_S}
+        with connect(settings.model_copy(update=changes)) if settings else Elasticsearch(url, request_timeout=PATIENCE_S, max_retries=0) as client:
+            return Finding("elasticsearch", {"version": ".".join(map(str, server(client).version)), "url": shown})
     except ApiError as error:
-        return Finding("no login" if error.status_code in (401, 403) else "no elasticsearch", shown | {"error": told(error)})
-    except (OSError, TransportError, LookupError, TypeError, ValueError, AttributeError) as error:
-        return Finding("no elasticsearch", shown | {"error": told(error)})
+        name = "no login" if error.status_code in (401, 403) else "no elasticsearch"
+        return Finding(name, {"url": shown, "error": f"{error.status_code} {error.message}"})
+    except (TransportError, ValueError, KeyError, TypeError, OSError) as error:
+        return Finding("no elasticsearch", {"url": shown, "error": getattr(error, "message", error)})

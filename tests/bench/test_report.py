@@ -33,4 +33,4 @@ def test_rows_of_rules_and_live() -> None:
     trials = [Trial("ring", 900.0, 10, 8, 2, 1.0, 2.0), Trial("ring", 500.0, 10, 10, 0, 1.0, 2.0)]
     text = section(1_000.0, trials, 2, busy())
     assert "## Live, 2 workers" in text
-    assert "| ring | 500 | 10 | 0 | 1 | 2 |" in text
+    assert "| ring | 500 | 10 | 0 | 0 | 1 | 2 | 0 |" in text
