@@ -104,7 +104,7 @@ def test_store_and_sensor_are_killed_and_everything_is_there(plain: Server, outs
         starting.result()
         network.send(talk(ROUNDS, "10.1.1.2"))
         service.wait_for(lambda status: status["engine"]["packets"] == 4 * ROUNDS and is_empty(status))
-        status = json.loads(tapsight("status", "--format", "json", "--address", service.listen).stdout)
+        status = json.loads(tapsight("status", "--json", "--address", service.listen).stdout)
         assert service.stop() == 0
     finally:
         if service.process is not None and service.process.poll() is None:
