@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,25 +24,24 @@ class ServiceError(Exception):
 def assemble(config: Config, make_rules: Callable[[], Signatures | None], *, as_root: bool = False) -> Service:
     """Everything opened and ready to run. Raises ServiceError."""
     run, state = config.run, Path(config.run.state)
-    try:
-        state.mkdir(parents=True, exist_ok=True)
-        live = opened(config, state)
-    except (OSError, ValueError) as error:
-        raise ServiceError(why(error)) from error
-    try:
-        if os.geteuid() == 0 and run.user:
-            hand_over(state, run.user)
-        drop_privileges(run.user, root=as_root)
-        senders: list[Delivery] = deliveries(config, state)
-        spool = Spool(state / "spool", consumers=tuple(sender.name for sender in senders))
-        for sender in senders:
-            sender.attach(spool)
-        return Service(
-            config, LiveSources(live, named(config), run.batch_ms, is_live=bool(run.taps) and not (run.folders or run.streams)), spool, senders, make_rules
-        )
-    except (OSError, ValueError, LookupError) as error:
-        live.close()
-        raise ServiceError(why(error)) from error
+    is_live = bool(run.taps) and not (run.folders or run.streams)
+    with ExitStack() as undone:  # what is open, whatever else cannot be
+        try:
+            state.mkdir(parents=True, exist_ok=True)
+            live = opened(config, state)
+            undone.callback(live.close)
+            if os.geteuid() == 0 and run.user:
+                hand_over(state, run.user)
+            drop_privileges(run.user, root=as_root)
+            senders: list[Delivery] = deliveries(config, state)
+            spool = undone.enter_context(Spool(state / "spool", consumers=tuple(sender.name for sender in senders)))
+            for sender in senders:
+                sender.attach(spool)
+            service = Service(config, LiveSources(live, named(config), run.batch_ms, is_live=is_live), spool, senders, make_rules)
+        except (OSError, ValueError, LookupError) as error:
+            raise ServiceError(why(error)) from error
+        undone.pop_all()
+    return service
 
 
 def opened(config: Config, state: Path) -> Live:
