@@ -157,7 +157,7 @@ class Engine:
         self.state, self.tails, self.passed, self.costs = old.state, old.tails, old.passed, old.costs
         self.every.streams = old.every.streams
         if self.sessions is not None and old.sessions is not None:
-            self.sessions.open = old.sessions.open
+            self.sessions.open, self.sessions.bytes = old.sessions.open, old.sessions.bytes
         self.lists.adopt(old.lists, old.plan.lists)
         ranks = {ready.rule.id: ready.rank for ready in self.plan.ready}
         now = {ready.rank: ranks[ready.rule.id] for ready in old.plan.ready if ready.rule.id in ranks}
