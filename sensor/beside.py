@@ -114,7 +114,8 @@ def _child(pipeline: Pipeline, tracked: Iterator[Tracked], slabs: list[memoryvie
         for turn, each in enumerate(tracked):
             free.acquire()
             over = each.over.flow
-            changed = (each.flow, each.started, over[pipeline.flows.c["slow"][over]], *(pdus.flow for _, pdus in each.found))
+            unreached = pipeline.flows.c["unreached"].reshape(-1, 2)[over].any(axis=1)
+            changed = (each.flow, each.started, over[pipeline.flows.c["slow"][over] | unreached], *(pdus.flow for _, pdus in each.found))
             touched = np.unique(np.concatenate(changed))
             each.flow = each.flow[:0]
             columns: dict[str, Any] = {
