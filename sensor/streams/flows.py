@@ -248,10 +248,8 @@ class Flows:
             return
         about = quoted(p, rows)
         transport = np.select([about.ip_protocol == 6, about.ip_protocol == 17], [Transport.TCP, Transport.UDP], Transport.NONE)
-        rest = {"transport": transport, "vlan": p.vlan[rows], "ethertype": p.ethertype[rows]}  # the error comes the way back
-        asked: Any = SimpleNamespace(**vars(about), **rest)
-        some = np.flatnonzero(about.known & (transport != Transport.NONE))
-        key, from_b = self._hash(asked, some)
+        asked: Any = SimpleNamespace(**vars(about), transport=transport, vlan=p.vlan[rows], ethertype=p.ethertype[rows])  # the error comes the way back
+        key, from_b = self._hash(asked, np.flatnonzero(about.known & (transport != Transport.NONE)))
         flow = self.slots.find(key).astype(np.int64)
         self.c["unreached"][(flow * 2 + ~from_b)[flow >= 0]] = True
 
