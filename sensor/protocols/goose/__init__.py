@@ -20,6 +20,8 @@ GOOSE = Protocol(
     ethertypes=(0x88B8,),
     state=ControlBlocks,
     points=values,
+    server="",
+    client="ied",  # whoever publishes is no client
     needs="Data set members are counted: their names are in the station's configuration, not on the wire. Signatures of IEC 62351-6 are seen, not verified.",
 )
 
