@@ -9,5 +9,6 @@ from sensor.protocols.lldp import LLDP
 from sensor.protocols.modbus import MODBUS
 from sensor.protocols.profinet_dcp import PROFINET_DCP
 from sensor.protocols.s7comm import S7COMM
+from sensor.protocols.sv import SV
 
-PROTOCOLS: tuple[Protocol, ...] = (MODBUS, S7COMM, IEC104, DNP3, ENIP, CIP_IO, GOOSE, PROFINET_DCP, LLDP)
+PROTOCOLS: tuple[Protocol, ...] = (MODBUS, S7COMM, IEC104, DNP3, ENIP, CIP_IO, GOOSE, SV, PROFINET_DCP, LLDP)
