@@ -62,9 +62,9 @@ IDENTITY = (
     block(Block.DEVICE_ALIAS_NAME, b"port-001.switch"),
     block(Block.DEVICE_STANDARD_GATEWAY, bytes((10, 0, 0, 254))),
     block(Block.DEVICE_RSI_PROPERTIES, b"\0\3"),
-    block(Block.IP_MAC_ADDRESS, bytes.fromhex(DEVICE), 1),
+    block(Block.IP_MAC_ADDRESS, bytes.fromhex(DEVICE)),
     block(Block.IP_FULL_SUITE, IP + bytes((8, 8, 8, 8)) + bytes(12), 1),
-    block(Block.DHCP_CLIENT_IDENTIFIER, b"cell\0"),
+    block(Block.DHCP_CLIENT_IDENTIFIER, b"\x3d\5\0cell"),
     block(Block.DEVICE_INITIATIVE, b"\0\1"),
     block(Block.DHCP_HOST_NAME, b"abc"),
 )
@@ -95,7 +95,7 @@ def test_a_device_says_who_it_is() -> None:
     found = fields(said)
     assert found.pop("blocks")[:3] == [Block.DEVICE_OPTIONS, Block.DEVICE_TYPE_OF_STATION, Block.DEVICE_NAME_OF_STATION]
     assert found == {
-        "frame_id": IDENTIFIED, "service_id": 5, "service_type": 1, "xid": 7, "data_length": sum(map(len, IDENTITY)), "infos": [0] * 13, "ip_info": 1,
+        "frame_id": IDENTIFIED, "service_id": 5, "service_type": 1, "xid": 7, "data_length": sum(map(len, IDENTITY)), "infos": [0] * 14, "ip_info": 1,
         "device_options": [Block.IP_PARAMETER, Block.DEVICE_NAME_OF_STATION, Block.CONTROL_SIGNAL], "type_of_station": b"ET200SP",
         "name_of_station": b"pump-1.line2", "vendor_id": 0x2A, "device_id": 0x313, "device_role": 1, "instance": 0x64, "oem_vendor_id": 0x102,
         "oem_device_id": 0x304, "alias_name": b"port-001.switch", "gateway": "10.0.0.1", "rsi_properties": 3, "mac": "02-00-00-00-00-02", "ip": "10.0.0.9",
@@ -180,6 +180,7 @@ def test_an_identify_asks_everybody() -> None:
         (set_(b"\2\2\0\1a\0"), Anomaly.LENGTH_MISMATCH),
         (set_(block(Block.IP_PARAMETER, IP), b"\1\2"), Anomaly.TRAILING),
         (set_(b"\2\2\1\0abcd"), Anomaly.TRUNCATED),
+        (set_(block(Block.DHCP_CLIENT_IDENTIFIER, b"\x3d\x09cell")), Anomaly.LENGTH_MISMATCH),
         (set_(length=400), Anomaly.LENGTH_MISMATCH),
         (dcp(GET_SET, GET, 0, b"\1\2\2"), Anomaly.TRUNCATED),
         (answer(result(Block.IP_PARAMETER, 9)), Anomaly.BAD_VALUE),

@@ -74,7 +74,6 @@ FIELDS = (
 )
 TEXTS = {
     Block.DEVICE_NAME_OF_STATION: "name_of_station", Block.DEVICE_TYPE_OF_STATION: "type_of_station", Block.DEVICE_ALIAS_NAME: "alias_name",
-    Block.DHCP_CLIENT_IDENTIFIER: "dhcp_client_id",
 }  # fmt: skip
 NUMBERS = {
     Block.DEVICE_ID: ("vendor_id", "device_id"), Block.DEVICE_OEM_ID: ("oem_vendor_id", "oem_device_id"), Block.DEVICE_INSTANCE: ("instance",),
@@ -199,7 +198,7 @@ def _blocks(table: Table, row: int, begin: int, content: bytes, service: int, *,
 def _head(table: Table, row: int, lists: Lists, code: int, head: int, *, is_set: bool) -> None:
     """The two octets in front of a block's value."""
     if not is_set:
-        if code >> 8 == Block.IP_PARAMETER >> 8:
+        if code in (Block.IP_PARAMETER, Block.IP_FULL_SUITE):
             table.set("ip_info", row, head)
         else:
             lists.infos.append(head)
@@ -237,6 +236,9 @@ def _value(table: Table, row: int, lists: Lists, code: int, value: bytes, place:
     elif code == Block.DEVICE_OPTIONS:
         expected = length & ~1
         lists.device_options = [int.from_bytes(value[i : i + 2]) for i in range(0, expected, 2)]
+    elif code == Block.DHCP_CLIENT_IDENTIFIER and length > 3:  # an option of RFC 2132, 9.14: code, length, type, identifier
+        expected = 2 + value[1]
+        table.span("dhcp_client_id", row, place + 3, max(min(value[1] - 1, length - 3), 0))
     elif code in BARE:
         expected = 0
     else:
