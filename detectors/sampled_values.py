@@ -11,7 +11,6 @@ from detectors.published import Published
 from sensor.events.alert import Kind, Severity
 from sensor.events.seen import Seen
 from sensor.events.table import Table
-from sensor.events.vocabulary import Anomaly
 
 OUT_OF_STEP = Kind(
     "sv-out-of-step", "Sampled Values out of step",
@@ -39,8 +38,7 @@ class SampledValues(Published):
     doubled: Kind = field(default=PUBLISHERS, metadata={"constant": True})
 
     def wrong(self, _seen: Seen, table: Table) -> Iterator[tuple[int, Kind]]:
-        bad = (table.anomaly & np.uint32(Anomaly.BAD_SEQUENCE) != 0) & ~table.has("lost") & table.is_new
-        yield from ((row, OUT_OF_STEP) for row in np.flatnonzero(bad).tolist())
+        yield from ((row, OUT_OF_STEP) for row in np.flatnonzero(table.has("expected_smp_cnt") & table.is_new).tolist())
 
     def block(self, table: Table, row: int) -> str:
         return f"{super().block(table, row)} (0x{int(table.number('appid')[row]):04X})"

@@ -55,6 +55,6 @@ def follow(table: Table, rows: Ints, state: Streams) -> None:
     missing = count - due
     missing = np.where(missing < 0, missing + np.where((turn > count) & (turn > due), turn, TURN), missing)
     possible = np.where(turn > 0, missing * 1_000_000_000 <= (2 * elapsed + SLACK_NS) * turn, count > due)
-    table.set("expected_smp_cnt", rows, due)
     table.set("lost", rows[possible], missing[possible])
+    table.set("expected_smp_cnt", rows[~possible], due[~possible])
     table.flag(rows, Anomaly.BAD_SEQUENCE)

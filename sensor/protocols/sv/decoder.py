@@ -43,8 +43,8 @@ FIELDS = (
     Field("unread", "u2", "Bytes of values whose data set is not on the wire", "bytes"),
     Field("smp_mod", "u2", "What the sample rate counts", enum=Mode, wireshark="sv.smpMod"),
     Field("gm_identity", "u8", "Clock that the sampling follows", wireshark="sv.gmidentity"),
-    Field("expected_smp_cnt", "u2", "The sample count that was due, where another came"),
-    Field("lost", "u2", "Samples that are missing before this one, where the time since the last is long enough for them"),
+    Field("lost", "u2", "Samples that are missing before this one, and would have had the time"),
+    Field("expected_smp_cnt", "u2", "The sample count that was due, where another came that no loss explains"),
 )
 
 # 8.5.2, ASDU: the context tags 0 to 9 in this order
