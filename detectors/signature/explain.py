@@ -87,7 +87,7 @@ class Counting(Engine):
         super().__init__(plan)
         self.accounts = [Account(ready.rule) for ready in plan.ready]
 
-    def _candidates(self, each: Units) -> Iterator[tuple[Ready, Ints, bool]]:
+    def _candidates(self, each: Units, hits: tuple[Ints, Ints]) -> Iterator[tuple[Ready, Ints, bool]]:
         for ready in self.plan.ready:
             for key in ready.keys:
                 if key.is_about(each.kind):
@@ -95,7 +95,7 @@ class Counting(Engine):
                     left[0] += len(each)
                     left[1] += len(key.rows(each, handshake=self.handshake))
         begin = perf_counter_ns()
-        for ready, rows, sure in super()._candidates(each):
+        for ready, rows, sure in super()._candidates(each, hits):
             account = self.accounts[ready.rank]
             account.ns += perf_counter_ns() - begin
             account.left[3] += len(rows)

@@ -306,8 +306,9 @@ class Groups:
         """Those whose ports there are."""
         some = np.ones(len(self.groups), np.bool_)
         for side, (group, low, high) in zip(("source", "destination"), self.ports, strict=True):
-            before = np.append(0, np.cumsum(units.ports(side)))
-            some &= np.bincount(group, before[high + 1] > before[low], len(some)) > 0
+            ports = units.ports(side)
+            is_there = np.searchsorted(ports, high, "right") > np.searchsorted(ports, low, "left")
+            some &= np.bincount(group, is_there, len(some)) > 0
         return [self.groups[i] for i in np.flatnonzero(some).tolist()]
 
 
