@@ -70,6 +70,21 @@ IDENTITY = (
 )
 
 
+EVERY_KIND = (
+    dcp(IDENTIFY, Service.IDENTIFY, 0, block(Block.ALL, head=None), delay=128, ends=(TOOL, EVERYBODY)),
+    dcp(IDENTIFY, Service.IDENTIFY, 0, block(Block.DEVICE_NAME_OF_STATION, b"pump-1", None), delay=128, ends=(TOOL, EVERYBODY)),
+    dcp(IDENTIFIED, Service.IDENTIFY, 1, *IDENTITY, ends=(DEVICE, TOOL)),
+    dcp(HELLO, Service.HELLO, 0, *IDENTITY, ends=(DEVICE, TOOL)),
+    set_(block(Block.CONTROL_SIGNAL, b"\1\0")),
+    set_(block(Block.CONTROL_FACTORY_RESET)),
+    set_(block(Block.CONTROL_RESET_TO_FACTORY, head=4)),
+    set_(block(Block.DEVICE_NAME_OF_STATION, b"x%n", 1), block(Block.IP_PARAMETER, IP, 1)),
+    answer(result(Block.DEVICE_NAME_OF_STATION), result(Block.IP_PARAMETER, 6)),
+    dcp(GET_SET, GET, 0, struct.pack(">2H", Block.IP_PARAMETER, Block.DEVICE_NAME_OF_STATION)),
+    answer(block(Block.IP_PARAMETER, IP, 0x81), service=GET),
+)
+
+
 def table(*frames: bytes) -> Table:
     run = make.run(frames)
     assert run.pipeline.report()["imbalance"] == []

@@ -47,6 +47,15 @@ def frame(*asdus: bytes, appid: int = 0x4000, reserved1: int = 0, number: int | 
     return struct.pack(">4H", appid, 8 + len(apdu), reserved1, 0) + apdu
 
 
+ENDS = "020000000001", "010ccd040001"
+EVERY_KIND = (
+    *(make.ethernet(frame(asdu(count, full=count % 2 == 1)), 0x88BA, *ENDS) for count in range(5)),
+    make.ethernet(frame(asdu(5), asdu(6, full=True), reserved1=0x8000), 0x88BA, *ENDS),
+    make.ethernet(frame(asdu(7, sample=b"abcde"), number=3), 0x88BA, *ENDS),
+    make.ethernet(b"\x80\5\x88\xba" + frame(asdu(8)), 0x8100, *ENDS),
+)
+
+
 def decode(*frames: bytes, times: list[int] | None = None, flows: list[int] | None = None, state: Any = None) -> Table:
     return SV.decode(pdus(list(frames), times, flows), state or SV.state())
 
