@@ -53,3 +53,4 @@ DETECTORS: tuple[Callable[[], Any], ...] = (
     Internet,
     ScannerWrite,  # behind the scans: it hears what they found
 )
+LOOKED_INTO = frozenset({"address", "unit_id"})  # fields that detectors read from the tables of datasets that they do not name in `needs`

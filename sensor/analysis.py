@@ -30,9 +30,11 @@ class Sink(Protocol):
 class Analysis:
     """Runs batches through the pipeline and hands what they give to assets, detectors, summary and sinks."""
 
-    def __init__(self, config: Config | None = None, sinks: Iterable[Sink] = (), *, signatures: Signatures | None = None) -> None:
+    def __init__(
+        self, config: Config | None = None, sinks: Iterable[Sink] = (), *, signatures: Signatures | None = None, pipeline: Pipeline | None = None
+    ) -> None:
         self.config = config or Config()
-        self.pipeline = Pipeline(deduplicate=self.config.deduplicate, most_flows=self.config.flows, inspect=True)
+        self.pipeline = pipeline or Pipeline(deduplicate=self.config.deduplicate, most_flows=self.config.flows, inspect=True)
         self.assets, self.summary = Assets(EVENTS), Summary(SPOKEN)
         self.watch = Watch(self.config.sensor, self.config.detector_settings(), disabled=self.config.disabled(), quiet_s=self.config.alerts.quiet_s)
         self.signatures = signatures
@@ -71,7 +73,7 @@ class Analysis:
         if self.signatures is not None:
             self.watch.detectors.remove(self.signatures)
             if signatures is not None:
-                signatures.engine.adopt(self.signatures.engine)
+                signatures.adopt(self.signatures)
         if signatures is not None:
             self.watch.detectors.append(signatures)
         self.signatures = signatures

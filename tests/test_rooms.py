@@ -30,7 +30,8 @@ ROOMS: dict[str, set[str]] = {
     "sensor.datasets": {"sensor.events", "sensor.protocols", "sensor.applications"},
     "sensor.ledger": {"sensor.columns", "sensor.events", "sensor.decode", "sensor.streams"},
     "sensor.tracked": {"sensor.columns", "sensor.events", "sensor.streams.flows"},
-    "sensor.beside": {"sensor.columns", "sensor.tracked", "sensor.streams.flows"},
+    "sensor.channel": {"sensor.columns"},
+    "sensor.beside": {"sensor.columns", "sensor.channel", "sensor.tracked", "sensor.streams.flows"},
     "sensor.pipeline": {
         "sensor.columns",
         "sensor.events",
@@ -95,6 +96,11 @@ ROOMS: dict[str, set[str]] = {
         "sensor.events",
         "sensor.config",
         "sensor.analysis",
+        "sensor.channel",  # from the workers: results of their pipelines, with rows of the flow table
+        "sensor.beside",
+        "sensor.pipeline",
+        "sensor.datasets",
+        "sensor.streams.flows",
         "sensor.live",
         "sensor.spool",
         "sensor.delivery",

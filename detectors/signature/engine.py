@@ -125,11 +125,11 @@ class Matches:
 class Engine:
     """Evaluates one rule set. The same packets give the same matches however they are cut into batches. handshake: do without flows picked up midstream.
 
-    sessions: what rules look at is what they look at in Suricata; the plan is made for that.
+    sessions: what rules look at is what they look at in Suricata; the plan is made for that. counts: without, all matches are given, for others to count (apart.py).
     """
 
-    def __init__(self, plan: Plan, *, handshake: bool = False, sessions: Sessions | None = None) -> None:
-        self.plan, self.handshake, self.sessions = plan, handshake, sessions
+    def __init__(self, plan: Plan, *, handshake: bool = False, sessions: Sessions | None = None, counts: bool = True) -> None:
+        self.plan, self.handshake, self.sessions, self.counts = plan, handshake, sessions, counts
         if sessions is not None:
             sessions.searches = tuple(filter(None, (Searched.of(ready.rule) for ready in plan.ready if any(PIECE in key.datasets for key in ready.keys))))
         self.state, self.tails, self.costs = State(), Tails(), Costs()
@@ -252,7 +252,7 @@ class Engine:
             holds[again[self._again(seen, matches, again, frame[again], row[again])]] = False
         holds &= ~self.silent[matches.rank]
         counted = np.flatnonzero(holds & self.counted[matches.rank])
-        if counted.size:
+        if counted.size and self.counts:
             holds[counted] = limits.alerts(self.state, self.plan.ready, matches.some(counted), self.changed)
         matches = matches.some(holds)
         self.matched += np.bincount(matches.rank, minlength=len(self.matched))

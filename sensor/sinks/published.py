@@ -56,6 +56,7 @@ class Published:
         self.sources: OrderedDict[str, Source] = OrderedDict()
         self.told: OrderedDict[str, int] = OrderedDict()  # alerts, and the count that they had when they were told
         self.alerts = 0  # told by now, each once
+        self.severities: Counter[str] = Counter()  # the same by severity
         self.untold = 0  # times that an alert grew and there was no room to tell it again
         self.grown: dict[str, Alert] = {}
         self.assets: OrderedDict[str, tuple[bytes, int]] = OrderedDict()  # by address: what it was like when it was told, and when
@@ -71,6 +72,9 @@ class Published:
             self.sources.popitem(last=False)
         self.origins.add(seen)
         yield from self._alerts(alerts)
+        if seen.records is not None:
+            yield from seen.records
+            return
         if self.profile != "alerts":
             for each in self.protocols:
                 if (table := seen.datasets.get(each.name)) is not None:
@@ -123,6 +127,7 @@ class Published:
     def _alert(self, alert: Alert) -> Record:
         again = self.told.pop(alert.id, None) is not None
         self.alerts += not again
+        self.severities[alert.severity.name.lower()] += not again
         self.told[alert.id] = alert.count
         if len(self.told) > 10 * MOST_GROWN:
             self.told.popitem(last=False)
@@ -142,7 +147,12 @@ class Published:
             yield from self._assets(clock_ns, assets)
         if self._is_due("ledger", clock_ns, LEDGER_NS, last=last):
             yield self._hashed("ledger", findings.ledger_line(ledger(), list(self.sources.values())[-100:], clock_ns, self.sensor))
-        if last and self.profile != "alerts":
+        if last:
+            yield from self.rest(clock_ns)
+
+    def rest(self, clock_ns: int) -> Iterator[Record]:
+        """The end: the minute that has begun."""
+        if self.profile != "alerts":
             yield from (document(dataset, line) for dataset, line in self.repeated.take(clock_ns, next(reversed(self.sources), ""), last=True))
 
     def _is_due(self, what: str, clock_ns: int, every_ns: int, *, last: bool) -> bool:

@@ -90,13 +90,13 @@ class Flows:
 
     Identity is a 64-bit hash keyed with secrets of this run: two of a million live flows share one with a probability of 3e-8, and nobody outside can aim for
     it. hint: uint8[9, 65536], by Transport and port (or EtherType) the place of a protocol in the list, counted from 1. most: rows of the table, at least four
-    times `room`, the most packets that a batch has.
+    times `room`, the most packets that a batch has. first: the number of the first conversation.
     """
 
-    def __init__(self, hint: NDArray[np.uint8], most: int = 1_000_000, room: int = 1 << 16) -> None:
+    def __init__(self, hint: NDArray[np.uint8], most: int = 1_000_000, room: int = 1 << 16, first: int = 0) -> None:
         if most < 4 * room:
             raise ValueError(f"the flow table needs room for {4 * room} flows at least, not {most}")
-        self.most, self.room, self.hint = most, room, hint
+        self.most, self.room, self.hint, self.first = most, room, hint, first
         self.c: dict[str, Array] = {name: np.zeros(most, dtype) for name, dtype in (COLUMNS | COUNTS).items()}  # pages that nothing touches cost nothing
         self.c |= {name: np.zeros(most * 2, dtype) for name, dtype in STREAM.items()}
         self.slots = Slots()
@@ -178,7 +178,7 @@ class Flows:
         c["key"][ids], c["live"][ids], c["isn"][ids] = n.hash[at], True, p.sequence[packet]
         c["first_ns"][ids] = c["last_ns"][ids] = p.batch.ts_ns[packet]
         c["seen_ns"][ids], c["first_frame"][ids] = n.now[at], p.batch.frame[packet]
-        c["begun_by_b"][ids], c["conversation"][ids] = from_b, self.begun + np.arange(len(ids))
+        c["begun_by_b"][ids], c["conversation"][ids] = from_b, self.first + self.begun + np.arange(len(ids))
         self._roles(p, ids, packet, from_b)
         self.slots.insert(n.hash[at], ids)
         self.started.append(ids)
