@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from sensor.assets.asset import ANNOUNCED, PUBLISHED, Asset, Attributes, Evidence, Where
+from sensor.assets.asset import Asset, Attributes, Evidence, Where
 from sensor.columns import Array, Ints, Mask, firsts, heads
 from sensor.events.address import MAC_HIGH, MAPPED
 from sensor.events.origins import FRAME, Origins
@@ -44,7 +44,9 @@ class Assets:
         if len(datasets) > MOST_DATASETS:
             raise ValueError(f"{len(datasets)} datasets, but bits for {MOST_DATASETS}")
         self.datasets, self.at_once = {dataset.name: dataset for dataset in datasets}, min(AT_ONCE, most // 2)
-        self.industrial = frozenset(dataset.name for dataset in datasets if isinstance(dataset, Protocol)) - PUBLISHED - ANNOUNCED
+        protocols = [dataset for dataset in datasets if isinstance(dataset, Protocol)]
+        self.by_serving = {protocol.name: protocol.server for protocol in protocols if protocol.server}
+        self.by_using = {protocol.name: protocol.client for protocol in protocols if protocol.client}
         self.known = Keyed(most, ADDRESS, NOTHING)
         self.cards = Keyed(2 * most, ADDRESS | {"mac": np.uint64}, {"by_arp": np.bool_(False)})
         self.said: dict[tuple[int, int], Attributes] = {}  # by address
@@ -215,7 +217,8 @@ class Assets:
             place = first >> FRAME
             yield Asset(
                 high, low, Where(self.origins.before[place], first & (1 << FRAME) - 1, int(c["first_ns"][row]), self.origins.sources[place].name), int(c["last_ns"][row]),
-                int(c["packets"][row]), int(c["bytes"][row]), macs, single, self._names(int(serves[row])), self._names(int(uses[row])), self.industrial, int(c["engineered"][row]), attributes,
+                int(c["packets"][row]), int(c["bytes"][row]), macs, single, self._names(int(serves[row])), self._names(int(uses[row])),
+                self.by_serving, self.by_using, int(c["engineered"][row]), attributes,
             )  # fmt: skip
 
     def _cards(self) -> tuple[Array, Array, Mask]:

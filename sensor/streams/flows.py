@@ -214,7 +214,7 @@ class Flows:
         to_server = np.where(by_port, to > 0, p.destination_port[packet] <= p.source_port[packet])
         to_server = np.where(syn, True, np.where(answer, False, to_server))
         self.c["hint"][ids] = np.where(to_server & (to > 0) | (back == 0), to, back)
-        self.c["role"][ids] = np.where(syn | answer, Role.HANDSHAKE, np.where(by_port, Role.PORT, Role.LOWER_PORT))
+        self.c["role"][ids] = np.where(syn | answer, Role.HANDSHAKE, np.where(by_port & ~ethernet, Role.PORT, Role.LOWER_PORT))
         self.c["server_is_b"][ids] = to_server ^ from_b
 
     def _take(self, count: int) -> NDArray[np.int32]:
