@@ -66,7 +66,8 @@ def _child(pipeline: Pipeline, tracked: Iterator[Tracked], channel: Channel, std
     try:
         for each in tracked:
             over = each.over.flow
-            changed = (each.flow, each.started, over[pipeline.flows.c["slow"][over]], *(pdus.flow for _, pdus in each.found))
+            unreached = pipeline.flows.c["unreached"].reshape(-1, 2)[over].any(axis=1)
+            changed = (each.flow, each.started, over[pipeline.flows.c["slow"][over] | unreached], *(pdus.flow for _, pdus in each.found))
             touched = np.unique(np.concatenate(changed))
             each.flow = each.flow[:0]
             channel.send(("batch", each, touched, columns_of(pipeline.flows.c, touched)))

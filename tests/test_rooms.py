@@ -26,7 +26,7 @@ ROOMS: dict[str, set[str]] = {
     "sensor.decode": {"sensor.columns", "sensor.events"},
     "sensor.streams": {"sensor.columns", "sensor.slots", "sensor.events", "sensor.decode"},
     "sensor.protocols": {"sensor.bounded", "sensor.columns", "sensor.events"},
-    "sensor.applications": {"sensor.columns", "sensor.events", "sensor.decode.packets"},
+    "sensor.applications": {"sensor.bounded", "sensor.columns", "sensor.events", "sensor.decode.packets"},
     "sensor.datasets": {"sensor.events", "sensor.protocols", "sensor.applications"},
     "sensor.ledger": {"sensor.columns", "sensor.events", "sensor.decode", "sensor.streams"},
     "sensor.tracked": {"sensor.columns", "sensor.events", "sensor.streams.flows"},

@@ -6,6 +6,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -30,29 +31,27 @@ class ServiceError(Exception):
 def assemble(config: Config, make_rules: Callable[[], Signatures | None], *, as_root: bool = False) -> Service:
     """Everything opened and ready to run. Raises ServiceError."""
     run, state = config.run, Path(config.run.state)
-    try:
-        state.mkdir(parents=True, exist_ok=True)
-        lives = opened(config, state)
-    except (OSError, ValueError) as error:
-        raise ServiceError(why(error)) from error
-    try:
-        if os.geteuid() == 0 and run.user:
-            hand_over(state, run.user)
-        drop_privileges(run.user, root=as_root)
-        sources = started(config, lives, make_rules)
-    except (OSError, ValueError, LookupError) as error:
-        for live in lives:
-            live.close()
-        raise ServiceError(why(error)) from error
-    try:
-        senders: list[Delivery] = deliveries(config, state)
-        spool = Spool(state / "spool", consumers=tuple(sender.name for sender in senders))
-        for sender in senders:
-            sender.attach(spool)
-        return Service(config, sources, spool, senders, make_rules)
-    except (OSError, ValueError, LookupError) as error:
-        sources.close()
-        raise ServiceError(why(error)) from error
+    with ExitStack() as undone:  # what is open, whatever else cannot be
+        try:
+            state.mkdir(parents=True, exist_ok=True)
+            lives = opened(config, state)
+            for live in lives:
+                undone.callback(live.close)
+            if os.geteuid() == 0 and run.user:
+                hand_over(state, run.user)
+            drop_privileges(run.user, root=as_root)
+            sources = started(config, lives, make_rules)
+            undone.pop_all()  # they are the sources' from here on
+            undone.callback(sources.close)
+            senders: list[Delivery] = deliveries(config, state)
+            spool = undone.enter_context(Spool(state / "spool", consumers=tuple(sender.name for sender in senders)))
+            for sender in senders:
+                sender.attach(spool)
+            service = Service(config, sources, spool, senders, make_rules)
+        except (OSError, ValueError, LookupError) as error:
+            raise ServiceError(why(error)) from error
+        undone.pop_all()
+    return service
 
 
 def opened(config: Config, state: Path) -> list[Live]:
