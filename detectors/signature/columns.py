@@ -105,7 +105,7 @@ def _content(check: Content, state: Rows) -> Mask | None:
     """A content that can lie at one place only."""
     length, relative = len(check.pattern), is_relative(check)
     if relative:
-        fixed = check.within == length and check.offset is None and check.depth is None
+        fixed = check.within == length and check.offset is None and check.depth is None and not check.least
         place = state.place(check.distance or 0, relative=True) if fixed else None
         if isinstance(check.distance, int) and check.distance < 0:
             place = None

@@ -7,23 +7,44 @@ then, in its direction, and at the end of a flow with a packet that there never 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from detectors.signature.messages import SPOKEN
-from detectors.signature.rule import FLOW_WORDS, PAYLOAD, Check, Content, Header, Rule
+from detectors.signature.rule import FLOW_WORDS, PAYLOAD, Check, Content, Header, Number, Pcre, Rule
 from detectors.signature.sessions import FIN, RST, SYN, Session, State
-from detectors.signature.units import PIECE, Units
+from detectors.signature.units import PACKET, PIECE, Units
 from sensor.bounded import Bounded
-from sensor.columns import Array, Mask, padded
+from sensor.columns import Array, Ints, Mask, padded
 from sensor.decode import checksum
 from sensor.decode.packets import Outcome, Transport
 from sensor.events.seen import Seen
+from sensor.protocols import PROTOCOLS
 
+ENDED = "flow end"  # the kind of units that stand for the end of a flow
+PLANT = np.array(["", *(protocol.name for protocol in PROTOCOLS)])
 MOST_SESSIONS = 65_536
+MOST_ALERTS = 15  # of one packet (packet-alert-max)
 ADDRESSES = ("ip_proto", "sameip", "iprep", "geoip")
+NETWORK = (
+    "tcp",
+    "tcp-pkt",
+    "tcp-stream",
+    "udp",
+    "icmp",
+    "icmpv4",
+    "icmpv6",
+    "ip",
+    "ip4",
+    "ip6",
+    "ipv4",
+    "ipv6",
+    "sctp",
+    "pkthdr",
+)  # of a header; any other is an application
 
 
 class Chunk(NamedTuple):
@@ -56,15 +77,16 @@ class Sessions:
     def evicted(self) -> int:
         return self.open.evicted
 
-    def units(self, seen: Seen) -> Units:
-        """The chunks of this batch. Sets columns of the packets: to_server and established as Suricata has them; alone: part of no stream; first: of its
-        flow in this direction; ready: a stream is looked at with it, and payload: it is as if it had some; chunkless: it has
-        no bytes; opens or ends: SYN, FIN or RST.
+    def units(self, seen: Seen) -> list[Units]:
+        """The chunks and ends of flows of this batch. Sets columns of the packets: to_server and established as Suricata has them; alone: part of no stream;
+        first: of its flow in this direction; carries: it has payload of its own; ready: a stream is looked at with it, and payload: it is as if it had some, bare: it is not; chunkless: it has
+        no bytes; opens or ends: SYN, FIN or RST; application: what its flow is known to speak by then, detected: by what this side has said, and
+        announced: for the first time.
         """
         assert seen.inspected is not None
         p, c = seen.inspected.packets, seen.flows
         n = len(p["flow"])
-        for name in ("to_server", "established", "first", "ready"):
+        for name in ("to_server", "established", "first", "ready", "detected", "announced"):
             p[name] = np.zeros(n, np.bool_)
         p["first"] |= p["flow"] < 0
         p["alone"], p["chunkless"] = np.ones(n, np.bool_), np.ones(n, np.bool_)
@@ -72,7 +94,10 @@ class Sessions:
         asked: dict[int, list[bool]] = {}
         for message in seen.messages:
             asked.setdefault(message.row, []).append(message.said.to_server)
-        spoken = dict(zip(seen.inspected.pieces.flow.tolist(), seen.inspected.spoken[: len(seen.inspected.pieces)].tolist(), strict=True))
+        pieces, spoken = seen.inspected.pieces, seen.inspected.spoken.tolist()
+        heard = {(row, flow): name for row, flow, name in zip(pieces.row.tolist(), pieces.flow.tolist(), spoken[: len(pieces)], strict=True) if name}
+        application = [""] * n
+        of_plant = PLANT[np.where(c["protocol"] < len(PLANT), c["protocol"], 0)].tolist()
         found: list[Chunk] = []
         rows = np.flatnonzero((p["flow"] >= 0) & (p["outcome"] != Outcome.DUPLICATE))
         flows = p["flow"][rows]
@@ -92,7 +117,7 @@ class Sessions:
             session.came[side] = True
             before = session.state
             session.last = frame, ts_ns
-            session.application = spoken.get(flow, 0) or session.application
+            session.application = heard.get((row, flow), session.application)
             if is_tcp:
                 content = seen.inspected.data[at : at + max(size, 0)].tobytes()
                 p["alone"][row] = not session.takes(side, number, acknowledged, flags, content, midstream=self.midstream)
@@ -112,10 +137,20 @@ class Sessions:
             else:
                 p["established"][row] = State.ESTABLISHED <= before < State.CLOSED
             p["to_server"][row] = side == 0
+            if p["transport"][row] != Transport.TCP:
+                application[row] = SPOKEN[spoken[len(pieces) + row]] or of_plant[flow]
+                p["detected"][row] = p["announced"][row] = application[row] != ""
+            elif any(stream.right and stream.acked > 0 for stream in session.streams):
+                application[row] = SPOKEN[session.application] or of_plant[flow]
+                p["detected"][row] = application[row] != "" and session.streams[side].acked > 0 < session.streams[side].right
+                p["announced"][row] = p["detected"][row] and not session.announced[side]
+                session.announced[side] |= bool(p["detected"][row])
+        p["application"] = np.array(application, SPOKEN.dtype)
         p["handshake"] = p["established"]
         p["payload"] = p["ready"] | (p["payload_length"] > 0)
+        p["bare"], p["carries"] = ~p["payload"], p["payload_length"] > 0
         p["opens or ends"] = p["flags"] & (SYN | FIN | RST) != 0
-        row = n
+        row, ends = n, list[Chunk]()
         for flow, key in zip(seen.over["flow"].tolist(), seen.over["conversation"].tolist(), strict=True):
             session = self.open.get(key)
             for side in (0, 1):
@@ -123,9 +158,12 @@ class Sessions:
                     break
                 is_a = session.client_is_a == (side == 0)
                 frame, ts_ns = session.last
-                found += [Chunk(row + side, flow, is_a, side, frame, ts_ns, session.application, content) for content in session.rest(side)]
+                rest = session.rest(side)
+                found += [Chunk(row + side, flow, is_a, side, frame, ts_ns, session.application, content) for content in rest]
+                if State.ESTABLISHED <= session.state < State.CLOSED and any(stream.right for stream in session.streams):
+                    ends.append(Chunk(row + side, flow, is_a, side, frame, ts_ns, session.application, b""))
             row += 2
-        return self._made(seen, found, n)
+        return [self._made(seen, PIECE, found, n), self._made(seen, ENDED, ends, n)]
 
     def parsed(self, seen: Seen, units: Units) -> Mask:
         """Units of flows that parsers are given: of TCP those with a session."""
@@ -135,7 +173,7 @@ class Sessions:
         result[~result] = [session is not None and session.state >= State.ESTABLISHED for session in sessions]
         return np.asarray(result, np.bool_)
 
-    def _made(self, seen: Seen, found: list[Chunk], n: int) -> Units:
+    def _made(self, seen: Seen, kind: str, found: list[Chunk], n: int) -> Units:
         row, flow, from_a, side, frame, ts_ns = (np.array([each[i] for each in found], np.int64) for i in range(6))
         size = np.array([len(each.content) for each in found], np.int64)
         c = seen.flows
@@ -156,7 +194,7 @@ class Sessions:
         }
         columns["application"] = SPOKEN[[each.application for each in found]] if found else SPOKEN[:0]
         data = padded(b"".join(each.content for each in found))
-        return Units(PIECE, data, np.cumsum(size) - size, size, size * 0, row, np.arange(len(found)), columns)
+        return Units(kind, data, np.cumsum(size) - size, size, size * 0, row, np.arange(len(found)), columns)
 
     def forget(self, conversations: Array) -> None:
         """Flows that are over."""
@@ -164,27 +202,70 @@ class Sessions:
             self.open.entries.pop(key, None)
 
 
-def groups(rule: Rule, *, about_packets: bool) -> list[tuple[bool, frozenset[str]]]:
-    """What a rule looks at: packets (True) or streams, and the columns that have to be true of them.
+def groups(rule: Rule, *, about_packets: bool) -> list[tuple[str, frozenset[str]]]:
+    """The kinds of units that a rule looks at: packets, streams or ends of flows, and the columns that have to be true of them.
 
-    A rule that counts from a beginning by offset, depth or startswith looks at both; any other about payload at streams, and at packets that are part of none.
-    One that says nothing but who talks to whom is asked of a flow's first packet in each direction.
+    A rule that counts from a beginning by offset, depth or startswith looks at packets and streams; any other about payload at streams, and at packets that are
+    part of none. One that says nothing but who talks to whom is asked of a flow's first packet in each direction; one that says nothing but what is spoken, of the
+    first for which that is known.
     """
+    protocol = rule.header.protocol
     contents = [check for buffer in rule.buffers if buffer.name == PAYLOAD for check in buffer.checks]
     flags = "".join(str(each.value).partition(",")[0] for each in rule.conditions if each.keyword == "flags")
     marks = frozenset({"opens or ends"} if set(flags) & set("SFR") else ())  # even where the rule wants them unset
+    keywords = {each.keyword for each in rule.conditions}
+    if "app-layer-protocol" in keywords:
+        marks |= {"detected"}
     if not contents:
-        once = not rule.buffers and not rule.flow and all(condition.keyword in ADDRESSES for condition in rule.conditions)
-        return [(True, frozenset({"first"} if once else ()) | marks)]
-    protocol, payload = rule.header.protocol, frozenset({"payload"})
+        if protocol not in NETWORK:
+            return [(PACKET, marks)] if about_packets or rule.buffers else [(PACKET, marks), (ENDED, frozenset())]
+        is_told = "app-layer-protocol" in keywords
+        if not rule.buffers and keywords <= {*ADDRESSES, "app-layer-protocol"} and rule.flow <= (set(FLOW_WORDS) if is_told else set()):
+            return [(PACKET, frozenset({"announced" if is_told else "first"}))]
+        return [(PACKET, marks.union(*(sized(each.value) for each in rule.conditions if each.keyword == "dsize" and isinstance(each.value, Number))))]
+    payload = frozenset({"payload"})
     if about_packets or protocol in ("tcp-pkt", "udp") or "no_stream" in rule.flow:
-        return [(True, payload | marks)]
+        return [(PACKET, marks | ({"carries"} if protocol == "tcp-pkt" else payload))]
     anchored = any(isinstance(each, Content) and (each.startswith or each.offset is not None or each.depth is not None) for each in contents)
     if "only_stream" in rule.flow:
-        return [(False, frozenset())]
+        return [(PIECE, frozenset())]
     if not anchored and any(map(is_searched, contents)) and not any(isinstance(each, Content) and not each.negated for each in contents):
         marks |= {"chunkless"}  # what must not be there was searched for in the chunk
-    return [(False, frozenset()), (True, payload | marks if anchored and protocol != "tcp-stream" else payload | marks | {"alone"})]
+    return [(PIECE, frozenset()), (PACKET, payload | marks if anchored and protocol != "tcp-stream" else payload | marks | {"alone"})]
+
+
+def sized(size: Number) -> frozenset[str]:
+    """What dsize asks of a packet beside the size of its own: a stream that is looked at with it is payload, too."""
+    if size.operator in ("!=", ">", ">=", "<>") or (size.operator == "=" and size.value):
+        return frozenset({"payload"})
+    return frozenset({"bare"} if size.operator == "=" else ())
+
+
+def placed(rule: Rule) -> Rule:
+    """The rule as Suricata places its contents: one with a distance begins nowhere before the bytes that those before it take up, and a negated one without a
+    place of its own, which is never there, takes up as many as it has."""
+    found = tuple(replace(buffer, checks=tuple(_placed(buffer.checks))) for buffer in rule.buffers)
+    return rule if found == rule.buffers else replace(rule, buffers=found)
+
+
+def _placed(checks: tuple[Check, ...]) -> Iterator[Check]:
+    taken, absent = 0, False  # bytes before the next one, and whether any of them are a negated one's
+    for check in checks:
+        if isinstance(check, Content):
+            distance, is_free = check.distance, not check.startswith and (check.offset, check.depth, check.distance, check.within) == (None,) * 4
+            if is_free:
+                taken, absent = len(check.pattern), check.negated
+            elif check.negated or not isinstance(distance, int):
+                taken, absent = 0, False
+            else:
+                least = max(taken + distance, 0)
+                taken = least + len(check.pattern)
+                if absent:
+                    yield replace(check, least=least)
+                    continue
+        elif not (isinstance(check, Pcre) and check.relative):
+            taken, absent = 0, False
+        yield check
 
 
 def is_searched(check: Check) -> bool:
@@ -212,3 +293,12 @@ class Searched:
             return None
         sides = {word: way for word, (_, way) in FLOW_WORDS.items()}
         return Searched(rule.header, next((sides[word] for word in rule.flow if word in sides), None))
+
+
+def foremost(row: Ints, rank: Ints) -> Mask:
+    """Of matches by packet and rank of their rule, those that Suricata tells of: each packet's first ones in the order of rules."""
+    order = np.lexsort((rank, row))
+    behind = np.arange(len(row)) - np.searchsorted(row[order], row[order])
+    result = np.zeros(len(row), np.bool_)
+    result[order] = behind < MOST_ALERTS
+    return result
