@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from detectors.signature.engine import Engine, Fired, Matches
+from detectors.signature.habits import ENDED
 from detectors.signature.rule import Rule
-from detectors.signature.suricata import ENDED
 from detectors.signature.units import PACKETS, PIECE
 from rules import incident_classes, techniques
 from sensor.columns import Ints

@@ -14,12 +14,13 @@ from detectors.signature import buffers, limits, messages
 from detectors.signature.columns import decide
 from detectors.signature.conditions import rows_mask
 from detectors.signature.every import Every
+from detectors.signature.habits import ENDED, Searched, foremost, passes_flow
 from detectors.signature.match import DECODED, REPRESENTATION, Costs
 from detectors.signature.plan import Key, Plan, Ready
 from detectors.signature.rule import PAYLOAD, Dataset, Rule
 from detectors.signature.search import search
 from detectors.signature.state import Place, State
-from detectors.signature.suricata import ENDED, Searched, Sessions, foremost
+from detectors.signature.suricata import Sessions
 from detectors.signature.transforms import transformed
 from detectors.signature.units import PACKET, PACKETS, PIECE, Tails, Units, units
 from sensor.bounded import Bounded
@@ -318,7 +319,8 @@ class Engine:
             told[is_packet].add((at_frame, rank))
             if rule.action == "pass":
                 passing = at_frame
-                self._pass(conversation)
+                if self.sessions is None or passes_flow(rule, each.kind):
+                    self._pass(conversation)
 
     def _again(self, seen: Seen, matches: Matches, some: Ints, frame: Ints, row: Ints) -> Mask:
         """Which of these matches were told of already: a packet whose PDU or piece is, and a PDU that waited and whose packet has been."""
