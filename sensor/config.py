@@ -6,13 +6,15 @@ The detectors' part is derived from the detectors themselves: a kind of alert is
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import SplitResult, urlsplit
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator
 
 from detectors import DETECTORS
 from detectors.state import settings
@@ -20,6 +22,54 @@ from sensor.lang import near
 
 LARGEST = 1 << 18  # bytes of a configuration file
 DEEPEST = 16  # nested collections
+
+
+def split(text: str) -> SplitResult:
+    """A URL's parts. Raises ValueError, also for a port that there cannot be."""
+    parts = urlsplit(text)
+    if parts.port == 0:
+        raise ValueError("port 0")
+    return parts
+
+
+def http(url: str) -> str:
+    """Raises ValueError for what is no address of a web server; without a scheme it is http."""
+    try:
+        parts = split(url if "://" in url else f"http://{url}")
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in ("http", "https") or not parts.hostname or any(each.isspace() for each in url):
+        raise ValueError("http://HOST:PORT or https://HOST:PORT was expected")
+    return url
+
+
+def tcp(url: str) -> str:
+    """Raises ValueError for what is no address of a capture over TCP."""
+    try:
+        parts = split(url)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme != "tcp" or not parts.hostname or not parts.port:
+        raise ValueError("tcp://HOST:PORT was expected")
+    return url
+
+
+def loopback(address: str) -> str:
+    """Raises ValueError for what is no address and port of this machine alone."""
+    host, _, port = address.rpartition(":")
+    try:
+        is_good = ipaddress.ip_address(host.strip("[]")).is_loopback and port.isascii() and port.isdigit() and 0 < int(port) < 1 << 16
+    except ValueError:
+        is_good = False
+    if address and not is_good:
+        raise ValueError("ADDRESS:PORT on loopback was expected, such as 127.0.0.1:9464 or [::1]:9464")
+    return address
+
+
+Http = Annotated[str, AfterValidator(http)]
+OptionalHttp = Annotated[str, AfterValidator(lambda url: url and http(url))]
+Tcp = Annotated[str, AfterValidator(tcp)]
+Loopback = Annotated[str, AfterValidator(loopback)]
 
 
 class Strict(BaseModel):
@@ -32,7 +82,7 @@ class AlertSettings(Strict):
 
 class RuleSettings(Strict):
     packs: bool = Field(True, description="Whether the rules that ship with Tapsight run where no others are named")
-    paths: list[str] = Field(default_factory=list, description="Files and folders of rules in Suricata's or Snort's language")
+    paths: list[str] = Field(default_factory=list, description="Files and folders of rules in Suricata's or Snort's language; packs: the rules that ship")
     home_net: list[str] = Field(default_factory=list, description="HOME_NET, as address/length; empty: private addresses")
     variables: dict[str, str] = Field(default_factory=dict, description="Other variables of rules, by name without the dollar")
     threshold_config: str = Field("", description="threshold.config; empty: the one beside the rules")
@@ -43,14 +93,14 @@ class RuleSettings(Strict):
 
 
 class ElasticsearchSettings(Strict):
-    urls: list[str] = Field(default_factory=list, description="Addresses of Elasticsearch; empty: nothing is sent there")
+    urls: list[Http] = Field(default_factory=list, description="Addresses of Elasticsearch; empty: nothing is sent there")
     cloud_id: str = Field("", description="Cloud ID, instead of addresses")
     api_key: str = Field("", description="API key, as base64; or in the environment: TAPSIGHT_ES_API_KEY")
     user: str = Field("", description="User name, where there is no API key")
     password: str = Field("", description="Password of the user; or in the environment: TAPSIGHT_ES_PASSWORD")
     ca: str = Field("", description="File with the certificates of the authorities that are trusted; empty: the system's")
     fingerprint: str = Field("", description="SHA-256 of a certificate that is trusted instead of authorities")
-    proxy: str = Field("", description="HTTP proxy on the way")
+    proxy: OptionalHttp = Field("", description="HTTP proxy on the way")
     compat: Literal[8, 9] = Field(9, description="Version of the language that is spoken: 8 for clusters of version 8")
     timeout_s: int = Field(60, ge=1, le=3600, description="Seconds to wait for an answer")
     batch_bytes: int = Field(3_000_000, ge=10_000, le=50_000_000, description="Bytes sent at once")
@@ -75,10 +125,13 @@ class FileSettings(Strict):
 
 
 class WebhookSettings(Strict):
-    url: str = Field("", description="Address that each alert is posted to; empty: none")
+    url: OptionalHttp = Field("", description="Address that each alert is posted to; empty: none")
     token: str = Field("", description="Bearer token for it; or in the environment: TAPSIGHT_WEBHOOK_TOKEN")
     ca: str = Field("", description="File with the certificates of the authorities that are trusted; empty: the system's")
     timeout_s: int = Field(20, ge=1, le=3600, description="Seconds to wait for an answer")
+
+
+Place = tuple[str | int, ...]  # keys and places in lists that lead to a value
 
 
 def detector_models() -> Any:
@@ -113,10 +166,10 @@ class RunSettings(Strict):
     profile: Literal["alerts", "acts", "full"] = Field("acts", description="What is delivered: alerts; acts: all but repeated reads; full: every event")
     taps: list[TapSettings] = Field(default_factory=list, description="Interfaces to listen to: interface, name, zone, filter")
     folders: list[str] = Field(default_factory=list, description="Folders that another capturer rotates files into")
-    streams: list[str] = Field(default_factory=list, description="Captures over TCP, as tcp://host:port")
+    streams: list[Tcp] = Field(default_factory=list, description="Captures over TCP, as tcp://host:port")
     batch_ms: int = Field(100, ge=10, le=10_000, description="How long packets are gathered at most before they are looked at")
     state: str = Field("/var/lib/tapsight", description="Folder for the spool and what is remembered across restarts")
-    listen: str = Field("127.0.0.1:9464", description="Where status and metrics are told, on loopback; empty: nowhere")
+    listen: Loopback = Field("127.0.0.1:9464", description="Where status and metrics are told, on loopback; empty: nowhere")
     user: str = Field("", max_length=32, description="User to become once the interfaces are open; empty: stay who we are")
     drain_s: int = Field(10, ge=0, le=3600, description="How long a stop waits for what is not yet delivered")
 
@@ -169,6 +222,11 @@ class ConfigError(ValueError):
 
 def load(path: str | Path) -> Config:
     """Read a configuration. Raises ConfigError with all that is wrong in it, OSError where it cannot be read."""
+    return read(path)[0]
+
+
+def read(path: str | Path) -> tuple[Config, dict[Place, int]]:
+    """The same with the line of each key."""
     with Path(path).open("rb") as file:
         content = file.read(LARGEST + 1)
     if len(content) > LARGEST:
@@ -182,7 +240,7 @@ def load(path: str | Path) -> Config:
     except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
         raise ConfigError([f"{path}: {' '.join(str(error).split())}"]) from error
     try:
-        return Config.model_validate(values if values is not None else {})
+        return Config.model_validate(values if values is not None else {}), lines
     except ValidationError as error:
         problems = [(line_of(each["loc"], lines), ".".join(map(str, each["loc"])) or "(file)", expected(each)) for each in error.errors()]
         raise ConfigError([f"{path}:{line}: {key}: {message}" for line, key, message in sorted(problems)]) from error
@@ -201,14 +259,34 @@ def expected(error: Any) -> str:
 
 
 def check(path: str | Path) -> list[str]:
-    """What is wrong with a configuration; empty where nothing is."""
+    """What is wrong with a configuration, and which of the files and folders that it names are not there; empty where all is well."""
     try:
-        load(path)
+        config, lines = read(path)
     except ConfigError as error:
         return error.problems
     except OSError as error:
         return [f"{path}: {error.strerror}"]
-    return []
+    missing = sorted((line_of(place, lines), ".".join(map(str, place)), wrong) for place, wrong in absent(config))
+    return [f"{path}:{line}: {key}: {wrong}" for line, key, wrong in missing]
+
+
+def absent(config: Config) -> Iterator[tuple[Place, str]]:
+    """Files and folders that are not there, or are the one instead of the other: which setting names them, and what is wrong."""
+    folders: list[tuple[Place, str]] = [(("run", "folders", i), name) for i, name in enumerate(config.run.folders)]
+    folders += [(("files", "path"), str(Path(config.files.path).parent))] if config.files.path else []
+    files: list[tuple[Place, str]] = [((part, "ca"), getattr(config, part).ca) for part in ("elasticsearch", "syslog", "webhook")]
+    files += [(("rules", "threshold_config"), config.rules.threshold_config)]
+    for place, name in folders:
+        if not Path(name).is_dir():
+            yield place, f"no such folder: {name!r}"
+    for place, name in files:
+        if name and not Path(name).is_file():
+            yield place, f"no such file: {name!r}"
+    for i, name in enumerate(config.rules.paths):
+        if name != "packs" and not Path(name).exists():
+            yield ("rules", "paths", i), f"no such file or folder: {name!r}"
+    if Path(config.run.state).exists() and not Path(config.run.state).is_dir():
+        yield ("run", "state"), f"is no folder: {config.run.state!r}"
 
 
 def compose(content: bytes) -> yaml.Node | None:
@@ -225,9 +303,6 @@ def compose(content: bytes) -> yaml.Node | None:
             raise yaml.MarkedYAMLError(problem=f"nested deeper than {DEEPEST}", problem_mark=event.start_mark)  # type: ignore[arg-type]  # the stubs' two names for one class
     node: yaml.Node | None = yaml.compose(content, yaml.SafeLoader)
     return node
-
-
-Place = tuple[str | int, ...]
 
 
 def construct(root: yaml.Node) -> tuple[Any, dict[Place, int]]:

@@ -31,10 +31,11 @@ IS_ACT = np.isin(np.arange(256), ACTS)
 
 @dataclass(slots=True)
 class Tally:
-    """How often, how much, and the frames where it was first seen (in `source`) and last seen."""
+    """How often, how much, and the frames where it was first seen (in `source`) and last seen (in `last_source`)."""
 
     source: str
     first_frame: int
+    last_source: str
     last_frame: int
     count: int
     packets: int
@@ -119,7 +120,8 @@ class Summary:
             rows = rows[np.argsort(-c["bytes"][rows], kind="stable")]
         for row in rows.tolist():
             first, last, *counts = (int(c[name][row]) for name in COUNTS)
-            yield row, Tally(self.origins.sources[first >> FRAME].name, first & (1 << FRAME) - 1, last & (1 << FRAME) - 1, *counts)
+            sources, frames = [self.origins.sources[each >> FRAME].name for each in (first, last)], [each & (1 << FRAME) - 1 for each in (first, last)]
+            yield row, Tally(sources[0], frames[0], sources[1], frames[1], *counts)
 
     def met_conversations(self, *, largest: bool = False) -> Iterator[tuple[str, str, int, str, Tally]]:
         """Client, server, port, protocol and what there was."""

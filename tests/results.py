@@ -25,7 +25,7 @@ class Watched(Streams):
 
     def _flush(self, parts: Parts) -> None:
         super()._flush(parts)
-        self.flushed |= bool(parts.columns or self.troubles) and parts.base > 0
+        self.flushed |= bool(parts.columns or parts.rows or self.troubles) and parts.base > 0
 
 
 class Lines(NdjsonSink):

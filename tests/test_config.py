@@ -75,6 +75,60 @@ def test_what_is_wrong_is_told_with_its_line_and_key(tmp_path: Path, text: str, 
     assert problem.startswith(expected), problem
 
 
+@pytest.mark.parametrize("listen", ["", "127.0.0.1:9464", "127.9.9.9:1", "[::1]:65535"])
+def test_where_status_may_be_told(tmp_path: Path, listen: str) -> None:
+    assert not problems(tmp_path, f"run:\n  listen: '{listen}'\n")
+
+
+@pytest.mark.parametrize(
+    "listen", ["0.0.0.0:9464", "127.0.0.1", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1:٣", "localhost:9464", ":9464", "x", "::1"]
+)
+def test_where_status_may_not_be_told(tmp_path: Path, listen: str) -> None:
+    assert problems(tmp_path, f"site: x\nrun:\n  listen: '{listen}'\n") == [
+        f"3: run.listen: ADDRESS:PORT on loopback was expected, such as 127.0.0.1:9464 or [::1]:9464: {listen!r}"
+    ]
+
+
+@pytest.mark.parametrize("url", ["http://a:9200", "https://u:p@[::1]:9200/path", "elastic.example:9200", "https://elastic.example"])
+def test_addresses_of_elasticsearch(tmp_path: Path, url: str) -> None:
+    assert not problems(tmp_path, f"elasticsearch:\n  urls: ['{url}']\n")
+
+
+@pytest.mark.parametrize("url", ["ftp://a:9200", "http://", "http://a:99999", "http://a:0", "http://a:b", "", "http://a b:9200", "http://[::1"])
+def test_what_is_no_address_of_elasticsearch(tmp_path: Path, url: str) -> None:
+    found = problems(tmp_path, f"elasticsearch:\n  urls:\n    - http://good:9200\n    - '{url}'\n")
+    assert found == [f"4: elasticsearch.urls.1: http://HOST:PORT or https://HOST:PORT was expected: {url!r}"]
+
+
+def test_streams_and_webhooks_have_addresses(tmp_path: Path) -> None:
+    assert not problems(tmp_path, "run: {streams: ['tcp://a:1']}\nwebhook: {url: ''}\n")
+    found = problems(tmp_path, "run: {streams: ['tcp://a', 'udp://a:1']}\nwebhook: {url: 'x://y'}\n")
+    assert [each.split(":")[1].strip() for each in found if "tcp://HOST:PORT was expected" in each] == ["run.streams.0", "run.streams.1"]
+    assert found[2:] == ["2: webhook.url: http://HOST:PORT or https://HOST:PORT was expected: 'x://y'"]
+
+
+def test_what_is_named_and_not_there(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "file").touch()
+    text = f"""
+run:
+  folders: [{tmp_path}/there, {tmp_path}/not]
+  state: {tmp_path}/file
+rules: {{paths: [{tmp_path}/there, {tmp_path}/x.rules], threshold_config: {tmp_path}/there}}
+elasticsearch: {{ca: {tmp_path}/ca.pem}}
+files: {{path: {tmp_path}/no/documents.ndjson}}
+"""
+    assert problems(tmp_path, text) == [
+        f"3: run.folders.1: no such folder: '{tmp_path}/not'",
+        f"4: run.state: is no folder: '{tmp_path}/file'",
+        f"5: rules.paths.1: no such file or folder: '{tmp_path}/x.rules'",
+        f"5: rules.threshold_config: no such file: '{tmp_path}/there'",
+        f"6: elasticsearch.ca: no such file: '{tmp_path}/ca.pem'",
+        f"7: files.path: no such folder: '{tmp_path}/no'",
+    ]
+    load(tmp_path / "tapsight.yaml")  # a folder may come later: whoever opens it says so
+
+
 def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
     assert len(problems(tmp_path, "sensor: 1\nflows: 2\nmore: 3\n")) == 3
 

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from detectors import DETECTORS
+from detectors.signature.detector import SENTENCE
 from detectors.state import settings
+from rules import packs
 from sensor.cli.doctor import FINDINGS
 from sensor.config import described
 from sensor.datasets import EVENTS
@@ -39,6 +41,8 @@ def sayable() -> Iterator[str]:
         yield detector.limits
         yield from (text for kind in detector.kinds for text in (kind.title, kind.sentence))
         yield from (each.metadata["about"] for each in settings(detector))
+    yield SENTENCE
+    yield from (about.title for pack in packs() for about in pack.rules.values())
     for protocol in EVENTS:
         yield from filter(None, (protocol.needs, *(field.about for field in protocol.fields)))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from sensor.columns import Array, Ints, Mask, read
 
 WORD = np.dtype([("word", ">u8")])
 MOST_AT_ONCE = 32  # bytes of a content that are compared here
+MOST_PLACES = 64  # at which a content is looked for here
 WIDEST = 4  # bytes of a number that is followed here: then nothing overflows
 
 
@@ -102,31 +104,45 @@ def _check(check: Check, state: Rows) -> Mask | None:
 
 
 def _content(check: Content, state: Rows) -> Mask | None:
-    """A content that can lie at one place only."""
-    length, relative = len(check.pattern), is_relative(check)
-    if relative:
-        fixed = check.within == length and check.offset is None and check.depth is None and not check.least
+    """A content that can lie at one place, or at so few that they are looked at sooner than the rows one by one."""
+    length, further = len(check.pattern), 0
+    if is_relative(check):
+        fixed = check.within == length and (check.offset, check.depth, check.least) == (None, None, 0)
+        fixed &= not (isinstance(check.distance, int) and check.distance < 0)
         place = state.place(check.distance or 0, relative=True) if fixed else None
-        if isinstance(check.distance, int) and check.distance < 0:
-            place = None
     else:
-        fixed = check.startswith or check.depth == length
-        place = state.place(check.offset or 0, relative=False) if fixed else None
-    if place is None or check.endswith or length > MOST_AT_ONCE:
+        place = state.place(check.offset or 0, relative=False)
+        further = 0 if check.startswith or check.depth == length else _further(check, state)
+    if place is None or further > min(MOST_PLACES, len(state.rows) // 2) or check.endswith or length > MOST_AT_ONCE:
         least = _least(check, state)
         if not check.negated:
             state.position = None
         state.sure = False
         return least
-    here = np.asarray(place + length <= state.size, np.bool_)
-    for begin in range(0, length, 8):
-        part = check.pattern[begin : begin + 8]
-        bits = bytes(0xDF if check.nocase and chr(byte).isascii() and chr(byte).isalpha() else 0xFF for byte in part)
-        mask, word = (int.from_bytes(text.ljust(8, b"\0")) for text in (bits, bytes(a & b for a, b in zip(part, bits, strict=True))))
-        here &= (_words(state, place + begin) & np.uint64(mask)) == np.uint64(word)
+    here = _lies(check, state, place)
+    for more in range(1, further + 1):
+        here |= _lies(check, state, place + more)
     if check.negated:
         return ~here
-    state.position = place + length
+    state.position = None if further else place + length
+    return here
+
+
+def _further(check: Content, state: Rows) -> int:
+    """At how many places it may lie besides the first one."""
+    if not isinstance(check.offset, int | None) or not isinstance(check.depth, int | None):
+        return MOST_PLACES + 1
+    begin, most = check.offset or 0, int(state.size.max(initial=0))
+    return max(0, (most if check.depth is None else min(most, begin + check.depth)) - len(check.pattern) - begin)
+
+
+def _lies(check: Content, state: Rows, place: Array) -> Mask:
+    """Rows that hold it there."""
+    length = len(check.pattern)
+    here = np.asarray(place + length <= state.size, np.bool_)
+    for begin in range(0, length, 8):
+        bits, word = word_of(check.pattern[begin : begin + 8], nocase=check.nocase)
+        here &= (_words(state, place + begin) & np.uint64(bits)) == np.uint64(word)
     return here
 
 
@@ -155,18 +171,26 @@ def _least(check: Content, state: Rows) -> Mask:
     return np.asarray(state.size >= begin + len(check.pattern), np.bool_)
 
 
+@lru_cache(maxsize=1 << 16)
+def word_of(part: bytes, *, nocase: bool) -> tuple[int, int]:
+    """Up to eight bytes as the first of a big-endian word: the bits that count, and what they have to be."""
+    bits = bytes(0xDF if nocase and chr(byte).isascii() and chr(byte).isalpha() else 0xFF for byte in part)
+    return int.from_bytes(bits.ljust(8, b"\0")), int.from_bytes(bytes(a & b for a, b in zip(part, bits, strict=True)).ljust(8, b"\0"))
+
+
 def _words(state: Rows, place: Array) -> Array:
-    """Eight bytes from there on; beyond a unit's end they are its neighbours', and the sizes say so."""
-    if state.name is not None and place.ndim == 0:
-        words: Array = state.units.once((state.name, int(place)), lambda: _read(state, place))
-        return words
-    return _read(state, place)
+    return read_words(state.units, state.rows, place, state.name if place.ndim == 0 else None)
 
 
-def _read(state: Rows, place: Array) -> Array:
-    at = bounded(state.units.data, state.units.at[state.rows] + np.maximum(place, 0))
-    result: Array = read(state.units.data, at, WORD)["word"].astype(np.uint64)
-    return result
+def read_words(units: Units, rows: Ints, place: Array, name: Hashable = None) -> Array:
+    """Eight bytes from there on, uint64; beyond a unit's end they are its neighbours', and the sizes say so. name: of the rows, where they are read more than once."""
+
+    def get() -> Array:
+        result: Array = read(units.data, bounded(units.data, units.at[rows] + np.maximum(place, 0)), WORD)["word"].astype(np.uint64)
+        return result
+
+    words: Array = get() if name is None else units.once((name, int(place)), get)
+    return words
 
 
 def _number(where: Bytes, state: Rows) -> tuple[Array, Array, Mask] | None:

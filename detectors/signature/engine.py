@@ -18,7 +18,7 @@ from detectors.signature.habits import ENDED, Searched, foremost, passes_flow
 from detectors.signature.match import DECODED, REPRESENTATION, Costs
 from detectors.signature.plan import Key, Plan, Ready
 from detectors.signature.rule import PAYLOAD, Dataset, Rule
-from detectors.signature.search import search
+from detectors.signature.search import holding, scan
 from detectors.signature.state import Place, State
 from detectors.signature.suricata import Sessions
 from detectors.signature.transforms import transformed
@@ -176,7 +176,7 @@ class Engine:
                     each.columns["established"] = each.columns["handshake"] = spoken_both | (each.columns["transport"] == Transport.TCP)
         if self.plan.every:
             kinds.append(self.every.units(seen))
-        found = [(number, *each) for number, kind in enumerate(kinds) for each in self._candidates(kind)]
+        found = self._found(kinds)
         matches = self._confirm(seen, kinds, found) if found else None
         self._forget(seen)
         return matches or None
@@ -187,13 +187,23 @@ class Engine:
         if self.sessions is not None:
             self.sessions.forget(seen.over["conversation"])
 
-    def _candidates(self, each: Units) -> Iterator[tuple[Ready, Ints, bool]]:
-        """Rules, the units that header, flow, search and columns could not exclude, and whether those match for certain."""
-        for key, plain in self.plan.groups(each):
-            rows = key.rows(each, handshake=self.handshake)
-            for ready in plain if rows.size else ():
-                yield from self._narrow(each, ready, rows, key)
-        for number, places in search(self.plan.database, self.plan.sizes, each):
+    def _found(self, kinds: list[Units]) -> list[tuple[int, Ready, Ints, bool]]:
+        """The candidates of every kind, by its number. Bytes that kinds share are scanned once."""
+        found: list[tuple[int, Ready, Ints, bool]] = []
+        hits: dict[int, tuple[Ints, Ints]] = {}
+        for number, each in enumerate(kinds):
+            if id(each.data) not in hits:
+                hits[id(each.data)] = scan(self.plan.database, each.data)
+            found += ((number, *candidates) for candidates in self._candidates(each, hits[id(each.data)]))
+        return found
+
+    def _candidates(self, each: Units, hits: tuple[Ints, Ints]) -> Iterator[tuple[Ready, Ints, bool]]:
+        """Rules, the units that header, flow, search and columns could not exclude, and whether those match for certain. hits: of the search in the units' bytes."""
+        for group in self.plan.groups(each):
+            rows = group.key.rows(each, handshake=self.handshake)
+            for ready in group.possible(each, rows) if rows.size else ():
+                yield from self._narrow(each, ready, rows, group.key)
+        for number, places in holding(hits, self.plan.sizes, each):
             for ready, key in ((self.plan.ready[rank], key) for rank in self.plan.searched[number] for key in self.plan.ready[rank].keys):
                 if key.is_about(each.kind) and (mask := key.mask(each, handshake=self.handshake)) is not None and (rows := places[mask[places]]).size:
                     yield from self._narrow(each, ready, rows)

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from time import perf_counter_ns
+from types import MappingProxyType
 from typing import Any
 
 from detectors.signature.engine import Engine, Matches
 from detectors.signature.match import DECODED
 from detectors.signature.plan import Key, Ready
-from detectors.signature.rule import PAYLOAD, Buffer, Check, Content, Number, Pcre, Rule
+from detectors.signature.rule import PAYLOAD, Buffer, ByteExtract, ByteJump, ByteMath, Bytes, ByteTest, Check, Content, Number, Pcre, Rule
 from detectors.signature.units import Units
 from sensor.columns import Ints
 from sensor.events.seen import Seen
 
-STEPS = ("looked at", "by address, port, direction and flow", "by the search", "by keywords and fixed bytes", "confirmed byte by byte", "alerts")
+STEPS = ("looked at", "by address, port, direction and flow", "by the search", "by keywords and fixed bytes", "confirmed", "alerts")
+VARIABLE = re.compile(r"\$(\w+)")
 
 
-def words(ready: Ready) -> list[str]:
-    """What the rule will do, a line a step."""
+def words(ready: Ready, values: Mapping[str, str] = MappingProxyType({})) -> list[str]:
+    """What the rule will do, a line a step. values: of variables, by name."""
     rule = ready.rule
     h = rule.header
     lines = [f"{rule.action} {h.protocol} {h.source.text} {h.source_ports.text} {h.direction} {h.destination.text} {h.destination_ports.text}"]
+    lines += [f"  ${name} is {values[name]}" for name in named(lines[0], values)]
     if rule.flow:
         lines.append(f"flow: {', '.join(sorted(rule.flow))}")
     places = {"packets" if key.on_packets else " and ".join(key.datasets) if key.datasets else "PDUs and streams" for key in ready.keys}
@@ -37,6 +41,17 @@ def words(ready: Ready) -> list[str]:
     return [*lines, "says nothing (noalert)" if rule.noalert else f"says: {rule.msg}"]
 
 
+def named(text: str, values: Mapping[str, str]) -> list[str]:
+    """The variables that a text names, and those that their values name, in this order, each once."""
+    found: dict[str, None] = {}
+    waiting = [text]
+    while waiting:
+        names = [name for name in VARIABLE.findall(waiting.pop(0)) if name in values and name not in found]
+        found |= dict.fromkeys(names)
+        waiting += [values[name] for name in names]
+    return list(found)
+
+
 def _of_buffer(buffer: Buffer) -> Iterator[str]:
     names = {PAYLOAD: "the payload", DECODED: "what base64_decode gave"}
     yield f"in {names.get(buffer.name, buffer.name)}" + "".join(f", {name}" for name, _ in buffer.transforms) + ":"
@@ -46,15 +61,35 @@ def _of_buffer(buffer: Buffer) -> Iterator[str]:
 
 def described(check: Check) -> str:
     """One check with what is said of it."""
+    match check:
+        case ByteTest(number, operator, value, negated):
+            return f"byte_test: {place(number)} {'not ' if negated else ''}{operator} {value}"
+        case ByteJump(number, multiplier, align, start, post):
+            begin = {"here": "from behind it", "beginning": "from the beginning", "end": "from the end"}[start]
+            times = f", times {multiplier}" if multiplier != 1 else ""
+            return f"byte_jump: by {place(number)}{times}, {begin}{', to a multiple of 4' if align else ''}{f', and by {post}' if post else ''}"
+        case ByteExtract(number, name, multiplier, align):
+            times = f", times {multiplier}" if multiplier != 1 else ""
+            return f"byte_extract: {name} is {place(number)}{times}{f', to a multiple of {align}' if align else ''}"
+        case ByteMath(number, operator, value, name):
+            return f"byte_math: {name} is {place(number)} {operator} {value}"
     said = []
     for each in fields(check):
         value = getattr(check, each.name)
-        if each.name in ("pattern", "negated") or value is None or value is False or value == "" or (value == 0 and each.name != "offset"):
+        if each.name in ("pattern", "negated") or value is None or value is False or value == "" or (value == 0 and each.name not in ("offset", "position")):
             continue
         said.append(each.name if value is True else f"{each.name} {spoken(value)}")
     name = type(check).__name__.lower()
     pattern = f" {text(check.pattern)}" if isinstance(check, Content | Pcre) else ""
     return f"{'not ' if getattr(check, 'negated', False) else ''}{name}{pattern}{': ' if said else ''}{', '.join(said)}"
+
+
+def place(number: Bytes) -> str:
+    """Where a number lies, and how it is written."""
+    form = f" of {number.string} digits" if number.string else ", little endian" if number.little else ", in the order of DCE/RPC" if number.dce else ""
+    mask = f", masked with {number.bitmask:#x}" if number.bitmask else ""
+    begin = f"{number.offset} behind the last match" if number.relative else str(number.offset)
+    return f"the {number.size} byte{'s' * (number.size != 1)} at {begin}{form}{mask}"
 
 
 def spoken(value: Any) -> str:
@@ -87,7 +122,7 @@ class Counting(Engine):
         super().__init__(plan)
         self.accounts = [Account(ready.rule) for ready in plan.ready]
 
-    def _candidates(self, each: Units) -> Iterator[tuple[Ready, Ints, bool]]:
+    def _candidates(self, each: Units, hits: tuple[Ints, Ints]) -> Iterator[tuple[Ready, Ints, bool]]:
         for ready in self.plan.ready:
             for key in ready.keys:
                 if key.is_about(each.kind):
@@ -95,7 +130,7 @@ class Counting(Engine):
                     left[0] += len(each)
                     left[1] += len(key.rows(each, handshake=self.handshake))
         begin = perf_counter_ns()
-        for ready, rows, sure in super()._candidates(each):
+        for ready, rows, sure in super()._candidates(each, hits):
             account = self.accounts[ready.rank]
             account.ns += perf_counter_ns() - begin
             account.left[3] += len(rows)
@@ -106,12 +141,18 @@ class Counting(Engine):
         self.accounts[ready.rank].left[2] += len(rows)
         yield from super()._narrow(each, ready, rows, shared)
 
+    def _held(self, seen: Seen, kinds: list[Units], found: list[tuple[int, Ready, Ints, bool]]) -> Iterator[tuple[int, Ready, Ints, bool]]:
+        for number, ready, rows, sure in super()._held(seen, kinds, found):
+            if sure or not self.in_order[ready.rank]:
+                self.accounts[ready.rank].left[4] += len(rows)
+            yield number, ready, rows, sure
+
     def _holds(self, ready: Ready, each: Units, here: int) -> bool:
         begin = perf_counter_ns()
         result = super()._holds(ready, each, here)
         account = self.accounts[ready.rank]
         account.ns += perf_counter_ns() - begin
-        account.left[4] += result
+        account.left[4] += result and bool(self.in_order[ready.rank])  # of the others `_held` tells
         return result
 
     def _confirm(self, seen: Seen, kinds: list[Units], found: list[tuple[int, Ready, Ints, bool]]) -> Matches | None:

@@ -190,7 +190,7 @@ IGNORED: dict[str, str] = {
     "logto": "logto has no effect: every alert goes to the same outputs",
     "prefilter": "prefilter has no effect: what is looked at first is chosen by measure",
     "filestore": "filestore has no effect: no files are kept",
-    **dict.fromkeys(("tls.store", "tls_store"), "tls.store has no effect: no certificates are kept"),
+    **{name: f"{name} has no effect: no certificates are kept" for name in ("tls.store", "tls_store")},
     "activates": "activates has no effect: use flowbits",
 }
 

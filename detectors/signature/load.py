@@ -189,12 +189,13 @@ def _unique(rules: list[Rule], result: RuleSet) -> Iterator[Rule]:
             continue
         loser, winner = (other, rule) if rule.rev > other.rev else (rule, other)
         best[rule.gid, rule.sid] = winner
+        place = f"{winner.file}:{winner.line}, which is kept"
         if loser.rev == winner.rev and loser.text.split() == winner.text.split():
-            state, reason = "skipped", f"the same rule as {winner.file}:{winner.line}"
+            state, reason = "skipped", f"the same rule as {place}"
         elif loser.rev == winner.rev:
-            state, reason = "failed", f"the same sid and rev as {winner.file}:{winner.line}"
+            state, reason = "failed", f"another rule with this sid is {place}: it has the same rev ({winner.rev}) and comes first"
         else:
-            state, reason = "skipped", f"rev {winner.rev} replaces it ({winner.file}:{winner.line})"
+            state, reason = "skipped", f"another rule with this sid is {place}: its rev ({winner.rev}) is higher than this one's ({loser.rev})"
         result.problems.append(Problem(loser.file, loser.line, loser.sid, state, "sid", reason))
         result.totals[loser.file].loaded -= 1
         result.totals[loser.file].count(state)

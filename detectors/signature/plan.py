@@ -13,6 +13,7 @@ import numpy as np
 from detectors.signature import buffers, conditions, events, habits, headers, messages
 from detectors.signature.configs import EventFilter, Filter, Suppress
 from detectors.signature.datasets import Lists
+from detectors.signature.groups import Group, Groups
 from detectors.signature.match import DECODED, Program
 from detectors.signature.reputation import Reputations
 from detectors.signature.rule import (
@@ -299,29 +300,6 @@ def filtered(rule: Rule, filters: Sequence[Filter]) -> tuple[Rule, list[Suppress
     return rule, [each for each in mine if isinstance(each, Suppress)], [each for each in mine if isinstance(each, RateFilter)]
 
 
-class Groups:
-    """Rules that are asked about all units of one kind, by what they share, with the ports that they ask for as columns."""
-
-    def __init__(self, groups: list[tuple[Key, list[Ready]]]) -> None:
-        self.groups = groups
-        sides = ([key.ports[i].ranges for key, _ in groups] for i in (0, 1))
-        self.ports = [tuple(np.array(column, np.int64).reshape(-1) for column in flat(ranges)) for ranges in sides]
-
-    def asked(self, units: Units) -> list[tuple[Key, list[Ready]]]:
-        """Those whose ports there are."""
-        some = np.ones(len(self.groups), np.bool_)
-        for side, (group, low, high) in zip(("source", "destination"), self.ports, strict=True):
-            before = np.append(0, np.cumsum(units.ports(side)))
-            some &= np.bincount(group, before[high + 1] > before[low], len(some)) > 0
-        return [self.groups[i] for i in np.flatnonzero(some).tolist()]
-
-
-def flat(ranges: Iterable[tuple[tuple[int, int], ...]]) -> tuple[list[int], list[int], list[int]]:
-    """All of these ranges, each behind the number of whose it is."""
-    found = [(i, low, high) for i, some in enumerate(ranges) for low, high in some]
-    return [i for i, *_ in found], [low for _, low, _ in found], [high for *_, high in found]
-
-
 @dataclass
 class Plan:
     """Everything that is computed once for a rule set. unable: rules that cannot be evaluated, and why."""
@@ -340,10 +318,10 @@ class Plan:
     sizes: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     database: Any = None
 
-    def groups(self, units: Units) -> list[tuple[Key, list[Ready]]]:
+    def groups(self, units: Units) -> list[Group]:
         """Rules that are asked without a search, by what they share: those whose ports these units have."""
         if units.kind not in self._groups:
-            self._groups[units.kind] = Groups([(key, rules) for key, rules in self.unsearched.items() if key.is_about(units.kind)])
+            self._groups[units.kind] = Groups((key, rules) for key, rules in self.unsearched.items() if key.is_about(units.kind))
         return self._groups[units.kind].asked(units)
 
     @staticmethod

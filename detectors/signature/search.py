@@ -14,7 +14,7 @@ import numpy as np
 from detectors.signature import buffers, messages
 from detectors.signature.rule import PAYLOAD, Buffer, Check, Content, Pcre, Rule
 from detectors.signature.units import Units
-from sensor.columns import Ints
+from sensor.columns import Bytes, Ints
 
 MOST_REGEX, WIDEST = 512, 256  # bytes of a regular expression that is searched for, and of what it may find
 # What depends on where a row begins or ends, and what Hyperscan reads otherwise; (?: and [^ are taken out before.
@@ -108,11 +108,8 @@ def compiled(patterns: list[Search]) -> Any:
     return made
 
 
-def search(database: Any, sizes: Ints, units: Units) -> Iterator[tuple[int, Ints]]:
-    """Patterns by number, and the units (ascending) that hold each whole. sizes: bytes of the shortest text that each finds."""
-    if database is None or not len(units):
-        return
-    low, high = int(units.at[0]), int((units.at + units.size).max())
+def scan(database: Any, data: Bytes) -> tuple[Ints, Ints]:
+    """The patterns, by number, that lie anywhere in these bytes, and the offset behind each."""
     numbers: list[int] = []
     ends: list[int] = []
 
@@ -120,17 +117,23 @@ def search(database: Any, sizes: Ints, units: Units) -> Iterator[tuple[int, Ints
         numbers.append(number)
         ends.append(end)
 
-    database.scan(units.data[low:high].data, match_event_handler=hit)
-    if not numbers:
-        return
-    number, end = np.array(numbers), np.array(ends, np.int64) + low
+    if database is not None and len(data):
+        database.scan(data.data, match_event_handler=hit)
+    return np.array(numbers, np.int64), np.array(ends, np.int64)
+
+
+def holding(hits: tuple[Ints, Ints], sizes: Ints, units: Units) -> Iterator[tuple[int, Ints]]:
+    """Patterns by number, and the units (ascending) that hold each whole. hits: of the units' bytes; sizes: bytes of the shortest text that each finds."""
+    number, end = hits
     begin = end - sizes[number]
     first = np.searchsorted(units.at + units.size, end, "left")  # units from here on end behind the hit
     last = np.searchsorted(units.at, begin, "right")  # and those before here begin before it
-    by_number = np.argsort(number, kind="stable")
+    within = np.flatnonzero(last > first)
+    if not within.size:
+        return
+    by_number = within[np.argsort(number[within], kind="stable")]
     borders = np.flatnonzero(np.append(True, np.diff(number[by_number]) != 0))
     for some in np.split(by_number, borders[1:]):
-        count = np.maximum(last[some] - first[some], 0)
+        count = last[some] - first[some]
         rows = np.unique(np.repeat(first[some], count) + np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count))
-        if rows.size:
-            yield int(number[some[0]]), rows
+        yield int(number[some[0]]), rows

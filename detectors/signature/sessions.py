@@ -11,6 +11,7 @@ from enum import IntEnum
 
 CHUNK = 2_560  # acknowledged bytes that are looked at without another reason (stream.reassembly.toserver-chunk-size and its twin)
 WINDOW = 65_535
+GUESSED = 16  # bytes of each side, up to which it is still open what they speak
 DEPTH = 1 << 20  # bytes of a stream that are put together (stream.reassembly.depth)
 FIN, SYN, RST, ACK = 1, 2, 4, 16
 HALF = 1 << 31
@@ -81,7 +82,8 @@ class Stream:
     def chunks(self, *, whole: bool = False, searched: bool = True) -> list[bytes]:
         """What rules look at now, one after the other. whole: what is not acknowledged, too.
 
-        searched: whether a rule searches the stream for a pattern; without one they look at the same bytes again the next time, as far as a window reaches.
+        searched: whether a rule searches the stream for a pattern, or it is settled what it speaks; otherwise they look at the same bytes again the next time,
+        as far as a window reaches.
         """
         found: list[bytes] = []
         looked = self.looked
@@ -203,6 +205,11 @@ class Session:
         stream = self.streams[side]
         due = stream.flush or self.state >= State.TIME_WAIT or stream.acked - stream.looked >= CHUNK or stream.right >= DEPTH
         return due and stream.looked < stream.end
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether it is settled what they speak, or that nobody knows: what was looked at then is not looked at again."""
+        return min(stream.right for stream in self.streams) > GUESSED
 
     def rest(self, side: int) -> list[bytes]:
         """Those that are left at the end."""

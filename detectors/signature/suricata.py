@@ -109,7 +109,7 @@ class Sessions:
                     stream.asked = stream.right
                 if session.is_ready(side):
                     p["ready"][row] = True
-                    searched = any(each.covers(side == 0, source_port, destination_port) for each in self.searches)
+                    searched = session.is_decided or any(each.covers(side == 0, source_port, destination_port) for each in self.searches)
                     chunks = session.streams[side].chunks(searched=searched)
                     p["chunkless"][row] = not chunks
                     found += [Chunk(row, flow, is_a, side, frame, ts_ns, session.application, content) for content in chunks]

@@ -66,9 +66,8 @@ class Units:
         return mask
 
     def ports(self, side: str) -> Ints:
-        """How many units have each port."""
-        counts: Ints = self.once((side, "ports"), lambda: np.bincount(self.columns[f"{side}_port"], minlength=1 << 16))
-        return counts
+        """The units' ports, ascending."""
+        return np.sort(self.columns[f"{side}_port"])
 
     def _ports(self, side: str, ranges: Ranges) -> Mask:
         port = self.columns[f"{side}_port"]

@@ -42,7 +42,10 @@ Examples:
     "--jobs", type=click.IntRange(1), default=1, show_default=True, help="2: track packets in a process of their own beside everything else (more is the same)."
 )
 @click.option(
-    "--rules", multiple=True, metavar="FILE|DIR", help="Rules in Suricata's or Snort's language, instead of those that ship; may be given several times."
+    "--rules",
+    multiple=True,
+    metavar="FILE|DIR",
+    help="Rules in Suricata's or Snort's language, instead of those that ship; packs: those that ship, too; may be given several times.",
 )
 @click.option("--no-rules", is_flag=True, help="Without any rules, those that ship included.")
 @click.option("--home-net", metavar="CIDR,...", help="HOME_NET of the rules; by default private addresses.")

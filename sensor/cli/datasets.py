@@ -59,6 +59,11 @@ def analysed(path: Path, folder: Path, wanted: frozenset[str]) -> list[str]:
     return [f"{source.name}: offset {problem.offset}: {problem.message}" for source in analysis.sources for problem in source.problems]
 
 
+def alias(dataset: str) -> str:
+    """A dataset's name as SQL takes it for a table's."""
+    return dataset.replace("-", "_")
+
+
 def report(problems: list[str]) -> None:
     """Say what could not be read, and end accordingly."""
     for problem in problems[:-1]:
@@ -67,10 +72,12 @@ def report(problems: list[str]) -> None:
         raise click.ClickException(problems[-1])
 
 
-def show(frame: pl.LazyFrame, form: str, output: Path | None, *, force: bool = False) -> None:
-    """Write a frame in a format, to a file or standard output. A file is there whole or not at all."""
+def show(frame: pl.LazyFrame, form: str, output: Path | None, *, empty: str, force: bool = False) -> None:
+    """Write a frame in a format, to a file or standard output. A file is there whole or not at all. empty: what is said where there are no rows, if anything."""
     if output is not None and output.exists() and not force:
         raise click.UsageError(f"{output} exists; --force overwrites it")
+    if empty and frame.head(1).collect().is_empty():
+        click.echo(f"tapsight: {empty}", err=True)
     if form == "table":
         text = table(frame)
         if output is None:

@@ -12,23 +12,30 @@ import os
 import shutil
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from sensor.cli.settings import config_option, lang_option, load_config
+from sensor.cli.settings import config_option, lang_option
 from sensor.cli.terminal import printable
+
+if TYPE_CHECKING:
+    from sensor.config import ElasticsearchSettings
 
 OK, WARNING, FAILED = "ok", "warning", "failed"
 LITTLE, SCARCE = 256 << 20, 2 << 30  # bytes free: too few to work, too few for long
+PATIENCE_S = 5  # with Elasticsearch
 TIME_ERROR, TIMEX = 5, 208  # adjtimex: not synchronised; size of its structure
-STATE = Path("/var/lib/tapsight")
 
 # finding -> what is checked, how that is, what was found, what to do
 FINDINGS = {
+    "config": ("configuration", OK, "{path} is good.", ""),
+    "bad config": ("configuration", FAILED, "{problem}", "Mend the configuration; until then the rest is checked as if nothing were configured."),
+    "missing": ("configuration", FAILED, "{problem}", "Make it, or take it out of the configuration."),
     "right": ("rights", OK, "Interfaces may be listened on.", ""),
     "no right": ("rights", FAILED, "Listening on an interface needs CAP_NET_RAW, which this user has not.",
                  "Start as root and name a user to become, or give the service AmbientCapabilities=CAP_NET_RAW."),
@@ -82,21 +89,37 @@ class Finding:
     epilog="""\b
 Examples:
   tapsight doctor -i eth1 -i eth2
+  tapsight doctor --config /etc/tapsight/tapsight.yaml
   tapsight doctor --es https://elastic.example:9200 --format json"""
 )
 @click.option(
-    "-i", "--interface", "interfaces", multiple=True, metavar="NAME", help="Interface to listen on; may be given several times. By default all that are up."
+    "-i",
+    "--interface",
+    "interfaces",
+    multiple=True,
+    metavar="NAME",
+    help="Interface to listen on; may be given several times. By default those of the configuration, else all that are up.",
 )
-@click.option("--state", type=click.Path(path_type=Path), default=STATE, show_default=True, metavar="DIR", help="Folder in which the service keeps its state.")
-@click.option("--es", metavar="URL", help="Elasticsearch to deliver to.")
+@click.option("--state", type=click.Path(path_type=Path), metavar="DIR", help="Folder in which the service keeps its state; by default as configured.")
+@click.option("--es", metavar="URL", help="Elasticsearch to deliver to; by default as configured.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print.")
 @config_option
 @lang_option
 @click.pass_context
-def doctor(ctx: click.Context, interfaces: tuple[str, ...], state: Path, es: str | None, form: str, config: Path | None, lang: str) -> None:
-    """Check whether this machine is fit to listen: interfaces, rights, offloads, clock, disk, Elasticsearch. Exit code 1 if something fails."""
-    lang = load_config(config, lang).lang
-    documents = [finding.document(lang) for finding in findings(interfaces, state, es)]
+def doctor(ctx: click.Context, interfaces: tuple[str, ...], state: Path | None, es: str | None, form: str, config: Path | None, lang: str | None) -> None:
+    """Check whether this machine is fit to listen: configuration, interfaces, rights, offloads, clock, disk, Elasticsearch. Exit code 1 if something fails."""
+    from sensor.config import Config, ConfigError, load
+    from sensor.lang import default_language
+
+    settings, found = Config(), list(configuration(config)) if config else []
+    with suppress(ConfigError, OSError):
+        settings = load(config) if config else settings
+    taps, links = tuple(tap.interface for tap in settings.run.taps), bool(settings.run.folders or settings.run.streams)
+    names = interfaces or taps
+    wanted = [(es, None)] if es else [(url, settings.elasticsearch) for url in settings.elasticsearch.urls]
+    found += findings(names, state or Path(settings.run.state), wanted, listens=bool(names) or not links)
+    lang = lang or settings.lang or default_language()
+    documents = [finding.document(lang) for finding in found]
     failed = sum(document["result"] == FAILED for document in documents)
     if form == "json":
         click.echo(json.dumps({"checks": documents, "failed": failed}, ensure_ascii=False, indent=2))
@@ -110,22 +133,40 @@ def doctor(ctx: click.Context, interfaces: tuple[str, ...], state: Path, es: str
         ctx.exit(1)
 
 
-def findings(interfaces: tuple[str, ...], state: Path, es: str | None = None) -> Iterator[Finding]:
-    """Everything that is looked at, in order."""
+def configuration(path: Path) -> Iterator[Finding]:
+    """What `tapsight config check` says."""
+    from sensor.config import ConfigError, check, load
+
+    problems = check(path)
+    try:
+        load(path)
+        name = "missing"
+    except (ConfigError, OSError):
+        name = "bad config"
+    yield from (Finding(name, {"problem": problem}) for problem in problems)
+    if not problems:
+        yield Finding("config", {"path": path})
+
+
+def findings(
+    interfaces: tuple[str, ...], state: Path, es: Sequence[tuple[str, ElasticsearchSettings | None]] = (), *, listens: bool = True
+) -> Iterator[Finding]:
+    """Everything that is looked at, in order. es: addresses, with what is configured for them. listens: whether there are interfaces to listen on."""
     from sensor.live import interface as net
 
-    may_listen = right()
-    yield Finding("right" if may_listen else "no right")
-    names = interfaces or tuple(name for _, name in socket.if_nameindex() if net.hardware(name) != net.LOOPBACK and net.flags(name) & net.IFF_UP)
-    if not names:
-        yield Finding("none")
-    for name in names:
-        yield from of_interface(name, may_listen)
-    yield Finding("filter" if ctypes.util.find_library("pcap") else "no filter")
+    if listens:
+        may_listen = right()
+        yield Finding("right" if may_listen else "no right")
+        names = interfaces or tuple(name for _, name in socket.if_nameindex() if net.hardware(name) != net.LOOPBACK and net.flags(name) & net.IFF_UP)
+        if not names:
+            yield Finding("none")
+        for name in names:
+            yield from of_interface(name, may_listen)
+        yield Finding("filter" if ctypes.util.find_library("pcap") else "no filter")
     yield clock()
     yield disk(state)
-    if es:
-        yield elasticsearch(es)
+    for url, settings in es:
+        yield elasticsearch(url, settings)
 
 
 def right() -> bool:
@@ -193,18 +234,21 @@ def disk(state: Path) -> Finding:
     return Finding("no disk" if free < LITTLE else "scarce disk" if free < SCARCE else "disk", values)
 
 
-def elasticsearch(url: str) -> Finding:
-    """Ask it who it is. Credentials in the URL are not shown."""
+def elasticsearch(url: str, settings: ElasticsearchSettings | None = None) -> Finding:
+    """Ask it who it is, as it is configured. Credentials in the URL are not shown."""
     from elastic_transport import TransportError
     from elasticsearch import ApiError, Elasticsearch
 
-    scheme, _, rest = url.partition("://")
-    shown = f"{scheme}://{rest.rpartition('@')[2]}"
+    from sensor.delivery.client import connect
+
+    scheme, separator, rest = url.partition("://")
+    shown = f"{scheme}{separator}{rest.rpartition('@')[2]}"
     try:
-        with Elasticsearch(url, request_timeout=5, max_retries=0) as client:
+        changes = {"urls": [url], "timeout_s": PATIENCE_S}
+        with connect(settings.model_copy(update=changes)) if settings else Elasticsearch(url, request_timeout=PATIENCE_S, max_retries=0) as client:
             return Finding("elasticsearch", {"version": client.info()["version"]["number"], "url": shown})
     except ApiError as error:
         name = "no login" if error.status_code in (401, 403) else "no elasticsearch"
         return Finding(name, {"url": shown, "error": f"{error.status_code} {error.message}"})
-    except (TransportError, ValueError, KeyError, TypeError) as error:
+    except (TransportError, ValueError, KeyError, TypeError, OSError) as error:
         return Finding("no elasticsearch", {"url": shown, "error": getattr(error, "message", error)})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sensor.cli.datasets import STANDARD_INPUT, opened, report, show
+from sensor.cli.datasets import STANDARD_INPUT, alias, opened, report, show
 from sensor.lang import near
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def export(source: Path, dataset: str, form: str, fields: str | None, output: Pa
     """
     from sensor.store.schema import datasets
 
+    dataset = next((name for name in datasets() if alias(name) == dataset), dataset)
     if dataset not in datasets():
         raise click.UsageError(f"no dataset {dataset}{near(dataset, datasets())}")
     if output is not None and output.exists() and inside(output, source):
@@ -47,7 +48,7 @@ def export(source: Path, dataset: str, form: str, fields: str | None, output: Pa
         frame = store.scan(dataset)
         if fields is not None:
             frame = selected(frame, fields)
-        show(frame, form, output, force=force)
+        show(frame, form, output, empty="" if problems else f"no documents of {dataset}", force=force)
     report(problems)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from heapq import nsmallest
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -14,10 +16,11 @@ from rich.text import Text
 
 from sensor.analysis import Analysis
 from sensor.assets.asset import Asset
-from sensor.cli.terminal import printable
+from sensor.cli.terminal import print_table, printable
 from sensor.columns import Source
 from sensor.events.alert import Alert, Severity
 from sensor.lang import translate
+from sensor.summary import Tally
 
 WIDTH = 160  # of a page that no terminal shows
 WIDE = 120  # of a terminal that has room for six columns of assets
@@ -27,7 +30,7 @@ COLOURS = {Severity.CRITICAL: "bold red", Severity.HIGH: "red", Severity.MEDIUM:
 
 def json_parts(analysis: Analysis) -> Iterator[str]:
     """The whole summary as one JSON document, text by text, a line for each item of its lists: there may be a hundred thousand, and one is held at a time."""
-    summary, opening = analysis.summary, "{"
+    summary, opening, names = analysis.summary, "{", {source.id: source.name for source in analysis.sources}
     lists: dict[str, Iterable[dict[str, Any]]] = {
         "sources": map(source_document, analysis.sources),
         "assets": analysis.assets.documents(analysis.config.sensor),
@@ -43,7 +46,7 @@ def json_parts(analysis: Analysis) -> Iterator[str]:
              "last_frame": t.last_frame, "source": t.source}
             for client, server, protocol, action, t in summary.met_acts()
         ),
-        "alerts": (alert_document(alert, analysis.config.lang) for alert in worst_first(analysis)),
+        "alerts": (alert_document(alert, names.get(alert.source, alert.source), analysis.config.lang) for alert in worst_first(analysis)),
     }  # fmt: skip
     for name, items in lists.items():
         yield f'{opening}\n  "{name}": ['
@@ -62,7 +65,7 @@ def source_document(source: Source) -> dict[str, Any]:
     return {"name": source.name, "id": source.id, "bytes": source.bytes_read, "backwards": source.backwards, "comments": source.comments, "problems": problems}
 
 
-def alert_document(alert: Alert, lang: str) -> dict[str, Any]:
+def alert_document(alert: Alert, source: str, lang: str) -> dict[str, Any]:
     """An alert as the summary carries it."""
     ends = {
         name: f"{end.address}:{end.port}" if end and end.port else end.address if end else None
@@ -70,7 +73,7 @@ def alert_document(alert: Alert, lang: str) -> dict[str, Any]:
     }
     return {
         "id": alert.id, "detector": alert.detector, "severity": int(alert.severity), "title": alert.title(lang), "message": alert.sentence(lang), **ends,
-        "protocol": alert.protocol, "techniques": list(alert.kind.techniques), "gbt_20986": alert.kind.gbt, "count": alert.count, "frames": list(alert.frames),
+        "protocol": alert.protocol, "techniques": list(alert.kind.techniques), "gbt_20986": alert.kind.gbt, "count": alert.count, "frames": list(alert.frames), "source": source,
     }  # fmt: skip
 
 
@@ -92,11 +95,31 @@ def print_page(analysis: Analysis, lang: str) -> None:
         problems = f", {len(source.problems)} {say('problems')}" if source.problems else ""
         console.print(Text.assemble((printable(source.name), "bold"), f"  {source.bytes_read:,} {say('bytes')}{problems}"))
     console.print(f"{ledger['packets']['total']:,} {say('packets')}, {ledger['flows']['total']:,} {say('flows')}\n")
-    _alerts(console, analysis, lang)
-    _assets(console, analysis, lang)
+    places = Places(analysis.sources)
+    _alerts(console, analysis, places, lang)
+    _assets(console, analysis, places, lang)
     _conversations(console, analysis, lang)
-    _acts(console, analysis, lang)
+    _acts(console, analysis, places, lang)
     _ledger(console, ledger, lang)
+
+
+class Places:
+    """Where something is: its frame, and the file before it where there are several, by the shortest name that is its own."""
+
+    def __init__(self, sources: Iterable[Source]) -> None:
+        names = {source.id: source.name for source in sources}
+        short = Counter(Path(name).name for name in names.values())
+        own = {name: base if short[base := Path(name).name] == 1 else name for name in names.values()}
+        self.names = {**own, **{identifier: own[name] for identifier, name in names.items()}} if len(names) > 1 else {}
+
+    def at(self, source: str, frames: str) -> str:
+        """source: a source's name or id."""
+        return f"{printable(self.names[source])}:{frames}" if source in self.names else frames
+
+    def span(self, t: Tally) -> str:
+        """From the first to the last."""
+        last = str(t.last_frame) if t.last_source == t.source else self.at(t.last_source, str(t.last_frame))
+        return f"{self.at(t.source, str(t.first_frame))}–{last}"
 
 
 def _table(console: Console, title: str, columns: tuple[str, ...], rows: Iterable[tuple[str | Text, ...]], count: int, lang: str) -> None:
@@ -110,19 +133,19 @@ def _table(console: Console, title: str, columns: tuple[str, ...], rows: Iterabl
         table.add_column(translate(column, lang), overflow="fold")
     for row in islice(rows, ROWS):
         table.add_row(*row)
-    console.print(table)
+    print_table(console, table)
     if count > ROWS:
         console.print(translate("{count} more", lang).format(count=count - ROWS), style="dim")
     console.print()
 
 
-def _alerts(console: Console, analysis: Analysis, lang: str) -> None:
+def _alerts(console: Console, analysis: Analysis, places: Places, lang: str) -> None:
     rows = []
     for alert in worst_first(analysis)[:ROWS]:
         frames = ",".join(map(str, alert.frames[:4])) + ("…" if len(alert.frames) > 4 else "")
         facts = (
             f"{alert.count:,}×",
-            f"{translate('Frames', lang).lower()} {frames}",
+            f"{translate('Frames', lang).lower()} {places.at(alert.source, frames)}",
             " ".join(alert.kind.techniques),
             f"{translate('Id', lang).lower()} {alert.id[:12]}",
         )
@@ -139,10 +162,10 @@ def telling(item: dict[str, Any]) -> int:
     return FIRST.index(item["name"]) if item["name"] in FIRST else len(FIRST)
 
 
-def _assets(console: Console, analysis: Analysis, lang: str) -> None:
+def _assets(console: Console, analysis: Analysis, places: Places, lang: str) -> None:
     """Those of a role, and those that said something, first. A narrow terminal has what belongs together in one column."""
     shown = nsmallest(ROWS, analysis.assets, lambda asset: (not asset.roles, not asset.attributes))
-    rows: list[tuple[str, ...]] = [_asset(asset, analysis.config.sensor, lang) for asset in shown]
+    rows: list[tuple[str, ...]] = [_asset(asset, analysis.config.sensor, places, lang) for asset in shown]
     columns: tuple[str, ...] = ("Address", "MAC", "Role", "Vendor and model", "Serves → uses", "What it said of itself")
     if console.width < WIDE:
         columns = ("Address", "Role", "What it said of itself")
@@ -154,11 +177,11 @@ def _stacked(*lines: str) -> str:
     return "\n".join(filter(None, lines))
 
 
-def _asset(asset: Asset, sensor: str, lang: str) -> tuple[str, ...]:
+def _asset(asset: Asset, sensor: str, places: Places, lang: str) -> tuple[str, ...]:
     document = asset.document(sensor)
     own, device = document["tapsight"]["asset"], document.get("device", {})
     said = [
-        f"{item['name']} {printable(item['value'])} ({item['said_by']}, {translate('frame', lang)} {item['first']['frame']})"
+        f"{item['name']} {printable(item['value'])} ({item['said_by']}, {translate('frame', lang)} {places.at(item['first']['source'], str(item['first']['frame']))})"
         for item in sorted(own["identity"], key=telling)
     ]
     roles = ", ".join(translate(role, lang) for role in own["roles"])
@@ -181,9 +204,9 @@ def _conversations(console: Console, analysis: Analysis, lang: str) -> None:
     _table(console, "Other traffic, by server port or EtherType", ("Transport", "Flows", "Packets", "Bytes"), unclaimed, len(summary.others), lang)
 
 
-def _acts(console: Console, analysis: Analysis, lang: str) -> None:
+def _acts(console: Console, analysis: Analysis, places: Places, lang: str) -> None:
     rows = (
-        (client, server, protocol, translate(action, lang), f"{t.count:,}", f"{t.refused:,}" if t.refused else "", f"{t.first_frame}–{t.last_frame}")
+        (client, server, protocol, translate(action, lang), f"{t.count:,}", f"{t.refused:,}" if t.refused else "", places.span(t))
         for client, server, protocol, action, t in analysis.summary.met_acts()
     )
     columns = ("Client", "Server", "Protocol", "Action", "Count", "Refused", "Frames")

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from sensor.cli.settings import lang_option
+from sensor.cli.terminal import print_table
 from sensor.lang import default_language, translate
 
 format_option = click.option("--format", "style", type=click.Choice(["table", "json"]), default="table", show_default=True, help="How to print it.")
@@ -119,4 +120,4 @@ def show(rows: list[dict[str, Any]], columns: tuple[str, ...], style: str, lang:
         table.add_column(translate(column, lang), overflow="fold")
     for row in rows:
         table.add_row(*(", ".join(map(str, row[column])) if isinstance(row[column], list) else str(row[column]) for column in columns))
-    console.print(table)
+    print_table(console, table)

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rules import pack_files
 from sensor.cli.reference import format_option
-from sensor.cli.signatures import fields, planned
+from sensor.cli.signatures import PACKS, fields, places, planned
 from sensor.cli.terminal import printable
 
 if TYPE_CHECKING:
@@ -80,11 +79,11 @@ def list_(paths: tuple[Path, ...], home_net: str | None, settings: tuple[str, ..
         click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
         return
     for rule in found.rules:
-        click.echo(printable(f"{rule.id}:{rule.rev}  {rule.action} {rule.header.protocol}  {rule.msg}"))
+        click.echo(printable(f"{rule.id}:{rule.rev}  {rule.action} {rule.header.protocol}  {rule.msg}".rstrip()))
 
 
 rules_option = click.option(
-    "--rules", "paths", multiple=True, metavar="FILE|DIR", type=click.Path(path_type=Path), help="Where the rules are. [default: those that ship]"
+    "--rules", "paths", multiple=True, metavar="FILE|DIR", type=click.Path(path_type=Path), help="Where the rules are; packs: those that ship. [default: packs]"
 )
 
 
@@ -97,8 +96,9 @@ rules_option = click.option(
 def explain(sid: int, captures: tuple[str, ...], paths: tuple[Path, ...], home_net: str | None, settings: tuple[str, ...]) -> None:
     """Say what a rule does, in the order of evaluation; and over a capture, how much each step of it leaves."""
     from detectors.signature.explain import STEPS, words
+    from detectors.signature.variables import Variables
 
-    found, _ = read(paths or pack_files(), home_net, settings)
+    found, _ = read(paths or [Path(PACKS)], home_net, settings)
     mine = planned(dataclasses.replace(found, rules=tuple(rule for rule in found.rules if rule.sid == sid)))
     if not mine.ready:
         reasons = [problem_line(problem) for problem in found.problems if problem.sid == sid]
@@ -106,7 +106,7 @@ def explain(sid: int, captures: tuple[str, ...], paths: tuple[Path, ...], home_n
             printable(reasons[0]) if reasons else f"no rule has the sid {sid}" + ("" if paths else " among those that ship; --rules names others")
         )
     for ready, account in counted(mine, captures):
-        for line in words(ready):
+        for line in words(ready, Variables(variables_of(home_net, settings)).values):
             click.echo(printable(line))
         for step, left in zip(STEPS, account.left, strict=True) if captures else ():
             click.echo(f"{left:>12,}  {step}")
@@ -120,11 +120,11 @@ def explain(sid: int, captures: tuple[str, ...], paths: tuple[Path, ...], home_n
 @click.option("--most", type=click.IntRange(1), default=30, show_default=True, help="How many rules to show.")
 def profile(captures: tuple[str, ...], paths: tuple[Path, ...], home_net: str | None, settings: tuple[str, ...], most: int) -> None:
     """Time and hits by rule, the dearest first. What rules share (the search, addresses and ports) is nobody's."""
-    _, plan = read(paths or pack_files(), home_net, settings)
+    _, plan = read(paths or [Path(PACKS)], home_net, settings)
     done = counted(plan, captures)
     click.echo(f"{'ms':>10} {'candidates':>12} {'alerts':>10}  rule")
     for _, account in sorted(done, key=lambda pair: -pair[1].ns)[:most]:
-        click.echo(printable(f"{account.ns / 1e6:>10.1f} {account.left[3]:>12,} {account.left[5]:>10,}  {account.rule.id} {account.rule.msg}"))
+        click.echo(printable(f"{account.ns / 1e6:>10.1f} {account.left[3]:>12,} {account.left[5]:>10,}  {account.rule.id} {account.rule.msg}".rstrip()))
 
 
 @rules.command("new-from", epilog="Example: tapsight rules new-from 3f2a plant.pcap >> local.rules")
@@ -141,7 +141,8 @@ def new_from(alert: str, captures: tuple[str, ...], sid: int) -> None:
     text = draft(found, evidence(captures, found), frozenset(table(fields())), sid)
     rule_set = loads(text, fields=fields())
     ((_, account),) = counted(planned(rule_set), captures)
-    click.echo(f"# from alert {found.id}; fires {account.left[5]} times in {', '.join(captures)}")
+    times = "once" if account.left[5] == 1 else f"{account.left[5]:,} times"
+    click.echo(printable(f"# from alert {found.id}; fires {times} in {', '.join(captures)}"))
     click.echo(printable(text))
 
 
@@ -166,7 +167,7 @@ def read(paths: Sequence[Path], home_net: str | None, settings: tuple[str, ...])
     """The rules, with our protocols' fields as keywords, and made ready; those that the engine cannot evaluate yet are skipped ones, not loaded ones."""
     from detectors.signature.load import Problem, load
 
-    result = load(paths, variables_of(home_net, settings), fields())
+    result = load(places([str(path) for path in paths]), variables_of(home_net, settings), fields())
     plan = planned(result)
     for rule, reason in plan.unable:
         state = "failed" if reason.startswith("pcre") else "skipped"

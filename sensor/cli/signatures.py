@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     from sensor.events.field import Field
 
 
+PACKS = "packs"  # as a path: the rules that ship
+
+
+def places(paths: Sequence[str]) -> list[str]:
+    """Files and folders of rules; PACKS, where nothing is called so, stands for the rules that ship."""
+    return [each for path in paths for each in (map(str, pack_files()) if path == PACKS and not Path(path).exists() else [path])]
+
+
 def variables(settings: RuleSettings | None, home_net: str | None, var: Sequence[str]) -> dict[str, str]:
     """Variables by name, the command line's over the configuration's. Raises UsageError."""
     found = dict(settings.variables) if settings else {}
@@ -83,7 +91,7 @@ def made(
 
     rule_cache: where they are kept for the next start (see `kept`). without: no rules at all. None then, and where the configuration wants none.
     """
-    chosen = [] if without else list(paths) or settings.paths or ([str(path) for path in pack_files()] if settings.packs else [])
+    chosen = [] if without else list(paths) or settings.paths or [PACKS] * settings.packs
     if not chosen:
         if paths or home_net or var or threshold_config:
             raise click.UsageError("--rules, --home-net, --var and --threshold-config are about rules, and there shall be none")
@@ -96,7 +104,7 @@ def made(
     as_suricata = settings.compat == "suricata"
     known = variables(settings, home_net, var)
     known = (AS_SURICATA if as_suricata and known.get("HOME_NET") != "any" else {}) | known
-    plan, missing = kept(chosen, known, thresholds, rule_cache or settings.cache, as_suricata=as_suricata)
+    plan, missing = kept(places(chosen), known, thresholds, rule_cache or settings.cache, as_suricata=as_suricata)
     if missing:
         click.echo(f"tapsight: {len(plan.ready)} rules at work, {missing} not: tapsight rules check {' '.join(chosen)} says why", err=True)
     return Signatures(Engine(plan, sessions=Sessions(settings.midstream, settings.checksums == "all") if as_suricata else None))

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
 
 def printable(text: str) -> str:
     """The text with every control character escaped, so that no capture writes to the terminal."""
     return "".join(character if character.isprintable() else character.encode("unicode_escape").decode("ascii", "replace") for character in text)
+
+
+def print_table(console: Console, table: Table) -> None:
+    """A table, without the spaces that would fill its last column."""
+    with console.capture() as captured:
+        console.print(table)
+    console.file.write("".join(line.rstrip() + "\n" for line in captured.get().splitlines()))

@@ -60,4 +60,15 @@ PAGE: tuple[str, ...] = (
     "segments damaged", "segments unreadable", "torn octets", "index lost", "index not saved", "quota", "disk full", "disk error", "too large", "missing",
     "no longer kept",
     "time", "addresses", "transport", "payload", "outcome", "interface", "no event", "nothing that is decoded ends in this frame", "anomaly", "VLAN",
+    # status
+    "Service", "running since {started}, {time}; listening to {sources}", "Taps", "Folders and streams",
+    "{packets} packets, {per_second} packets/s, {bytes}/s over the last {seconds} s",
+    "lag {lag} ms; a batch takes {median} ms, {p99} ms at worst; memory {memory}", "Engine", "Detection", "alerts: {alerts}", "rules at work: {rules}",
+    "not evaluated: {rules}", "Delivery", "produced = delivered + duplicate + dead letter + passed over + dropped + waiting", "in the spool",
+    "Not understood", "tap", "state", "packets/s", "bytes/s", "dropped/s", "ring fill", "lag ms", "site", "version", "profile", "shed", "up", "no carrier",
+    "down", "gone", "tap {name}: {state}", "tap {name}: the kernel dropped {n} packets as the ring was full", "tap {name}: its ring is {fill} full",
+    "tap {name}: offloads made {n} packets of several (tapsight doctor says what to do)", "{name}: {problem}", "the engine is {lag} ms late",
+    "{n} events and values were not looked at as the engine was late", "new rules could not be read, the old ones are at work; times: {n}",
+    "records that were dropped before they were delivered: {n}", "records that were refused for good (dead letters): {n}", "spool: {problem}",
+    "does not balance: {problem}",
 )  # fmt: skip

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from sensor.service.health import metrics
+from sensor.service.metrics import metrics
 
 PATIENCE_S = 10  # for a request
 

@@ -1,11 +1,11 @@
-"""How the sensor is: counted as it works, told as a document, as Prometheus text and as a page."""
+"""How the sensor is: counted as it works, told as a document."""
 
 from __future__ import annotations
 
 import resource
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,24 +73,3 @@ def health_line(report: Mapping[str, Any], now_ns: int, sensor: str) -> str:
     document["event"] |= {"kind": "metric", "category": ["host"], "type": ["info"], "action": "report", "outcome": "success"}
     document["tapsight"] = {"health": dict(report)}
     return quote(document)
-
-
-def metrics(report: Mapping[str, Any]) -> str:
-    """Prometheus text format 0.0.4: every number of a report, by its path."""
-    lines = []
-    for path, value in numbers(report):
-        name = "tapsight_" + "_".join("".join(c if c.isascii() and (c.isalnum() or c == "_") else "_" for c in part) for part in path)
-        lines.append(f"# TYPE {name} {'gauge' if path[-1] in GAUGES else 'untyped'}\n{name} {value}")
-    return "\n".join(lines) + "\n"
-
-
-GAUGES = ("lag_ms", "median", "p99", "resident_bytes", "peak_bytes", "uptime_s")
-
-
-def numbers(report: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], float | int]]:
-    """The numbers of nested mappings, with the keys that lead to them."""
-    for key, value in report.items():
-        if isinstance(value, Mapping):
-            yield from numbers(value, (*path, str(key)))
-        elif isinstance(value, int | float):
-            yield (*path, str(key)), int(value) if isinstance(value, bool) else value

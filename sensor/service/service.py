@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 from detectors.signature.detector import Signatures
+from sensor import __version__
 from sensor.analysis import Analysis
 from sensor.columns import Batch
 from sensor.config import Config
@@ -18,6 +19,7 @@ from sensor.events.seen import Seen
 from sensor.service.control import Control
 from sensor.service.deliver import SpoolSink
 from sensor.service.health import Health, health_line
+from sensor.service.interval import Interval, counters
 from sensor.service.notify import notify, watchdog_s
 from sensor.service.reload import Reload
 from sensor.sinks.published import Published, document
@@ -67,7 +69,7 @@ class Service:
         self.sink = SpoolSink(spool, self.published)
         self.analysis = Analysis(config, [self.sink], signatures=make_rules())
         self.sink.follow(self.analysis)
-        self.health, self.reload = Health(), Reload(make_rules)
+        self.health, self.interval, self.reload = Health(), Interval(), Reload(make_rules)
         self.stopping = threading.Event()
         self.wants_reload = False
         self.told = time.monotonic()
@@ -83,7 +85,7 @@ class Service:
             ends.callback(self.sources.close)
             ends.callback(notify, "STOPPING=1")
             if self.config.run.listen:
-                ends.callback(Control(self.config.run.listen, self.report).close)
+                ends.callback(Control(self.config.run.listen, self.status).close)
             for sender in self.senders:
                 sender.start()
             notify("READY=1", "STATUS=listening")
@@ -138,6 +140,8 @@ class Service:
             self._take_rules(found)
         if time.monotonic() - self.told >= HEALTH_S:
             self._tell_health()
+        if self.interval.is_over():
+            self.interval.turn(self._counters(), self.analysis.ledger())
 
     def _take_rules(self, found: Signatures | Exception | None) -> None:
         """New rules take the old ones' place and keep what those remembered."""
@@ -163,4 +167,21 @@ class Service:
             "sources": self.sources.report(),
             "spool": self.spool.report(),
             "delivery": {sender.name: sender.report() for sender in self.senders},
+        }
+
+    def _counters(self) -> dict[str, dict[str, int]]:
+        return counters({"packets": self.health.packets, "bytes": self.health.bytes}, self.sources.report())
+
+    def status(self) -> dict[str, Any]:
+        """What whoever asks is told: besides how everything is, who we are, how fast it goes, and what was found."""
+        report, signatures = self.report(), self.analysis.signatures
+        return report | {
+            "version": __version__,
+            "site": self.config.site,
+            "profile": self.config.run.profile,
+            "started": self.health.started,
+            "listening": self.sources.name,
+            "rates": self.interval.rates(counters(report["engine"], report["sources"])),
+            "detection": {"alerts": dict(self.published.severities), "rules": signatures.report() if signatures is not None else {}},
+            "ledger": self.interval.ledger,
         }

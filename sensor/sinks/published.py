@@ -56,6 +56,7 @@ class Published:
         self.sources: OrderedDict[str, Source] = OrderedDict()
         self.told: OrderedDict[str, int] = OrderedDict()  # alerts, and the count that they had when they were told
         self.alerts = 0  # told by now, each once
+        self.severities: Counter[str] = Counter()  # the same by severity
         self.untold = 0  # times that an alert grew and there was no room to tell it again
         self.grown: dict[str, Alert] = {}
         self.assets: OrderedDict[str, tuple[bytes, int]] = OrderedDict()  # by address: what it was like when it was told, and when
@@ -123,6 +124,7 @@ class Published:
     def _alert(self, alert: Alert) -> Record:
         again = self.told.pop(alert.id, None) is not None
         self.alerts += not again
+        self.severities[alert.severity.name.lower()] += not again
         self.told[alert.id] = alert.count
         if len(self.told) > 10 * MOST_GROWN:
             self.told.popitem(last=False)

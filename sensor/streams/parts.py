@@ -24,8 +24,10 @@ class Parts:
     base: int
     annex: bytearray = field(default_factory=bytearray)
     columns: list[tuple[Array, ...]] = field(default_factory=list)  # protocol, at, end, row, frame, ts_ns, flow, from_b, trust, notes
+    rows: list[tuple[int, ...]] = field(default_factory=list)  # the same, one by one, behind these columns
 
     def add(self, *columns: Array | int) -> None:
+        self.settle()
         n = max(len(column) for column in columns if isinstance(column, np.ndarray))
         self.columns.append(tuple(np.broadcast_to(np.asarray(column), n) for column in columns))
 
@@ -34,19 +36,14 @@ class Parts:
         for pdu in found:
             at = self.base + len(self.annex)
             self.annex += pdu.content
-            values = (
-                protocol,
-                at,
-                at + len(pdu.content),
-                pdu.row,
-                pdu.frame,
-                pdu.ts_ns,
-                flow,
-                pdu.from_b,
-                pdu.trust,
-                APART if pdu.apart else 0,
-            )
-            self.columns.append(tuple(np.array([value]) for value in values))
+            notes = APART if pdu.apart else 0
+            self.rows.append((protocol, at, at + len(pdu.content), pdu.row, pdu.frame, pdu.ts_ns, flow, pdu.from_b, pdu.trust, notes))
+
+    def settle(self) -> None:
+        """What came one by one becomes columns."""
+        if self.rows:
+            self.columns.append(tuple(np.array(self.rows, np.int64).T))
+            self.rows = []
 
 
 class Assembly:
@@ -70,6 +67,7 @@ class Assembly:
 
     def by_protocol(self, p: Packets, n: Numbered, parts: Parts, packets: int) -> list[tuple[int, Pdus]]:
         """The batch's PDUs as columns, by protocol number. packets: of the run before this batch."""
+        parts.settle()
         if not parts.columns:
             return []
         number, at, end, row, frame_, ts_ns, flow, from_b, trust, notes = (np.concatenate(part) for part in zip(*parts.columns, strict=True))

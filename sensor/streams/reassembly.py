@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -75,8 +75,7 @@ class Flow:
         return self.protocol != UNDECIDED and self.streams[0].clean and self.streams[1].clean
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """A PDU that the slow path put together, or a piece of what is part of none. apart: it does not go on where the piece before it ended."""
 
     content: bytes
@@ -240,7 +239,7 @@ class Reassembler:
             begin = end
 
     def _say(self, stream: Stream, piece: Found) -> None:
-        self.pieces.append(replace(piece, apart=stream.apart))
+        self.pieces.append(piece._replace(apart=stream.apart))
         stream.apart = False
 
     def _consume(self, stream: Stream, size: int) -> None:

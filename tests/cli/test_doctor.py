@@ -64,6 +64,48 @@ def test_the_command_says_what_to_do_and_fails(network: Network, tmp_path: Path)
     assert {"check": "interface", "result": "failed", "found": "tap 未启用。", "advice": "请运行：ip link set tap up"} in document["checks"]
 
 
+def checked(tmp_path: Path, *words: str, **parts: Any) -> dict[str, list[dict[str, str]]]:
+    """What is said with this configuration, by what is checked."""
+    file = tmp_path / "tapsight.yaml"
+    file.write_text(json.dumps({"run": {"state": str(tmp_path)}} | parts))
+    ran = CliRunner().invoke(doctor.doctor, ["--config", str(file), "--format", "json", "--lang", "en", *words], catch_exceptions=False)
+    found: dict[str, list[dict[str, str]]] = {}
+    for each in json.loads(ran.output)["checks"]:
+        found.setdefault(each["check"], []).append(each)
+    return found
+
+
+def test_what_is_configured_is_checked(network: Network, tmp_path: Path) -> None:
+    network.cable()
+    with answering(200, b'{"version": {"number": "9.3.2"}}') as url:
+        elastic = {"urls": [url], "api_key": "a2V5"}
+        found = checked(tmp_path, run={"taps": [{"interface": "tap"}], "state": str(tmp_path)}, elasticsearch=elastic)
+    assert found["configuration"][0]["found"] == f"{tmp_path}/tapsight.yaml is good."
+    assert [each["found"] for each in found["interface"]] == ["tap is up and has a link."]
+    assert "9.3.2 answers" in found["elasticsearch"][0]["found"]
+    assert "secret" not in str(found)
+    assert found["disk"][0]["found"].startswith(str(tmp_path)) or "free" in found["disk"][0]["found"]
+    found = checked(tmp_path, "-i", "plant", run={"taps": [{"interface": "tap"}]})
+    assert [each["found"] for each in found["interface"]] == ["plant is up and has a link."]
+
+
+def test_folders_need_no_interface(tmp_path: Path) -> None:
+    found = checked(tmp_path, run={"folders": [str(tmp_path)], "state": str(tmp_path)})
+    assert not {"rights", "interface", "filters"} & found.keys()
+    found = checked(tmp_path, run={"folders": [f"{tmp_path}/not"], "state": str(tmp_path)})
+    assert [(each["result"], each["found"].partition(": ")[2]) for each in found["configuration"]] == [
+        ("failed", f"run.folders.0: no such folder: '{tmp_path}/not'"),
+    ]
+
+
+def test_a_configuration_that_cannot_be_used_does_not_stop_the_rest(network: Network, tmp_path: Path) -> None:
+    network.cable()
+    found = checked(tmp_path, "-i", "tap", "--state", str(tmp_path), sensor=3)
+    assert ":1: sensor: " in found["configuration"][0]["found"]
+    assert found["interface"][0]["result"] == "ok"
+    assert {"clock", "disk"} <= found.keys()
+
+
 def test_rights_and_filters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused() -> None:
         raise PermissionError
@@ -145,6 +187,7 @@ def test_what_is_said_names_what_it_is_about() -> None:
             "switches": "s",
             "error_ms": 1,
             "path": "p",
+            "problem": "p",
             "free": "1",
             "version": "9",
             "url": "u",

@@ -15,9 +15,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sensor.cli import datasets as module
-from sensor.cli.datasets import cell, flat, table
+from sensor.cli.datasets import alias, cell, flat, table
 from sensor.cli.export import export
-from sensor.cli.sql import sql
+from sensor.cli.sql import LONGEST, sql, told
+from sensor.store.schema import datasets
 from sensor.store.writer import StoreSink
 from tests.sinks.traffic import HOSTILE, analysis, frames
 
@@ -141,9 +142,47 @@ def test_sql_over_several_datasets(capture: Path, store: Path) -> None:
         assert int(rows[0]["n"]) >= 10
 
 
-@pytest.mark.parametrize("query", ["SELECT nonsense FROM modbus", "SELEC * FROM modbus", "SELECT 1", "SELECT * FROM nothing"])
-def test_wrong_queries_are_one_line(store: Path, query: str) -> None:
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("SELECT nonsense FROM modbus", "no column nonsense"),
+        ("SELECT clent_ip FROM modbus", "no column clent_ip; did you mean client_ip, "),
+        ("SELECT m.nonsense FROM modbus m", "no column nonsense"),
+        ("SELECT * FROM modbus WHERE address = 'x'", "cannot compare string with numeric type (u16)"),
+        ("SELEC * FROM modbus", "a query begins with SELECT or WITH"),
+        ("SELECT 1", "the query names no dataset; there are alert, "),
+        ("SELECT * FROM modbuss", "no dataset modbuss; did you mean modbus"),
+        ('SELECT * FROM "ftp-data" JOIN ftp-dat', "sql parser error"),
+        ("SELECT * FROM modbus JOIN flows ON 1=1", "no dataset flows; did you mean flow"),
+    ],
+)
+def test_wrong_queries_are_one_line(store: Path, query: str, said: str) -> None:
     result = run(sql, store, query)
     assert result.exit_code == 2
-    assert "Traceback" not in result.output
-    assert len(result.stderr.splitlines()) <= 4
+    [line] = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
+    assert said in line
+    assert len(line) < 400
+
+
+def test_what_polars_says_is_cut() -> None:
+    assert told("a\n\nResolved plan until failure:\n x", (), ()) == "a"
+    assert told('unable to find column "x"; valid columns: ["y"]', ["other"], ()) == "no column x"
+    assert told("\x1b[31m" + "y" * 1_000, (), ()).startswith(r"\x1b[31myyy")
+    assert len(told("y" * 1_000, (), ())) <= LONGEST + 1
+
+
+def test_a_hyphen_is_an_underscore_in_sql(store: Path) -> None:
+    assert [name for name in datasets() if alias(name) != name] == ["ftp-data"]
+    assert len({alias(name) for name in datasets()}) == len(datasets())
+    for query in ("SELECT count(*) AS n FROM ftp_data", "select count(*) as n from FTP_DATA", 'SELECT count(*) AS n FROM "ftp-data"'):
+        assert run(sql, store, query, "--format", "csv").stdout == "n\n0\n"
+    assert run(export, store, "ftp_data").stderr == "tapsight: no documents of ftp-data\n"
+
+
+@pytest.mark.parametrize("form", ["table", "ndjson", "csv"])
+def test_nothing_is_said_to_be_nothing(store: Path, form: str) -> None:
+    result = run(export, store, "enip", "--format", form)
+    assert (result.exit_code, result.stderr) == (0, "tapsight: no documents of enip\n")
+    result = run(sql, store, "SELECT client_ip FROM enip", "--format", form)
+    assert (result.exit_code, result.stderr) == (0, "tapsight: no rows\n")
+    assert run(export, store, "modbus", "--format", form).stderr == ""

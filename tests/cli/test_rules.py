@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from rules import pack_files, packs
 from sensor.cli.main import cli
+from sensor.cli.signatures import places
 from tests.detectors.signature.harness import talk
 
 GOOD = 'alert tcp any any -> $HOME_NET any (msg:"good \x1b[31m[red]"; content:"a"; rawbytes; sid:1;)\n'
@@ -51,6 +53,31 @@ def test_check_for_programs(file: Path) -> None:
     assert [each["keyword"] for each in found["problems"]] == ["contnt", ""]
 
 
+def test_check_says_which_rule_of_one_sid_is_kept_and_why(tmp_path: Path) -> None:
+    rule = 'alert tcp any any -> any any (msg:"{}"; content:"a"; sid:{}; rev:{};)\n'
+    one, two = tmp_path / "one.rules", tmp_path / "two.rules"
+    one.write_text(rule.format("a", 1, 1) + rule.format("b", 2, 5) + rule.format("c", 3, 1))
+    two.write_text(rule.format("x", 1, 2) + rule.format("b", 2, 5) + rule.format("z", 3, 1))
+    code, text = run("check", str(one), str(two))
+    assert code == 1
+    assert text.splitlines()[:3] == [
+        f"{one}:1: sid 1 skipped: sid: another rule with this sid is {two}:1, which is kept: its rev (2) is higher than this one's (1)",
+        f"{two}:2: sid 2 skipped: sid: the same rule as {one}:2, which is kept",
+        f"{two}:3: sid 3 failed: sid: another rule with this sid is {one}:3, which is kept: it has the same rev (1) and comes first",
+    ]
+
+
+def test_packs_are_the_rules_that_ship(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    file.write_text(GOOD)
+    code, text = run("check", "packs", str(file))
+    assert code == 0, text
+    assert text.splitlines()[-1] == f"all files: {sum(len(pack.rules) for pack in packs()) + 1} loaded"
+    assert places(["packs", "a.rules"]) == [*map(str, pack_files()), "a.rules"]
+    (tmp_path / "packs").mkdir()
+    assert places(["packs"]) == ["packs"]
+
+
 def test_list(file: Path) -> None:
     code, text = run("list", str(file))
     assert (code, text) == (0, "1:1:0  alert tcp  good \\x1b[31m[red]\n")
@@ -89,7 +116,7 @@ def test_explain_and_profile(file: Path, tmp_path: Path) -> None:
     assert "flow: to_server" in text
     assert "content '\\x06': offset 7, depth 1" in text
     assert [int(line.split()[0]) for line in text.splitlines()[-6:]][:2] == [2, 1]
-    assert text.splitlines()[-1].split() == ["1", "alerts"]
+    assert [line.split() for line in text.splitlines()[-2:]] == [["1", "confirmed"], ["1", "alerts"]]  # columns decided
     code, text = run("explain", "8", str(capture), "--rules", str(file))
     assert code == 0, text
     assert text.splitlines()[-1].split() == ["1", "alerts"]
@@ -99,6 +126,32 @@ def test_explain_and_profile(file: Path, tmp_path: Path) -> None:
     assert {line.split()[-2] + line.split()[2] for line in text.splitlines()[1:]} == {"1:71", "1:81"}
     assert run("explain", "99", "--rules", str(file))[0] == 1
     assert "no rule has the sid 99" in run("explain", "99", "--rules", str(file))[1]
+
+
+def test_explain_shows_what_variables_stand_for(file: Path) -> None:
+    file.write_text("alert tcp $MODBUS_CLIENT any -> !$PLANT $X_PORTS (sid:1;)\n")
+    code, text = run("explain", "1", "--rules", str(file), "--var", "PLANT=[10.1.0.0/16,$HOME_NET]", "--var", "X_PORTS=502", "--home-net", "10.0.0.0/8")
+    assert code == 0, text
+    assert text.splitlines()[1:5] == ["  $MODBUS_CLIENT is $HOME_NET", "  $PLANT is [10.1.0.0/16,$HOME_NET]", "  $X_PORTS is 502", "  $HOME_NET is 10.0.0.0/8"]
+
+
+def test_explain_is_in_words(file: Path) -> None:
+    file.write_text(
+        'alert tcp any any -> any any (content:"a"; byte_test:4,!&,0x80,2,relative,little; byte_jump:2,0,multiplier 2,align,from_beginning,post_offset 3; '
+        "byte_extract:1,5,length; byte_math:bytes 2,offset 1,oper +,rvalue length,result sum; isdataat:!sum,relative; "
+        "byte_test:3,>,5,0,string,dec; sid:1;)\n"
+    )
+    code, text = run("explain", "1", "--rules", str(file))
+    assert code == 0, text
+    assert [line.strip() for line in text.splitlines() if line.startswith("  ")] == [
+        "content 'a'",
+        "byte_test: the 4 bytes at 2 behind the last match, little endian not & 128",
+        "byte_jump: by the 2 bytes at 0, times 2, from the beginning, to a multiple of 4, and by 3",
+        "byte_extract: length is the 1 byte at 5",
+        "byte_math: sum is the 2 bytes at 1 + length",
+        "not isdataat: position sum, relative",
+        "byte_test: the 3 bytes at 0 of dec digits > 5",
+    ]
 
 
 def test_explain_says_why_a_rule_is_not_at_work(file: Path) -> None:
@@ -131,7 +184,7 @@ def test_a_rule_is_drafted_from_an_alert(tmp_path: Path) -> None:
     code, text = run("new-from", stopped["id"][:12], str(capture), "--sid", "1000007")
     assert code == 0, text
     comment, rule = text.strip().splitlines()
-    assert "fires 1 times" in comment
+    assert "; fires once in " in comment
     assert rule.startswith("alert s7comm 10.0.0.1 any -> 10.0.0.2 102 (")
     assert "action:stop; " in rule
     assert "s7comm.function:41; " in rule

@@ -133,7 +133,10 @@ def test_from_the_tap_to_what_is_delivered(network: Network, tmp_path: Path) -> 
         assert (tap["packets"], tap["dropped"], tap["state"]) == (len(frames), 0, "up")
         assert not balance(status)
         with urllib.request.urlopen(f"http://{service.listen}/metrics", timeout=5) as answer:
-            assert f"tapsight_engine_packets {len(frames)}\n" in answer.read().decode()
+            text = answer.read().decode()
+        assert f"tapsight_packets_total {len(frames)}\n" in text
+        assert f'tapsight_tap_packets_total{{tap="cell 1/press"}} {len(frames)}\n' in text
+        assert 0 < status["rates"]["taps"]["cell 1/press"]["packets"] <= len(frames) / status["rates"]["seconds"] + 1
         assert service.stop() == 0
     documents = service.documents()
     assert sum(each["event"]["dataset"] == "tapsight.modbus" for each in documents) == 400

@@ -185,6 +185,22 @@ def test_nothing_to_search_for_is_looked_at_again() -> None:
     assert frames_of('content:!"qq";', frames) == [8, 9]
 
 
+def test_nothing_to_search_for_is_looked_at_chunk_by_chunk_once_it_is_settled_what_is_spoken() -> None:
+    """A rule that is true of every Modbus PDU (Quickdraw's 1111012, "incorrect packet length"): of each packet in both engines, and of each chunk."""
+    pdu, rule = b"\0\1\0\0\0\6\1\3\0\0\0\1", "byte_jump:2,4; isdataat:0,relative;"
+    frames = talk(*((i % 2, pdu) for i in range(600)), ends=(A, ("10.0.0.2", 502)))
+    assert frames_of(f"flow:established; {rule}", frames) == [432, 433, 0, 0]
+    assert len(frames_of(f"flow:established,no_stream; {rule}", frames)) == 600
+
+
+@pytest.mark.parametrize(("size", "expected"), [(16, [6, 8, 0]), (17, [6])])
+def test_what_is_spoken_is_settled_when_each_side_has_said_17_bytes(size: int, expected: list[int]) -> None:
+    frames = talk((0, b"a" * size), (1, b"b" * size), ends=(A, B))
+    ends = 101 + size, 501 + size
+    frames += [tcp(A, B, ends[0], b"", FIN | ACK, ends[1]), tcp(B, A, ends[1], b"", FIN | ACK, ends[0] + 1), tcp(A, B, ends[0] + 1, b"", ACK, ends[1] + 1)]
+    assert frames_of("byte_test:1,=,0x61,0;", frames) == expected
+
+
 def test_a_wrong_checksum_keeps_a_packet_out_of_its_stream() -> None:
     broken = bytearray(OPEN[3])
     broken[50] ^= 0x55

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from detectors.signature.rule import Ranges
 from detectors.signature.variables import DEFAULTS, IPV4, Variables, merged, without
+from tests.detectors.signature.documented import MARK, PAGE, table
 
 KNOWN = Variables({"A": "[10.0.0.0/8,!10.1.0.0/16]", "B": "[$A,192.168.0.1]", "P": "[80,8000:8010,!8005]", "LOOP": "[$POOL]", "POOL": "!$LOOP", "ALL": "any"})
 
@@ -136,3 +137,7 @@ def test_sets_are_sets(ours: list[tuple[int, int]], others: list[tuple[int, int]
     assert plain(list(left)) == plain(ours) - plain(others)
     assert plain(list(merged(ours))) == plain(ours)
     assert list(left) == sorted(left)
+
+
+def test_the_documentation_has_every_variable() -> None:
+    assert PAGE.read_text("utf-8").partition(MARK)[2] == table(), "python -m tests.detectors.signature.documented"
