@@ -1,7 +1,8 @@
-"""`python -m bench.live`: the highest rate at which a ring loses nothing, alone and with the pipeline behind it, and what that costs. Needs root.
+"""`python -m bench.live`: the highest rate at which a ring loses nothing, alone, with the pipeline and with the whole service behind it, and what that costs. Needs root.
 
 Two ends of a virtual cable (veth) in a network namespace of its own: one process replays the mixed capture at one end, another listens at the other.
-What the kernel does to receive a packet, the copy into the ring included, happens on a virtual cable in the sender's process: its time has that in it.
+With several workers, ring and pipeline are as many processes, and the service is one more, which
+writes. What the kernel does to receive a packet, the copy into the ring included, happens on a virtual cable in the sender's process: its time has that in it.
 """
 
 from __future__ import annotations
@@ -10,8 +11,11 @@ import argparse
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,8 +28,9 @@ from sensor.columns import Batch
 from sensor.live import Live
 
 NAMESPACE = f"tapsight-bench-{os.getpid()}"
-WHAT = ("none", "ring", "pipeline")  # at the other end of the cable
+WHAT = ("none", "ring", "pipeline", "service")  # at the other end of the cable
 IDLE_S = 2.0
+SERVICE_IDLE_S = 30.0  # one batch of a service that is far behind takes seconds
 
 
 @dataclass
@@ -39,10 +44,13 @@ class Trial:
     dropped: int
     sender_ns: float
     receiver_ns: float
+    shed: int = 0
+    writer_ns: float = 0.0  # of the receivers' time that of the process which puts together what workers find
 
     @property
-    def lost(self) -> int:
-        return self.sent - self.received
+    def is_whole(self) -> bool:
+        """Whether nothing was lost, and nothing left out for want of time."""
+        return self.sent == self.received and not self.shed
 
 
 def main() -> None:
@@ -51,6 +59,8 @@ def main() -> None:
     parser.add_argument("--capture", type=Path, help="instead of the mixed one")
     parser.add_argument("--rates", default="0,800000,600000,500000,400000,300000,200000,150000,100000", help="packets a second to try (0: as fast as it goes)")
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes that share the packets (default 1)")
+    parser.add_argument("--what", default=",".join(WHAT), help="at the other end of the cable (default: all)")
+    parser.add_argument("--profile", default="acts", help="of the service (default acts)")
     parser.add_argument("--tries", type=int, default=2, help="at each rate, until one loses nothing")
     for hidden in ("--send", "--receive"):
         parser.add_argument(hidden, help=argparse.SUPPRESS)
@@ -61,12 +71,19 @@ def main() -> None:
     elif options.send:
         send(options.capture, options.packets, float(options.send))
     elif options.receive:
-        receive(options.receive, options.workers)
+        (serve(options.workers, options.profile) if options.receive == "service" else receive(options.receive, options.workers))
     else:
-        compare(options.capture, options.packets, [float(rate) for rate in options.rates.split(",")], options.tries, options.workers)
+        compare(
+            options.capture,
+            options.packets,
+            [float(rate) for rate in options.rates.split(",")],
+            options.tries,
+            options.what.split(","),
+            ["--workers", str(options.workers), "--profile", options.profile],
+        )
 
 
-def compare(capture: Path | None, packets: int, rates: list[float], tries: int, workers: int) -> None:
+def compare(capture: Path | None, packets: int, rates: list[float], tries: int, whats: list[str], how: list[str]) -> None:
     path = capture or amplify(WORK / "live.pcap", packets)  # so many, for a conversation that is repeated is nothing but retransmissions
     offline = subprocess.run([sys.executable, "-m", "bench.live", "--capture", str(path), "--offline"], check=True, capture_output=True, text=True)
     print(f"the pipeline reading the same packets from a file: {float(offline.stdout):,.0f} ns of CPU a packet", flush=True)
@@ -76,15 +93,15 @@ def compare(capture: Path | None, packets: int, rates: list[float], tries: int, 
             f"-n {NAMESPACE} link set from up", f"-n {NAMESPACE} link set to up",
         ):  # fmt: skip
             subprocess.run(["ip", *command.split()], check=True)
-        for what in WHAT:
+        for what in whats:
             for rate in rates:
                 trials = []
                 for _ in range(tries):
-                    trials.append(one(path, packets, what, rate, workers))
+                    trials.append(one(path, packets, what, rate, how))
                     show(trials[-1])
-                    if not trials[-1].lost:
+                    if trials[-1].is_whole:
                         break
-                if what == "none" or not trials[-1].lost:
+                if what == "none" or trials[-1].is_whole:
                     break
     finally:
         subprocess.run(["ip", "netns", "del", NAMESPACE], check=False)
@@ -93,22 +110,27 @@ def compare(capture: Path | None, packets: int, rates: list[float], tries: int, 
 def show(trial: Trial) -> None:
     print(
         f"{trial.what:8} {trial.rate:10,.0f} packets/s  {trial.received:,} of {trial.sent:,} received, {trial.dropped:,} dropped by the kernel;"
-        f" sender {trial.sender_ns:,.0f} ns, receiver {trial.receiver_ns:,.0f} ns a packet",
+        f" sender {trial.sender_ns:,.0f} ns, receiver {trial.receiver_ns:,.0f} ns a packet"
+        f"{f' ({trial.writer_ns:,.0f} the writer)' if trial.writer_ns else ''}{f'; {trial.shed:,} things shed' if trial.shed else ''}",
         flush=True,
     )
 
 
-def one(path: Path, packets: int, what: str, rate: float, workers: int) -> Trial:
-    run = ["ip", "netns", "exec", NAMESPACE, sys.executable, "-m", "bench.live", "--capture", str(path), "--packets", str(packets), "--workers", str(workers)]
-    receivers = [subprocess.Popen([*run, "--receive", what], stdout=subprocess.PIPE, text=True) for _ in range(workers if what != "none" else 0)]
+def one(path: Path, packets: int, what: str, rate: float, how: list[str]) -> Trial:
+    run = ["ip", "netns", "exec", NAMESPACE, sys.executable, "-m", "bench.live", "--capture", str(path), "--packets", str(packets), *how]
+    receivers = [
+        subprocess.Popen([*run, "--receive", what], stdout=subprocess.PIPE, text=True, env=os.environ | {"OPENBLAS_NUM_THREADS": "1"})
+        for _ in range({"none": 0, "service": 1}.get(what, int(how[1])))
+    ]
     for receiver in receivers:
         assert receiver.stdout
         receiver.stdout.readline()  # it listens
     sender = json.loads(subprocess.run([*run, "--send", str(rate)], check=True, capture_output=True, text=True).stdout)
     said: list[dict[str, Any]] = [json.loads(receiver.communicate()[0]) for receiver in receivers]
-    received, dropped, used = (sum(each[name] for each in said) for name in ("packets", "dropped", "cpu_s"))
+    received, dropped, shed = (sum(each.get(name, 0) for each in said) for name in ("packets", "dropped", "shed"))
+    used, writer = (sum(each.get(name, 0.0) for each in said) * 1e9 / max(received, 1) for name in ("cpu_s", "writer_s"))
     received = received if receivers else packets
-    return Trial(what, packets / sender["s"], packets, received, dropped, sender["cpu_s"] / packets * 1e9, used / max(received, 1) * 1e9)
+    return Trial(what, packets / sender["s"], packets, received, dropped, sender["cpu_s"] / packets * 1e9, used, shed, writer)
 
 
 def send(path: Path, packets: int, rate: float) -> None:
@@ -133,6 +155,46 @@ def receive(what: str, workers: int) -> None:
     live.close()
 
 
+def serve(workers: int, profile: str) -> None:
+    """The service as it is configured by default, without a destination: what it finds stays in the spool."""
+    from sensor.cli.signatures import made
+    from sensor.config import Config
+    from sensor.service.assemble import assemble
+
+    with tempfile.TemporaryDirectory() as state:
+        tap = {"interface": "to", "filter": "not ip6 multicast"}
+        config = Config.model_validate(
+            {"lang": "en", "run": {"taps": [tap], "workers": workers, "profile": profile, "state": state, "listen": "", "drain_s": 0}}
+        )
+        service = assemble(config, lambda: made(config.rules), as_root=True)
+
+        def stop() -> None:
+            until, before = time.monotonic() + 60, 0
+            while time.monotonic() < until:
+                time.sleep(0.1)
+                if service.health.packets != before:
+                    until, before = time.monotonic() + SERVICE_IDLE_S, service.health.packets
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        print("listens", flush=True)
+        before = cpu_s()
+        threading.Thread(target=stop, daemon=True).start()
+        service.run()
+        own, others = cpu_s() - before, cpu_s(resource.RUSAGE_CHILDREN)
+        shed = sum(service.report()["engine"]["shed"].values())
+        print(
+            json.dumps(
+                {
+                    "packets": service.health.packets,
+                    "cpu_s": own + others,
+                    "writer_s": own if workers > 1 else 0.0,
+                    "dropped": service.sources.report()["dropped"],
+                    "shed": shed,
+                }
+            )
+        )
+
+
 def until_idle(live: Live) -> Iterator[Batch]:
     """Batches until none has come for a while; the first one is waited for longer."""
     until = time.monotonic() + 60
@@ -153,8 +215,8 @@ def offline(path: Path) -> None:
     print((cpu_s() - before) / packets * 1e9)
 
 
-def cpu_s() -> float:
-    used = resource.getrusage(resource.RUSAGE_SELF)
+def cpu_s(whose: int = resource.RUSAGE_SELF) -> float:
+    used = resource.getrusage(whose)
     return used.ru_utime + used.ru_stime
 
 

@@ -13,6 +13,7 @@ from detectors.exception_burst import ExceptionBurst
 from detectors.goose import Goose
 from detectors.internet import Internet
 from detectors.point_sweep import PointSweep
+from detectors.sampled_values import SampledValues
 from detectors.scan import Scan
 from detectors.scanner_write import ScannerWrite
 from detectors.stream_anomaly import StreamAnomaly
@@ -48,6 +49,8 @@ DETECTORS: tuple[Callable[[], Any], ...] = (
     wrong_role,
     StreamAnomaly,
     Goose,
+    SampledValues,
     Internet,
     ScannerWrite,  # behind the scans: it hears what they found
 )
+LOOKED_INTO = frozenset({"address", "unit_id"})  # fields that detectors read from the tables of datasets that they do not name in `needs`

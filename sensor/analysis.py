@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
@@ -16,6 +17,7 @@ from sensor.events.seen import Seen
 from sensor.pipeline import Pipeline
 from sensor.summary import Summary
 
+MOST_SOURCES = 10_000  # whose problems are told at the end: the last ones
 MOST_ALERTS = 10_000  # alerts that the page can show; all of them go to the sinks
 
 
@@ -30,9 +32,11 @@ class Sink(Protocol):
 class Analysis:
     """Runs batches through the pipeline and hands what they give to assets, detectors, summary and sinks."""
 
-    def __init__(self, config: Config | None = None, sinks: Iterable[Sink] = (), *, signatures: Signatures | None = None) -> None:
+    def __init__(
+        self, config: Config | None = None, sinks: Iterable[Sink] = (), *, signatures: Signatures | None = None, pipeline: Pipeline | None = None
+    ) -> None:
         self.config = config or Config()
-        self.pipeline = Pipeline(deduplicate=self.config.deduplicate, most_flows=self.config.flows, inspect=True)
+        self.pipeline = pipeline or Pipeline(deduplicate=self.config.deduplicate, most_flows=self.config.flows, inspect=True)
         self.assets, self.summary = Assets(EVENTS), Summary(SPOKEN)
         self.watch = Watch(self.config.sensor, self.config.detector_settings(), disabled=self.config.disabled(), quiet_s=self.config.alerts.quiet_s)
         self.signatures = signatures
@@ -41,7 +45,8 @@ class Analysis:
         self.sinks = list(sinks)
         self.alerts: dict[str, Alert] = {}
         self.alerts_dropped = 0
-        self.sources: list[Source] = []
+        self.sources: deque[Source] = deque(maxlen=MOST_SOURCES)
+        self.sources_dropped = 0
 
     def run(self, batches: Iterable[Batch], jobs: int = 1, each: Callable[[Seen], None] = lambda _seen: None) -> None:
         """Everything, to the end. `each` is called after every batch."""
@@ -53,7 +58,8 @@ class Analysis:
 
     def take(self, seen: Seen) -> None:
         """What one batch gave."""
-        if not self.sources or self.sources[-1] is not seen.source:
+        if seen.source not in reversed(self.sources):
+            self.sources_dropped += len(self.sources) == MOST_SOURCES
             self.sources.append(seen.source)
         self.assets.learn(seen)
         self.summary.add(seen)
@@ -71,7 +77,7 @@ class Analysis:
         if self.signatures is not None:
             self.watch.detectors.remove(self.signatures)
             if signatures is not None:
-                signatures.engine.adopt(self.signatures.engine)
+                signatures.adopt(self.signatures)
         if signatures is not None:
             self.watch.detectors.append(signatures)
         self.signatures = signatures
@@ -85,6 +91,7 @@ class Analysis:
             "values that devices said": self.assets.unsaid,
             "conversations": self.summary.uncounted,
             "alerts on the page": self.alerts_dropped,
+            "sources": self.sources_dropped,
         }
         for sink in self.sinks:
             forgotten |= getattr(sink, "forgotten", {})

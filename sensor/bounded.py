@@ -1,9 +1,9 @@
-"""A dictionary with a bound: what was not touched longest makes room for what is new, and is counted."""
+"""A dictionary and a budget with a bound: what was not touched longest makes room for what is new, and is counted."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -40,3 +40,28 @@ class Bounded(Generic[V]):
             self.entries.popitem(last=False)
             self.evicted += 1
         return value
+
+
+@dataclass
+class Budget:
+    """Bytes that many hold together. most, total: bytes; given_up: how often somebody had to give up its own for others'."""
+
+    most: int
+    total: int = 0
+    given_up: int = 0
+    held: OrderedDict[Hashable, int] = field(default_factory=OrderedDict)
+
+    def hold(self, key: Hashable, size: int) -> Iterator[Hashable]:
+        """Somebody holds so many bytes by now (0: no more). Gives those who have to give up theirs, which hold none then: never who holds the newest."""
+        self.total += size - self.held.pop(key, 0)
+        if size:
+            self.held[key] = size
+        while self.total > self.most and len(self.held) > 1:
+            other, freed = self.held.popitem(last=False)
+            self.total -= freed
+            self.given_up += 1
+            yield other
+
+    def forget(self, key: Hashable) -> None:
+        """It is over."""
+        self.total -= self.held.pop(key, 0)

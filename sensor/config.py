@@ -167,6 +167,7 @@ class RunSettings(Strict):
     taps: list[TapSettings] = Field(default_factory=list, description="Interfaces to listen to: interface, name, zone, filter")
     folders: list[str] = Field(default_factory=list, description="Folders that another capturer rotates files into")
     streams: list[Tcp] = Field(default_factory=list, description="Captures over TCP, as tcp://host:port")
+    workers: int = Field(1, ge=1, le=64, description="Processes that share the packets of the interfaces; one more then puts together what they find")
     batch_ms: int = Field(100, ge=10, le=10_000, description="How long packets are gathered at most before they are looked at")
     state: str = Field("/var/lib/tapsight", description="Folder for the spool and what is remembered across restarts")
     listen: Loopback = Field("127.0.0.1:9464", description="Where status and metrics are told, on loopback; empty: nowhere")

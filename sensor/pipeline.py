@@ -29,16 +29,19 @@ from sensor.tracked import Tracked
 class Pipeline:
     """From batches to what they say. State is kept from batch to batch, and bounded; the same packets give the same results however they are cut into batches.
 
-    inspect: what is none of these protocols is looked at, too: results carry what applications say in it, and what rules look at besides events.
+    inspect: what is none of these protocols is looked at, too: results carry what applications say in it, and what rules look at besides events. first: the number
+    of the first conversation, where others have those before it.
     """
 
-    def __init__(self, protocols: tuple[Protocol, ...] = PROTOCOLS, *, deduplicate: bool = True, most_flows: int = 1_000_000, inspect: bool = False) -> None:
+    def __init__(
+        self, protocols: tuple[Protocol, ...] = PROTOCOLS, *, deduplicate: bool = True, most_flows: int = 1_000_000, inspect: bool = False, first: int = 0
+    ) -> None:
         if len({protocol.name for protocol in protocols}) < len(protocols):
             raise ValueError("two protocols have one name")
         self.protocols, self.inspect = protocols, inspect
         self.decoder = Decoder(deduplicate=deduplicate)
         hint = hints(protocols)
-        self.flows = Flows(hint, most_flows)
+        self.flows = Flows(hint, most_flows, first=first)
         self.streams = Streams(protocols, self.flows, inspect=inspect)
         self.messages = {protocol.name: Messages(protocol.fragments) for protocol in protocols if protocol.fragments}
         self.exchanges = {protocol.name: Exchange(most_flows) for protocol in protocols}

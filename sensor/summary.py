@@ -11,7 +11,7 @@ from sensor.columns import Array, Ints, heads, order_by
 from sensor.decode.packets import Transport
 from sensor.events.address import address_text
 from sensor.events.field import label
-from sensor.events.origins import Origins
+from sensor.events.origins import FRAME, Origins
 from sensor.events.protocol import Dataset
 from sensor.events.seen import Seen
 from sensor.events.table import Table
@@ -19,7 +19,6 @@ from sensor.events.vocabulary import Action
 from sensor.keyed import NEVER, Keyed
 
 MOST = 20_000  # conversations and acts that are kept apart; what comes later is counted together
-FRAME = 48  # bits of a frame number; above them stands how many sources came before
 
 # What is done to a controller, as against what is asked of it.
 ACTS = (
@@ -59,7 +58,7 @@ class Summary:
         self.acts = Keyed(MOST, ENDS | {"protocol": np.uint8, "action": np.uint8}, COUNTS, evicts=False)
         self.others = Keyed(MOST, {"transport": np.uint8, "port": np.uint16}, COUNTS, evicts=False)
         self.uncounted = 0
-        self.origins = Origins()
+        self.origins = Origins(lambda: (table.c[name] for table in (self.conversations, self.acts, self.others) for name in ("first", "last")))
 
     def add(self, seen: Seen) -> None:
         """One batch."""
@@ -97,8 +96,8 @@ class Summary:
         start = np.flatnonzero(heads(key[order]))
         order = rows[order]
         one = order[start]  # of each flow and action
-        new, place = table.is_new[order], np.int64(len(self.origins.sources) - 1 << FRAME)
-        first, last = (reduce.reduceat(np.where(new, place | table.frame[order], none), start) for reduce, none in ((np.minimum, NEVER), (np.maximum, 0)))
+        new, frame = table.is_new[order], self.origins.here(table.frame[order])
+        first, last = (reduce.reduceat(np.where(new, frame, none), start) for reduce, none in ((np.minimum, NEVER), (np.maximum, 0)))
         count, no = np.add.reduceat(new.astype(np.int64), start), np.add.reduceat(refused[order], start)
         ends = _ends({name: column[table.flow[one]] for name, column in seen.flows.items() if name in ADDRESSES})
         identity = (*ends, np.full(len(one), self.numbers[table.dataset]), table.action[one])

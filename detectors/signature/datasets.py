@@ -69,6 +69,17 @@ class Lists:
         """The same lists, to be changed apart."""
         return Lists(self.kinds, {name: dict(entries) for name, entries in self.entries.items()}, self.files, self.most)
 
+    def adopt(self, old: Lists, files: Lists) -> None:
+        """What rules have added to another set's lists, or taken out, since they were as `files`: also to the lists here of the same names and types."""
+        self.evicted += old.evicted
+        for name, entries in self.entries.items():
+            if old.kinds.get(name) == self.kinds[name]:
+                began = files.entries.get(name, {})
+                for value in began.keys() - old.entries[name].keys():
+                    entries.pop(value, None)
+                for value in [value for value in old.entries[name] if value not in began]:
+                    self._add(entries, value)
+
     def holds(self, check: Dataset, value: bytes) -> bool:
         """Whether a buffer's value meets the check. set and unset hold where they change something."""
         sizes = SIZES.get(check.kind)

@@ -59,11 +59,15 @@ class Signatures:
     needs: tuple[str, ...] = ("packets", "tables", "flows")
     limits: str = "Finds what its rules describe, in clear text."
     matches: Matches | None = None
-    _kinds: dict[str, Kind] = field(default_factory=dict)
+    _kinds: dict[tuple[str, int, str], Kind] = field(default_factory=dict)
 
     @property
     def evicted(self) -> int:
         return self.engine.evicted
+
+    def adopt(self, old: Signatures) -> None:
+        """Go on with what others remember."""
+        self.engine.adopt(old.engine)
 
     def report(self) -> dict[str, int]:
         """For the ledger: rules at work, rules that cannot be, and what confirming gave up."""
@@ -105,7 +109,7 @@ class Signatures:
         shown = [*same[:FRAMES].tolist(), int(same[-1])]
         some = [Fired(self.engine.plan.ready[int(m.rank[i])].rule, m.kinds[int(m.number[i])], int(m.unit[i])) for i in shown]
         first, last, rule = some[0], some[-1], some[0].rule
-        kind = self._kinds.setdefault(rule.id, kind_of(rule))
+        kind = self._kinds.setdefault((rule.id, rule.rev, rule.msg), kind_of(rule))
         ends: tuple[End, End] = conversation(seen.flows, first.flow) if first.flow >= 0 else ends_of(first)
         key = (rule.id, ends[0].address, ends[1].address, ends[1].port)
         parameters = {"message": rule.msg, "rule": rule.id, "ruleset": Path(rule.file).name, "direction": "to_server" if first.to_server else "to_client"}

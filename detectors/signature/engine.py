@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -126,18 +125,18 @@ class Matches:
 class Engine:
     """Evaluates one rule set. The same packets give the same matches however they are cut into batches. handshake: do without flows picked up midstream.
 
-    sessions: what rules look at is what they look at in Suricata; the plan is made for that.
+    sessions: what rules look at is what they look at in Suricata; the plan is made for that. counts: without, all matches are given, for others to count (apart.py).
     """
 
-    def __init__(self, plan: Plan, *, handshake: bool = False, sessions: Sessions | None = None) -> None:
-        self.plan, self.handshake, self.sessions = plan, handshake, sessions
+    def __init__(self, plan: Plan, *, handshake: bool = False, sessions: Sessions | None = None, counts: bool = True) -> None:
+        self.plan, self.handshake, self.sessions, self.counts = plan, handshake, sessions, counts
         if sessions is not None:
             sessions.searches = tuple(filter(None, (Searched.of(ready.rule) for ready in plan.ready if any(PIECE in key.datasets for key in ready.keys))))
         self.state, self.tails, self.costs = State(), Tails(), Costs()
         self.changed: dict[tuple[int, int, int], str] = {}  # of this batch: matches whose action a rate_filter changes
         self.lists = plan.lists.copy()
         self.every = Every(sizes=plan.stream_sizes)
-        self.passed: OrderedDict[int, None] = OrderedDict()
+        self.passed: Bounded[bool] = Bounded(MOST_PASSED)  # by conversation
         self.told: Bounded[bool] = Bounded(MOST_TOLD)  # (conversation, frame, rank)
         self.silent = np.array([ready.rule.noalert or (ready.rule.action == "pass" and not ready.rule.alert_too) for ready in plan.ready], np.bool_)
         self.passes, self.twice, self.counted, self.in_order = (
@@ -151,10 +150,24 @@ class Engine:
         self.matched = np.zeros(len(plan.ready), np.int64)
 
     def adopt(self, old: Engine) -> None:
-        """Go on with what another rule set's engine remembers: bits, integers, counts, flows that were let through, and the ends of streams."""
-        self.state, self.tails, self.passed = old.state, old.tails, old.passed
+        """Go on with what another rule set's engine remembers of the traffic, and with the counts of what it had to give up.
+
+        Kept: state (bits, integers, counts: by name and by rule), tails, sizes of streams, sessions, flows that were let through, packets that were told of, of
+        rules that are in both sets, and what rules have added to lists or taken out. Of the new set: plan, lists as their files are now, and all that
+        follows from the plan. Not kept: `changed`, which is a batch's, and how often each rule was confirmed and matched.
+        """
+        self.state, self.tails, self.passed, self.costs = old.state, old.tails, old.passed, old.costs
+        self.every.streams = old.every.streams
         if self.sessions is not None and old.sessions is not None:
-            self.sessions.open = old.sessions.open
+            self.sessions.open, self.sessions.bytes = old.sessions.open, old.sessions.bytes
+        self.lists.adopt(old.lists, old.plan.lists)
+        ranks = {ready.rule.id: ready.rank for ready in self.plan.ready}
+        now = {ready.rank: ranks[ready.rule.id] for ready in old.plan.ready if ready.rule.id in ranks}
+        self.told.evicted = old.told.evicted
+        told: Iterable[Any] = old.told.entries
+        for conversation, frame, rank in told:
+            if rank in now:
+                self.told.put((conversation, frame, now[rank]), value=True)
 
     def on_batch(self, seen: Seen) -> Matches | None:
         """The matches that are alerts; None where there are none."""
@@ -184,6 +197,8 @@ class Engine:
     def _forget(self, seen: Seen) -> None:
         for each in (self.state, self.tails, self.every):
             each.forget(seen.over["conversation"])
+        for conversation in seen.over["conversation"].tolist() if self.passed.entries else ():
+            self.passed.entries.pop(conversation, None)
         if self.sessions is not None:
             self.sessions.forget(seen.over["conversation"])
 
@@ -257,7 +272,7 @@ class Engine:
             holds[again[self._again(seen, matches, again, frame[again], row[again])]] = False
         holds &= ~self.silent[matches.rank]
         counted = np.flatnonzero(holds & self.counted[matches.rank])
-        if counted.size:
+        if counted.size and self.counts:
             holds[counted] = limits.alerts(self.state, self.plan.ready, matches.some(counted), self.changed)
         matches = matches.some(holds)
         if once:
@@ -291,7 +306,7 @@ class Engine:
     def _let_through(self, matches: Matches, frame: Ints) -> Mask:
         """Matches behind one of a pass rule: in its frame all, in its flow those of other rules."""
         conversation, place, is_pass = matches.conversation, np.arange(len(matches)), self.passes[matches.rank]
-        let = np.isin(conversation, np.fromiter(self.passed, np.int64, len(self.passed)))
+        let = np.isin(conversation, np.fromiter(self.passed.entries, np.int64, len(self.passed.entries)))
         which = np.flatnonzero(is_pass)
         if not which.size:
             return let
@@ -315,7 +330,7 @@ class Engine:
         for i, kind, here, rank, conversation, at_frame, sure in zip(*(column.tolist() for column in columns), strict=True):
             ready, each = self.plan.ready[rank], matches.kinds[kind]
             rule, is_packet = ready.rule, each.kind == PACKET
-            if passing == at_frame or (conversation in self.passed and rule.action != "pass"):
+            if passing == at_frame or (conversation in self.passed.entries and rule.action != "pass"):
                 continue
             if self.sessions is not None and each.kind in (PIECE, PACKET) and any((at_frame, rank) in frames for frames in told.values()):
                 continue
@@ -372,11 +387,9 @@ class Engine:
     def _pass(self, conversation: int) -> None:
         """A pass rule lets its whole flow through."""
         if conversation >= 0:
-            self.passed[conversation] = None
-            if len(self.passed) > MOST_PASSED:
-                self.passed.popitem(last=False)
+            self.passed.put(conversation, value=True)
 
     @property
     def evicted(self) -> int:
         sessions = self.sessions.evicted if self.sessions is not None else 0
-        return sessions + self.state.evicted + self.told.evicted + self.tails.evicted + self.every.evicted + self.lists.evicted
+        return sessions + self.state.evicted + self.passed.evicted + self.told.evicted + self.tails.evicted + self.every.evicted + self.lists.evicted

@@ -50,6 +50,11 @@ class Stream:
         """The offset that a sequence number is nearest to."""
         return self.right + ((number - self.base - self.right + HALF) & 0xFFFFFFFF) - HALF
 
+    def give_up(self) -> None:
+        """What is held is not looked at any more: its room is needed for others."""
+        self.looked = max(self.looked, self.end)
+        self.starts, self.blocks = [], []
+
     @property
     def end(self) -> int:
         """Behind the last byte that there is."""
@@ -199,6 +204,11 @@ class Session:
                 State.CLOSING: State.TIME_WAIT if side == 0 else State.CLOSING,
                 State.TIME_WAIT: State.CLOSED if side == 1 else State.TIME_WAIT,
             }.get(self.state, self.state)
+
+    @property
+    def held(self) -> int:
+        """Bytes."""
+        return sum(len(block) for stream in self.streams for block in stream.blocks)
 
     def is_ready(self, side: int) -> bool:
         """Whether rules look at this side's stream together with a packet of it that has just come."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from sensor.columns import Array, Ints, Mask
 
 FEW = 16  # matches that are counted one by one faster than all at once
 SECOND = 1_000_000_000
+AT_ONCE = 65_536  # of a million flows that are over
+V = TypeVar("V")
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,38 @@ class Count:
 
 
 @dataclass
+class Placed(Bounded[V]):
+    """By what is remembered and, last, the key of a place. of_flows: all that was remembered of a flow: it ends with the flow, as Suricata's flowbits do."""
+
+    of_flows: set[tuple[Hashable, ...]] = field(default_factory=set)
+
+    def put(self, key: Any, value: V) -> V:
+        if key[-1][0] == "flow":
+            self.of_flows.add(key[:-1])
+        return super().put(key, value)
+
+    def forget(self, conversations: list[int]) -> None:
+        """Flows that are over: asked for one by one, or all entries looked through, whichever is less."""
+        if not self.of_flows:
+            return
+        if len(self.of_flows) * len(conversations) < len(self.entries):
+            for key in ((*what, ("flow", conversation)) for conversation in conversations for what in self.of_flows):
+                self.entries.pop(key, None)
+        else:
+            over = {("flow", conversation) for conversation in conversations}
+            keys: list[Any] = list(self.entries)
+            for key in keys:
+                if key[-1] in over:
+                    del self.entries[key]
+
+
+@dataclass
 class State:
     """All of a rule set's memory."""
 
-    bits: Bounded[int] = field(default_factory=Bounded)  # (track's key, name) -> the time until which it is set
+    bits: Placed[int] = field(default_factory=Placed)  # (name, place's key) -> the time until which it is set
     integers: Bounded[dict[str, int]] = field(default_factory=Bounded)  # by conversation
-    counts: Bounded[Count] = field(default_factory=Bounded)
+    counts: Placed[Count] = field(default_factory=Placed)  # (rule, kind of threshold or rate filter, place's key)
     named: set[str] = field(default_factory=set)  # bits that have been set
 
     @property
@@ -70,7 +98,7 @@ class State:
     def has(self, bit: Bit, place: Place) -> bool:
         """Whether any of the names is set."""
         key = place.key(bit.track)
-        return any((until := self.bits.get((key, name))) is not None and until > place.ts_ns for name in bit.names)
+        return any((until := self.bits.get((name, key))) is not None and until > place.ts_ns for name in bit.names)
 
     def allows(self, bits: tuple[Bit, ...], integers: tuple[FlowInt, ...], place: Place) -> bool:
         """Whether what a rule asks of bits and integers holds."""
@@ -103,10 +131,10 @@ class State:
             until = place.ts_ns + bit.expire * SECOND if bit.expire else 1 << 62
             for name in bit.names:
                 if bit.command == "set" or (bit.command == "toggle" and not self.has(Bit("isset", (name,), bit.track), place)):
-                    self.bits.put((key, name), until)
+                    self.bits.put((name, key), until)
                     self.named.add(name)
                 elif bit.command in ("unset", "toggle"):
-                    self.bits.entries.pop((key, name), None)
+                    self.bits.entries.pop((name, key), None)
         for each in integers:
             if each.operator in ("=", "+", "-"):
                 known = self.integers.get(place.conversation)
@@ -189,8 +217,13 @@ class State:
             count.following = place.ts_ns  # since when the action is another
         return bool(count.following)
 
-    def forget(self, conversations: Any) -> None:
+    def forget(self, conversations: Array) -> None:
         """Flows that are over."""
-        if self.integers.entries:
-            for conversation in conversations.tolist():
+        if not (self.bits.entries or self.integers.entries or self.counts.entries):
+            return
+        for begin in range(0, len(conversations), AT_ONCE):
+            some = conversations[begin : begin + AT_ONCE].tolist()
+            self.bits.forget(some)
+            self.counts.forget(some)
+            for conversation in some:
                 self.integers.entries.pop(conversation, None)

@@ -16,7 +16,7 @@ from detectors.signature.habits import ENDED, Searched
 from detectors.signature.messages import SPOKEN
 from detectors.signature.sessions import FIN, RST, SYN, Session, State
 from detectors.signature.units import PIECE, Units
-from sensor.bounded import Bounded
+from sensor.bounded import Bounded, Budget
 from sensor.columns import Array, Mask, padded
 from sensor.decode import checksum
 from sensor.decode.packets import Outcome, Transport
@@ -26,6 +26,7 @@ from sensor.protocols import PROTOCOLS
 PLANT = np.array(["", *(protocol.name for protocol in PROTOCOLS)])
 MOST_SESSIONS = 65_536
 UNASKED = ("smb",)  # whose parser has no stream looked at because of a message
+MOST_BYTES = 128 << 20  # that all of them hold
 
 
 class Chunk(NamedTuple):
@@ -53,10 +54,11 @@ class Sessions:
     checksums: bool = True
     searches: tuple[Searched, ...] = ()
     open: Bounded[Session] = field(default_factory=lambda: Bounded(MOST_SESSIONS))  # by conversation
+    bytes: Budget = field(default_factory=lambda: Budget(MOST_BYTES))  # by conversation
 
     @property
     def evicted(self) -> int:
-        return self.open.evicted
+        return self.open.evicted + self.bytes.given_up
 
     def units(self, seen: Seen) -> list[Units]:
         """The chunks and ends of flows of this batch. Sets columns of the packets: to_server and established as Suricata has them; alone: part of no stream;
@@ -132,6 +134,7 @@ class Sessions:
         p["payload"] = p["ready"] | (p["payload_length"] > 0)
         p["bare"], p["carries"] = ~p["payload"], p["payload_length"] > 0
         p["opens or ends"] = p["flags"] & (SYN | FIN | RST) != 0
+        self._bound(np.unique(seen.flows["conversation"][flows]))
         row, ends = n, list[Chunk]()
         for flow, key in zip(seen.over["flow"].tolist(), seen.over["conversation"].tolist(), strict=True):
             session = self.open.get(key)
@@ -178,7 +181,17 @@ class Sessions:
         data = padded(b"".join(each.content for each in found))
         return Units(kind, data, np.cumsum(size) - size, size, size * 0, row, np.arange(len(found)), columns)
 
+    def _bound(self, conversations: Array) -> None:
+        """These have come to hold more, or less: what is too much for all is given up by who was silent longest."""
+        for key in conversations.tolist():
+            session = self.open.entries.get(key)
+            for other in self.bytes.hold(key, session.held if session is not None else 0):
+                if (silent := self.open.entries.get(other)) is not None:
+                    for stream in silent.streams:
+                        stream.give_up()
+
     def forget(self, conversations: Array) -> None:
         """Flows that are over."""
         for key in conversations.tolist() if self.open.entries else ():
             self.open.entries.pop(key, None)
+            self.bytes.forget(key)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 from detectors.signature.rule import Ranges
 from detectors.signature.state import Place
 from sensor.applications.application import Said
+from sensor.bounded import Bounded
 from sensor.columns import PAD, Array, Bytes, Ints, Mask, order_by, padded
 from sensor.decode.packets import Outcome
 from sensor.events.seen import APART, Seen
@@ -102,8 +102,11 @@ class Units:
 class Tails:
     """The last bytes of streams that no protocol of ours frames, so that what crosses a segment's border is found. Bounded; evicted: streams forgotten."""
 
-    tails: OrderedDict[int, tuple[bytes, bool]] = field(default_factory=OrderedDict)  # and whether that is all that the stream has said so far
-    evicted: int = 0
+    tails: Bounded[tuple[bytes, bool]] = field(default_factory=lambda: Bounded(MOST_TAILS))  # and whether that is all that the stream has said so far
+
+    @property
+    def evicted(self) -> int:
+        return self.tails.evicted
 
     def units(self, seen: Seen) -> Units | None:
         """Pieces of this batch, each behind the WINDOW bytes before it."""
@@ -126,7 +129,7 @@ class Tails:
             if key != last:
                 self._keep(last, text[begin:], whole)
                 begin, last = len(text), key
-                tail, whole = self.tails.pop(key, (b"", True))
+                tail, whole = self.tails.entries.pop(key, (b"", True))
                 text += tail
             if apart[i]:
                 begin, whole = len(text), False
@@ -143,19 +146,15 @@ class Tails:
         return Units(PIECE, padded(text), begins, sizes, looked, pieces.row[order], order, columns)
 
     def _keep(self, key: int | None, text: bytearray, whole: bool) -> None:
-        if key is None:
-            return
-        self.tails[key] = bytes(text[-WINDOW:]), whole and len(text) <= WINDOW
-        if len(self.tails) > MOST_TAILS:
-            self.tails.popitem(last=False)
-            self.evicted += 1
+        if key is not None:
+            self.tails.put(key, (bytes(text[-WINDOW:]), whole and len(text) <= WINDOW))
 
     def forget(self, conversations: Array) -> None:
         """Flows that are over."""
-        if self.tails:
+        if self.tails.entries:
             for conversation in conversations.tolist():
-                self.tails.pop(conversation * 2, None)
-                self.tails.pop(conversation * 2 + 1, None)
+                self.tails.entries.pop(conversation * 2, None)
+                self.tails.entries.pop(conversation * 2 + 1, None)
 
 
 def sides(seen: Seen, pdus: Any) -> dict[str, Array]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from sensor.applications.application import MOST_HELD, Application, Conversation, Expected
+from sensor.bounded import Budget
 from sensor.columns import Array
 from sensor.decode.packets import Transport
 from sensor.events.message import Message, Said
@@ -20,6 +21,7 @@ MOST_CONVERSATIONS = 65_536
 MOST_EXPECTED = 1_024  # connections that others have announced
 AT_ONCE = 8_192  # of a million flows that are over
 ONE_SIDED = 8  # packets of one side without any of the other, after which what it says is labelled so
+MOST_RAW = 64 << 20  # bytes of all conversations that messages may come from
 MOST_HEAD = 2_048  # bytes after which a conversation that is none yet is none
 
 
@@ -52,6 +54,16 @@ class Open:
         if len(kept) > 2 * MOST_HELD:
             del kept[:-MOST_HELD]
 
+    @property
+    def held(self) -> int:
+        """Bytes of `raw`."""
+        return sum(map(len, self.raw.values()))
+
+    def give_up(self) -> None:
+        """What messages may come from is needed for others."""
+        for kept in self.raw.values():
+            kept.clear()
+
     def parsers(self) -> list[tuple[str, Conversation]]:
         """With the names of their applications."""
         named = ((self.name, self.parser), (self.parser.then if self.parser is not None else "", self.inner))
@@ -74,11 +86,13 @@ class Conversations:
 
     number, done: by flow the place in `applications` of what it speaks, counted from 1 (0: not known), and whether nothing is left to parse. evicted:
     conversations that were forgotten before their end because there were too many. broken: those that their parser could make no sense of from somewhere on.
+    raw: the bytes that messages may come from, of all together; who has to give up theirs says its next message without them.
     """
 
     def __init__(self, applications: tuple[Application, ...], most: int = MOST_CONVERSATIONS) -> None:
         self.applications, self.most, self.evicted, self.broken, self.failed = applications, most, 0, 0, 0
-        self.open: OrderedDict[int, Open] = OrderedDict()  # by conversation
+        self.open: OrderedDict[Hashable, Open] = OrderedDict()  # by conversation
+        self.raw = Budget(MOST_RAW)  # by conversation
         self.expected: OrderedDict[tuple[int, int, int], Expected] = OrderedDict()  # by address (high and low) and port that they go to
         self.names = {application.name: number for number, application in enumerate(applications, 1)}
         self.number, self.done = np.zeros(0, np.int64), np.zeros(0, np.bool_)
@@ -129,6 +143,8 @@ class Conversations:
                 if self.done[flow]:
                     self.broken += each.parser is not None
                     del self.open[key]
+                for other in self.raw.hold(key, 0 if self.done[flow] else each.held):
+                    self.open[other].give_up()
             spoken[place] = self._spoken(flow)
         over = seen.over["flow"][self.number[seen.over["flow"]] > 0]
         for flow, key in zip(over.tolist(), c["conversation"][over].tolist(), strict=True):
@@ -155,6 +171,7 @@ class Conversations:
         for begin in range(0, len(over) if self.open else 0, AT_ONCE):
             for key in seen.flows["conversation"][over[begin : begin + AT_ONCE]].tolist():
                 self.open.pop(key, None)
+                self.raw.forget(key)
 
     def report(self, events: Mapping[str, int]) -> dict[str, int]:
         """How many events there were of each application, and how many conversations could not be followed to their end."""
@@ -163,6 +180,7 @@ class Conversations:
             "conversations_broken": self.broken,
             "conversations_evicted": self.evicted,
             "conversations_failed": self.failed,
+            "conversations_without_bytes": self.raw.given_up,
         }
         return {name: count for name, count in counts.items() if count}
 
@@ -190,7 +208,8 @@ class Conversations:
                 if found := self.expected.pop((int(c[f"{end}_high"][flow]), int(c[f"{end}_low"][flow]), int(c[f"{end}_port"][flow])), None):
                     each.parser, each.name, self.number[flow] = found.conversation, found.name, self.names[found.name]
             if len(self.open) > self.most:
-                self.open.popitem(last=False)
+                gone, _ = self.open.popitem(last=False)
+                self.raw.forget(gone)
                 self.evicted += 1
         else:
             self.open.move_to_end(key)  # who is silent longest goes first

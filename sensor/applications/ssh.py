@@ -18,6 +18,9 @@ LONGEST_LINE = 1024  # 255 for a version (RFC 4253 4.2); other lines may come be
 MOST_LINES = 64
 _VERSION = re.compile(rb"SSH-([^-\r\n]{1,32})-([^ \r\n]*)")
 _BEGIN = re.compile(rb"SSH-[12]\.\d")
+_OTHER = rb"(?:(?!SSH-)[^\0-\x08\x0a-\x1f\x7f]{0,1023}\r?\n)"  # lines that a server may send before its version
+_BEGIN_BEHIND = re.compile(_OTHER + rb"{1,63}" + _BEGIN.pattern)
+_ONLY_OTHER = re.compile(_OTHER + rb"{0,63}[^\0-\x08\x0a-\x1f\x7f]{0,1023}\r?")
 
 
 class _Side:
@@ -134,9 +137,12 @@ class Ssh(Application):
     ports: ClassVar = {Transport.TCP: frozenset((22, 2222, 2200, 22222))}
 
     def starts(self, to_server: bool, data: bytes, expected: bool) -> bool | None:
-        if len(data) < 7:
-            return None if _BEGIN.match(data + b"SSH-2.0"[len(data) :]) else False
-        return bool(_BEGIN.match(data))
+        """A server may send other lines first (RFC 4253 4.2): those are waited for to their end where its port is expected."""
+        if len(data) < 7 and _BEGIN.match(data + b"SSH-2.0"[len(data) :]):
+            return None
+        if _BEGIN.match(data) or (not to_server and _BEGIN_BEHIND.match(data)):
+            return True
+        return None if not to_server and expected and _ONLY_OTHER.fullmatch(data) else False
 
     def open(self) -> Conversation:
         return SshConversation()

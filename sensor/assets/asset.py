@@ -10,9 +10,7 @@ import numpy as np
 from sensor.assets.vendors import vendor_of
 from sensor.events.address import MAC_HIGH, address_text, mac_text
 
-OUTSTATIONS = {"dnp3", "iec104"}
-PUBLISHED = {"goose"}  # sent to a group: whoever sends it is no client
-ANNOUNCED = {"lldp"}  # anybody may say who he is
+SAID = frozenset({"io_device", "controller", "engineering_station"})  # roles that a device may say it has
 IO_DEVICES = {"communications adapter", "general purpose discrete io", "safety discrete io", "safety analog io", "cip motion io"}  # CIP device types
 INPUT_OUTPUT = {"cip_io", "enip"}  # by which a controller reaches its own inputs and outputs
 
@@ -59,7 +57,8 @@ class Asset:
     alone: list[int]
     serves: set[str]  # protocols
     uses: set[str]
-    industrial: frozenset[str]  # of all protocols those that tell a role
+    by_serving: dict[str, str]  # the role that serving a protocol tells of
+    by_using: dict[str, str]
     engineered: int  # engineering acts that it did
     attributes: Attributes = field(default_factory=dict)
 
@@ -75,17 +74,17 @@ class Asset:
 
     @property
     def roles(self) -> list[str]:
-        """What it behaves like, by the industrial protocols among those that it serves and uses."""
-        found, serves, uses = set(), self.serves & self.industrial, self.uses & self.industrial
-        if serves & OUTSTATIONS:
-            found.add("outstation")
-        if serves - OUTSTATIONS:
+        """What it says it is, and what it behaves like, by the protocols that it serves and uses."""
+        found = {value for name, value in self.attributes if name == "role"} & SAID
+        serves = {self.by_serving[name] for name in self.serves if name in self.by_serving}
+        uses = {name: self.by_using[name] for name in self.uses if name in self.by_using}
+        clients = {name for name, role in uses.items() if role == "hmi"}
+        found |= serves - {"controller"} | set(uses.values()) - {"hmi"}
+        if "controller" in serves:
             found.add("io_device" if self.is_io_device else "controller")
-        if self.uses & PUBLISHED:
-            found.add("ied")
         if self.engineered:
             found.add("engineering_station")
-        elif uses - INPUT_OUTPUT if serves and "cip_io" in uses else uses:
+        elif clients - INPUT_OUTPUT if serves and "cip_io" in clients else clients:
             found.add("gateway" if serves else "hmi")
         return sorted(found)
 

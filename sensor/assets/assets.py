@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from sensor.assets.asset import ANNOUNCED, PUBLISHED, Asset, Attributes, Evidence, Where
+from sensor.assets.asset import Asset, Attributes, Evidence, Where
 from sensor.columns import Array, Ints, Mask, firsts, heads
 from sensor.events.address import MAC_HIGH, MAPPED
-from sensor.events.origins import Origins
+from sensor.events.origins import FRAME, Origins
 from sensor.events.protocol import Dataset, Protocol
 from sensor.events.seen import Seen
 from sensor.events.table import Table
@@ -32,7 +32,6 @@ ENGINEERING = (
 IS_ENGINEERING = np.isin(np.arange(256), ENGINEERING)
 ADDRESS: dict[str, type[np.generic]] = {"high": np.uint64, "low": np.uint64}
 NOTHING = {"first": NEVER, "first_ns": np.int64(0), "packets": np.int64(0), "bytes": np.int64(0), "serves": np.uint64(0), "uses": np.uint64(0), "engineered": np.int64(0)}  # fmt: skip
-FRAME = 48  # bits of a frame number; above them stands how many sources came before
 
 
 class Assets:
@@ -45,12 +44,14 @@ class Assets:
         if len(datasets) > MOST_DATASETS:
             raise ValueError(f"{len(datasets)} datasets, but bits for {MOST_DATASETS}")
         self.datasets, self.at_once = {dataset.name: dataset for dataset in datasets}, min(AT_ONCE, most // 2)
-        self.industrial = frozenset(dataset.name for dataset in datasets if isinstance(dataset, Protocol)) - PUBLISHED - ANNOUNCED
+        protocols = [dataset for dataset in datasets if isinstance(dataset, Protocol)]
+        self.by_serving = {protocol.name: protocol.server for protocol in protocols if protocol.server}
+        self.by_using = {protocol.name: protocol.client for protocol in protocols if protocol.client}
         self.known = Keyed(most, ADDRESS, NOTHING)
         self.cards = Keyed(2 * most, ADDRESS | {"mac": np.uint64}, {"by_arp": np.bool_(False)})
         self.said: dict[tuple[int, int], Attributes] = {}  # by address
         self.values = self.unsaid = 0
-        self.origins = Origins()
+        self.origins = Origins(lambda: (self.known.c["first"],))
         self.waiting = np.zeros(0, np.int32)  # flows of which only one side was seen so far
         self.met = np.zeros(0, np.bool_)  # by flow: whether it has said who its ends are
         self.spoken = np.zeros(0, np.uint8)  # by flow * 2 + (sent to the server): the protocol that the sender was last found to speak, counted from 1
@@ -85,13 +86,9 @@ class Assets:
         high, low = np.zeros(len(some), np.uint64), arp.sender_ip[some] | np.uint64(MAPPED)
         for part in self._parts(len(some)):
             ts_ns = arp.ts_ns[some[part]]
-            self._meet(high[part], low[part], self._here(arp.frame[some[part]]), ts_ns)
+            self._meet(high[part], low[part], self.origins.here(arp.frame[some[part]]), ts_ns)
             rows = self.cards.meet(ts_ns, high[part], low[part], arp.sender_mac[some[part]])
             self.cards.c["by_arp"][rows] = True
-
-    def _here(self, frame: Ints) -> Ints:
-        """Frames of the source that is being read."""
-        return np.int64(len(self.origins.sources) - 1 << FRAME) | frame
 
     def _parts(self, n: int) -> Iterator[slice]:
         return (slice(begin, begin + self.at_once) for begin in range(0, n, self.at_once))
@@ -151,14 +148,14 @@ class Assets:
 
     def _senders(self, seen: Seen, table: Table, rows: Ints, is_server: Mask) -> Array:
         """The servers or the clients of these events (at most `at_once`): rows of `known`."""
-        return self._meet(*_address(seen, table, rows, is_server), self._here(table.frame[rows]), table.ts_ns[rows])
+        return self._meet(*_address(seen, table, rows, is_server), self.origins.here(table.frame[rows]), table.ts_ns[rows])
 
     def _identify(self, seen: Seen, table: Table, dataset: Dataset) -> None:
         """What devices say of themselves."""
         if dataset.identity is None:
             return
         new = table.is_new
-        found = [each for each in dataset.identity(table) if new[each.row]]
+        found = [each for each in (dataset.identity(table) if table.identities is None else table.identities) if new[each.row]]
         for part in self._parts(len(found)):
             some = found[part]
             rows, is_server = np.array([each.row for each in some], np.int64), np.array([each.is_server for each in some], np.bool_)
@@ -166,7 +163,7 @@ class Assets:
             high, low = _address(seen, table, rows, is_server)
             places = zip(high.tolist(), low.tolist(), table.frame[rows].tolist(), table.ts_ns[rows].tolist(), some, strict=True)
             for own_high, own_low, frame, ts_ns, each in places:
-                where = Where(len(self.origins.sources) - 1, frame, ts_ns, seen.source.name)
+                where = Where(self.origins.before[self.origins.current], frame, ts_ns, seen.source.name)
                 self._say((own_high, own_low), each.attributes, table.dataset, where)
 
     def _say(self, address: tuple[int, int], attributes: Mapping[str, str], said_by: str, where: Where) -> None:
@@ -219,8 +216,9 @@ class Assets:
                 attributes |= self.said.get((int(c["high"][each]), int(c["low"][each])), {})
             place = first >> FRAME
             yield Asset(
-                high, low, Where(place, first & (1 << FRAME) - 1, int(c["first_ns"][row]), self.origins.sources[place].name), int(c["last_ns"][row]),
-                int(c["packets"][row]), int(c["bytes"][row]), macs, single, self._names(int(serves[row])), self._names(int(uses[row])), self.industrial, int(c["engineered"][row]), attributes,
+                high, low, Where(self.origins.before[place], first & (1 << FRAME) - 1, int(c["first_ns"][row]), self.origins.sources[place].name), int(c["last_ns"][row]),
+                int(c["packets"][row]), int(c["bytes"][row]), macs, single, self._names(int(serves[row])), self._names(int(uses[row])),
+                self.by_serving, self.by_using, int(c["engineered"][row]), attributes,
             )  # fmt: skip
 
     def _cards(self) -> tuple[Array, Array, Mask]:

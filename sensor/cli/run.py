@@ -47,6 +47,7 @@ Examples:
 @click.option("--profile", type=click.Choice(["alerts", "acts", "full"]), help="What is delivered.")
 @click.option("--state", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Folder for the spool and what is remembered across restarts.")
 @click.option("--es", multiple=True, metavar="URL", help="Deliver to Elasticsearch (first: tapsight es install); several for several hosts.")
+@click.option("--workers", type=click.IntRange(1, 64), metavar="N", help="Processes that share the packets of the interfaces.")
 @click.option("--root", is_flag=True, help="Stay root, where nothing else is configured.")
 @config_option
 @lang_option
@@ -57,6 +58,7 @@ def run(
     profile: str | None,
     state: Path | None,
     es: tuple[str, ...],
+    workers: int | None,
     root: bool,
     config: Path | None,
     lang: str | None,
@@ -74,6 +76,7 @@ def run(
     changes = {"taps": taps, "folders": [*settings.run.folders, *folders], "streams": [*settings.run.streams, *streams]}
     changes |= {"profile": profile} if profile else {}
     changes |= {"state": str(state)} if state else {}
+    changes |= {"workers": workers} if workers else {}
     settings = settings.model_copy(update={"run": settings.run.model_copy(update=changes)})
     if es:
         settings = settings.model_copy(update={"elasticsearch": settings.elasticsearch.model_copy(update={"urls": list(es)})})
@@ -90,4 +93,5 @@ def run(
         service = assemble(settings, rules, as_root=root)
     except ServiceError as error:
         raise click.ClickException(str(error)) from error
-    service.run()
+    if failed := service.run():
+        raise click.ClickException(failed)

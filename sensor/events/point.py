@@ -45,6 +45,7 @@ class Space(IntEnum):
     OBJECT = auto()  # DNP3: block is the group << 8 | variation, address the index
     INFORMATION_OBJECT = auto()  # IEC 60870-5-104: block is the type id, address the information object address
     DATA_SET_MEMBER = auto()  # GOOSE: name is the data set, address the member
+    SAMPLED_VALUE = auto()  # Sampled Values: name is the stream, address the channel
 
 
 class RawType(IntEnum):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sensor.columns import Array, Ints
+from sensor.columns import Array, Ints, Mask
 from sensor.events.field import Field
 from sensor.events.point import Points
 from sensor.events.table import Fragments, Pdus, Table
@@ -93,6 +93,8 @@ class Protocol(Dataset):
     header: the record that every PDU begins with; no PDU is shorter.
     size: bytes of each PDU from its header (int64), 0 where these bytes are no such PDU: the protocol is recognised by structure, its ports are a hint.
     role: +1 where the header was surely sent to a server, -1 where surely to a client, 0 where it does not tell (int8).
+    others: which headers are other protocols' under the same EtherType, for those that share theirs: such frames are none of its own, and no garbage either.
+    server, client: what serving it, or using it, makes of a host in the plant (a role of assets); empty: tells nothing.
     begins: whether a flow that begins with these bytes (its first HEAD) may be one of it, where others have the same header.
     is_datagram: a datagram or frame is one PDU to its end (then a size above 0 only says that it is one).
     decode: the PDUs' events; its second argument is what `state` made, kept from batch to batch and bounded by the protocol itself. Protocols
@@ -111,6 +113,9 @@ class Protocol(Dataset):
     role: Callable[[Array], NDArray[np.int8]] = role_unknown
     state: Callable[[], Any] = no_state
     fragments: Callable[[Pdus], Fragments] | None = None
+    others: Callable[[Array], Mask] | None = None
+    server: str = "controller"
+    client: str = "hmi"
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sensor.columns import Array, Bytes, Ints, Source
 from sensor.events.message import Message
+from sensor.events.record import Record
 from sensor.events.table import Pdus, Table
 from sensor.events.vocabulary import Kind
 
@@ -77,7 +79,8 @@ class Seen:
 
     flows: the flow table's columns by flow number (see streams.flows.COLUMNS): valid until the next batch. started: flows that began in this batch (int32).
     over: columns of the flows that are over, `flow` among them. packets, bytes: of the batch. inspected: None unless the pipeline was asked for it; messages:
-    then what applications (HTTP, DNS ...) said; applications: the same as tables.
+    then what applications (HTTP, DNS ...) said; applications: the same as tables. is_rest: it has only more of what belongs to the one before it.
+    records, matches: where another process made it, the documents that it has rendered and what rules have found there; None where that is still to be done.
     """
 
     source: Source
@@ -93,6 +96,9 @@ class Seen:
     inspected: Inspected | None = None
     messages: list[Message] = field(default_factory=list)
     applications: dict[str, Table] = field(default_factory=dict)
+    is_rest: bool = False
+    records: list[Record] | None = None
+    matches: Any = None
 
     @property
     def datasets(self) -> dict[str, Table]:
@@ -102,8 +108,13 @@ class Seen:
     def slices(self, overs: Iterator[dict[str, Array]]) -> Iterator[Seen]:
         """The same, with the first of these columns of flows that are over; for each of the others one that has nothing but them."""
         yield replace(self, over=next(overs))
-        nothing = replace(
-            self, packets=0, bytes=0, tables={}, started=self.started[:0], arp=self.arp.none(), anomalies=[], inspected=None, messages=[], applications={}
-        )
+        nothing = self.rest()
         for over in overs:
             yield replace(nothing, over=over)
+
+    def rest(self) -> Seen:
+        """The same with nothing in it."""
+        return replace(
+            self, packets=0, bytes=0, tables={}, started=self.started[:0], over={name: column[:0] for name, column in self.over.items()}, arp=self.arp.none(),
+            anomalies=[], inspected=None, messages=[], applications={}, is_rest=True, records=None, matches=None,
+        )  # fmt: skip

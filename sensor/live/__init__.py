@@ -52,6 +52,11 @@ class Live:
         while True:
             yield self.read(timeout_s)
 
+    @property
+    def is_unsettled(self) -> bool:
+        """Whether `settle` would do anything."""
+        return self.queued is not None and bool(self.queued.finished)
+
     def settle(self) -> None:
         """All batches given out so far have been dealt with: files that are through are not read again after a restart."""
         if self.queued is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sensor.live import interface as net
@@ -36,10 +37,15 @@ class Tap:
 
 @dataclass(frozen=True)
 class Share:
-    """One of `workers` processes that share the packets: each conversation of two hosts is one worker's. group: the same number in all of them."""
+    """One of `workers` processes that share the packets: each conversation of two hosts is one worker's. group: the same number in all of them.
+
+    source: the id of what they read, which is one source to all. frames: takes so many numbers of frames, which no other worker has, and gives the first of them.
+    """
 
     workers: int = 1
     group: int = 0
+    source: str = ""
+    frames: Callable[[int], int] | None = None
 
 
 @dataclass

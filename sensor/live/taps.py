@@ -41,10 +41,10 @@ class Taps:
     """
 
     def __init__(self, taps: Sequence[Tap], share: Share | None = None, size: Size | None = None) -> None:
-        self.size, share = size or Size(), share or Share()
+        self.size, self.share = size or Size(), share or Share()
         if len({tap.interface for tap in taps}) < len(taps):
             raise ValueError("an interface is named twice")
-        self.source = Source(", ".join(tap.name for tap in taps), interfaces=[tap.name for tap in taps])
+        self.source = Source(", ".join(tap.name for tap in taps), self.share.source, [tap.name for tap in taps])
         self.cutter = Cutter(self.source, 1 << 62, None)
         self.pieces: list[Piece] = []
         self.hold_ns = 2 * self.size.retire_ms * 1_000_000 + SLACK_NS
@@ -56,7 +56,7 @@ class Taps:
         except PermissionError as error:
             raise PermissionError(error.errno, "listening on an interface needs CAP_NET_RAW: start as root, or with that capability") from None
         programs = [compiled(tap.filter, tap.interface) if tap.filter else [] for tap in taps]
-        self.listeners = [Listener(tap, number, program, self.size, share) for number, (tap, program) in enumerate(zip(taps, programs, strict=True))]
+        self.listeners = [Listener(tap, number, program, self.size, self.share) for number, (tap, program) in enumerate(zip(taps, programs, strict=True))]
         self.check()
 
     def close(self) -> None:
@@ -152,7 +152,8 @@ class Taps:
     def made(self, data: Bytes, rows: Rows) -> Batch:
         self.cutter.count_backwards(rows.ts_ns)
         self.source.bytes_read += int(rows.captured.sum())
-        frame = np.arange(self.cutter.frame, self.cutter.frame + len(rows.offset))
+        first = self.share.frames(len(rows.offset)) if self.share.frames else self.cutter.frame
+        frame = np.arange(first, first + len(rows.offset))
         self.cutter.frame += len(frame)
         self.lag_ns = time.time_ns() - int(rows.ts_ns[-1])
         return Batch(self.source, data, rows.offset, rows.captured, rows.length, rows.ts_ns, frame, rows.link_type, rows.interface)

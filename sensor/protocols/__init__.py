@@ -7,6 +7,8 @@ from sensor.protocols.goose import GOOSE
 from sensor.protocols.iec104 import IEC104
 from sensor.protocols.lldp import LLDP
 from sensor.protocols.modbus import MODBUS
+from sensor.protocols.profinet_dcp import PROFINET_DCP
 from sensor.protocols.s7comm import S7COMM
+from sensor.protocols.sv import SV
 
-PROTOCOLS: tuple[Protocol, ...] = (MODBUS, S7COMM, IEC104, DNP3, ENIP, CIP_IO, GOOSE, LLDP)
+PROTOCOLS: tuple[Protocol, ...] = (MODBUS, S7COMM, IEC104, DNP3, ENIP, CIP_IO, GOOSE, SV, PROFINET_DCP, LLDP)

@@ -160,5 +160,7 @@ LLDP = Protocol(
     ethertypes=(0x88CC,),
     is_datagram=True,
     identity=identity,
+    server="",
+    client="",
     needs="Organizationally specific TLVs are named, not decoded.",
 )

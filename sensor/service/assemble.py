@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from detectors.signature.detector import Signatures
+from sensor.channel import CONTEXT
 from sensor.config import Config
-from sensor.live import Folder, Live, Remote, Size, Tap, drop_privileges, open_live
+from sensor.live import Folder, Live, Remote, Share, Size, Tap, drop_privileges, open_live
 from sensor.service.delivery import Delivery, deliveries
+from sensor.service.handed import Merged
 from sensor.service.service import Service
 from sensor.service.sources import LiveSources
+from sensor.service.workers import Workers
 from sensor.spool import Spool
+
+FEWEST_FLOWS = 1 << 18  # that a flow table has room for
 
 
 class ServiceError(Exception):
@@ -23,29 +31,31 @@ class ServiceError(Exception):
 def assemble(config: Config, make_rules: Callable[[], Signatures | None], *, as_root: bool = False) -> Service:
     """Everything opened and ready to run. Raises ServiceError."""
     run, state = config.run, Path(config.run.state)
-    try:
-        state.mkdir(parents=True, exist_ok=True)
-        live = opened(config, state)
-    except (OSError, ValueError) as error:
-        raise ServiceError(why(error)) from error
-    try:
-        if os.geteuid() == 0 and run.user:
-            hand_over(state, run.user)
-        drop_privileges(run.user, root=as_root)
-        senders: list[Delivery] = deliveries(config, state)
-        spool = Spool(state / "spool", consumers=tuple(sender.name for sender in senders))
-        for sender in senders:
-            sender.attach(spool)
-        return Service(
-            config, LiveSources(live, named(config), run.batch_ms, is_live=bool(run.taps) and not (run.folders or run.streams)), spool, senders, make_rules
-        )
-    except (OSError, ValueError, LookupError) as error:
-        live.close()
-        raise ServiceError(why(error)) from error
+    with ExitStack() as undone:  # what is open, whatever else cannot be
+        try:
+            state.mkdir(parents=True, exist_ok=True)
+            lives = opened(config, state)
+            for live in lives:
+                undone.callback(live.close)
+            if os.geteuid() == 0 and run.user:
+                hand_over(state, run.user)
+            drop_privileges(run.user, root=as_root)
+            sources = started(config, lives, make_rules)
+            undone.pop_all()  # they are the sources' from here on
+            undone.callback(sources.close)
+            senders: list[Delivery] = deliveries(config, state)
+            spool = undone.enter_context(Spool(state / "spool", consumers=tuple(sender.name for sender in senders)))
+            for sender in senders:
+                sender.attach(spool)
+            service = Service(config, sources, spool, senders, make_rules)
+        except (OSError, ValueError, LookupError) as error:
+            raise ServiceError(why(error)) from error
+        undone.pop_all()
+    return service
 
 
-def opened(config: Config, state: Path) -> Live:
-    """The live sources that are configured."""
+def opened(config: Config, state: Path) -> list[Live]:
+    """The live sources that are configured, for each worker. What is no interface is the first worker's."""
     run, interval_s = config.run, config.run.batch_ms / 1000
     kinds: list[Tap | Folder | Remote] = []
     kinds += [Tap(tap.interface, config.site, tap.zone, tap.name or tap.interface, tap.filter) for tap in run.taps]
@@ -58,7 +68,52 @@ def opened(config: Config, state: Path) -> Live:
         if parts.scheme != "tcp" or not parts.hostname or not parts.port:
             raise ValueError(f"{stream}: tcp://host:port was expected")
         kinds.append(Remote(parts.hostname, parts.port, interval_s))
-    return open_live(kinds, size=Size(retire_ms=max(10, run.batch_ms // 2)))
+    size = Size(retire_ms=max(10, run.batch_ms // 2))
+    if run.workers == 1:
+        return [open_live(kinds, size=size)]
+    if not run.taps:
+        raise ValueError(f"run.workers: {run.workers} processes share the packets of interfaces, and none is named")
+    share = Share(run.workers, os.getpid(), source_id(config), frame_numbers())
+    lives: list[Live] = []
+    try:
+        for _ in range(run.workers):
+            lives.append(open_live(kinds, share, size))
+            kinds = kinds[: len(run.taps)]
+    except (OSError, ValueError):
+        for live in lives:
+            live.close()
+        raise
+    return lives
+
+
+def source_id(config: Config) -> str:
+    """An id for what the workers read together."""
+    return hashlib.blake2b(f"{config.sensor}\0{named(config)}\0{time.time_ns()}".encode(), digest_size=6).hexdigest()
+
+
+def frame_numbers() -> Callable[[int], int]:
+    """Takes numbers for so many frames, in whichever process it is called; gives the first of them."""
+    following = CONTEXT.Value("q", 1)
+
+    def take(count: int) -> int:
+        with following.get_lock():
+            first: int = following.value
+            following.value += count
+        return first
+
+    return take
+
+
+def started(config: Config, lives: list[Live], make_rules: Callable[[], Signatures | None]) -> LiveSources | Workers:
+    """What the service goes round: the one live source, or workers, whose processes begin here."""
+    run = config.run
+    is_live = bool(run.taps) and not (run.folders or run.streams)
+    if len(lives) == 1:
+        return LiveSources(lives[0], named(config), run.batch_ms, is_live=is_live)
+    taps = lives[0].taps
+    assert taps is not None
+    merged = Merged(len(lives), max(config.flows // len(lives), FEWEST_FLOWS), taps.source)
+    return Workers(config, lives, named(config), merged, make_rules, is_live=is_live)
 
 
 def named(config: Config) -> str:

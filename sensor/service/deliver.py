@@ -21,6 +21,7 @@ class SpoolSink:
     def __init__(self, spool: Spool, published: Published) -> None:
         self.spool, self.published = spool, published
         self.analysis: Any = None
+        self.clock_ns = 0
 
     def follow(self, analysis: Any) -> None:
         """The analysis whose assets and ledger are told now and then."""
@@ -29,7 +30,8 @@ class SpoolSink:
     def add(self, seen: Seen, alerts: list[Alert]) -> None:
         """What one batch gave: alerts first."""
         self.append(self.published.batch(seen, alerts))
-        self.append(self.published.now_and_then(seen.clock_ns, self.analysis.assets, self.analysis.ledger))
+        self.clock_ns = max(self.clock_ns, seen.clock_ns)
+        self.append(self.published.now_and_then(self.clock_ns, self.analysis.assets, self.analysis.ledger))
 
     def append(self, documents: Iterable[Record]) -> None:
         """Documents, each into its lane."""
@@ -49,5 +51,4 @@ class SpoolSink:
 
     def close(self, analysis: Any) -> None:
         """The end: what had to wait until now."""
-        clock_ns = analysis.pipeline.flows.clock
-        self.append(self.published.now_and_then(clock_ns, analysis.assets, analysis.ledger, last=True))
+        self.append(self.published.now_and_then(self.clock_ns, analysis.assets, analysis.ledger, last=True))

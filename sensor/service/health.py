@@ -14,6 +14,7 @@ from sensor.sinks import findings
 from sensor.sinks.ecs import quote
 
 RECENT = 600  # batches over which times are told
+SHED_LAG_NS = (2_000_000_000, 10_000_000_000)  # how late the engine may be before it sheds the first, and the second kind of work
 
 
 @dataclass
@@ -56,6 +57,11 @@ class Health:
             "memory": {"resident_bytes": resident(), "peak_bytes": usage.ru_maxrss * 1024}, "cpu_s": round(usage.ru_utime + usage.ru_stime, 3),
             "reloads": {"done": self.reloads, "failed": self.reloads_failed},
         }  # fmt: skip
+
+
+def shedding(lag_ns: int) -> int:
+    """How many kinds of work there is no time for (see Published.shed)."""
+    return sum(lag_ns > limit for limit in SHED_LAG_NS)
 
 
 def resident() -> int:

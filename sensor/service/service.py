@@ -8,8 +8,9 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from detectors.signature.apart import counted
 from detectors.signature.detector import Signatures
 from sensor import __version__
 from sensor.analysis import Analysis
@@ -18,26 +19,33 @@ from sensor.config import Config
 from sensor.events.seen import Seen
 from sensor.service.control import Control
 from sensor.service.deliver import SpoolSink
-from sensor.service.health import Health, health_line
+from sensor.service.handed import total
+from sensor.service.health import Health, health_line, shedding
 from sensor.service.interval import Interval, counters
 from sensor.service.notify import notify, watchdog_s
 from sensor.service.reload import Reload
+from sensor.service.workers import Workers
 from sensor.sinks.published import Published, document
 from sensor.spool import Spool
 
+if TYPE_CHECKING:
+    from sensor.pipeline import Pipeline
+
 HEALTH_S = 60.0
 LOOK_S = 0.1
-SHED_LAG_NS = (2_000_000_000, 10_000_000_000)  # how late the engine may be before it sheds the first, and the second kind of work
 log = logging.getLogger("tapsight")
 
 
 class Sources(Protocol):
-    """Where packets come from. is_live: their times are the clock's. batches: something at least every batch time, an empty batch or None where nothing comes. report: drops, fill and the like."""
+    """Where packets come from. is_live: their times are the clock's. batches: something at least every batch time, an empty batch or None where nothing comes. stop: bring what has come, and end.
+    report: drops, fill and the like."""
 
     name: str
     is_live: bool
 
     def batches(self) -> Iterable[Batch | None]: ...
+
+    def stop(self) -> None: ...
 
     def report(self) -> dict[str, Any]: ...
 
@@ -61,21 +69,32 @@ class Sender(Protocol):
 
 
 class Service:
-    """Runs until its sources end or somebody stops it. make_rules: the rules as they are configured now, or None."""
+    """Runs until its sources end or somebody stops it. make_rules: the rules as they are configured now, or None.
 
-    def __init__(self, config: Config, sources: Sources, spool: Spool, senders: Iterable[Sender], make_rules: Callable[[], Signatures | None]) -> None:
+    Where the sources are workers, this process puts together what they find: who is there, alerts, the account of all.
+    """
+
+    def __init__(
+        self, config: Config, sources: Sources | Workers, spool: Spool, senders: Iterable[Sender], make_rules: Callable[[], Signatures | None]
+    ) -> None:
         self.config, self.sources, self.spool, self.senders = config, sources, spool, list(senders)
         self.published = Published(config.run.profile, config.sensor, config.lang)
         self.sink = SpoolSink(spool, self.published)
-        self.analysis = Analysis(config, [self.sink], signatures=make_rules())
+        self.workers = sources if isinstance(sources, Workers) else None
+        self.reload: Reload | Workers = self.workers or Reload(make_rules)
+        if self.workers is None:
+            self.analysis = Analysis(config, [self.sink], signatures=make_rules())
+        else:
+            self.analysis = Analysis(config, [self.sink], pipeline=cast("Pipeline", self.workers.merged))  # which runs and reports, and is asked for no more
+            self.analysis.watch.detectors.append(counted())
         self.sink.follow(self.analysis)
-        self.health, self.interval, self.reload = Health(), Interval(), Reload(make_rules)
+        self.health, self.interval = Health(), Interval()
         self.stopping = threading.Event()
         self.wants_reload = False
         self.told = time.monotonic()
 
-    def run(self) -> None:
-        """Everything, to the end. Signals: TERM and INT stop, HUP reads the rules anew."""
+    def run(self) -> str:
+        """Everything, to the end. Signals: TERM and INT stop, HUP reads the rules anew. Returns why it ended before its time, if it did."""
         with contextlib.ExitStack() as ends:  # undone in the opposite order, whatever any of it raises
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 ends.callback(signal.signal, number, signal.signal(number, self._heard))
@@ -92,6 +111,7 @@ class Service:
             log.info("listening: %s", self.sources.name)
             self.analysis.run(self.batches(), each=self.each)
         log.info("stopped: %d packets, %d alerts", self.health.packets, self.health.alerts)
+        return self.workers.failed if self.workers is not None else ""
 
     def _heard(self, number: int, _frame: object) -> None:
         """Only notes what is wanted: a signal may come between any two instructions."""
@@ -110,13 +130,13 @@ class Service:
         for sender in self.senders:
             sender.join()
 
-    def batches(self) -> Iterator[Batch]:
-        """Until somebody stops us."""
+    def batches(self) -> Iterator[Any]:
+        """Batches, or what workers hand over instead, until somebody stops us."""
         pause = watchdog_s()
         heard = time.monotonic()
         for batch in self.sources.batches():
             if self.stopping.is_set():
-                return
+                self.sources.stop()
             if pause and time.monotonic() - heard >= pause:
                 heard = time.monotonic()
                 notify("WATCHDOG=1")
@@ -126,9 +146,9 @@ class Service:
 
     def each(self, seen: Seen) -> None:
         """After every batch (of one that is told in slices, after the first): how we are, and what there is no time for."""
-        if seen.inspected is not None:
+        if not seen.is_rest:
             self.health.add(seen, self.published.alerts, is_live=self.sources.is_live)
-            self.published.shed = sum(self.health.lag_ns > limit for limit in SHED_LAG_NS)
+            self.published.shed = shedding(self.health.lag_ns)
 
     def _look_after(self) -> None:
         """Between two batches, or where none comes: new rules if there are some, and health."""
@@ -150,8 +170,10 @@ class Service:
             self.health.reloads_failed += 1
             log.error("the rules stay as they were: %s", found)
             return
-        self.analysis.replace_signatures(found)
         self.health.reloads += 1
+        if self.workers is not None:
+            return
+        self.analysis.replace_signatures(found)
         log.info("new rules: %d at work", len(found.engine.plan.ready) if found is not None else 0)
 
     def _tell_health(self) -> None:
@@ -161,9 +183,14 @@ class Service:
 
     def report(self) -> dict[str, Any]:
         """How everything is."""
+        engine: dict[str, Any] = {"shed": dict(self.published.shed_counts), "forgotten": self.published.forgotten()}
+        workers = self.workers.engines() if self.workers is not None else {}
+        for name, own in engine.items():
+            engine[name] = total([own, *(each["engine"].get(name, {}) for each in workers.values())])
         return {
             "sensor": self.config.sensor,
-            "engine": self.health.report() | {"shed": dict(self.published.shed_counts), "forgotten": self.published.forgotten()},
+            "engine": self.health.report() | engine,
+            **({"workers": workers} if workers else {}),
             "sources": self.sources.report(),
             "spool": self.spool.report(),
             "delivery": {sender.name: sender.report() for sender in self.senders},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -12,24 +12,34 @@ from sensor.live import Live
 
 
 class LiveSources:
-    """batch_ms: how long nothing may come before that is told. is_live: the packets' times are the clock's, which goes on without them."""
+    """batch_ms: how long nothing may come before that is told. is_live: the packets' times are the clock's, which goes on without them.
 
-    def __init__(self, live: Live, name: str, batch_ms: int, *, is_live: bool) -> None:
-        self.live, self.name, self.timeout_s, self.is_live = live, name, batch_ms / 1000, is_live
+    drain: waits until all that was given on has been dealt with, where others than whoever asks for the next do that.
+    """
+
+    def __init__(self, live: Live, name: str, batch_ms: int, *, is_live: bool, drain: Callable[[], None] = lambda: None) -> None:
+        self.live, self.name, self.timeout_s, self.is_live, self.drain = live, name, batch_ms / 1000, is_live, drain
+        self.is_over = False
 
     def batches(self) -> Iterator[Batch | None]:
         """Batches; None until the first. Whoever asks for the next has made what the last one gave safe."""
         last: Batch | None = None
-        for batch in self.live.batches(self.timeout_s):
+        while not self.is_over:
+            batch = self.live.read(self.timeout_s)
             if batch is not None:
                 last = batch
                 yield batch
-                self.live.settle()
             elif last is not None:
                 yield replace(last.none(), now_ns=time.time_ns() if self.is_live else 0)
-                self.live.settle()
             else:
                 yield None
+            if self.live.is_unsettled:
+                self.drain()
+                self.live.settle()
+
+    def stop(self) -> None:
+        """Nothing more is wanted: `batches` ends."""
+        self.is_over = True
 
     def report(self) -> dict[str, Any]:
         return self.live.report()

@@ -72,6 +72,9 @@ class Published:
             self.sources.popitem(last=False)
         self.origins.add(seen)
         yield from self._alerts(alerts)
+        if seen.records is not None:
+            yield from seen.records
+            return
         if self.profile != "alerts":
             for each in self.protocols:
                 if (table := seen.datasets.get(each.name)) is not None:
@@ -144,7 +147,12 @@ class Published:
             yield from self._assets(clock_ns, assets)
         if self._is_due("ledger", clock_ns, LEDGER_NS, last=last):
             yield self._hashed("ledger", findings.ledger_line(ledger(), list(self.sources.values())[-100:], clock_ns, self.sensor))
-        if last and self.profile != "alerts":
+        if last:
+            yield from self.rest(clock_ns)
+
+    def rest(self, clock_ns: int) -> Iterator[Record]:
+        """The end: the minute that has begun."""
+        if self.profile != "alerts":
             yield from (document(dataset, line) for dataset, line in self.repeated.take(clock_ns, next(reversed(self.sources), ""), last=True))
 
     def _is_due(self, what: str, clock_ns: int, every_ns: int, *, last: bool) -> bool:

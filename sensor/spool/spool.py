@@ -92,11 +92,7 @@ class Spool:
             with self.mutex:
                 self._save()
         chunk = reader.read(lane, most_bytes)
-        newest = self.logs[lane].entries[-1].number
-        if (lane, newest) in reader.hurt:  # what it has lost shows when the segment is over
-            with self.mutex:
-                self._roll(self.logs[lane])
-        self._passed(reader, lane)
+        self._tidy(reader, lane)
         return chunk
 
     def acknowledge(self, consumer: str, lane: Lane, position: Position, outcomes: Mapping[str, Mapping[str, int]] | None = None) -> None:
@@ -110,7 +106,7 @@ class Spool:
             with self.mutex:
                 self._release(SLACK)
             reader.acknowledge(lane, position, outcomes)
-        self._passed(reader, lane)
+        self._tidy(reader, lane)
 
     def report(self) -> dict[str, Any]:
         """Records by lane, consumer and dataset: appended, dropped by reason, waiting; segments, octets, what befell the spool."""
@@ -170,13 +166,19 @@ class Spool:
         if self.unsaved:
             self._save()
 
-    def _passed(self, reader: Consumer, lane: Lane) -> None:
-        """Where a consumer needs a segment no longer, perhaps nobody does."""
+    def _tidy(self, reader: Consumer, lane: Lane) -> None:
+        """After a consumer has read or acknowledged, which holds whatever fails here: that is told, and tried again the next time."""
         number = reached(reader.index.index.lanes[lane], reader.account.places[lane])
-        if number != self.needed.get((reader.name, lane)):
-            self.needed[reader.name, lane] = number
-            with self.mutex:
-                self._collect()
+        with self.mutex:
+            try:
+                if (lane, self.logs[lane].entries[-1].number) in reader.hurt:  # what it has lost shows when the segment is over
+                    self._roll(self.logs[lane])
+                if number != self.needed.get((reader.name, lane)):  # where a consumer needs a segment no longer, perhaps nobody does
+                    self._collect()
+                    self.needed[reader.name, lane] = number
+            except OSError as error:
+                self.index.happened[f"tidying failed: {errno.errorcode.get(error.errno or 0, '?')}"] += 1
+                self.unsaved = True
 
     def _make_room(self, lane: Lane, size: int) -> bool:
         """On a full disk: what nobody waits for, then telemetry of this lane's rank or below, then for alerts the reserve, then older alerts."""
@@ -202,10 +204,12 @@ class Spool:
         places = [self._account(name).places for name in self.index.consumers]
         if not places:
             return False
-        over = [(log, log.passed(min(reached(log.entries, place[lane]) for place in places))) for lane, log in self.logs.items()]
-        if any(numbers for _, numbers in over):
+        needed = [(log, min(reached(log.entries, place[lane]) for place in places)) for lane, log in self.logs.items()]
+        if any(log.entries[0].number < number for log, number in needed):
             for name in set(self.index.consumers) - set(self.readers):
                 account_file(self.files, self.directory, name).sync()
+        over = [(log, log.passed(number)) for log, number in needed]
+        if any(numbers for _, numbers in over):
             self._save()
         for log, numbers in over:
             for number in numbers:

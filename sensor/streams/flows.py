@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sensor.columns import Array, Ints, Mask, heads, order_by
 from sensor.decode.packets import Outcome, Packets, Transport
+from sensor.decode.transport import quoted
 from sensor.slots import Slots
 
 SECOND = 1_000_000_000
@@ -28,6 +31,7 @@ class End(IntEnum):
     TIMEOUT = 3
     REUSED = 4  # its ports began another connection
     EVICTED = 5  # the table was full
+    UNREACHABLE = 6  # nothing came back but an ICMP error that quotes a packet of it
 
 
 class Role(IntEnum):
@@ -54,7 +58,14 @@ COLUMNS = {
     "server_is_b": np.bool_, "begun_by_b": np.bool_, "role": np.uint8, "hint": np.uint8,
 }  # fmt: skip
 COUNTS = {"protocol": np.uint8, "letters": np.uint16, "history": np.uint64, "pdus": np.int64, "slow": np.bool_}  # zero in a new flow
-STREAM = {"packets": np.int64, "bytes": np.int64, "payload": np.int64, "next": np.uint32, "known": np.bool_}  # likewise, by flow * 2 + (sent by b)
+STREAM = {
+    "packets": np.int64,
+    "bytes": np.int64,
+    "payload": np.int64,
+    "next": np.uint32,
+    "known": np.bool_,
+    "unreached": np.bool_,
+}  # likewise, by flow * 2 + (sent by b)
 
 
 @dataclass
@@ -90,13 +101,13 @@ class Flows:
 
     Identity is a 64-bit hash keyed with secrets of this run: two of a million live flows share one with a probability of 3e-8, and nobody outside can aim for
     it. hint: uint8[9, 65536], by Transport and port (or EtherType) the place of a protocol in the list, counted from 1. most: rows of the table, at least four
-    times `room`, the most packets that a batch has.
+    times `room`, the most packets that a batch has. first: the number of the first conversation.
     """
 
-    def __init__(self, hint: NDArray[np.uint8], most: int = 1_000_000, room: int = 1 << 16) -> None:
+    def __init__(self, hint: NDArray[np.uint8], most: int = 1_000_000, room: int = 1 << 16, first: int = 0) -> None:
         if most < 4 * room:
             raise ValueError(f"the flow table needs room for {4 * room} flows at least, not {most}")
-        self.most, self.room, self.hint = most, room, hint
+        self.most, self.room, self.hint, self.first = most, room, hint, first
         self.c: dict[str, Array] = {name: np.zeros(most, dtype) for name, dtype in (COLUMNS | COUNTS).items()}  # pages that nothing touches cost nothing
         self.c |= {name: np.zeros(most * 2, dtype) for name, dtype in STREAM.items()}
         self.slots = Slots()
@@ -120,6 +131,7 @@ class Flows:
             if (n.flow < 0).any():
                 self._enter_new(p, n)
             self._renew(p, n)
+            self._unreached(p, rows)
             self.clock = int(now[-1])
         self.clock = max(self.clock, p.batch.now_ns)
         return n
@@ -178,7 +190,7 @@ class Flows:
         c["key"][ids], c["live"][ids], c["isn"][ids] = n.hash[at], True, p.sequence[packet]
         c["first_ns"][ids] = c["last_ns"][ids] = p.batch.ts_ns[packet]
         c["seen_ns"][ids], c["first_frame"][ids] = n.now[at], p.batch.frame[packet]
-        c["begun_by_b"][ids], c["conversation"][ids] = from_b, self.begun + np.arange(len(ids))
+        c["begun_by_b"][ids], c["conversation"][ids] = from_b, self.first + self.begun + np.arange(len(ids))
         self._roles(p, ids, packet, from_b)
         self.slots.insert(n.hash[at], ids)
         self.started.append(ids)
@@ -202,7 +214,7 @@ class Flows:
         to_server = np.where(by_port, to > 0, p.destination_port[packet] <= p.source_port[packet])
         to_server = np.where(syn, True, np.where(answer, False, to_server))
         self.c["hint"][ids] = np.where(to_server & (to > 0) | (back == 0), to, back)
-        self.c["role"][ids] = np.where(syn | answer, Role.HANDSHAKE, np.where(by_port, Role.PORT, Role.LOWER_PORT))
+        self.c["role"][ids] = np.where(syn | answer, Role.HANDSHAKE, np.where(by_port & ~ethernet, Role.PORT, Role.LOWER_PORT))
         self.c["server_is_b"][ids] = to_server ^ from_b
 
     def _take(self, count: int) -> NDArray[np.int32]:
@@ -227,6 +239,19 @@ class Flows:
                 self._walk(p, n, order[start[i] : start[i + 1]])
         last = order[start[1:] - 1]
         c["seen_ns"][n.flow[last]] = n.now[last]
+
+    def _unreached(self, p: Packets, rows: Ints) -> None:
+        """Mark the ends that were not reached, of flows whose packet an error quotes: destination unreachable (RFC 792; RFC 4443 3.1) but for what is too large."""
+        kind, said, code = p.transport[rows], p.source_port[rows], p.destination_port[rows]
+        rows = rows[((kind == Transport.ICMP) & (said == 3) & (code != 4)) | ((kind == Transport.ICMPV6) & (said == 1))]
+        if not rows.size:
+            return
+        about = quoted(p, rows)
+        transport = np.select([about.ip_protocol == 6, about.ip_protocol == 17], [Transport.TCP, Transport.UDP], Transport.NONE)
+        asked: Any = SimpleNamespace(**vars(about), transport=transport, vlan=p.vlan[rows], ethertype=p.ethertype[rows])  # the error comes the way back
+        key, from_b = self._hash(asked, np.flatnonzero(about.known & (transport != Transport.NONE)))
+        flow = self.slots.find(key).astype(np.int64)
+        self.c["unreached"][(flow * 2 + ~from_b)[flow >= 0]] = True
 
     def _walk(self, p: Packets, n: Numbered, mine: Ints) -> None:
         """One flow's packets, one by one: each that ends the flow begins a new one."""
@@ -338,7 +363,8 @@ class Flows:
             columns[name + "_a"], columns[name + "_b"] = c[name][flow * 2], c[name][flow * 2 + 1]
         marks = columns["letters"]
         reset, closed = marks & (BOTH * RST) != 0, marks & (BOTH * FIN) == BOTH * FIN
-        columns["end"] = np.where(reset, End.RST, np.where(closed, End.FIN, reason)).astype(np.uint8)
+        silent = (c["unreached"][flow * 2] & (columns["packets_a"] == 0)) | (c["unreached"][flow * 2 + 1] & (columns["packets_b"] == 0))
+        columns["end"] = np.select([reset, closed, silent], [End.RST, End.FIN, End.UNREACHABLE], reason).astype(np.uint8)
         return columns
 
 

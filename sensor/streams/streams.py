@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sensor.columns import PAD, Array, Bytes, Ints, Mask, distinct, firsts, heads, order_by
+from sensor.columns import PAD, Array, Bytes, Ints, Mask, distinct, firsts, heads, order_by, read
 from sensor.decode.packets import Packets, Transport
 from sensor.events.protocol import Protocol
 from sensor.events.seen import AnomalyEvent
@@ -52,6 +52,7 @@ class Streams:
         self.protocols, self.flows, self.inspect = protocols, flows, inspect
         self.over_tcp = tuple(number for number, protocol in enumerate(protocols, 1) if protocol.tcp_ports)
         self.over_udp = tuple(number for number, protocol in enumerate(protocols, 1) if protocol.udp_ports)
+        self.sharing = tuple((number, protocol.others) for number, protocol in enumerate(protocols, 1) if protocol.others)
         self.bytes: Counter[tuple[int, str]] = Counter()
         self.slow: dict[int, Flow] = {}
         self.slow_segments = self.packets = 0
@@ -281,9 +282,15 @@ class Streams:
         """
         c, data, flow, from_b = self.flows.c, p.data, n.flow[some], n.from_b[some]
         number = c["protocol"][flow].copy()
-        ethernet = (p.transport[n.rows[some]] == Transport.ETHERNET) & (number == UNDECIDED)
-        if ethernet.any():
-            c["protocol"][flow[ethernet]] = number[ethernet] = np.where(c["hint"][flow[ethernet]] > 0, c["hint"][flow[ethernet]], UNKNOWN)
+        ethernet = p.transport[n.rows[some]] == Transport.ETHERNET
+        others = self._others(data, at, np.where(ethernet, c["hint"][flow], 0))
+        first = np.flatnonzero(ethernet & (number == UNDECIDED) & ~others)
+        if first.size:
+            first = first[firsts(flow[first])[1]]
+            c["protocol"][flow[first]] = np.where(c["hint"][flow[first]] > 0, c["hint"][flow[first]], UNKNOWN)
+            self._assign_roles(data, c["hint"][flow[first]], flow[first], from_b[first], at[first], n.rows[some[first]])
+            number = np.where(ethernet, c["protocol"][flow], number)
+        number[others] = UNKNOWN
         open_ = np.flatnonzero(number == UNDECIDED)
         if open_.size:
             found = recognise(self.protocols, self.over_udp, c["hint"][flow[open_]], data, at[open_], end[open_])
@@ -306,6 +313,15 @@ class Streams:
             found = recognise(self.protocols, (), c["hint"][flow[known]], data, at[known], end[known])
             number[known[found > 0]] = found[found > 0]
         return np.where(number == UNKNOWN, 0, number)
+
+    def _others(self, data: Bytes, at: Ints, hint: Array) -> Mask:
+        """Which of these frames (hint: the protocol of their EtherType, 0 for none) are other protocols' that share the EtherType."""
+        result = np.zeros(len(at), np.bool_)
+        for number, others in self.sharing:
+            mine = np.flatnonzero(hint == number)
+            if mine.size:
+                result[mine] = others(read(data, at[mine], self.protocols[number - 1].header))
+        return result
 
     def take_anomalies(self, p: Packets) -> list[AnomalyEvent]:
         """What was wrong with packets and streams since the last call, in the order of the packets that showed it."""

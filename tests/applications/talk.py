@@ -107,8 +107,10 @@ STRANGERS = [
 ]
 
 
-def check_strangers(application: Application, others: Iterable[bytes] = ()) -> None:
+def check_strangers(application: Application, others: Iterable[bytes] = (), *, waits: bool = False) -> None:
+    """waits: what a server says on an expected port may be waited for."""
     for data in (*STRANGERS, *others):
         for to_server in (True, False):
             for expected in (True, False):
-                assert application.starts(to_server, data, expected) is False, data
+                answer = application.starts(to_server, data, expected)
+                assert answer is False or (waits and answer is None and expected and not to_server), data

@@ -119,4 +119,16 @@ def test_hostile() -> None:
 def test_starts() -> None:
     check_starts(SSH, [(True, CLIENT)])
     check_starts(SSH, [(False, b"SSH-1.99-x\r\n")])
-    check_strangers(SSH, [b"SSH-x.0-\r\n", b"GET / HTTP/1.1\r\n", b"220 ftp\r\n"])
+    check_strangers(SSH, [b"SSH-x.0-\r\n", b"GET / HTTP/1.1\r\n", b"220 ftp\r\n"], waits=True)
+
+
+def test_other_lines_before_the_version() -> None:
+    """RFC 4253 4.2: only a server may send them, and none begins with SSH-."""
+    assert SSH.starts(False, SERVER, False) is True
+    answers = [SSH.starts(False, SERVER[:size], True) for size in range(1, len(SERVER) + 1)]
+    assert set(answers[: answers.index(True)]) == {None}
+    assert set(answers[answers.index(True) :]) == {True}
+    assert SSH.starts(True, SERVER, True) is False
+    assert SSH.starts(False, b"SSH-x\r\n" + CLIENT, True) is False
+    assert SSH.starts(False, b"\x00\r\n" + CLIENT, True) is False
+    assert SSH.starts(False, b"x\n" * 64 + CLIENT, True) is False  # more than its parser reads

@@ -6,6 +6,8 @@ import struct
 from pathlib import Path
 
 import pytest
+from scapy.layers.l2 import Ether
+from scapy.utils import wrpcap
 
 from bench.craft import PSH, Payloads, packets, records, tcp, write
 from bench.worst import CLIENT, REQUEST, RESPONSE, SERVER, WRITE, polling
@@ -13,6 +15,7 @@ from sensor.protocols import PROTOCOLS
 from tests.conformance import wireshark
 from tests.conformance.__main__ import main
 from tests.conformance.run import ENOUGH, document, run, text
+from tests.protocols import test_profinet_dcp, test_sv
 
 SHARED = Path(__file__).parents[2] / "../shared/captures"
 pytestmark = pytest.mark.skipif(wireshark.tshark() is None, reason="tshark is not installed")
@@ -68,6 +71,16 @@ def test_modbus_made_here(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("name", ["profinet_dcp", "sv"])
+def test_layer_2_made_here(tmp_path: Path, name: str) -> None:
+    """Frames of every kind that the protocol's own tests know."""
+    frames = {"profinet_dcp": test_profinet_dcp.EVERY_KIND, "sv": test_sv.EVERY_KIND}[name]
+    wrpcap(str(tmp_path / "frames.pcap"), [Ether(frame) for frame in frames])
+    report = run(tmp_path, tuple(protocol for protocol in PROTOCOLS if protocol.name == name))
+    assert report.compared > 70
+    assert report.agreed == report.compared, text(report)
+
+
 def test_a_difference_is_found_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """With an address taken for a quantity, the comparison fails and names field, capture and frame."""
     from dataclasses import replace
@@ -89,7 +102,7 @@ def _renamed(table: object, fields: object) -> object:
 @pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda protocol: protocol.name)
 def test_shared_captures(protocol: object) -> None:
     """Each protocol over the captures in the folder of its name."""
-    folders = {"cip": "enip", "goose": "iec61850"}
+    folders = {"cip": "enip", "goose": "iec61850", "profinet_dcp": "profinet"}
     place = SHARED / folders.get(protocol.name, protocol.name)
     if not place.is_dir():
         pytest.skip("no captures in ../shared")

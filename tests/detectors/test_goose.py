@@ -63,8 +63,8 @@ def test_each_with_its_own_block() -> None:
 def replays(frames: list[bytes], rows: int) -> list[int]:
     """The frames that are found to be replays, by real GOOSE."""
     detector = Goose()
-    found = [finding for seen in Pipeline().run(make.batches(frames, rows)) for finding in detector.on_batch(seen)]
-    return sorted(finding.frames[0] for finding in found if finding.kind is REPLAY)
+    tables = [(seen, seen.tables["goose"]) for seen in Pipeline().run(make.batches(frames, rows)) if "goose" in seen.tables]
+    return sorted(int(table.frame[row]) for seen, table in tables for row, kind in detector.wrong(seen, table) if kind is REPLAY)
 
 
 def numbered(mac: str, state: int, number: int, appid: int = 0x3001, seconds: int = 0) -> bytes:

@@ -26,7 +26,7 @@ MADE = [make() for make in DETECTORS]
 def test_a_detector_says_what_it_needs_and_cannot_do(detector: Any) -> None:
     assert is_dataclass(detector)
     assert detector.limits.endswith(".")
-    assert set(detector.needs) <= {"tables", "flows", "arp", "anomalies", "goose"}
+    assert set(detector.needs) <= {"tables", "flows", "arp", "anomalies", "goose", "sv"}
     for kind in detector.kinds:
         assert kind.sentence.endswith(".")
         assert kind.severity in (21, 47, 73, 99)

@@ -15,7 +15,8 @@ from sensor.columns import padded, read
 from sensor.events.point import Points, Quality, RawType, Space
 from sensor.events.table import Lists, Pdus, Spans, Table
 from sensor.events.vocabulary import Action, Anomaly
-from sensor.protocols.goose import GOOSE, sequence
+from sensor.protocols.goose import GOOSE
+from sensor.protocols.iec61850 import series
 from tests import make
 
 SECOND = 1_000_000_000
@@ -216,7 +217,7 @@ def blocks(order: list[int]) -> list[bytes]:
 def test_any_cut_gives_the_same_rows_even_without_room(order: list[int], cut: int) -> None:
     frames, results = blocks(order), []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sequence, "MOST", 3)
+        patch.setattr(series, "MOST", 3)
         for step in (cut, len(frames)):
             state, rows = GOOSE.state(), []
             for begin in range(0, len(frames), step):

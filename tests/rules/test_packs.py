@@ -15,7 +15,7 @@ from tests.rules.cases import Case
 from tests.rules.page import PAGE, captures, current, fired, golden, name, plan, shipped
 
 CASES: dict[int, Case] = {}
-for _name in ("siemens", "modbus", "power", "cip", "controllers", "open", "substation", "field", "it"):
+for _name in ("siemens", "modbus", "power", "cip", "controllers", "open", "substation", "field", "fieldbus", "it"):
     _cases = import_module(f"tests.rules.cases_{_name}").CASES
     assert not _cases.keys() & CASES.keys()
     CASES |= _cases

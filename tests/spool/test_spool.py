@@ -20,6 +20,7 @@ from sensor.spool.account import imbalance
 from sensor.spool.files import Files
 from sensor.spool.frames import MAGIC
 from sensor.spool.index import path_of, segments
+from sensor.spool.state import State
 from sensor.spool.survey import Survey
 from tests.spool.faults import Crash, Faulty, flip
 
@@ -375,6 +376,27 @@ def test_an_acknowledgement_that_fails_is_made_again(tmp_path: Path) -> None:
             assert counts(spool)["waiting"] == 20
         spool.acknowledge("es", Lane.EVENT, chunk.position)
         assert counts(spool)["delivered"] == 20
+
+
+def test_what_was_read_or_acknowledged_holds_though_tidying_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Accounts that cannot be read when segments are to be removed: no chunk is lost, none must be acknowledged again, and the segments go later."""
+
+    def broken(_state: State) -> None:
+        raise OSError(errno.EIO, "broken")
+
+    with Spool(tmp_path, SMALL, ("es",)) as spool:
+        spool.append(Lane.EVENT, some(100))
+        assert spool.read("es", Lane.ALERT, 1) is None  # it is there
+        with monkeypatch.context() as patch:
+            patch.setattr(State, "load", broken)
+            patch.setattr(State, "peek", lambda state: state.generation)
+            ids = drained(spool)
+            assert counts(spool)["delivered"] == len(ids) > 0
+            assert spool.report()["happened"]["tidying failed: EIO"] > 0
+            assert 1 in segments(tmp_path)[Lane.EVENT]
+        assert len(ids + drained(spool)) == 100
+        spool.read("es", Lane.EVENT, 1)
+        assert 1 not in segments(tmp_path)[Lane.EVENT]
 
 
 def test_dropped_on_its_way_and_delivered_after_all(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def said() -> Said:
     return understood(frames, "goose")
 
 
-def hear(heard: socket.socket, count: int) -> list[tuple[int, bytes]]:
+def hear(heard: socket.socket, count: int, ethertype: bytes = ETHERTYPE, destination: bytes = MULTICAST) -> list[tuple[int, bytes]]:
     """The frames of our publisher, each once: a loopback interface hears what goes out and what comes in."""
     frames: list[tuple[int, bytes]] = []
     end = time.monotonic() + 5
@@ -89,7 +89,7 @@ def hear(heard: socket.socket, count: int) -> list[tuple[int, bytes]]:
             frame, address = heard.recvfrom(2000)
         except TimeoutError:
             continue
-        if frame[:6] == MULTICAST and ETHERTYPE in frame[12:18] and address[2] == socket.PACKET_OUTGOING:
+        if frame[:6] == destination and ethertype in frame[12:18] and address[2] == socket.PACKET_OUTGOING:
             frames.append((time.time_ns(), frame))
     assert len(frames) == count
     return frames

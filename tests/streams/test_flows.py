@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from sensor.columns import Batch, Ints, Source, padded
 from sensor.decode.decoder import Decoder
 from sensor.events.community import calculate, community_id
+from sensor.pipeline import Pipeline
 from sensor.protocols import PROTOCOLS
 from sensor.sinks.findings import histories
 from sensor.streams.flows import CLOSED_NS, TCP_NS, UDP_NS, End, Flows, Role, flow_rows
@@ -135,6 +136,46 @@ def test_history_and_end(frames: list[bytes], letters: str, end: End) -> None:
     flow = one(frames)
     assert history(flow) == letters
     assert flow["end"] == end
+
+
+def error(quoted: bytes, kind: int = 3, code: int = 1, *, icmp6: bool = False) -> bytes:
+    """A router's word about a packet (an Ethernet frame): RFC 792, RFC 4443 3.1."""
+    said = bytes((kind, code, 0, 0, 0, 0, 0, 0)) + quoted[14:]
+    if icmp6:
+        return ethernet(b"\x60\0\0\0" + len(said).to_bytes(2) + b"\x3a\x40" + bytes(15) + b"\x09" + quoted[14 + 8 : 14 + 24] + said, 0x86DD)
+    return ethernet(ipv4("10.0.0.9", A[0], 1, said))
+
+
+SIX = ethernet(b"\x60\0\0\0\0\x0c\x11\x40" + bytes(15) + b"\x01" + bytes(15) + b"\x02" + struct.pack(">HHHH", 5000, 502, 12, 0) + b"data", 0x86DD)
+ASKED, DATAGRAM = tcp(A, B, 1, flags=SYN), udp(A, B, b"asked")
+
+
+@pytest.mark.parametrize("rows", CUTS)
+@pytest.mark.parametrize(
+    ("frames", "end"),
+    [
+        ([ASKED, error(ASKED[:42])], End.UNREACHABLE),  # the first eight bytes of TCP are quoted
+        ([DATAGRAM, error(DATAGRAM, code=3), DATAGRAM], End.UNREACHABLE),
+        ([SIX, error(SIX, 1, 4, icmp6=True)], End.UNREACHABLE),
+        ([ASKED, error(ASKED, code=4)], End.OPEN),  # too large for a link
+        ([ASKED, error(ASKED, 11)], End.OPEN),  # time exceeded
+        ([ASKED, error(ASKED), *handshake()[1:]], End.OPEN),  # it was reached in the end
+        ([ASKED, error(tcp(B, A, 1))], End.OPEN),  # about the other end's packet, and this end is there
+        ([ASKED, error(ASKED[:30])], End.OPEN),  # too short to tell
+        ([ASKED, error(udp(A, B, b"x"))], End.OPEN),  # of another flow
+        ([ASKED, error(ASKED), tcp(A, B, 2, flags=RST)], End.RST),
+    ],
+)
+def test_who_was_not_reached(frames: list[bytes], end: End, rows: int) -> None:
+    assert flows(frames, rows)[0]["end"] == end  # the second one is the router's
+
+
+def test_two_processes_agree_on_who_was_not_reached() -> None:
+    """The error comes in another batch than the flow, whose columns the interpreting process keeps of its own."""
+    frames = [ASKED, *[udp(A, ("10.0.0.7", 9), b"x")] * 8, error(ASKED), *[udp(A, ("10.0.0.7", 9), b"x")] * 8]
+    ends = [[end for seen in Pipeline().run(batches(frames, 1), jobs) for end in seen.over["end"].tolist()] for jobs in (1, 2)]
+    assert ends[0] == ends[1]
+    assert End.UNREACHABLE in ends[0]
 
 
 @settings(max_examples=60, deadline=None)

@@ -24,5 +24,6 @@ DNP3 = Protocol(
     fragments=segments,
     points=values,
     identity=says("attributes", IDENTITY),
+    server="outstation",
     needs="Fragments of several frames need all of their frames. Data sets and device profiles stay bytes; authentication codes are not verified.",
 )

@@ -7,19 +7,22 @@ from __future__ import annotations
 
 from sensor.events.protocol import Protocol
 from sensor.protocols.goose.data import values
-from sensor.protocols.goose.decoder import FIELDS, HEADER, decode, size
+from sensor.protocols.goose.decoder import FIELDS, GOOSE_PDU, decode
 from sensor.protocols.goose.sequence import ControlBlocks
+from sensor.protocols.iec61850 import frame
 
 GOOSE = Protocol(
     name="goose",
     title="IEC 61850 GOOSE",
     fields=FIELDS,
-    header=HEADER,
-    size=size,
+    header=frame.HEADER,
+    size=frame.size_of(GOOSE_PDU),
     decode=decode,
     ethertypes=(0x88B8,),
     state=ControlBlocks,
     points=values,
+    server="",
+    client="ied",  # whoever publishes is no client
     needs="Data set members are counted: their names are in the station's configuration, not on the wire. Signatures of IEC 62351-6 are seen, not verified.",
 )
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sensor.columns import Array, Bytes, Ints, read
 from sensor.events.point import Points, Quality, RawType, Space, Verb, join, points
 from sensor.events.table import CONTENT, Spans, Table
-from sensor.protocols.goose import ber
+from sensor.protocols.iec61850 import ber
 
 DEEPEST = 8  # structures and arrays within one another; a deeper one is taken as bytes
 

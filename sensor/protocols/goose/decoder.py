@@ -1,43 +1,24 @@
-"""Frames -> events: the fields of every PDU stand in the standard's order, so one walk reads them for all rows at once, a field a step."""
+"""Frames -> events."""
 
 from __future__ import annotations
 
-from enum import Enum, auto
-from typing import NamedTuple
-
 import numpy as np
 
-from sensor.columns import Array, Ints, Mask, read
+from sensor.columns import Mask
 from sensor.events.field import Field
-from sensor.events.table import Pdus, Table
+from sensor.events.table import Pdus, Spans, Table
 from sensor.events.vocabulary import Action, Anomaly
-from sensor.protocols.goose import ber
 from sensor.protocols.goose.data import put_values
 from sensor.protocols.goose.sequence import ControlBlocks, follow
+from sensor.protocols.iec61850 import frame
+from sensor.protocols.iec61850.walk import Declared, Form, walk
 
-# Annex C, behind the EtherType; then the APDU:
-#
-#      0        2        4            6            8
-#      +--------+--------+-+---+------+------------+------+--------+------------
-#      | APPID  | length |S| R | size | reserved 2 | 61H  | length | goosePdu
-#      +--------+--------+-+---+------+------------+------+--------+------------
-#      length counts from APPID on; reserved 1 is S (simulated), three zero bits and the size of the security extension, reserved 2 its CRC (62351-6)
-HEADER = np.dtype([("appid", ">u2"), ("length", ">u2"), ("reserved1", ">u2"), ("reserved2", ">u2"), ("tag", "u1"), ("ber_length", "u1")])
-APDU = 8
 GOOSE_PDU = 0x61  # Annex A: [APPLICATION 1] IMPLICIT SEQUENCE
-LONGEST = 1500  # the payload of an Ethernet frame
-SIMULATED, RESERVED, SECURITY = 0x8000, 0x7000, 0x0FFF
 
 NUMBERS = "goose.boolean goose.integer goose.unsigned goose.float_value"
 
 FIELDS = (
-    Field("appid", "u2", "Application identifier, by which receivers choose", wireshark="goose.appid"),
-    Field("length", "u2", "Bytes from the application identifier on", "bytes", wireshark="goose.length"),
-    Field("reserved1", "u2", "Simulation bit and size of the security extension, as sent", wireshark="goose.reserve1"),
-    Field("reserved2", "u2", "CRC of the header where there is a security extension", wireshark="goose.reserve2"),
-    Field("simulated", "u1", "S: 1 where a test set published the frame", wireshark="goose.reserve1.s_bit"),
-    Field("security_length", "u2", "Bytes of the security extension that the header announces", "bytes"),
-    Field("security", "bytes", "Security extension behind the PDU"),
+    *frame.fields("goose"),
     Field("gocb_ref", "text", "Reference of the control block", wireshark="goose.gocbRef"),
     Field("time_allowed_to_live", "u4", "How long to wait for the next frame", "ms", wireshark="goose.timeAllowedtoLive"),
     Field("dat_set", "text", "Reference of the data set that is published", wireshark="goose.datSet"),
@@ -58,25 +39,6 @@ FIELDS = (
 )
 
 
-class Form(Enum):
-    """How a field's value is encoded."""
-
-    TEXT = auto()
-    NUMBER = auto()
-    FLAG = auto()
-    TIME = auto()
-    DATA = auto()
-
-
-class Declared(NamedTuple):
-    """One field of the PDU."""
-
-    name: str
-    tag: int
-    form: Form
-    is_mandatory: bool = True
-
-
 # Annex A, IECGoosePdu: the context tags 0 to 11 in this order
 WALK = (
     Declared("gocb_ref", 0x80, Form.TEXT),
@@ -90,91 +52,25 @@ WALK = (
     Declared("conf_rev", 0x88, Form.NUMBER),
     Declared("nds_com", 0x89, Form.FLAG, is_mandatory=False),
     Declared("num_dat_set_entries", 0x8A, Form.NUMBER),
-    Declared("all_data", 0xAB, Form.DATA),
+    Declared("all_data", 0xAB, Form.BYTES),
 )
 FOLLOWED = ("gocb_ref", "st_num", "sq_num", "time_allowed_to_live")
-UTC_TIME = np.dtype([("seconds", ">u4"), ("fraction", ">u4")])  # 8.1.3.6: seconds since 1970, 24 bits of a second's fraction, and the quality's octet
-
-
-def size(header: Array) -> Ints:
-    """Bytes of each frame's content from its header, 0 where these bytes are no GOOSE."""
-    length = header["length"].astype(np.int64)
-    good = (header["tag"] == GOOSE_PDU) & (header["ber_length"] <= 0x82) & (header["reserved1"] & RESERVED == 0)
-    return np.where(good & (length >= HEADER.itemsize) & (length <= LONGEST), length, 0)
 
 
 def decode(pdus: Pdus, state: ControlBlocks) -> Table:
     """One event per frame."""
-    table, header, every = Table("goose", FIELDS, pdus), pdus.header(HEADER), slice(None)
-    for name in ("appid", "length", "reserved1", "reserved2"):
-        table.set(name, every, header[name])
-    reserved1 = header["reserved1"]
-    table.set("simulated", every, reserved1 >> 15)
+    table = Table("goose", FIELDS, pdus)
+    frame.put(table, pdus.header(frame.HEADER), np.arange(len(pdus)))
     table.action[:] = Action.REPORT
-    pdu = ber.head(pdus.data, pdus.at + APDU)
-    end = np.clip(pdu.end, pdu.at, pdus.end)
-    _trailer(table, reserved1 & SECURITY, pdu.end)
-    at, bad = pdu.at, np.zeros(len(pdus), np.bool_)
-    truncated = at > pdus.end
-    for declared in WALK:
-        field = ber.head(pdus.data, at)
-        here = (field.tag == declared.tag) & (at < end)
-        cut = here & ((field.end > end) | (field.end < field.at))
-        if here.all() and not cut.any():  # as nearly always: one layout
-            at = field.end
-            bad |= _set(table, declared, every, field.at, field.end)
-            continue
-        has = here & ~cut
-        truncated |= cut
-        if declared.is_mandatory:
-            bad |= ~here
-        at = np.where(has, field.end, np.where(cut, end, at))
-        rows = np.flatnonzero(has)
-        bad[rows[_set(table, declared, rows, field.at[rows], field.end[rows])]] = True
-    for mask, anomaly in ((bad & ~truncated, Anomaly.BAD_VALUE), (truncated, Anomaly.TRUNCATED), (~truncated & (at < end), Anomaly.TRAILING)):
-        table.flag(np.flatnonzero(mask), anomaly)
+    pdu = frame.apdu(pdus)
+    walk(table, WALK, pdu.at, pdu.end)
+    if isinstance(data := table.columns.get("all_data"), Spans):
+        rows = np.flatnonzero(table.has("all_data"))
+        put_values(table, rows, data.at[rows], data.at[rows] + data.size[rows])
     inconsistent = (table.number("simulated") != 0) & (table.number("simulation") == 0)  # Annex C: S is set for simulated values only
     table.flag(np.flatnonzero(inconsistent | _holds(table, "st_num", 0) | _holds(table, "time_allowed_to_live", 0)), Anomaly.BAD_VALUE)
     follow(table, np.flatnonzero(np.logical_and.reduce([table.has(name) for name in FOLLOWED]) & table.is_new), state)
     return table
-
-
-def _trailer(table: Table, announced: Array, pdu_end: Ints) -> None:
-    """What stands behind the PDU: the security extension, if the header announces one; lengths that do not agree."""
-    end = table.pdus.end
-    some = np.flatnonzero(announced)
-    if some.size:
-        table.set("security_length", some, announced[some])
-        behind = some[(pdu_end[some] < end[some]) & (pdu_end[some] > 0)]
-        table.span("security", behind, pdu_end[behind], np.minimum(announced[behind], end[behind] - pdu_end[behind]))
-    differs = (pdu_end != end) & ((announced == 0) | (pdu_end + announced != end))  # whether the length counts the extension is understood both ways
-    table.flag(np.flatnonzero(differs), Anomaly.LENGTH_MISMATCH)
-
-
-def _set(table: Table, field: Declared, rows: Ints | slice, at: Ints, end: Ints) -> Mask:
-    """One field of these rows; which of them hold it in a size that it cannot have."""
-    data, length = table.pdus.data, end - at
-    match field.form:
-        case Form.TEXT:
-            table.span(field.name, rows, at, length)
-        case Form.NUMBER:  # an INTEGER that is never negative: five octets where the first bit of four is set
-            value = ber.unsigned(data, at, length)
-            table.set(field.name, rows, np.minimum(value, 0xFFFFFFFF))
-            return np.asarray((length < 1) | (length > 5) | (value > 0xFFFFFFFF), np.bool_)
-        case Form.FLAG:
-            table.set(field.name, rows, data[at] != 0)
-            return np.asarray(length != 1, np.bool_)
-        case Form.TIME:
-            time = read(data, at, UTC_TIME)
-            fraction = (time["fraction"] >> 8).astype(np.int64) * 1_000_000_000 >> 24
-            table.set(field.name, rows, time["seconds"].astype(np.int64) * 1_000_000_000 + fraction)
-            table.set("time_quality", rows, time["fraction"] & 0xFF)
-            return np.asarray(length != 8, np.bool_)
-        case Form.DATA:
-            table.span(field.name, rows, at, length)
-            if at.size:
-                put_values(table, np.arange(len(table))[rows], at, end)
-    return np.zeros(len(at), np.bool_)
 
 
 def _holds(table: Table, name: str, value: int) -> Mask:

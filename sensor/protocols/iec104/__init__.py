@@ -23,6 +23,7 @@ IEC104 = Protocol(
     role=role,
     state=Sequences,
     points=values,
+    server="outstation",
     needs="Common addresses of two octets and object addresses of three, as the standard fixes them; time tags read as UTC. TLS (port 19998) is not opened.",
 )
 

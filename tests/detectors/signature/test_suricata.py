@@ -230,3 +230,20 @@ def test_what_came_first_stays_in_a_stream() -> None:
     assert stream.starts == [0, 9]
     assert stream.chunks() == [b"abXXefgh"]
     assert stream.chunks(whole=True) == [b"j"]
+
+
+def test_streams_have_one_budget() -> None:
+    """What nobody acknowledges is held; who was silent longest gives up its bytes, which are not looked at at the end, and that is counted."""
+    rules = loads('alert tcp any any -> any any (content:"held"; sid:1;)', {}, FIELDS)
+    sessions = Sessions()
+    sessions.bytes.most = 150
+    signatures = Signatures(Engine(Plan.of(rules.rules, KNOWN, rules.filters, as_suricata=True), sessions=sessions))
+    ends = [((f"10.0.0.{i}", 40_000), B) for i in (5, 6)]
+    found: list[int] = []
+    frames = [frame for each in ends for frame in talk((0, b"held" * 20), ends=each)]
+    Analysis(signatures=signatures).run(
+        batches(frames, 4), each=lambda _seen: found.extend(fired.place(_seen.flows["conversation"]).source & 0xFF for fired in signatures.fired)
+    )
+    assert found == [6]
+    assert signatures.evicted == 1
+    assert (sessions.bytes.total, len(sessions.open.entries)) == (0, 0)

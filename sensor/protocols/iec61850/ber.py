@@ -1,4 +1,4 @@
-"""Tags and lengths of many BER encodings at once (ISO/IEC 8825-1, 8.1), as far as GOOSE uses them: tags of one octet, lengths of at most three."""
+"""Tags and lengths of many BER encodings at once (ISO/IEC 8825-1, 8.1), as far as IEC 61850 uses them: tags of one octet, lengths of at most three."""
 
 from __future__ import annotations
 

@@ -1,0 +1,190 @@
+"""Several workers as one source: their processes, and what they hand over, in the order of time."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+from typing import Any
+
+from detectors.signature.detector import Signatures
+from sensor.channel import CONTEXT, Channel
+from sensor.config import Config
+from sensor.live import Live
+from sensor.service.handed import Merged, Parcel, total
+from sensor.service.sources import LiveSources
+from sensor.service.worker import work
+
+PATIENCE_S = 30.0  # for a worker that says nothing, or does not end
+log = logging.getLogger("tapsight")
+
+
+@dataclass
+class Member:
+    """One worker: its process, what it handed over and is not yet given on, since when (monotonic), and how it was when it last told."""
+
+    number: int
+    process: Any
+    channel: Channel
+    waiting: Parcel | None = None
+    since: float = 0.0
+    heard: float = 0.0
+    is_over: bool = False
+    report: dict[str, Any] | None = None
+
+    def reloads(self) -> tuple[int, int]:
+        """How often it has read the rules anew, and how often it could not."""
+        counts = self.report["engine"]["reloads"] if self.report else {"done": 0, "failed": 0}
+        return counts["done"], counts["failed"]
+
+
+class Workers:
+    """Starts with the live sources opened for it, one for each worker, and rights given up. One that ends before its time ends all: `failed` says why.
+
+    Of what the workers hand over, the earliest by its clock is given on, once no other worker can have an earlier one: all have something waiting, or had
+    the time for it.
+    """
+
+    def __init__(self, config: Config, lives: Sequence[Live], name: str, merged: Merged, make_rules: Callable[[], Signatures | None], *, is_live: bool) -> None:
+        self.name, self.is_live, self.merged, self.failed = name, is_live, merged, ""
+        self.timeout_s = config.run.batch_ms / 1000
+        self.stopped = 0.0
+        self.reloading: list[int] = []  # by worker, how often the rules had been read anew when they were to be once more
+        self.failures = 0
+        self.crew: list[Member] = []
+        signatures = make_rules()  # made once, for all
+        for number, live in enumerate(lives):
+            channel = Channel()
+            sources = LiveSources(live, name, config.run.batch_ms, is_live=is_live, drain=channel.drain)
+            arguments = (os.getpid(), lives, number, config, sources, channel, merged.most, signatures, make_rules)
+            process = CONTEXT.Process(target=work, args=arguments, name=f"worker {number}", daemon=True)
+            process.start()
+            channel.sender.close()  # so that its end is heard
+            self.crew.append(Member(number, process, channel, heard=time.monotonic()))
+        for live in lives:
+            live.close()  # they are the workers' now
+
+    def batches(self) -> Iterator[tuple[int, Parcel] | None]:
+        """Parcels with their worker's number until all have ended; None where nothing comes. Whoever asks for the next has made what the last one gave safe."""
+        while any(not each.is_over or each.waiting is not None for each in self.crew):
+            self._receive()
+            given = self._earliest()
+            if given is None:
+                yield None
+                continue
+            assert given.waiting is not None
+            yield given.number, given.waiting
+            given.waiting = None
+            given.channel.release()
+        for each in self.crew:
+            each.process.join(PATIENCE_S)
+
+    def _receive(self) -> None:
+        """From every worker that has nothing waiting here."""
+        now = time.monotonic()
+        asked = {each.channel.receiver: each for each in self.crew if each.waiting is None and not each.is_over}
+        held = [each.since for each in self.crew if each.waiting is not None]
+        patience = min(self.timeout_s, max(0.0, min(held) + 2 * self.timeout_s - now)) if held else self.timeout_s
+        ready = wait(list(asked), patience) if asked else []
+        now = time.monotonic()
+        for one in ready:
+            each = asked[one]
+            try:
+                each.waiting = each.channel.receive()
+            except (EOFError, OSError):
+                self._ended(each)
+                continue
+            each.since = each.heard = now
+            if each.waiting.report is not None:
+                self.merged.ledgers[each.number] = each.waiting.report.pop("ledger")
+                each.report = each.waiting.report
+            each.is_over = each.waiting.is_last
+        for each in asked.values():
+            if not each.is_over and now - max(each.heard, self.stopped) > PATIENCE_S:
+                log.error("worker %d has said nothing for %d s, and is killed", each.number, PATIENCE_S)
+                each.heard = now
+                each.process.kill()  # that it has ended is heard next
+
+    def _earliest(self) -> Member | None:
+        waiting = [each for each in self.crew if each.waiting is not None]
+        if not waiting:
+            return None
+        oldest = min(each.since for each in waiting)
+        missing = [each for each in self.crew if each.waiting is None and not each.is_over]
+        if missing and time.monotonic() - oldest < 2 * self.timeout_s:
+            return None
+        return min(waiting, key=lambda each: each.waiting.clock_ns if each.waiting else 0)
+
+    def _ended(self, each: Member) -> None:
+        """A worker has ended without saying so: what it saw is lost, and what others see is not all."""
+        each.is_over = True
+        each.process.join(PATIENCE_S)
+        code = each.process.exitcode
+        how = f"signal {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit code {code}"
+        self.failed = self.failed or f"worker {each.number} ended before its time: {how}"
+        log.error("%s", self.failed)
+        self.stop()
+
+    def stop(self) -> None:
+        """Workers bring what they have, and end."""
+        if not self.stopped:
+            self.stopped = time.monotonic()
+            self._signal(signal.SIGTERM)
+
+    def request(self) -> None:
+        """Workers read the rules anew. Returns at once."""
+        self.reloading = [sum(each.reloads()) for each in self.crew]
+        self._signal(signal.SIGHUP)
+
+    def take(self) -> list[Exception | None]:
+        """What has come of that since the last call: None where all have new rules."""
+        if not self.reloading or any(sum(each.reloads()) <= before for each, before in zip(self.crew, self.reloading, strict=True)):
+            return []
+        self.reloading = []
+        failed = sum(each.reloads()[1] for each in self.crew)
+        self.failures, before = failed, self.failures
+        return [ValueError("not all workers could read the new ones") if failed > before else None]
+
+    def _signal(self, number: int) -> None:
+        for each in self.crew:
+            if not each.is_over and each.process.is_alive():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(each.process.pid, number)
+
+    def report(self) -> dict[str, Any]:
+        """Sources as one: counts of all workers, and of what is no count the worst."""
+        return united([each.report["sources"] for each in self.crew if each.report])
+
+    def engines(self) -> dict[str, Any]:
+        """By worker how it is, and what of its batches is not yet safe."""
+        return {
+            str(each.number): {
+                "state": "alive" if not each.is_over else "failed" if each.process.exitcode else "ended",
+                "pid": each.process.pid,
+                "under_way": each.channel.under_way,
+                **(each.report or {"engine": {}, "sources": {}}),
+            }
+            for each in self.crew
+        }
+
+    def close(self) -> None:
+        """None is left."""
+        for each in self.crew:
+            if each.process.is_alive():
+                each.process.kill()
+            each.process.join()
+
+
+def united(reports: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Reports of live sources of workers that share the packets."""
+    result = total(reports)
+    for name, tap in result.get("taps", {}).items():
+        tap |= {what: max(report["taps"][name][what] for report in reports) for what in ("fill", "reopened", "downs")}
+    if result:
+        result["lag_ms"] = max(report["lag_ms"] for report in reports)
+    return result

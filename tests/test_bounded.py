@@ -1,0 +1,29 @@
+"""Budgets: bytes that many hold together."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sensor.bounded import Budget
+
+
+@given(st.integers(0, 40), st.lists(st.tuples(st.integers(0, 5), st.integers(0, 20)), max_size=60))
+def test_who_was_silent_longest_gives_up_first(most: int, steps: list[tuple[int, int]]) -> None:
+    budget = Budget(most)
+    oracle: dict[object, int] = {}  # in the order in which they were touched
+    given_up = 0
+    for key, size in steps:
+        oracle.pop(key, None)
+        if size:
+            oracle[key] = size
+        expected = []
+        while sum(oracle.values()) > most and len(oracle) > 1:
+            expected.append(next(iter(oracle)))
+            del oracle[expected[-1]]
+        given_up += len(expected)
+        assert list(budget.hold(key, size)) == expected
+        assert (list(budget.held.items()), budget.total, budget.given_up) == (list(oracle.items()), sum(oracle.values()), given_up)
+    for key in range(6):
+        budget.forget(key)
+    assert (budget.total, budget.held) == (0, {})
