@@ -107,7 +107,8 @@ def _content(check: Content, state: Rows) -> Mask | None:
     """A content that can lie at one place, or at so few that they are looked at sooner than the rows one by one."""
     length, further = len(check.pattern), 0
     if is_relative(check):
-        fixed = check.within == length and check.offset is None and check.depth is None and not (isinstance(check.distance, int) and check.distance < 0)
+        fixed = check.within == length and (check.offset, check.depth, check.least) == (None, None, 0)
+        fixed &= not (isinstance(check.distance, int) and check.distance < 0)
         place = state.place(check.distance or 0, relative=True) if fixed else None
     else:
         place = state.place(check.offset or 0, relative=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -139,33 +139,42 @@ def field(table: Table, key: str, value: Any) -> Mask:
 
 def rows_mask(conditions: tuple[Condition, ...], units: Units) -> Mask:
     """Units that meet all conditions; those about an event's fields by one and the same event of the PDU."""
-    result = np.ones(len(units), np.bool_)
-    asked: list[Condition] = []
+    masks: list[Mask] = []
+    rows: list[Mask | None] = []  # of events; None: of none
     for each in conditions:
         if each.keyword == "iprep":  # reputation.py's
             continue
         if about_packets(each):
             if units.kind not in PACKETS and each.keyword != "dsize":
-                return np.zeros(len(units), np.bool_)
-            result &= units.once(each, partial(on_packets, each, units))
+                return nowhere(units)
+            masks.append(units.once(each, partial(on_packets, each, units)))
         elif each.keyword == "app-layer-protocol":
-            result &= units.once(each, partial(messages.speaking, each, units))
+            masks.append(units.once(each, partial(messages.speaking, each, units)))
         elif units.said is not None:
-            result &= messages.mask(each, units) if each.keyword in messages.FACTS or each.keyword == "app-layer-event" else np.False_
-        elif units.table is None or units.kind in (*PACKETS, PIECE):
-            return np.zeros(len(units), np.bool_)
+            if each.keyword not in messages.FACTS and each.keyword != "app-layer-event":
+                return nowhere(units)
+            masks.append(messages.mask(each, units))
+        elif (table := units.table) is None or units.kind in (*PACKETS, PIECE) or ((where := datasets(each)) and units.kind not in where):
+            return nowhere(units)
+        elif each.keyword in modbus.KEYWORDS:
+            rows.append(units.once(("modbus", conditions), partial(some, modbus.mask, conditions, table)))
         else:
-            asked.append(each)
-    if asked and (table := units.table) is not None:
-        rows = np.ones(len(table), np.bool_)
-        for each in asked:
-            if (where := datasets(each)) and units.kind not in where:
-                return np.zeros(len(units), np.bool_)
-            if each.keyword in modbus.KEYWORDS:
-                rows &= units.once(("modbus", conditions), partial(modbus.mask, conditions, table))
-            else:
-                rows &= units.once(("row", each), partial(on_rows, each, table))
-        some = np.zeros(len(table.pdus), np.bool_)
-        some[table.pdu[rows]] = True
-        result &= some[units.index]
-    return result
+            rows.append(units.once(("row", each), partial(some, on_rows, each, table)))
+        if rows and rows[-1] is None:
+            return nowhere(units)
+    if rows and units.table is not None:
+        good = np.logical_and.reduce([each for each in rows if each is not None])
+        by_pdu = np.zeros(len(units.table.pdus), np.bool_)
+        by_pdu[units.table.pdu[good]] = True
+        masks.append(by_pdu[units.index])
+    return np.asarray(np.logical_and.reduce(masks), np.bool_) if masks else np.ones(len(units), np.bool_)
+
+
+def nowhere(units: Units) -> Mask:
+    return np.zeros(len(units), np.bool_)
+
+
+def some(mask: Callable[[Any, Table], Mask], asked: Any, table: Table) -> Mask | None:
+    """A mask of events; None where it is of none."""
+    result = mask(asked, table)
+    return result if result.any() else None

@@ -83,7 +83,7 @@ class Lists:
     def holds(self, check: Dataset, value: bytes) -> bool:
         """Whether a buffer's value meets the check. set and unset hold where they change something."""
         sizes = SIZES.get(check.kind)
-        if sizes and len(value) not in sizes:
+        if not value or (sizes and len(value) not in sizes):
             return False
         if sizes and len(value) == 16 and check.kind.startswith("ip"):
             value = address(str(ipaddress.ip_address(value)))

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from detectors.signature.engine import Engine, Fired, Matches
+from detectors.signature.habits import ENDED
 from detectors.signature.rule import Rule
 from detectors.signature.units import PACKETS, PIECE
 from rules import incident_classes, techniques
@@ -71,7 +72,9 @@ class Signatures:
     def report(self) -> dict[str, int]:
         """For the ledger: rules at work, rules that cannot be, and what confirming gave up."""
         plan, costs = self.engine.plan, self.engine.costs
-        return {"evaluated": len(plan.ready), "not_evaluated": len(plan.unable), "gave_up_steps": costs.steps, "gave_up_regexes": costs.regexes}
+        return {"evaluated": len(plan.ready), "not_evaluated": len(plan.unable), "gave_up_steps": costs.steps, "gave_up_regexes": costs.regexes} | (
+            {"beyond_packet_alert_max": self.engine.untold} if self.engine.sessions is not None else {}
+        )
 
     @property
     def fired(self) -> Iterator[Fired]:
@@ -112,7 +115,7 @@ class Signatures:
         parameters = {"message": rule.msg, "rule": rule.id, "ruleset": Path(rule.file).name, "direction": "to_server" if first.to_server else "to_client"}
         changed = {self.engine.changed[where] for i in same.tolist() if (where := (int(m.number[i]), int(m.unit[i]), int(m.rank[i]))) in self.engine.changed}
         parameters |= {"action": ", ".join(sorted(changed))} if changed else {}
-        protocol = first.kind if first.kind not in (*PACKETS, PIECE) else label(first.transport)
+        protocol = first.kind if first.kind not in (*PACKETS, PIECE, ENDED) else label(first.transport)
         frames = tuple(dict.fromkeys(each.frame for each in some))
         return Finding(kind, key, frames, last.ts_ns, first.flow, ends=ends, protocol=protocol, parameters=parameters, count=len(same))
 

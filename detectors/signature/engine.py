@@ -13,12 +13,13 @@ from detectors.signature import buffers, limits, messages
 from detectors.signature.columns import decide
 from detectors.signature.conditions import rows_mask
 from detectors.signature.every import Every
+from detectors.signature.habits import ENDED, Searched, foremost, passes_flow
 from detectors.signature.match import DECODED, REPRESENTATION, Costs
 from detectors.signature.plan import Key, Plan, Ready
 from detectors.signature.rule import PAYLOAD, Dataset, Rule
 from detectors.signature.search import holding, scan
 from detectors.signature.state import Place, State
-from detectors.signature.suricata import Searched, Sessions
+from detectors.signature.suricata import Sessions
 from detectors.signature.transforms import transformed
 from detectors.signature.units import PACKET, PACKETS, PIECE, Tails, Units, units
 from sensor.bounded import Bounded
@@ -72,7 +73,7 @@ class Fired:
         """What its PDU, message or stream is of; empty where that is not known."""
         if self.kind in PACKETS:
             return ""
-        return str(self.each.columns["application"][self.i]) if self.kind == PIECE else self.kind
+        return str(self.each.columns["application"][self.i]) if self.kind in (PIECE, ENDED) else self.kind
 
     @property
     def transaction(self) -> int | None:
@@ -144,6 +145,7 @@ class Engine:
         if (self.passes & self.in_order).any() or sessions is not None:
             self.in_order[:] = True
         self.twice &= sessions is None
+        self.untold = 0  # matches that were more than one packet may have, as Suricata
         self.confirmed = np.zeros(len(plan.ready), np.int64)  # by rule: units that were looked at byte by byte, and those that were alerts
         self.matched = np.zeros(len(plan.ready), np.int64)
 
@@ -173,15 +175,18 @@ class Engine:
             self._forget(seen)
             return None
         self.changed = {}
-        kinds = [self.sessions.units(seen), *units(seen, None)] if self.sessions is not None else list(units(seen, self.tails))
-        for each in kinds:
-            if each.kind == PACKET or (each.kind == PIECE and self.sessions is None):
+        kinds = [*self.sessions.units(seen), *units(seen, None)] if self.sessions is not None else list(units(seen, self.tails))
+        for each in kinds if self.sessions is None else ():
+            if each.kind in (PACKET, PIECE):
                 behind = len(seen.inspected.pieces) if each.kind == PACKET else 0
                 each.columns["application"] = messages.SPOKEN[seen.inspected.spoken[behind + each.index]]
         kinds += messages.units_of(seen)
         if self.sessions is not None:
             for each in kinds:
                 each.columns["parsed"] = self.sessions.parsed(seen, each)
+                if each.kind not in (PACKET, PIECE, ENDED):
+                    spoken_both = seen.inspected.packets["established"][each.row]
+                    each.columns["established"] = each.columns["handshake"] = spoken_both | (each.columns["transport"] == Transport.TCP)
         if self.plan.every:
             kinds.append(self.every.units(seen))
         found = self._found(kinds)
@@ -270,6 +275,9 @@ class Engine:
         if counted.size and self.counts:
             holds[counted] = limits.alerts(self.state, self.plan.ready, matches.some(counted), self.changed)
         matches = matches.some(holds)
+        if once:
+            told = foremost(row[holds], matches.rank)
+            matches, self.untold = matches.some(told), self.untold + int((~told).sum())
         self.matched += np.bincount(matches.rank, minlength=len(self.matched))
         return matches
 
@@ -336,7 +344,8 @@ class Engine:
             told[is_packet].add((at_frame, rank))
             if rule.action == "pass":
                 passing = at_frame
-                self._pass(conversation)
+                if self.sessions is None or passes_flow(rule, each.kind):
+                    self._pass(conversation)
 
     def _again(self, seen: Seen, matches: Matches, some: Ints, frame: Ints, row: Ints) -> Mask:
         """Which of these matches were told of already: a packet whose PDU or piece is, and a PDU that waited and whose packet has been."""

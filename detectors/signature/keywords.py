@@ -113,6 +113,7 @@ HEADERS = {
     "flags": Keyword(headers.letters("flags", "FSRPAUEC", {"1": "C", "2": "E"})),
     "tcp.seq": Keyword(headers.integer("seq", 32)),
     "tcp.ack": Keyword(headers.integer("ack", 32)),
+    "tcp.window": Keyword(headers.integer("window", 16)),
     "fragbits": Keyword(headers.letters("fragbits", "MDR", {})),
     "ip_proto": Keyword(headers.ip_proto),
     "ipopts": Keyword(headers.word("ipopts", headers.IP_OPTIONS)),
@@ -161,6 +162,7 @@ NETWORK = {
     "tls_cert_valid": Keyword(headers.bare("tls_cert_valid"), False),
     "ssl_version": Keyword(network.ssl_words("ssl_version", ("sslv2", "sslv3", "tls1.0", "tls1.1", "tls1.2", "tls1.3"))),
     "ssl_state": Keyword(network.ssl_words("ssl_state", ("client_hello", "server_hello", "client_keyx", "server_keyx", "unknown"))),
+    "ssh.softwareversion": Keyword(network.said_of_buffer("ssh.software")),
     "ssh.protoversion": Keyword(headers.text("ssh.protoversion", r"[0-9][0-9._]*|2_compat", "2.0")),
     "filename": Keyword(network.said_of_buffer("file.name", nocase=True)),
     "fileext": Keyword(network.fileext),
@@ -188,7 +190,7 @@ IGNORED: dict[str, str] = {
     "logto": "logto has no effect: every alert goes to the same outputs",
     "prefilter": "prefilter has no effect: what is looked at first is chosen by measure",
     "filestore": "filestore has no effect: no files are kept",
-    "tls.store": "tls.store has no effect: no certificates are kept",
+    **{name: f"{name} has no effect: no certificates are kept" for name in ("tls.store", "tls_store")},
     "activates": "activates has no effect: use flowbits",
 }
 
@@ -200,6 +202,8 @@ UNSUPPORTED: dict[str, str] = {
     "file_type": "file types are not recognised", "file_meta": "file types are not recognised", "ber_data": "BER is not walked", "ber_skip": "BER is not walked",
     "md5": "hashes of payload are not looked for", "sha256": "hashes of payload are not looked for", "sha512": "hashes of payload are not looked for",
     "js_data": "scripts are not normalised", "vba_data": "macros are not unpacked", "cvs": "CVS is not decoded", "gtp_info": "GTP messages are not decoded",
+    "nfs_procedure": "NFS is not decoded", "nfs.version": "NFS is not decoded", "template2": "a template for Suricata's developers",
+    "entropy": "the entropy of a buffer is not computed", "luaxform": "scripts in rules are not run", "absent": "whether a buffer is absent is not asked",
     "gtp_type": "GTP messages are not decoded", "gtp_version": "GTP messages are not decoded", "http_param": "parameters of a request are not told apart",
 }  # fmt: skip
 

@@ -194,7 +194,7 @@ class Attempt:
         size = len(self.data)
         if is_relative(check):
             distance = 0 if check.distance is None else self.quantity(check.distance)
-            low = max(position + distance, 0)
+            low = max(position + distance, check.least)
             high = size if check.within is None else position + distance + self.quantity(check.within)
             if check.offset is not None:
                 low = max(low, position + self.quantity(check.offset))
@@ -336,15 +336,13 @@ class Attempt:
         return read[1]
 
     def decode(self, check: Base64Decode, position: int) -> bool:
-        """Base64 from there on, up to the first character that is none (RFC 4648; blanks and line ends within are passed over, RFC 2045)."""
+        """Base64 from there on, up to the first character that is none (RFC 4648, 3.3: blanks and line ends are none)."""
         import binascii
 
         begin = (position if check.relative else 0) + check.offset
         text = self.data[max(begin, 0) : begin + check.size if check.size else None]
         usable = bytearray()
         for byte in text:
-            if byte in BLANKS:
-                continue
             if byte not in BASE64:
                 break
             usable.append(byte)
@@ -355,7 +353,6 @@ class Attempt:
 
 
 BASE64 = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
-BLANKS = frozenset(b" \t\r\n")
 
 
 def digits(text: bytes, base: int) -> tuple[int, int]:

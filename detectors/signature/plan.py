@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from detectors.signature import buffers, conditions, events, headers, messages, suricata
+from detectors.signature import buffers, conditions, events, habits, headers, messages
 from detectors.signature.configs import EventFilter, Filter, Suppress
 from detectors.signature.datasets import Lists
 from detectors.signature.groups import Group, Groups
@@ -82,7 +82,7 @@ class Key:
 
     def is_about(self, kind: str) -> bool:
         """Whether its rules look at units of this kind. What a stream has told is not told again of its messages."""
-        return (kind == PACKET) == self.on_packets and (kind in self.datasets if self.datasets else kind != EVERY and kind not in messages.NAMES)
+        return (kind == PACKET) == self.on_packets and (kind in self.datasets if self.datasets else kind not in (EVERY, habits.ENDED, *messages.NAMES))
 
     def mask(self, units: Units, *, handshake: bool) -> Mask | None:
         """Units that the header and the flow's state allow; None where there are none."""
@@ -114,7 +114,7 @@ class Key:
                 masks.append(c["reassembled"] == (word == "only_frag") if "reassembled" in c else np.full(len(units), word == "no_frag"))
             elif word in ("established", "not_established"):
                 masks.append(c["handshake" if handshake else "established"] == (word == "established"))
-        if self.protocol in messages.NAMES and units.kind in (PIECE, PACKET):
+        if self.protocol not in TRANSPORTS and units.kind in (PIECE, PACKET, habits.ENDED):
             masks.append(np.isin(c["application"], messages.family(self.protocol)))
         if self.anchored and units.kind == PIECE:
             masks.append(c["origin"])
@@ -219,6 +219,7 @@ def keys_of(rule: Rule, *, as_suricata: bool = False) -> list[Key]:
     protocol = rule.header.protocol
     names = {name for each in rule.conditions if each.keyword != "app-layer-protocol" for name in conditions.datasets(each)}
     names |= {name for each in rule.buffers for name in buffers.datasets(each.name)}
+    of_fields = bool(names) or any(each.keyword in conditions.ANY_TABLE for each in rule.conditions)
     spoken = {name for each in rule.conditions if each.keyword == "app-layer-protocol" for name in conditions.datasets(each)}
     others = not spoken and any(each.keyword == "app-layer-protocol" for each in rule.conditions)
     listened = {*messages.family(protocol)} & messages.NAMES or (spoken if spoken <= messages.NAMES else set())
@@ -258,9 +259,13 @@ def keys_of(rule: Rule, *, as_suricata: bool = False) -> list[Key]:
     reversals = (False, True) if h.direction == "<>" and not is_symmetric else (False,)
     flow = rule.flow - {"stateless", "no_stream", "only_stream"}
     is_every = any(where == (EVERY,) for _, where in places)
-    if as_suricata and not (names or is_raw or is_every) and protocol not in (*messages.NAMES, "pkthdr"):
-        groups = suricata.groups(rule, about_packets=bool(about_packets))
-        return [Key(protocol, rule.header, reverse, flow, on, () if on else (PIECE,), asks=asks) for on, asks in groups for reverse in reversals]
+    if as_suricata and not (of_fields or is_every) and protocol != "pkthdr" and headers.ALL_PACKETS.isdisjoint(about_packets):
+        groups = habits.groups(rule, about_packets=bool(about_packets))
+        return [
+            Key(protocol, rule.header, reverse, flow, kind == PACKET, () if kind == PACKET else (kind,), asks=asks)
+            for kind, asks in groups
+            for reverse in reversals
+        ]
     asks = frozenset({"parsed"} if as_suricata and not is_every else ())
     return [Key(protocol, rule.header, reverse, flow, on, where, is_anchored and not on, asks) for on, where in places for reverse in reversals]
 
@@ -321,10 +326,10 @@ class Plan:
 
     @staticmethod
     def of(rules: Sequence[Rule], known: Mapping[str, Iterable[str]], filters: Sequence[Filter] = (), *, as_suricata: bool = False) -> Plan:
-        """known: the fields of each dataset, by name. filters: of threshold.config. as_suricata: rules look at what they look at there (suricata.py)."""
+        """known: the fields of each dataset, by name. filters: of threshold.config. as_suricata: rules look at what they look at there (habits.py)."""
         plan, known = Plan(), {**known, **dict.fromkeys(messages.NAMES, ())}
         for each in sorted(rules, key=order):
-            rule, suppressed, rates = filtered(each, filters)
+            rule, suppressed, rates = filtered(habits.placed(each) if as_suricata else each, filters)
             keys = keys_of(rule, as_suricata=as_suricata)
             if reason := cannot(rule, keys, known):
                 plan.unable.append((rule, reason))

@@ -39,6 +39,7 @@ class Content:
     endswith: bool = False
     fast_pattern: bool = False
     fast_pattern_part: tuple[int, int] | None = None  # offset and length within pattern
+    least: int = 0  # of one that is relative: it begins nowhere before this byte
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from detectors.signature.habits import ENDED, Searched
 from detectors.signature.messages import SPOKEN
-from detectors.signature.rule import FLOW_WORDS, PAYLOAD, Check, Content, Header, Rule
 from detectors.signature.sessions import FIN, RST, SYN, Session, State
 from detectors.signature.units import PIECE, Units
 from sensor.bounded import Bounded, Budget
@@ -21,10 +21,12 @@ from sensor.columns import Array, Mask, padded
 from sensor.decode import checksum
 from sensor.decode.packets import Outcome, Transport
 from sensor.events.seen import Seen
+from sensor.protocols import PROTOCOLS
 
+PLANT = np.array(["", *(protocol.name for protocol in PROTOCOLS)])
 MOST_SESSIONS = 65_536
+UNASKED = ("smb",)  # whose parser has no stream looked at because of a message
 MOST_BYTES = 128 << 20  # that all of them hold
-ADDRESSES = ("ip_proto", "sameip", "iprep", "geoip")
 
 
 class Chunk(NamedTuple):
@@ -58,23 +60,28 @@ class Sessions:
     def evicted(self) -> int:
         return self.open.evicted + self.bytes.given_up
 
-    def units(self, seen: Seen) -> Units:
-        """The chunks of this batch. Sets columns of the packets: to_server and established as Suricata has them; alone: part of no stream; first: of its
-        flow in this direction; ready: a stream is looked at with it, and payload: it is as if it had some; chunkless: it has
-        no bytes; opens or ends: SYN, FIN or RST.
+    def units(self, seen: Seen) -> list[Units]:
+        """The chunks and ends of flows of this batch. Sets columns of the packets: to_server and established as Suricata has them; alone: part of no stream;
+        first: of its flow in this direction; carries: it has payload of its own; ready: a stream is looked at with it, and payload: it is as if it had some, bare: it is not; chunkless: it has
+        no bytes; opens or ends: SYN, FIN or RST; application: what its flow is known to speak by then, detected: by what this side has said, and
+        announced: for the first time.
         """
         assert seen.inspected is not None
         p, c = seen.inspected.packets, seen.flows
         n = len(p["flow"])
-        for name in ("to_server", "established", "first", "ready"):
+        for name in ("to_server", "established", "first", "ready", "detected", "announced"):
             p[name] = np.zeros(n, np.bool_)
         p["first"] |= p["flow"] < 0
         p["alone"], p["chunkless"] = np.ones(n, np.bool_), np.ones(n, np.bool_)
         wrong = checksum.transport_bad(seen.inspected.data, p) != 0 if self.checksums and n else np.zeros(n, np.bool_)
         asked: dict[int, list[bool]] = {}
         for message in seen.messages:
-            asked.setdefault(message.row, []).append(message.said.to_server)
-        spoken = dict(zip(seen.inspected.pieces.flow.tolist(), seen.inspected.spoken[: len(seen.inspected.pieces)].tolist(), strict=True))
+            if message.application not in UNASKED:
+                asked.setdefault(message.row, []).append(message.said.to_server)
+        pieces, spoken = seen.inspected.pieces, seen.inspected.spoken.tolist()
+        heard = {(row, flow): name for row, flow, name in zip(pieces.row.tolist(), pieces.flow.tolist(), spoken[: len(pieces)], strict=True) if name}
+        application = [""] * n
+        of_plant = PLANT[np.where(c["protocol"] < len(PLANT), c["protocol"], 0)].tolist()
         found: list[Chunk] = []
         rows = np.flatnonzero((p["flow"] >= 0) & (p["outcome"] != Outcome.DUPLICATE))
         flows = p["flow"][rows]
@@ -94,7 +101,7 @@ class Sessions:
             session.came[side] = True
             before = session.state
             session.last = frame, ts_ns
-            session.application = spoken.get(flow, 0) or session.application
+            session.application = heard.get((row, flow), session.application)
             if is_tcp:
                 content = seen.inspected.data[at : at + max(size, 0)].tobytes()
                 p["alone"][row] = not session.takes(side, number, acknowledged, flags, content, midstream=self.midstream)
@@ -114,11 +121,21 @@ class Sessions:
             else:
                 p["established"][row] = State.ESTABLISHED <= before < State.CLOSED
             p["to_server"][row] = side == 0
+            if p["transport"][row] != Transport.TCP:
+                application[row] = SPOKEN[spoken[len(pieces) + row]] or of_plant[flow]
+                p["detected"][row] = p["announced"][row] = application[row] != ""
+            elif any(stream.right and stream.acked > 0 for stream in session.streams):
+                application[row] = SPOKEN[session.application] or of_plant[flow]
+                p["detected"][row] = application[row] != "" and session.streams[side].acked > 0 < session.streams[side].right
+                p["announced"][row] = p["detected"][row] and not session.announced[side]
+                session.announced[side] |= bool(p["detected"][row])
+        p["application"] = np.array(application, SPOKEN.dtype)
         p["handshake"] = p["established"]
         p["payload"] = p["ready"] | (p["payload_length"] > 0)
+        p["bare"], p["carries"] = ~p["payload"], p["payload_length"] > 0
         p["opens or ends"] = p["flags"] & (SYN | FIN | RST) != 0
         self._bound(np.unique(seen.flows["conversation"][flows]))
-        row = n
+        row, ends = n, list[Chunk]()
         for flow, key in zip(seen.over["flow"].tolist(), seen.over["conversation"].tolist(), strict=True):
             session = self.open.get(key)
             for side in (0, 1):
@@ -126,9 +143,12 @@ class Sessions:
                     break
                 is_a = session.client_is_a == (side == 0)
                 frame, ts_ns = session.last
-                found += [Chunk(row + side, flow, is_a, side, frame, ts_ns, session.application, content) for content in session.rest(side)]
+                rest = session.rest(side)
+                found += [Chunk(row + side, flow, is_a, side, frame, ts_ns, session.application, content) for content in rest]
+                if State.ESTABLISHED <= session.state < State.CLOSED and any(stream.right for stream in session.streams):
+                    ends.append(Chunk(row + side, flow, is_a, side, frame, ts_ns, session.application, b""))
             row += 2
-        return self._made(seen, found, n)
+        return [self._made(seen, PIECE, found, n), self._made(seen, ENDED, ends, n)]
 
     def parsed(self, seen: Seen, units: Units) -> Mask:
         """Units of flows that parsers are given: of TCP those with a session."""
@@ -138,7 +158,7 @@ class Sessions:
         result[~result] = [session is not None and session.state >= State.ESTABLISHED for session in sessions]
         return np.asarray(result, np.bool_)
 
-    def _made(self, seen: Seen, found: list[Chunk], n: int) -> Units:
+    def _made(self, seen: Seen, kind: str, found: list[Chunk], n: int) -> Units:
         row, flow, from_a, side, frame, ts_ns = (np.array([each[i] for each in found], np.int64) for i in range(6))
         size = np.array([len(each.content) for each in found], np.int64)
         c = seen.flows
@@ -159,7 +179,7 @@ class Sessions:
         }
         columns["application"] = SPOKEN[[each.application for each in found]] if found else SPOKEN[:0]
         data = padded(b"".join(each.content for each in found))
-        return Units(PIECE, data, np.cumsum(size) - size, size, size * 0, row, np.arange(len(found)), columns)
+        return Units(kind, data, np.cumsum(size) - size, size, size * 0, row, np.arange(len(found)), columns)
 
     def _bound(self, conversations: Array) -> None:
         """These have come to hold more, or less: what is too much for all is given up by who was silent longest."""
@@ -175,53 +195,3 @@ class Sessions:
         for key in conversations.tolist() if self.open.entries else ():
             self.open.entries.pop(key, None)
             self.bytes.forget(key)
-
-
-def groups(rule: Rule, *, about_packets: bool) -> list[tuple[bool, frozenset[str]]]:
-    """What a rule looks at: packets (True) or streams, and the columns that have to be true of them.
-
-    A rule that counts from a beginning by offset, depth or startswith looks at both; any other about payload at streams, and at packets that are part of none.
-    One that says nothing but who talks to whom is asked of a flow's first packet in each direction.
-    """
-    contents = [check for buffer in rule.buffers if buffer.name == PAYLOAD for check in buffer.checks]
-    flags = "".join(str(each.value).partition(",")[0] for each in rule.conditions if each.keyword == "flags")
-    marks = frozenset({"opens or ends"} if set(flags) & set("SFR") else ())  # even where the rule wants them unset
-    if not contents:
-        once = not rule.buffers and not rule.flow and all(condition.keyword in ADDRESSES for condition in rule.conditions)
-        return [(True, frozenset({"first"} if once else ()) | marks)]
-    protocol, payload = rule.header.protocol, frozenset({"payload"})
-    if about_packets or protocol in ("tcp-pkt", "udp") or "no_stream" in rule.flow:
-        return [(True, payload | marks)]
-    anchored = any(isinstance(each, Content) and (each.startswith or each.offset is not None or each.depth is not None) for each in contents)
-    if "only_stream" in rule.flow:
-        return [(False, frozenset())]
-    if not anchored and any(map(is_searched, contents)) and not any(isinstance(each, Content) and not each.negated for each in contents):
-        marks |= {"chunkless"}  # what must not be there was searched for in the chunk
-    return [(False, frozenset()), (True, payload | marks if anchored and protocol != "tcp-stream" else payload | marks | {"alone"})]
-
-
-def is_searched(check: Check) -> bool:
-    """Whether a check may be the pattern that is searched for before a rule is asked."""
-    if not isinstance(check, Content):
-        return False
-    return not check.negated or (check.offset, check.depth, check.distance, check.within, check.startswith, check.endswith) == (None,) * 4 + (False,) * 2
-
-
-@dataclass(frozen=True)
-class Searched:
-    """Streams in which a rule's pattern is searched for: those of the server's port, whatever the rule says of the other."""
-
-    header: Header
-    to_server: bool | None
-
-    def covers(self, to_server: bool, source_port: int, destination_port: int) -> bool:
-        ports, port = (self.header.destination_ports, destination_port) if to_server else (self.header.source_ports, source_port)
-        return self.to_server in (None, to_server) and any(low <= port <= high for low, high in ports.ranges)
-
-    @staticmethod
-    def of(rule: Rule) -> Searched | None:
-        """Of a rule that looks at streams; None where it has nothing to search for."""
-        if not any(is_searched(check) for buffer in rule.buffers if buffer.name == PAYLOAD for check in buffer.checks):
-            return None
-        sides = {word: way for word, (_, way) in FLOW_WORDS.items()}
-        return Searched(rule.header, next((sides[word] for word in rule.flow if word in sides), None))

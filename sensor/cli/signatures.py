@@ -57,6 +57,9 @@ def fields() -> dict[str, tuple[Field, ...]]:
     return {protocol.name: protocol.fields for protocol in PROTOCOLS}
 
 
+AS_SURICATA = {"HOME_NET": "[192.168.0.0/16,10.0.0.0/8,172.16.0.0/12]", "EXTERNAL_NET": "!$HOME_NET"}  # its default configuration
+
+
 def planned(rules: RuleSet, *, as_suricata: bool = False) -> Plan:
     """A rule set made ready."""
     from detectors.signature.plan import Plan
@@ -99,7 +102,9 @@ def made(
 
     thresholds = [threshold_config] if threshold_config else [Path(settings.threshold_config)] if settings.threshold_config else []
     as_suricata = settings.compat == "suricata"
-    plan, missing = kept(places(chosen), variables(settings, home_net, var), thresholds, rule_cache or settings.cache, as_suricata=as_suricata)
+    known = variables(settings, home_net, var)
+    known = (AS_SURICATA if as_suricata and known.get("HOME_NET") != "any" else {}) | known
+    plan, missing = kept(places(chosen), known, thresholds, rule_cache or settings.cache, as_suricata=as_suricata)
     if missing:
         click.echo(f"tapsight: {len(plan.ready)} rules at work, {missing} not: tapsight rules check {' '.join(chosen)} says why", err=True)
     return Signatures(Engine(plan, sessions=Sessions(settings.midstream, settings.checksums == "all") if as_suricata else None))

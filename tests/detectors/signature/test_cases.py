@@ -125,7 +125,9 @@ S = 1_000_000_000
         # base64
         ('base64_decode:bytes 8,offset 0; base64_data; content:"stop"; startswith;', b"c3RvcA==", True),
         ('content:"key="; base64_decode:relative; base64_data; content:"stop";', b"key=c3RvcA==", True),
-        ('base64_decode; base64_data; content:"stop";', b"c3Rv\r\ncA==", True),
+        ('base64_decode; base64_data; content:"stop";', b"c3RvcA==\r\n", True),
+        ('base64_decode; base64_data; content:"sto"; isdataat:!3;', b"c3Rv\r\ncA==", True),
+        ('base64_decode; base64_data; content:"stop";', b" c3RvcA==", False),
         ('base64_decode; base64_data; content:!"stop";', b"c3RvcA==", False),
         ("base64_decode:bytes 4; base64_data; bsize:3;", b"c3RvcA==", True),
         # pcre with the rest

@@ -29,6 +29,7 @@ CONDITIONS: dict[str, tuple[tuple[str, str, object], tuple[str, ...]]] = {
     "ack": (("7", "ack", eq(7)), ("seven",)),
     "tcp.seq": (("0", "seq", eq(0)), ("4294967296",)),
     "tcp.ack": (("7", "ack", eq(7)), ("seven",)),
+    "tcp.window": (("7", "window", eq(7)), ("seven",)),
     "window": (("!55", "window", Number("!=", 55)), ("65536",)),
     "tcp.mss": (("536-1460", "tcp.mss", Number("<>", 536, 1460)), ("5-5",)),
     "tcp.wscale": (("7", "tcp.wscale", eq(7)), ("x",)),
@@ -170,7 +171,7 @@ ELSEWHERE = {
     "test_reader": "msg sid gid rev priority classtype reference metadata target rem category requires",
     "test_message_keywords": "filemd5 filesha1 filesha256",
     "this": "uricontent pkt_data raw_data bufferlen flow flowbits xbits hostbits flowint threshold detection_filter noalert alert modbus xor pcrexform from_base64 "
-    "subslice gunzip zlib_deflate tls.subject tls.issuerdn tls.fingerprint filename fileext filemagic",
+    "subslice gunzip zlib_deflate ssh.softwareversion tls.subject tls.issuerdn tls.fingerprint filename fileext filemagic",
 }
 
 
@@ -548,6 +549,7 @@ def test_functions_have_names() -> None:
     [
         ('tls.subject:"CN=x"', Buffer("tls.cert_subject", (Content(b"CN=x"),))),
         ('tls.issuerdn:!"CN=x"', Buffer("tls.cert_issuer", (Content(b"CN=x", negated=True),))),
+        ("ssh.softwareversion:OpenSSH", Buffer("ssh.software", (Content(b"OpenSSH"),))),
         ('tls.fingerprint:"4a:b0"', Buffer("tls.cert_fingerprint", (Content(b"4a:b0", nocase=True), BufferSize(eq(5))))),
         ('filename:"a.exe"', Buffer("file.name", (Content(b"a.exe", nocase=True),))),
         ('fileext:"exe"', Buffer("file.name", (Content(b".exe", nocase=True, endswith=True),))),

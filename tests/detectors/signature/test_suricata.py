@@ -98,6 +98,86 @@ def test_a_connection_that_is_picked_up(options: str, expected: list[int]) -> No
     assert frames_of(options, PICKED, midstream=True) == expected
 
 
+WEB = ("10.0.0.2", 80)
+GET, OK = b"GET /a HTTP/1.1\r\nHost: plc\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+
+
+def web(*said: tuple[int, bytes], closed: bool) -> list[bytes]:
+    """A conversation with a server of HTTP, each segment of which is acknowledged at once."""
+    frames, at = talk(ends=(A, WEB)), [101, 501]
+    for side, content in said:
+        mine, other = ((A, WEB), (WEB, A))[:: 1 if side == 0 else -1]
+        frames.append(tcp(*mine, at[side], content, ACK, at[1 - side]))
+        at[side] += len(content)
+        frames.append(tcp(*other, at[1 - side], b"", ACK, at[side]))
+    if closed:
+        frames += [tcp(A, WEB, at[0], b"", FIN | ACK, at[1]), tcp(WEB, A, at[1], b"", FIN | ACK, at[0] + 1), tcp(A, WEB, at[0] + 1, b"", ACK, at[1] + 1)]
+    return frames
+
+
+TWICE = web((0, GET), (1, OK), (0, GET), (1, OK), closed=True)
+
+
+@pytest.mark.parametrize(
+    ("header", "options", "frames", "expected"),
+    [
+        ("http any any -> any any", "", TWICE, [5, 6, 7, 8, 9, 10, 11, 12, 13, 14]),  # from when it is known on
+        ("http any any -> any any", "", web((0, GET), closed=False), [5, 0, 0]),  # and the end of each side
+        ("http any any -> any any", "flow:to_client;", TWICE, [5, 6, 9, 10, 13]),
+        ("http any any -> any any", "ttl:64;", TWICE, [5, 6, 7, 8, 9, 10, 11, 12, 13, 14]),
+        ("http any any -> any any", "dsize:>0;", TWICE, [6, 8, 10]),
+        ("http any any -> any any", 'content:"HTTP/1.1 200"; depth:12;', TWICE, [6, 9, 10, 13]),
+        ("http any any -> any any", 'content:"GET"; depth:3;', TWICE, [7, 8, 11]),
+        ("tcp any any -> any any", "app-layer-protocol:http;", TWICE, [7, 9]),  # once for each side
+        ("tcp any any -> any any", "app-layer-protocol:!tls;", TWICE, [7, 9]),
+        ("tcp any any -> any any", "app-layer-protocol:http; flow:to_server;", TWICE, [7]),
+        ("tcp any any -> any any", "app-layer-protocol:http; flow:established,to_server;", TWICE, [7, 8, 11, 12, 14]),
+        ("tcp any any -> any any", "app-layer-protocol:http; dsize:>1;", TWICE, [8, 10]),
+        ("tls any any -> any any", "", TWICE, []),
+    ],
+)
+def test_rules_about_what_is_spoken(header: str, options: str, frames: list[bytes], expected: list[int]) -> None:
+    assert frames_of(options, frames, header) == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ('content:!"zz"; content:"w"; distance:0;', [3, 4]),  # behind as many bytes as the content has that is not there
+        ('content:!"zz"; content:"w"; distance:1;', [4]),
+        ('content:!"zz"; content:"w"; within:9;', [1, 2, 3, 4]),
+        ('content:!"zz"; offset:0; content:"w"; distance:0;', [1, 2, 3, 4]),
+        ('content:"x"; content:!"zz"; content:"w"; distance:0;', [3, 4]),
+        ('content:"x"; content:!"zz"; distance:0; content:"w"; distance:0;', [2, 3, 4]),
+    ],
+)
+def test_what_follows_a_content_that_must_not_be_there(options: str, expected: list[int]) -> None:
+    assert frames_of(options, [udp(A, B, text) for text in (b"w", b"xw", b"xxw", b"xxxw")], "udp any any -> any any") == expected
+
+
+@pytest.mark.parametrize(("options", "expected"), [("dsize:!8;", [1]), ("dsize:<8;", [1, 2]), ("dsize:0;", [2]), ("dsize:>0;", [1])])
+def test_sizes(options: str, expected: list[int]) -> None:
+    assert frames_of(options, [udp(A, B, b"abc"), udp(A, B, b"")], "udp any any -> any any") == expected
+
+
+def test_a_packet_tells_of_fifteen_rules() -> None:
+    rules = "\n".join(f'alert udp any any -> any any (content:"a"; priority:{1 if sid > 18 else 2}; sid:{sid};)' for sid in range(1, 21))
+    assert sorted(sid for sid, *_ in said(rules, [udp(A, B, b"a")])) == [*range(1, 14), 19, 20]
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ('udp any any -> any any (content:"b";', [1, 3]),  # that packet
+        ("udp any any -> any any (dsize:1; flow:to_server;", []),
+        ("ip 10.0.0.1 any -> any any (", []),  # the flow
+    ],
+)
+def test_what_a_pass_rule_lets_through(rule: str, expected: list[int]) -> None:
+    rules = f"pass {rule} sid:1;)\nalert udp any any -> any any (dsize:>0; sid:2;)"
+    assert [frame for _, frame, *_ in said(rules, [udp(A, B, b"a"), udp(A, B, b"b"), udp(A, B, b"c")])] == expected
+
+
 def test_nothing_to_search_for_is_looked_at_again() -> None:
     frames = [*OPEN, tcp(B, A, 505, b"qab", ACK, 107), tcp(A, B, 107, b"", FIN | ACK, 508), tcp(B, A, 508, b"", FIN | ACK, 108), tcp(A, B, 108, b"", ACK, 509)]
     assert frames_of("byte_test:1,=,0x63,2;", frames) == [8, 10, 0]
