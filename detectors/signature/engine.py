@@ -156,7 +156,7 @@ class Engine:
         rules that are in both sets, and what rules have added to lists or taken out. Of the new set: plan, lists as their files are now, and all that
         follows from the plan. Not kept: `changed`, which is a batch's, and how often each rule was confirmed and matched.
         """
-        self.state, self.tails, self.passed, self.costs = old.state, old.tails, old.passed, old.costs
+        self.state, self.tails, self.passed, self.costs, self.untold = old.state, old.tails, old.passed, old.costs, old.untold
         self.every.streams = old.every.streams
         if self.sessions is not None and old.sessions is not None:
             self.sessions.open, self.sessions.bytes = old.sessions.open, old.sessions.bytes

@@ -81,15 +81,15 @@ class Sessions:
         pieces, spoken = seen.inspected.pieces, seen.inspected.spoken.tolist()
         heard = {(row, flow): name for row, flow, name in zip(pieces.row.tolist(), pieces.flow.tolist(), spoken[: len(pieces)], strict=True) if name}
         application = [""] * n
-        of_plant = PLANT[np.where(c["protocol"] < len(PLANT), c["protocol"], 0)].tolist()
         found: list[Chunk] = []
         rows = np.flatnonzero((p["flow"] >= 0) & (p["outcome"] != Outcome.DUPLICATE))
         flows = p["flow"][rows]
         from_a = (p["source_high"][rows] == c["a_high"][flows]) & (p["source_low"][rows] == c["a_low"][flows]) & (p["source_port"][rows] == c["a_port"][flows])
         tcp = (p["transport"][rows] == Transport.TCP) & (p["outcome"][rows] == Outcome.DECODED) & ~wrong[rows]
         names = ("sequence", "acknowledgment", "flags", "payload_at", "payload_length", "source_port", "destination_port", "frame", "ts_ns")
-        columns = (rows, flows, c["conversation"][flows], from_a, tcp, *(p[name][rows] for name in names))
-        for row, flow, key, is_a, is_tcp, number, acknowledged, flags, at, size, source_port, destination_port, frame, ts_ns in zip(
+        of_plant = PLANT[np.where(c["protocol"][flows] < len(PLANT), c["protocol"][flows], 0)]
+        columns = (rows, flows, c["conversation"][flows], from_a, tcp, of_plant, *(p[name][rows] for name in names))
+        for row, flow, key, is_a, is_tcp, plant, number, acknowledged, flags, at, size, source_port, destination_port, frame, ts_ns in zip(
             *(column.tolist() for column in columns), strict=True
         ):
             session = self.open.get(key)
@@ -122,10 +122,10 @@ class Sessions:
                 p["established"][row] = State.ESTABLISHED <= before < State.CLOSED
             p["to_server"][row] = side == 0
             if p["transport"][row] != Transport.TCP:
-                application[row] = SPOKEN[spoken[len(pieces) + row]] or of_plant[flow]
+                application[row] = SPOKEN[spoken[len(pieces) + row]] or plant
                 p["detected"][row] = p["announced"][row] = application[row] != ""
             elif any(stream.right and stream.acked > 0 for stream in session.streams):
-                application[row] = SPOKEN[session.application] or of_plant[flow]
+                application[row] = SPOKEN[session.application] or plant
                 p["detected"][row] = application[row] != "" and session.streams[side].acked > 0 < session.streams[side].right
                 p["announced"][row] = p["detected"][row] and not session.announced[side]
                 session.announced[side] |= bool(p["detected"][row])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -43,3 +44,12 @@ def health(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
             document["tapsight"] = {"health": report(sensor, n)}
             result.append(document)
     return result
+
+
+def numbers(report: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], float]]:
+    """The numbers of nested mappings, with the keys that lead to them."""
+    for key, value in report.items():
+        if isinstance(value, Mapping):
+            yield from numbers(value, (*path, str(key)))
+        elif isinstance(value, int | float):
+            yield (*path, str(key)), value

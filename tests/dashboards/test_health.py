@@ -8,10 +8,10 @@ from typing import Any
 
 from sensor.events.record import Record
 from sensor.live import Live
-from sensor.service.health import Health, health_line, numbers
+from sensor.service.health import Health, health_line
 from sensor.spool import Lane, Quotas, Spool
 from tests.dashboards import kibana
-from tests.dashboards.health import report
+from tests.dashboards.health import numbers, report
 
 QUOTAS = Quotas(alert=64 << 10, asset=64 << 10, flow=64 << 10, event=128 << 10, reserve=64 << 10, segment=16 << 10)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import struct
 import time
 from typing import Any
@@ -11,26 +10,16 @@ import pytest
 
 from sensor.events.point import Quality
 from tests.stacks.said import Said, understood
+from tests.stacks.wire import INTERFACE, hear, tap
 
 library = pytest.importorskip("pyiec61850.pyiec61850", reason="pyiec61850-ng is not installed")
 
-INTERFACE, ETHERTYPE, ETH_P_ALL = "lo", b"\x88\xb8", 3
+ETHERTYPE = b"\x88\xb8"
 REFERENCE, DATA_SET, ID, APPID = "Bay1LD0/LLN0$GO$gcbTrip", "Bay1LD0/LLN0$Trips", "Trip of bay 1", 0x3A5C
 MULTICAST = bytes.fromhex("010ccd010042")
 BEFORE: list[Any] = [True, -42, 3.25, "closed", 2**31 - 1, -(2**31), -0.5, False]
 AFTER: list[Any] = [False, -43, -1e-3, "open", 0, 127, 128, True]
 WHEN_MS = 1_709_251_198_123
-
-
-def tap() -> socket.socket:
-    """A socket that hears every frame. Skips where that is not allowed."""
-    try:
-        heard = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
-        heard.bind((INTERFACE, 0))
-    except (AttributeError, OSError) as error:
-        pytest.skip(f"no raw socket on {INTERFACE}: {error}")
-    heard.settimeout(0.5)
-    return heard
 
 
 def make(value: Any) -> Any:
@@ -75,24 +64,9 @@ def said() -> Said:
         library.GoosePublisher_setSimulation(publisher, True)
         library.GoosePublisher_setNeedsCommission(publisher, True)
         publish(publisher, AFTER)
-        frames = hear(heard, 3)
+        frames = hear(heard, 3, ETHERTYPE, MULTICAST)
         library.GoosePublisher_destroy(publisher)
     return understood(frames, "goose")
-
-
-def hear(heard: socket.socket, count: int, ethertype: bytes = ETHERTYPE, destination: bytes = MULTICAST) -> list[tuple[int, bytes]]:
-    """The frames of our publisher, each once: a loopback interface hears what goes out and what comes in."""
-    frames: list[tuple[int, bytes]] = []
-    end = time.monotonic() + 5
-    while len(frames) < count and time.monotonic() < end:
-        try:
-            frame, address = heard.recvfrom(2000)
-        except TimeoutError:
-            continue
-        if frame[:6] == destination and ethertype in frame[12:18] and address[2] == socket.PACKET_OUTGOING:
-            frames.append((time.time_ns(), frame))
-    assert len(frames) == count
-    return frames
 
 
 def test_control_block(said: Said) -> None:

@@ -6,7 +6,9 @@ import pytest
 
 from sensor.events.point import Quality
 from tests.stacks.said import Said, understood
-from tests.stacks.test_goose import INTERFACE, hear, library, tap
+from tests.stacks.wire import INTERFACE, hear, tap
+
+library = pytest.importorskip("pyiec61850.pyiec61850", reason="pyiec61850-ng is not installed")
 
 ETHERTYPE, MULTICAST = b"\x88\xba", bytes.fromhex("010ccd040033")
 APPID, ID, DATA_SET = 0x4001, "MU-bay-1", "MU1LD0/LLN0$PhsMeas"

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensor.analysis import Analysis
-from sensor.beside import Pack, Unpack
+from sensor.channel import Pack, Unpack
 from sensor.columns import Array
 from sensor.decode.decoder import DTYPES
 from sensor.decode.packets import Outcome

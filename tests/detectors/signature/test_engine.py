@@ -186,8 +186,8 @@ def test_state_is_bounded() -> None:
     assert engine.evicted == 12
 
 
-@settings(max_examples=1_000)
-@given(checks=st.lists(contents() | others, min_size=1, max_size=4), rows=st.lists(data_, min_size=1, max_size=24))
+@settings(max_examples=600)
+@given(checks=st.lists(contents() | others, min_size=1, max_size=4), rows=st.lists(data_, min_size=1, max_size=12))
 def test_columns_agree_with_the_exact_evaluator(checks: list[Check], rows: list[bytes]) -> None:
     sizes = np.array([len(row) for row in rows])
     units = Units("packet", padded(b"".join(rows)), np.cumsum(sizes) - sizes, sizes, sizes * 0, sizes * 0, np.arange(len(rows)), {})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.signature.groups import FEW, MARKS, Opening, marks
@@ -18,6 +18,7 @@ def rule(number: int, content: bytes, place: str, nocase: str, negated: str) -> 
     return f'alert udp any any -> any any (content:{negated}"{content.decode()}"; {place.format(size=len(content))} {nocase} sid:{number};)'
 
 
+@settings(max_examples=20)  # each is a dozen analyses
 @given(
     st.lists(st.tuples(BYTES, PLACES, st.sampled_from(["", "", "nocase;"]), st.sampled_from(["", "", "", "!"])), min_size=FEW, max_size=12),
     st.lists(st.binary(max_size=5).map(lambda content: bytes(b"abAB"[byte % 4] for byte in content)), min_size=1, max_size=9),
