@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from sensor.assets.vendors import vendor_of
 from sensor.events.address import MAC_HIGH, address_text, mac_text
+from sensor.events.clock import time_text
 
 SAID = frozenset({"io_device", "controller", "engineering_station"})  # roles that a device may say it has
 IO_DEVICES = {"communications adapter", "general purpose discrete io", "safety discrete io", "safety analog io", "cip motion io"}  # CIP device types
@@ -100,7 +99,7 @@ class Asset:
         device: dict[str, Any] = {"manufacturer": vendor} if vendor else {}
         if model := best.get("model") or best.get("product") or best.get("order_number"):
             device["model"] = {"name": model.value}
-        address, last = self.address, _time(self.last_ns)
+        address, last = self.address, time_text(self.last_ns)
         host: dict[str, Any] = {} if self.high == MAC_HIGH else {"ip": [address]}
         host |= {"mac": [mac_text(mac) for mac in self.macs]} if self.macs else {}
         own: dict[str, Any] = {"id": address, "address": address, "roles": self.roles, "serves": sorted(self.serves), "uses": sorted(self.uses)}
@@ -125,8 +124,4 @@ class Asset:
 
 
 def _place(where: Where) -> dict[str, Any]:
-    return {"source": where.source, "frame": where.frame, "time": _time(where.ts_ns)}
-
-
-def _time(ts_ns: int) -> str:
-    return str(np.datetime_as_string(np.datetime64(ts_ns, "ns"))) + "Z"
+    return {"source": where.source, "frame": where.frame, "time": time_text(where.ts_ns)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -114,8 +115,7 @@ def analyze(
     if not analysis.sources:
         raise click.ClickException(f"no captures found in {', '.join(captures)}")
     if summary == "json":
-        for part in json_parts(analysis):
-            click.echo(part, nl=False)
+        sys.stdout.writelines(json_parts(analysis))
         click.echo()
     elif not quiet and ndjson != "-" and any(source.id for source in analysis.sources):
         print_page(analysis, settings.lang)

@@ -12,6 +12,7 @@ from sensor.capture import open_source
 from sensor.columns import Batch, Problem
 from sensor.decode.packets import Outcome, Packets, Transport
 from sensor.events.address import address_text, conversation, mac_text
+from sensor.events.clock import time_text
 from sensor.events.field import Field, label
 from sensor.events.seen import Seen
 from sensor.events.table import Lists, Spans, Table
@@ -86,7 +87,7 @@ def headers(p: Packets, row: int) -> list[tuple[str, str]]:
     ends = [address_text(int(high[row]), int(low[row])) for high, low in ((p.source_high, p.source_low), (p.destination_high, p.destination_low))]
     ports = [int(p.source_port[row]), int(p.destination_port[row])] if p.transport[row] in (Transport.TCP, Transport.UDP) else []
     said = [
-        ("time", f"{np.datetime_as_string(np.datetime64(int(batch.ts_ns[row]), 'ns'))}Z"),
+        ("time", time_text(int(batch.ts_ns[row]))),
         ("bytes", f"{int(batch.captured[row])} of {int(batch.length[row])}"),
         ("MAC", f"{mac_text(int(p.mac_source[row]))} > {mac_text(int(p.mac_destination[row]))}"),
         ("VLAN", str(int(p.vlan[row])) if p.vlan[row] else ""),

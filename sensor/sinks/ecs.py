@@ -51,11 +51,6 @@ def finite(value: Any) -> Any:
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
-def time_text(ts_ns: int) -> str:
-    """UTC with nanoseconds, as ECS writes times."""
-    return str(np.datetime_as_string(np.datetime64(ts_ns, "ns"))) + "Z"
-
-
 def times(ts_ns: Ints) -> list[str]:
     """The same for a column. Seconds are written once each: a batch has few."""
     second, fraction = np.divmod(ts_ns, 1_000_000_000)

@@ -13,12 +13,13 @@ from rules import incident_classes, tactics, techniques
 from sensor.columns import Array, Source
 from sensor.events.address import End, conversation
 from sensor.events.alert import ACCEPTED, REFUSED, Alert
+from sensor.events.clock import time_text
 from sensor.events.field import label
 from sensor.events.protocol import Dataset
 from sensor.events.seen import AnomalyEvent, Seen
 from sensor.events.vocabulary import Action
 from sensor.sinks import ecs
-from sensor.sinks.ecs import quote, time_text
+from sensor.sinks.ecs import quote
 from sensor.streams import flows as streams
 
 ENDS = {end.value: label(end) for end in streams.End}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sensor.columns import Ints, heads
+from sensor.events.clock import time_text
 from sensor.events.field import label
 from sensor.events.point import Points, Quality, RawType, Space, Verb
 from sensor.events.seen import Seen
@@ -89,5 +90,5 @@ def _values(points: Points, which: Ints) -> list[str]:
         if quality:
             numbers[i] += f',"quality":{quote(qualities(quality))}'
         if point in points.time_ns:
-            numbers[i] += f',"device_time":"{ecs.time_text(points.time_ns[point])}"'
+            numbers[i] += f',"device_time":"{time_text(points.time_ns[point])}"'
     return numbers

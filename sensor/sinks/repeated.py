@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensor.columns import Array, Ints, Mask
+from sensor.events.clock import time_text
 from sensor.events.field import label
 from sensor.events.point import Points, Verb
 from sensor.events.seen import Seen
@@ -183,9 +184,9 @@ class Repeated:
         name = label(Action(action))
         digest = hashlib.blake2b(f"{source_id}-{conversation}-{dataset}-{action}-{group.first_ns}".encode(), digest_size=10).hexdigest()
         return (
-            f'{{"@timestamp":"{ecs.time_text(group.first_ns)}","ecs":{{"version":"{ecs.VERSION}"}},"event":{{"id":"repeated-{digest}","kind":"metric",'
+            f'{{"@timestamp":"{time_text(group.first_ns)}","ecs":{{"version":"{ecs.VERSION}"}},"event":{{"id":"repeated-{digest}","kind":"metric",'
             f'"module":"tapsight","dataset":"tapsight.repeated",{ecs.kind(action)},"outcome":"{"failure" if group.failures else "success"}",'
-            f'"start":"{ecs.time_text(group.first_ns)}","end":"{ecs.time_text(group.last_ns)}"}},{group.ends},"frame":{group.frame},"trust":"complete","repeated":'
+            f'"start":"{time_text(group.first_ns)}","end":"{time_text(group.last_ns)}"}},{group.ends},"frame":{group.frame},"trust":"complete","repeated":'
             f'{{"protocol":"{dataset}","action":"{name}","requests":{group.requests},"responses":{group.responses},"failures":{group.failures}}}}}}}'
         )
 
@@ -198,9 +199,9 @@ class Repeated:
         numbers += f'"name":{quote(self.names[place])},' if place in self.names else ""
         numbers += f'"quality":{quote(qualities(c["quality"]))},' if c["quality"] else ""
         return (
-            f'{{"@timestamp":"{ecs.time_text(c["last_ns"])}","ecs":{{"version":"{ecs.VERSION}"}},"event":{{"id":"point-{digest}","kind":"event","module":"tapsight",'
+            f'{{"@timestamp":"{time_text(c["last_ns"])}","ecs":{{"version":"{ecs.VERSION}"}},"event":{{"id":"point-{digest}","kind":"event","module":"tapsight",'
             f'"dataset":"tapsight.point",{ecs.kind(Action.REPORT if c["verb"] == Verb.REPORT else Action.READ)},"outcome":"success",'
-            f'"start":"{ecs.time_text(c["first_ns"])}","end":"{ecs.time_text(c["last_ns"])}"}},{text},"frame":{c["frame"]},"trust":"complete","point":'
+            f'"start":"{time_text(c["first_ns"])}","end":"{time_text(c["last_ns"])}"}},{text},"frame":{c["frame"]},"trust":"complete","point":'
             f'{{"protocol":"{dataset}","unit":{c["unit"]},"space":"{SPACES[c["space"]]}","verb":"{VERBS[c["verb"]]}","raw_type":"{RAW_TYPES[c["raw_type"]]}",'
             f'"block":{c["block"]},"address":{c["address"]},"index":{c["index"]},{numbers}"reason":"changed","repeats":{c["count"] - 1}}}}}}}'
         )
