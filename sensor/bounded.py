@@ -41,6 +41,11 @@ class Bounded(Generic[V]):
             self.evicted += 1
         return value
 
+    def drop(self, keys: Iterable[Hashable]) -> None:
+        """These are over: nobody asks for them again, and nothing is counted."""
+        for key in keys if self.entries else ():
+            self.entries.pop(key, None)
+
 
 @dataclass
 class Budget:

@@ -1,11 +1,11 @@
-"""Budgets: bytes that many hold together."""
+"""Tables and budgets with a bound: entries, and bytes that many hold together."""
 
 from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensor.bounded import Budget
+from sensor.bounded import Bounded, Budget
 
 
 @given(st.integers(0, 40), st.lists(st.tuples(st.integers(0, 5), st.integers(0, 20)), max_size=60))
@@ -27,3 +27,12 @@ def test_who_was_silent_longest_gives_up_first(most: int, steps: list[tuple[int,
     for key in range(6):
         budget.forget(key)
     assert (budget.total, budget.held) == (0, {})
+
+
+def test_what_is_over_is_forgotten_and_not_counted() -> None:
+    table: Bounded[int] = Bounded(most=2)
+    table.put("a", 1)
+    table.put("b", 2)
+    table.drop(["a", "never there"])
+    assert list(table.entries.items()) == [("b", 2)]
+    assert table.evicted == 0

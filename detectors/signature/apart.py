@@ -36,9 +36,8 @@ class Found:
             units, mine = matches.kinds[which], number == place
             rows, unit[mine] = np.unique(matches.unit[mine], return_inverse=True)
             columns = {name: column[rows] for name, column in units.columns.items()}
-            kept: tuple[Ints, ...] = tuple(getattr(units, name)[rows] for name in ("at", "size", "fresh", "row", "index"))
-            kinds.append(replace(units, **dict(zip(("at", "size", "fresh", "row", "index"), kept, strict=True)), data=padded(b""), columns=columns,
-                                 table=None, masks={}, said=None, raw=None, contents={}))  # fmt: skip
+            kept: dict[str, Ints] = {name: getattr(units, name)[rows] for name in ("at", "size", "fresh", "row", "index")}
+            kinds.append(replace(units, **kept, data=padded(b""), columns=columns, table=None, masks={}, said=None, raw=None, contents={}))
         ready = [engine.plan.ready[each] for each in ranks.tolist()]
         slim = [Ready(each.rule, place, each.suppressed, each.rates, None, []) for place, each in enumerate(ready)]
         return Found(Matches(kinds, number, unit, rank, matches.flow, matches.conversation), slim)

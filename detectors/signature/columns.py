@@ -112,7 +112,7 @@ def _content(check: Content, state: Rows) -> Mask | None:
         place = state.place(check.distance or 0, relative=True) if fixed else None
     else:
         place = state.place(check.offset or 0, relative=False)
-        further = 0 if check.startswith or check.depth == length else _further(check, state)
+        further = 0 if has_one_place(check) else _further(check, state)
     if place is None or further > min(MOST_PLACES, len(state.rows) // 2) or check.endswith or length > MOST_AT_ONCE:
         least = _least(check, state)
         if not check.negated:
@@ -126,6 +126,11 @@ def _content(check: Content, state: Rows) -> Mask | None:
         return ~here
     state.position = None if further else place + length
     return here
+
+
+def has_one_place(check: Content) -> bool:
+    """Whether a content that is not relative can lie at its offset only."""
+    return check.startswith or check.depth == len(check.pattern)
 
 
 def _further(check: Content, state: Rows) -> int:

@@ -109,7 +109,8 @@ class Signatures:
         shown = [*same[:FRAMES].tolist(), int(same[-1])]
         some = [Fired(self.engine.plan.ready[int(m.rank[i])].rule, m.kinds[int(m.number[i])], int(m.unit[i])) for i in shown]
         first, last, rule = some[0], some[-1], some[0].rule
-        kind = self._kinds.setdefault((rule.id, rule.rev, rule.msg), kind_of(rule))
+        if (kind := self._kinds.get((rule.id, rule.rev, rule.msg))) is None:
+            kind = self._kinds[rule.id, rule.rev, rule.msg] = kind_of(rule)
         ends: tuple[End, End] = conversation(seen.flows, first.flow) if first.flow >= 0 else ends_of(first)
         key = (rule.id, ends[0].address, ends[1].address, ends[1].port)
         parameters = {"message": rule.msg, "rule": rule.id, "ruleset": Path(rule.file).name, "direction": "to_server" if first.to_server else "to_client"}

@@ -175,13 +175,14 @@ class Engine:
             self._forget(seen)
             return None
         self.changed = {}
-        kinds = [*self.sessions.units(seen), *units(seen, None)] if self.sessions is not None else list(units(seen, self.tails))
-        for each in kinds if self.sessions is None else ():
-            if each.kind in (PACKET, PIECE):
-                behind = len(seen.inspected.pieces) if each.kind == PACKET else 0
-                each.columns["application"] = messages.SPOKEN[seen.inspected.spoken[behind + each.index]]
-        kinds += messages.units_of(seen)
-        if self.sessions is not None:
+        if self.sessions is None:
+            kinds = [*units(seen, self.tails), *messages.units_of(seen)]
+            for each in kinds:
+                if each.kind in (PACKET, PIECE):
+                    behind = len(seen.inspected.pieces) if each.kind == PACKET else 0
+                    each.columns["application"] = messages.SPOKEN[seen.inspected.spoken[behind + each.index]]
+        else:
+            kinds = [*self.sessions.units(seen), *units(seen, None), *messages.units_of(seen)]
             for each in kinds:
                 each.columns["parsed"] = self.sessions.parsed(seen, each)
                 if each.kind not in (PACKET, PIECE, ENDED):
@@ -197,8 +198,7 @@ class Engine:
     def _forget(self, seen: Seen) -> None:
         for each in (self.state, self.tails, self.every):
             each.forget(seen.over["conversation"])
-        for conversation in seen.over["conversation"].tolist() if self.passed.entries else ():
-            self.passed.entries.pop(conversation, None)
+        self.passed.drop(seen.over["conversation"].tolist())
         if self.sessions is not None:
             self.sessions.forget(seen.over["conversation"])
 

@@ -70,10 +70,7 @@ class Every:
 
     def forget(self, conversations: Array) -> None:
         """Flows that are over."""
-        if self.streams.entries:
-            for conversation in conversations.tolist():
-                self.streams.entries.pop(conversation * 2, None)
-                self.streams.entries.pop(conversation * 2 + 1, None)
+        self.streams.drop(stream for conversation in conversations.tolist() for stream in (conversation * 2, conversation * 2 + 1))
 
 
 def counts(seen: Seen, packets: dict[str, Array], index: Ints) -> dict[str, Array]:

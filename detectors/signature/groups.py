@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.signature.columns import read_words, word_of
+from detectors.signature.columns import has_one_place, read_words, word_of
 from detectors.signature.match import is_relative
 from detectors.signature.rule import Check, Content
 from detectors.signature.units import Units
@@ -72,7 +72,7 @@ class Group:
 
 def opening(check: Check) -> Iterator[tuple[int, int, int]]:
     """The place, the bits and the word of a content that can only lie there; nothing for any other check."""
-    if isinstance(check, Content) and not check.negated and not is_relative(check) and (check.startswith or check.depth == len(check.pattern)):
+    if isinstance(check, Content) and not check.negated and not is_relative(check) and has_one_place(check):
         place = check.offset or 0
         if isinstance(place, int):
             yield (place, *word_of(check.pattern[:8], nocase=check.nocase))

@@ -68,8 +68,7 @@ class Placed(Bounded[V]):
         if not self.of_flows:
             return
         if len(self.of_flows) * len(conversations) < len(self.entries):
-            for key in ((*what, ("flow", conversation)) for conversation in conversations for what in self.of_flows):
-                self.entries.pop(key, None)
+            self.drop((*what, ("flow", conversation)) for conversation in conversations for what in self.of_flows)
         else:
             over = {("flow", conversation) for conversation in conversations}
             keys: list[Any] = list(self.entries)
@@ -225,5 +224,4 @@ class State:
             some = conversations[begin : begin + AT_ONCE].tolist()
             self.bits.forget(some)
             self.counts.forget(some)
-            for conversation in some:
-                self.integers.entries.pop(conversation, None)
+            self.integers.drop(some)

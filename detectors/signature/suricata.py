@@ -192,6 +192,7 @@ class Sessions:
 
     def forget(self, conversations: Array) -> None:
         """Flows that are over."""
-        for key in conversations.tolist() if self.open.entries else ():
-            self.open.entries.pop(key, None)
+        over = conversations.tolist() if self.open.entries else []
+        self.open.drop(over)
+        for key in over:
             self.bytes.forget(key)

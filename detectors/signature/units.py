@@ -151,10 +151,7 @@ class Tails:
 
     def forget(self, conversations: Array) -> None:
         """Flows that are over."""
-        if self.tails.entries:
-            for conversation in conversations.tolist():
-                self.tails.entries.pop(conversation * 2, None)
-                self.tails.entries.pop(conversation * 2 + 1, None)
+        self.tails.drop(stream for conversation in conversations.tolist() for stream in (conversation * 2, conversation * 2 + 1))
 
 
 def sides(seen: Seen, pdus: Any) -> dict[str, Array]:

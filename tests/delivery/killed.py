@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from random import Random
 from threading import Event, Thread
@@ -20,6 +20,7 @@ from sensor.events.record import Record
 from sensor.spool import Lane, Quotas, Spool
 from sensor.spool.account import imbalance
 from tests.delivery.sending import PATIENCE_S, destination, document
+from tests.spool.killed import lives
 
 QUOTAS = Quotas(reserve=64 << 10, segment=64 << 10)
 NAME = "elasticsearch"
@@ -49,23 +50,7 @@ def run(folder: Path, url: str, site: str, rounds: int, seed: int) -> dict[str, 
     """So many lives, and a last one in which everything is delivered."""
     random = Random(seed)
     destination(url, site).close()  # imports what each life would have to
-    for round_ in range(rounds):
-        ready, started = os.pipe()
-        child = os.fork()
-        if not child:
-            try:
-                work(folder, url, site, round_ * 1_000_000, Random(random.random()), started)
-            finally:
-                os._exit(1)
-        os.close(started)
-        if random.random() < 0.9:  # else perhaps while it starts
-            os.read(ready, 1)
-        os.close(ready)
-        time.sleep(random.uniform(0.0, 0.3))
-        os.kill(child, signal.SIGKILL)
-        _, status = os.waitpid(child, 0)
-        if not os.WIFSIGNALED(status):
-            sys.exit(f"round {round_}: the process ended by itself")
+    lives(rounds, random, partial(work, folder, url, site), started=0.9, longest_s=0.3)
     with Spool(folder / "spool", QUOTAS, (NAME,)) as spool:
         last, stop = sender(spool, folder, url, site), Event()
         thread = Thread(target=last.run, args=(stop,))

@@ -10,6 +10,8 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from random import Random
 from threading import Thread
@@ -45,24 +47,32 @@ def deliver(spool: Spool, fd: int) -> None:
         time.sleep(0.001)
 
 
-def main(directory: Path, rounds: int, random: Random) -> None:
+def lives(rounds: int, random: Random, work: Callable[[int, Random, int], None], *, started: float, longest_s: float) -> None:
+    """A process in each round, killed at any instant. work: with the number of its first record, chance, and where it tells that it has begun, runs until then.
+
+    started: the share of rounds in which it is let begin; in others it is killed perhaps while it starts. Exits where one ends by itself.
+    """
     for round_ in range(rounds):
-        ready, started = os.pipe()
+        ready, told = os.pipe()
         child = os.fork()
         if not child:
             try:
-                write(directory, round_ * 1_000_000, Random(random.random()), started)
+                work(round_ * 1_000_000, Random(random.random()), told)
             finally:
                 os._exit(1)
-        os.close(started)
-        if random.random() < 0.8:  # else perhaps while it starts
+        os.close(told)
+        if random.random() < started:
             os.read(ready, 1)
         os.close(ready)
-        time.sleep(random.uniform(0.0, 0.02))
+        time.sleep(random.uniform(0.0, longest_s))
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
         if not os.WIFSIGNALED(status):
-            sys.exit(f"round {round_}: the writer ended by itself")
+            sys.exit(f"round {round_}: the process ended by itself")
+
+
+def main(directory: Path, rounds: int, random: Random) -> None:
+    lives(rounds, random, partial(write, directory), started=0.8, longest_s=0.02)
     lines = directory.with_suffix(".ledger").read_text("ascii").splitlines()
     returned, got = {line[2:] for line in lines if line[0] == "+"}, {line[2:] for line in lines if line[0] == "-"}
     with Spool(directory, QUOTAS, ("es",)) as spool:
