@@ -119,6 +119,13 @@ def present(names: tuple[str, ...], units: Units, rows: Ints) -> Ints:
     return rows
 
 
+def lacks(name: str, units: Units, i: int) -> bool:
+    """Whether a unit that has no value of a buffer is one that could have."""
+    if units.said is not None:
+        return messages.lacks(name, units.said[i])
+    return name in HEADERS or name in ADDRESSES or units.kind in datasets(name)
+
+
 def _having(units: Units, field: str) -> Mask:
     assert units.table is not None
     some = np.zeros(len(units.table.pdus), np.bool_)

@@ -30,6 +30,16 @@ PREFIXES: Mapping[str, tuple[str, ...]] = {
     "snmp": ("snmp",), "tftp": ("tftp",), "dhcp": ("dhcp",), "ssl": ("tls",), "ftpbounce": ("ftp",), "ftpdata": ("ftp-data",),
     "filesize": ("http", "http2", "smtp", "ftp-data"),
 }  # fmt: skip
+# Buffers that one side alone says, by how their names begin; True: the client.
+SIDES = tuple((name, True) for name in (
+    "http.method", "http.uri", "http.user_agent", "http.host", "http.referer", "http.accept", "http.request", "tls.sni", "ja3.", "ja4.", "smtp.", "email.",
+    "dns.query", "dns.queries", "mqtt.connect.", "mqtt.subscribe.", "mqtt.unsubscribe.", "sip.method", "sip.uri", "sip.request", "ldap.request", "tftp.filename",
+    "rdp.cookie", "smb.ntlmssp", "ftp.command",
+)) + tuple((name, False) for name in (
+    "http.server", "http.location", "http.stat_", "http.response", "ja3s.", "tls.subjectaltname", "dns.answer", "dns.response", "sip.stat_", "sip.response",
+    "ldap.responses", "rfb.name", "krb5.", "ftp.reply", "ftp.completion_code",
+))  # fmt: skip
+KINDS = dict.fromkeys(("ja3", "ja3s", "ja4"), "tls.")
 HASHES = {f"file.{name}": f"file{name}" for name in ("md5", "sha1", "sha256")}  # buffers that are facts in hexadecimal
 COMPUTED = (*HASHES, "file.magic")  # whose bytes are not among the message's
 NUMBERS = (  # facts that are asked by number
@@ -146,6 +156,14 @@ def values(name: str, said: Said) -> list[bytes]:
     if name in HASHES:
         return [bytes.fromhex(str(each)) for each in _all(said.facts.get(HASHES[name], ()))]
     return list(said.buffers.get(name, ()))
+
+
+def lacks(name: str, said: Said) -> bool:
+    """Whether a message without a value of this buffer is one that could have it: from the side that says it, with another buffer of its kind; of files, any."""
+    way = next((way for beginning, way in SIDES if name.startswith(beginning)), None)
+    family, _, rest = name.partition(".")
+    kind = KINDS.get(family, f"{family}.{rest.partition('.')[0]}." if family == "mqtt" else f"{family}.")
+    return way in (None, said.to_server) and (family == "file" or any(each.startswith(kind) for each in said.buffers))
 
 
 @dataclass(frozen=True)

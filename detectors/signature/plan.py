@@ -19,6 +19,7 @@ from detectors.signature.reputation import Reputations
 from detectors.signature.rule import (
     FLOW_WORDS,
     PAYLOAD,
+    Asn1,
     Base64Decode,
     Buffer,
     ByteExtract,
@@ -27,7 +28,7 @@ from detectors.signature.rule import (
     ByteTest,
     Check,
     Content,
-    Dataset,
+    Hashed,
     Header,
     IsDataAt,
     Pcre,
@@ -142,7 +143,7 @@ class Ready:
     @cached_property
     def programs(self) -> list[tuple[Buffer, Program]]:
         """What its buffers have to hold. Raises ValueError where an expression does not compile."""
-        return [(buffer, Program([check for check in buffer.checks if not isinstance(check, Dataset)])) for buffer in self.rule.buffers]
+        return [(buffer, Program(buffer.checks)) for buffer in self.rule.buffers]
 
     @cached_property
     def payload(self) -> tuple[Check, ...]:
@@ -164,7 +165,7 @@ class Ready:
     @cached_property
     def in_order(self) -> bool:
         """Whether it holds depends on what held before."""
-        return bool(self.rule.datasets or self.rule.bits or self.rule.flowints)
+        return bool(self.rule.datasets or self.rule.bits or self.rule.flowints or self.rule.texts or self.rule.captures)
 
     @cached_property
     def counted(self) -> bool:
@@ -279,15 +280,15 @@ def anchored(check: Check) -> bool:
             return not check.relative and ("A" in check.flags or check.pattern.startswith((b"^", b"\\A")))
         case ByteTest() | ByteJump() | ByteExtract() | ByteMath():
             return not check.bytes.relative
-        case IsDataAt() | Base64Decode():
+        case IsDataAt() | Base64Decode() | Hashed() | Asn1():
             return not check.relative
     return True
 
 
 def order(rule: Rule) -> tuple[int, int, int, int]:
     """The order of evaluation: actions, then who sets bits before who asks for them, then priority."""
-    sets = any(bit.command not in ("isset", "isnotset") for bit in rule.bits) or any(each.operator in "=+-" for each in rule.flowints)
-    asks = any(bit.command in ("isset", "isnotset") for bit in rule.bits) or any(each.operator not in "=+-" for each in rule.flowints)
+    sets = any(bit.command not in ("isset", "isnotset") for bit in rule.bits) or any(each.operator in "=+-" for each in rule.flowints) or rule.captures
+    asks = any(bit.command in ("isset", "isnotset") for bit in rule.bits) or any(each.operator not in "=+-" for each in rule.flowints) or bool(rule.texts)
     return ACTIONS.get(rule.action, 3), (1 if asks else 0) if sets else (2 if asks else 3), rule.priority, 0
 
 

@@ -171,6 +171,7 @@ class Reader:
             conditions=tuple(draft.conditions),
             bits=tuple(draft.bits),
             flowints=tuple(draft.flowints),
+            texts=tuple(draft.texts),
             thresholds=tuple(draft.thresholds),
             noalert=facts.get("noalert", False),
             alert_too=facts.get("alert_too", False),

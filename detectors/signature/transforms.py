@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from detectors.signature.match import compile_regex
+from detectors.signature.measures import compile_regex
 from detectors.signature.rule import Pcre
 
 MOST = 1 << 20  # bytes of a result
