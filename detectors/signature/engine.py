@@ -227,7 +227,7 @@ class Engine:
         """shared: the group whose rows they are: what rules of it ask alike is answered once."""
         if ready.rule.conditions:
             rows = rows[rows_mask(ready.rule.conditions, each)[rows]]
-            rows = self.plan.reputations.kept(ready.rule, each, rows)
+            rows = self.plan.countries.kept(ready.rule, each, self.plan.reputations.kept(ready.rule, each, rows))
         if ready.programs:
             rows = buffers.present(tuple(buffer.name for buffer, program in ready.programs if program.absent is None), each, rows)
         if not rows.size:
@@ -402,4 +402,13 @@ class Engine:
     @property
     def evicted(self) -> int:
         sessions = self.sessions.evicted if self.sessions is not None else 0
-        return sessions + self.state.evicted + self.passed.evicted + self.told.evicted + self.tails.evicted + self.every.evicted + self.lists.evicted
+        return (
+            sessions
+            + self.state.evicted
+            + self.passed.evicted
+            + self.told.evicted
+            + self.tails.evicted
+            + self.every.evicted
+            + self.lists.evicted
+            + self.plan.countries.known.evicted
+        )

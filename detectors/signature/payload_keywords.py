@@ -162,12 +162,14 @@ def _part(draft: Draft, offset: int, length: int) -> None:
 def pcre(draft: Draft, value: str) -> None:
     """pcre:[!]"/expression/flags"."""
     negated, text = negation(value)
-    found, variables = _PCRE.fullmatch(text), ""
+    found = _PCRE.fullmatch(text)
     delimiter = (found[1] or found[2]) if found else ""
     if not found or delimiter not in found[3]:
         raise ValueError(f'a regular expression has the form "/expression/flags" ({shortened(text)})')
-    expression, _, flags = found[3].rpartition(delimiter)
-    flags, _, variables = flags.partition(",")
+    begin = _VARIABLES.search(found[3])
+    expression, _, flags = (found[3][: begin.start()] if begin else found[3]).rpartition(delimiter)
+    flags, _, strange = flags.partition(",")
+    variables = begin[1] if begin else strange
     flags = flags.strip()
     kept, buffer, relative = "", None, False
     for letter in flags:
@@ -193,6 +195,7 @@ def pcre(draft: Draft, value: str) -> None:
 
 
 _VARIABLE = re.compile(r"(flow|pkt|alert):(\S{1,64})")
+_VARIABLES = re.compile(r"\s*,\s*((?:flow|pkt|alert):[^,]*(?:,\s*(?:flow|pkt|alert):[^,]*)*)\Z")  # names may hold what ends the expression
 _NAMED = re.compile(r"\(\?P?<(flow|pkt)_\w")
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from detectors.signature import buffers, conditions, events, habits, headers, messages
 from detectors.signature.configs import EventFilter, Filter, Suppress
+from detectors.signature.countries import Countries
 from detectors.signature.datasets import Lists
 from detectors.signature.groups import Group, Groups
 from detectors.signature.match import DECODED, Program
@@ -316,6 +317,7 @@ class Plan:
     stream_sizes: bool = False
     lists: Lists = field(default_factory=Lists)
     reputations: Reputations = field(default_factory=Reputations)
+    countries: Countries = field(default_factory=Countries)
     sizes: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     database: Any = None
 
@@ -326,9 +328,10 @@ class Plan:
         return self._groups[units.kind].asked(units)
 
     @staticmethod
-    def of(rules: Sequence[Rule], known: Mapping[str, Iterable[str]], filters: Sequence[Filter] = (), *, as_suricata: bool = False) -> Plan:
-        """known: the fields of each dataset, by name. filters: of threshold.config. as_suricata: rules look at what they look at there (habits.py)."""
-        plan, known = Plan(), {**known, **dict.fromkeys(messages.NAMES, ())}
+    def of(rules: Sequence[Rule], known: Mapping[str, Iterable[str]], filters: Sequence[Filter] = (), *, as_suricata: bool = False, geoip: str = "") -> Plan:
+        """known: the fields of each dataset, by name. filters: of threshold.config. as_suricata: rules look at what they look at there (habits.py). geoip: the file
+        of a database of countries."""
+        plan, known = Plan(countries=Countries(geoip)), {**known, **dict.fromkeys(messages.NAMES, ())}
         for each in sorted(rules, key=order):
             rule, suppressed, rates = filtered(habits.placed(each) if as_suricata else each, filters)
             keys = keys_of(rule, as_suricata=as_suricata)
@@ -350,7 +353,7 @@ class Plan:
                 self.lists.open(check, Path(rule.file).parent)
         except ValueError as error:
             return str(error)
-        return self.reputations.reason(rule)
+        return self.reputations.reason(rule) or self.countries.reason(rule)
 
     def arrange(self, database: Any = None) -> None:
         """What follows from the rules. database: Hyperscan's for their patterns, where it is there already."""

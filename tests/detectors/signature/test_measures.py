@@ -14,7 +14,7 @@ from detectors.signature import measures
 from detectors.signature.rule import Absent, Asn1, Element, Entropy, Hashed, Pcre, Personal, Text
 from tests.detectors.signature.harness import A, B, fired, talk
 from tests.detectors.signature.make import checks, problem, rule
-from tests.detectors.signature.test_buffers import READ, DNP3
+from tests.detectors.signature.test_buffers import DNP3, READ
 from tests.detectors.signature.test_messages import GET, OK, QUERY, RESOLVER, WEB
 from tests.detectors.signature.test_semantics import holds
 from tests.make import udp
@@ -82,7 +82,10 @@ def test_entropy_is_shannons(data: bytes) -> None:
     assert 0 <= measures.entropy(data) <= 8
 
 
-@given(data=st.binary(max_size=60), check=st.sampled_from([Asn1(True, True, 9), Element(0x30), Element(2, True, True), Personal("credit_card"), Personal("(a+)+$")]))
+@given(
+    data=st.binary(max_size=60),
+    check=st.sampled_from([Asn1(True, True, 9), Element(0x30), Element(2, True, True), Personal("credit_card"), Personal("(a+)+$")]),
+)
 def test_whatever_the_bytes_are(data: bytes, check: Asn1 | Element | Personal) -> None:
     if isinstance(check, Element):
         there = measures.element(check, data, 1)
@@ -152,8 +155,8 @@ def web(options: str, *said: tuple[int, bytes], protocol: str = "http") -> list[
         ('http.method; content:"GET"; http.referer; absent;', [4]),
         ('http.method; content:"PUT"; http.referer; absent;', []),
         ("file.data; absent;", [4]),
-        ("file.data; entropy:value >3;", [5]),
-        ("file.data; entropy:value >4;", []),
+        ("file.data; entropy:value >2;", [5]),
+        ("file.data; entropy:value >3;", []),
     ],
 )
 def test_absent(options: str, expected: list[int]) -> None:
@@ -181,7 +184,7 @@ def test_texts_are_captured_and_asked_for() -> None:
     )  # fmt: skip
     expected = [(1, 4), (2, 5), (7, 5), (1, 6), (5, 6), (3, 7)]
     for rows in (1, 3, 100):
-        assert [match for match in fired(rules, frames, rows)] == expected
+        assert fired(rules, frames, rows) == expected
 
 
 def test_variables_behind_the_flags() -> None:
