@@ -131,6 +131,8 @@ HEADERS = {
     "sameip": Keyword(headers.bare("sameip"), False),
     "dsize": Keyword(headers.dsize),
     "stream_size": Keyword(headers.stream_size),
+    "flow.pkts": Keyword(headers.of_direction("flow.pkts", 32)),
+    "flow.bytes": Keyword(headers.of_direction("flow.bytes", 64)),
     "iprep": Keyword(headers.iprep),
     "geoip": Keyword(headers.geoip),
 }
@@ -185,6 +187,9 @@ NETWORK = {
     "rfb.secresult": Keyword(network.security_result),
     "ldap.responses.operation": Keyword(headers.multiple("ldap.responses.operation", 8, headers.LDAP_OPERATIONS)),
     "ldap.responses.result_code": Keyword(headers.multiple("ldap.responses.result_code", 32, headers.LDAP_RESULTS)),
+    "ftp.mode": Keyword(headers.word("ftp.mode", ("active", "passive"))),
+    "ftp.reply_received": Keyword(headers.reply_received),
+    "websocket.flags": Keyword(headers.named_bits("websocket.flags", {"fin": 0x80, "comp": 0x40})),
     "tftp.mode": Keyword(headers.word("tftp.mode", ("netascii", "octet", "mail"))),
     "http2.settings": Keyword(network.settings),
     "ftpdata_command": Keyword(headers.word("ftpdata_command", ("retr", "stor"))),
@@ -212,6 +217,7 @@ UNSUPPORTED: dict[str, str] = {
     "js_data": "scripts are not normalised", "vba_data": "macros are not unpacked", "cvs": "CVS is not decoded", "gtp_info": "GTP messages are not decoded",
     "nfs_procedure": "NFS is not decoded", "nfs.version": "NFS is not decoded", "template2": "a template for Suricata's developers",
     "luaxform": "scripts in rules are not run", "gtp_type": "GTP messages are not decoded", "gtp_version": "GTP messages are not decoded",
+    "flow.elephant": "Suricata's measure of large flows is not kept", "pgsql.query": "PostgreSQL is not decoded", "ndpi-protocol": "a plugin of Suricata's", "ndpi-risk": "a plugin of Suricata's",
     "http_param": "parameters of a request are not told apart",
 }  # fmt: skip
 

@@ -250,7 +250,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Bit:
-    """flowbits, xbits, hostbits. command: set unset toggle isset isnotset. names: any of them does. track: "flow", "src", "dst" or "pair". expire: seconds."""
+    """flowbits, xbits, hostbits. command: set unset toggle isset isnotset. names: any of them does. track: "flow", "src", "dst", "pair" or "tx". expire: seconds."""
 
     command: str
     names: tuple[str, ...]

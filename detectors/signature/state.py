@@ -21,7 +21,9 @@ V = TypeVar("V")
 
 @dataclass(frozen=True)
 class Place:
-    """Where a rule matched, as far as state depends on it: the conversation (-1: none), both addresses and ports, and the capture time."""
+    """Where a rule matched, as far as state depends on it: the conversation (-1: none), both addresses and ports, the
+    capture time, and the number of its transaction (below 0: a packet, which has none).
+    """
 
     conversation: int
     source: int
@@ -29,6 +31,7 @@ class Place:
     source_port: int
     destination_port: int
     ts_ns: int
+    transaction: int = -1
 
     def key(self, track: str) -> Hashable:
         match track:
@@ -38,6 +41,8 @@ class Place:
                 return ("dst", self.destination)
             case "pair" | "by_both":
                 return ("pair", *sorted((self.source, self.destination))) if track == "pair" else ("both", self.source, self.destination)
+            case "tx":
+                return ("tx", self.conversation, self.transaction)
             case "by_rule":
                 return ("rule",)
         return ("flow", self.conversation)

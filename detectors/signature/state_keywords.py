@@ -60,11 +60,11 @@ def _name(text: str) -> str:
     return text
 
 
-_XBITS_TRACKS = {"ip_src": "src", "ip_dst": "dst", "ip_pair": "pair"}
+_XBITS_TRACKS = {"ip_src": "src", "ip_dst": "dst", "ip_pair": "pair", "tx": "tx"}
 
 
 def xbits(draft: Draft, value: str) -> None:
-    """xbits:command,name,track ip_src|ip_dst|ip_pair[,expire seconds]."""
+    """xbits:command,name,track ip_src|ip_dst|ip_pair|tx[,expire seconds]."""
     command, *found = parts(value)
     if command.lower() == "noalert":
         draft.facts["noalert"] = True

@@ -25,6 +25,7 @@ from sensor.applications.ssh import Ssh
 from sensor.applications.telnet import Telnet
 from sensor.applications.tftp import TftpOverUdp
 from sensor.applications.tls import Tls
+from sensor.applications.websocket import WebSocket
 
 APPLICATIONS: tuple[Application, ...] = (
     Http(),
@@ -53,4 +54,5 @@ APPLICATIONS: tuple[Application, ...] = (
     TftpOverUdp(),
     NtpOverUdp(),
     Telnet(),
+    WebSocket(),
 )

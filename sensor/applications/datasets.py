@@ -212,6 +212,15 @@ DATASETS: dict[str, Dataset] = {
             identity=speaks({"user_agent": "software"}, {"user_agent": "software"}),
         ),
         Dataset(
+            "websocket",
+            "WebSocket",
+            (
+                Field("opcode", "str", "Kind of the frame"),
+                Field("size", "u8", "Bytes that the frame carries"),
+                Field("close_code", "u2", "Why the connection is closed"),
+            ),
+        ),
+        Dataset(
             "http2",
             "Hypertext Transfer Protocol, version 2",
             (*under("http", HTTP), Field("frame_type", "str", "Type of a frame about the connection"), Field("error_code", "u4", "Why the connection ends")),
