@@ -25,8 +25,8 @@ from sensor.events.seen import Seen
 NAMES = frozenset(application.name for application in APPLICATIONS)
 PREFIXES: Mapping[str, tuple[str, ...]] = {
     "http": ("http", "http2"), "http2": ("http2",), "tls": ("tls",), "ja3": ("tls",), "ja3s": ("tls",), "ja4": ("tls",), "ssh": ("ssh",), "ftp": ("ftp",), "telnet": ("telnet",),
-    "smtp": ("smtp",), "email": ("smtp",), "sip": ("sip",), "file": ("http", "http2", "smtp", "smb", "ftp-data", "tftp"), "smb": ("smb",), "dce": ("dcerpc", "smb"),
-    "dns": ("dns",), "mdns": ("mdns",), "llmnr": ("llmnr",), "sdp": ("sip",), "websocket": ("websocket",),
+    "smtp": ("smtp",), "email": ("smtp",), "sip": ("sip",), "file": ("http", "http2", "smtp", "smb", "ftp-data", "tftp", "nfs"), "smb": ("smb",), "dce": ("dcerpc", "smb"),
+    "dns": ("dns",), "mdns": ("mdns",), "llmnr": ("llmnr",), "sdp": ("sip",), "websocket": ("websocket",), "nfs": ("nfs",),
     "mqtt": ("mqtt",), "krb5": ("krb5",), "ldap": ("ldap",), "ntp": ("ntp",), "rdp": ("rdp",), "rfb": ("rfb",),
     "snmp": ("snmp",), "tftp": ("tftp",), "dhcp": ("dhcp",), "ssl": ("tls",), "ftpbounce": ("ftp",), "ftpdata": ("ftp-data",),
     "filesize": ("http", "http2", "smtp", "ftp-data"),
@@ -35,7 +35,7 @@ PREFIXES: Mapping[str, tuple[str, ...]] = {
 SIDES = tuple((name, True) for name in (
     "http.method", "http.uri", "http.user_agent", "http.host", "http.referer", "http.accept", "http.request", "tls.sni", "ja3.", "ja4.", "smtp.", "email.",
     "dns.query", "dns.queries", "mqtt.connect.", "mqtt.subscribe.", "mqtt.unsubscribe.", "sip.method", "sip.uri", "sip.request", "ldap.request", "tftp.filename",
-    "rdp.cookie", "smb.ntlmssp", "ftp.command",
+    "rdp.cookie", "smb.ntlmssp", "ftp.command", "nfs.filename",
 )) + tuple((name, False) for name in (
     "http.server", "http.location", "http.stat_", "http.response", "ja3s.", "tls.subjectaltname", "dns.answer", "dns.response", "sip.stat_", "sip.response",
     "ldap.responses", "rfb.name", "krb5.", "ftp.reply", "ftp.completion_code",
@@ -49,11 +49,11 @@ NUMBERS = (  # facts that are asked by number
     "dhcp.renewal_time", "krb5_err_code", "krb5_msg_type", "krb5.ticket_encryption", "ldap.request.operation", "ldap.responses.operation",
     "ldap.responses.result_code", "ntp.mode", "ntp.request_code", "ntp.stratum", "ntp.version", "rfb.secresult", "rfb.sectype", "snmp.pdu_type",
     "snmp.version", "tftp.opcode", "tls_cert_notafter", "tls_cert_notbefore", "http2.frametype", "http2.errorcode",
-    "http2.priority", "http2.settings", "http2.window", "http2.size_update", "ldap.responses.count", "websocket.flags", "websocket.mask", "websocket.opcode",
+    "http2.priority", "http2.settings", "http2.window", "http2.size_update", "ldap.responses.count", "websocket.flags", "websocket.mask", "websocket.opcode", "nfs.version", "nfs_procedure",
 )  # fmt: skip
 WORDS = (
     "tls.version", "ssl_version", "ssl_state", "ssh.protoversion", "ftp.mode", "smb.version", "dce_iface", "tftp.mode", "mqtt.flags", "mqtt.connect.flags",
-    "tls_cert_expired", "tls_cert_valid", "ftpbounce", "ftpdata_command", "ftp.reply_received",
+    "tls_cert_expired", "tls_cert_valid", "ftpbounce", "ftpdata_command", "ftp.reply_received", "nfs.procedure_name",
 )  # fmt: skip
 FACTS: Mapping[str, tuple[str, ...]] = {name: PREFIXES[re.split("[._]", name)[0]] for name in (*NUMBERS, *WORDS)}
 FLAGS = ("mqtt.flags", "mqtt.connect.flags")

@@ -14,6 +14,7 @@ from sensor.applications.http2 import Http2OverTcp
 from sensor.applications.krb5 import KerberosOverTcp, KerberosOverUdp
 from sensor.applications.ldap import LdapOverTcp
 from sensor.applications.mqtt import MqttOverTcp
+from sensor.applications.nfs import NfsOverTcp, NfsOverUdp
 from sensor.applications.ntp import NtpOverUdp
 from sensor.applications.rdp import RdpOverTcp
 from sensor.applications.rfb import RfbOverTcp
@@ -53,6 +54,8 @@ APPLICATIONS: tuple[Application, ...] = (
     DhcpOverUdp(),
     TftpOverUdp(),
     NtpOverUdp(),
+    NfsOverTcp(),
+    NfsOverUdp(),
     Telnet(),
     WebSocket(),
 )

@@ -212,6 +212,23 @@ DATASETS: dict[str, Dataset] = {
             identity=speaks({"user_agent": "software"}, {"user_agent": "software"}),
         ),
         Dataset(
+            "nfs",
+            "Network File System",
+            (
+                Field("procedure", "str", "What is asked for"),
+                Field("version", "u1", "Version of the protocol"),
+                Field("operation", "str[]", "Operations of a compound"),
+                Field("status", "str", "What became of it"),
+                Field("refused", "str", "Why the call was not carried out"),
+                FILE[0],
+                Field("other_name", "str", "New name of the file"),
+                Field("machine", "str", "Name that the client gives itself"),
+                Field("uid", "u4", "Number of the user that the client says it acts for"),
+                Field("gid", "u4", "Number of that user's group"),
+                Field("problem", "str", "What is wrong with the message"),
+            ),
+        ),
+        Dataset(
             "websocket",
             "WebSocket",
             (

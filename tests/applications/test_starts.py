@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sensor.applications import dcerpc, dcerpc_datagrams, dhcp, dns, krb5, ldap, mqtt, ntp, rdp, rfb, smb, snmp, tftp
+from sensor.applications import dcerpc, dcerpc_datagrams, dhcp, dns, krb5, ldap, mqtt, nfs, ntp, rdp, rfb, smb, snmp, tftp
 from sensor.applications.application import Application
 from sensor.decode.packets import Transport
 from tests.applications import (
@@ -15,6 +15,7 @@ from tests.applications import (
     test_krb5,
     test_ldap,
     test_mqtt,
+    test_nfs,
     test_ntp,
     test_rdp,
     test_rfb,
@@ -42,6 +43,8 @@ APPLICATIONS: list[tuple[Application, list[Script]]] = [
     (krb5.KerberosOverTcp(), test_krb5.STREAMS),
     (ldap.LdapOverTcp(), test_ldap.SCRIPTS),
     (rfb.RfbOverTcp(), test_rfb.SCRIPTS),
+    (nfs.NfsOverTcp(), test_nfs.SCRIPTS),
+    (nfs.NfsOverUdp(), [test_nfs.SECOND]),
 ]
 FAMILY = {"mdns": "dns", "llmnr": "dns"}  # one form, told apart by their ports
 PLANT = {

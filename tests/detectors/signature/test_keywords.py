@@ -58,6 +58,8 @@ CONDITIONS: dict[str, tuple[tuple[str, str, object], tuple[str, ...]]] = {
     "flow.age": ((">60", "flow.age", Number(">", 60)), ("x",)),
     "flow.pkts": (("either, >60", "flow.pkts_either", Number(">", 60)), ("x,>1", ">1")),
     "flow.bytes": (("toserver,<2kb", "flow.bytes_toserver", Number("<", 2048)), ("toserver", "toserver,x")),
+    "nfs_procedure": (("lookup", "nfs.procedure_name", "lookup"), ("look", "3-1")),
+    "nfs.version": (("3-4", "nfs.version", Number("<>", 2, 5)), ("four",)),
     "igmp.type": (("0x16", "igmp.type", eq(0x16)), ("256",)),
     "ftp.mode": (("passive", "ftp.mode", "passive"), ("open",)),
     "ftp.dynamic_port": ((">1023", "ftp.dynamic_port", Number(">", 1023)), ("x",)),
