@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sensor.applications.application import Application
 from sensor.applications.dcerpc import DcerpcOverTcp
 from sensor.applications.dcerpc_datagrams import DcerpcOverUdp
@@ -27,6 +30,7 @@ from sensor.applications.telnet import Telnet
 from sensor.applications.tftp import TftpOverUdp
 from sensor.applications.tls import Tls
 from sensor.applications.websocket import WebSocket
+from sensor.decode.packets import Transport
 
 APPLICATIONS: tuple[Application, ...] = (
     Http(),
@@ -59,3 +63,12 @@ APPLICATIONS: tuple[Application, ...] = (
     Telnet(),
     WebSocket(),
 )
+
+
+def served() -> NDArray[np.bool_]:
+    """bool[9, 65536]: by Transport, the ports where one of them is expected."""
+    table = np.zeros((len(Transport), 1 << 16), np.bool_)
+    for application in APPLICATIONS:
+        for transport, ports in application.ports.items():
+            table[transport, list(ports)] = True
+    return table

@@ -397,7 +397,7 @@ def test_several_bits_of_snort() -> None:
         "flowbits:reset",
         "flowbits:isset,a b",
         "xbits:set,a",
-        "xbits:set,a,track tx",
+        "xbits:set,a,track tcp",
         "xbits:set,a,track ip_src,expire 0",
         "hostbits:set",
         "hostbits:set,a,both",
