@@ -7,7 +7,7 @@ version 1); RFC 8247 (what is weak). Events: those that Suricata 8 has.
 from __future__ import annotations
 
 EXCHANGES = {
-    1: "base", 2: "identity_protection", 3: "authentication_only", 4: "aggressive", 5: "informational_1", 6: "transaction", 32: "quick_mode", 33: "new_group_mode",
+    1: "base", 2: "identity_protection", 3: "authentication_only", 4: "aggressive", 5: "informational", 6: "transaction", 32: "quick_mode", 33: "new_group_mode",
     34: "ike_sa_init", 35: "ike_auth", 36: "create_child_sa", 37: "informational", 38: "ike_session_resume", 39: "gsa_auth", 40: "gsa_registration", 41: "gsa_rekey",
     43: "ike_intermediate", 44: "ike_followup_ke",
 }  # fmt: skip

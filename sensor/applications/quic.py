@@ -64,11 +64,13 @@ class Pieces:
     def add(self, at: int, data: bytes) -> None:
         """OverflowError: more than is kept."""
         before = self._later.get(at, b"")
+        if at + len(data) > MOST_HELD:
+            raise OverflowError(f"a hello of more than {MOST_HELD} bytes")
         if len(data) > len(before):
             self._held += len(data) - len(before)
             self._later[at] = data
-        if len(self._later) > MOST_PIECES or max(at + len(data), self._held) > MOST_HELD:
-            raise OverflowError(f"a hello of more than {MOST_HELD} bytes or {MOST_PIECES} pieces")
+        if len(self._later) > MOST_PIECES or self._held > MOST_HELD:
+            raise OverflowError(f"a hello in more than {MOST_PIECES} pieces or {MOST_HELD} bytes")
 
     def join(self) -> bytes:
         """The message that stands at the beginning, with its header of type and length; empty if it is not there yet."""
@@ -158,10 +160,11 @@ class Quic(Conversation):
         try:
             self._read(said, side, Cursor(payload))
             if message := side.pieces.join():
-                side.is_done = True
+                side.pieces = Pieces()  # if it is no hello, one may still come: who sends this may not be who it seems
                 self._hello(said, message)
+                side.is_done = True
         except OverflowError as error:
-            side.is_done = True
+            side.pieces = Pieces()
             said.facts["app-layer-event"], said.about["quic.problem"] = "quic.crypto_frag_too_long", str(error)
         except (EOFError, ValueError) as error:
             said.facts["app-layer-event"], said.about["quic.problem"] = "quic.error_on_data", str(error)
@@ -187,7 +190,8 @@ class Quic(Conversation):
                     if reason := cursor.take(variable(cursor)):
                         said.about["quic.reason"] = text(reason)
                 case _:
-                    raise ValueError(f"a frame of type {kind:#x} in an Initial packet")
+                    said.about["quic.problem"] = f"a frame of type {kind:#x} in an Initial packet"
+                    return
 
     def _hello(self, said: Said, message: bytes) -> None:
         if message[0] != (CLIENT_HELLO if said.to_server else SERVER_HELLO):

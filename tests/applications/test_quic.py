@@ -290,16 +290,27 @@ def events(script: Script) -> list[Any]:
 def test_events() -> None:
     wrong = initial(CLIENT_FRAME, origin=b"another", destination=ORIGIN)
     assert events([(True, greeting()), (False, wrong), (False, wrong), (False, answer())]) == [None, "quic.failed_decrypt", None]
-    assert events([(True, initial(b"\x30abc")), (True, greeting(packet=1))]) == ["quic.error_on_data", None]
+    assert events([(True, initial(b"\6\0\x7f" + bytes(9), pad=0)), (True, greeting(packet=1))]) == ["quic.error_on_data", None]
     assert events([(True, initial(crypto(0, b"\x0b\0\0\1x")))]) == ["quic.error_on_data"]
     assert events([(True, initial(crypto(0, b"\1\0\0\1x")))]) == ["quic.error_on_data"]
     assert events([(True, initial(crypto(MOST_HELD, b"x")))]) == ["quic.crypto_frag_too_long"]
     assert events([(True, initial(crypto(0, b"\1\1\0\0")))]) == ["quic.crypto_frag_too_long"]
 
 
-def test_a_forged_packet_hides_nothing() -> None:
-    wrong = initial(b"\1", origin=b"another", destination=ORIGIN)
-    said = said_of([(True, wrong), (True, greeting()), (False, answer())])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        initial(b"\1", origin=b"another", destination=ORIGIN),
+        initial(b"\x30abc"),
+        initial(crypto(0, b"\x0b\0\0\1x")),
+        initial(crypto(0, b"\1\0\0\1x")),
+        initial(crypto(MOST_HELD, b"x")),
+        initial(b"".join(crypto(2 * i + 9, b"x") for i in range(MOST_PIECES + 1))),
+    ],
+)
+def test_a_forged_packet_hides_nothing(wrong: bytes) -> None:
+    said = said_of([(True, wrong), (True, greeting(packet=1)), (False, answer())])
+    assert said[0].about["quic.problem"]
     assert [each.about.get("tls.client.server_name") for each in said] == [None, "example.com", None]
 
 
