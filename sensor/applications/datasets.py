@@ -91,12 +91,7 @@ def under(dataset: str, fields: tuple[Field, ...]) -> tuple[Field, ...]:
 DATASETS: dict[str, Dataset] = {
     dataset.name: dataset
     for dataset in (
-        Dataset(
-            "http",
-            "Hypertext Transfer Protocol",
-            HTTP,
-            identity=speaks({"user_agent": "software"}, {"server": "software"}),
-        ),
+        Dataset("http", "Hypertext Transfer Protocol", HTTP, identity=speaks({"user_agent": "software"}, {"server": "software"})),
         Dataset(
             "tls",
             "Transport Layer Security",
