@@ -148,12 +148,13 @@ class Key:
         first = data[0] ^ mask[0] & 0x0F
         size = (first & 3) + 1
         truncated = int.from_bytes(data[at : at + size]) ^ int.from_bytes(mask[1 : 1 + size])
-        number = expanded(truncated, size, largest)
-        try:
-            payload = self._aead.decrypt((self._iv ^ number).to_bytes(12), data[at + size :], bytes([first]) + data[1:at] + truncated.to_bytes(size))
-        except InvalidTag:
-            return None
-        return number, payload
+        header = bytes([first]) + data[1:at] + truncated.to_bytes(size)
+        for number in dict.fromkeys((truncated, expanded(truncated, size, largest))):  # a number that was forged misleads about no other
+            try:
+                return number, self._aead.decrypt((self._iv ^ number).to_bytes(12), data[at + size :], header)
+            except InvalidTag:
+                continue
+        return None
 
 
 def expanded(truncated: int, size: int, largest: int) -> int:

@@ -324,6 +324,21 @@ def test_pieces_are_bounded() -> None:
             pieces.add(2 * most + 1, bytes(size))
 
 
+def test_a_forged_packet_number_hides_nothing() -> None:
+    script = [
+        (True, initial(b"\1", packet=(1 << 32) - 1)),
+        (True, initial(crypto(0, PARTS[0]), size=1)),
+        (True, initial(crypto(100, CLIENT_HELLO[100:]), packet=1, size=1)),
+    ]
+    assert said_of(script)[-1].about["tls.client.server_name"] == "example.com"
+
+
+def test_packet_numbers_that_are_sent_short() -> None:
+    numbers = [(300 + i, 2 if i == 0 else 1) for i in range(3)]
+    script = [(True, initial(b"\1" if i < 2 else CLIENT_FRAME, packet=number, size=size)) for i, (number, size) in enumerate(numbers)]
+    assert said_of(script)[-1].about["tls.client.server_name"] == "example.com"
+
+
 def test_packets_without_a_hello_are_bounded() -> None:
     assert len(talk(Quic(), [(True, initial(b"\1", packet=i, pad=0)) for i in range(2 * MOST_PACKETS)])) == MOST_PACKETS
 
