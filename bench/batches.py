@@ -36,7 +36,7 @@ def analysis(how: str, folder: Path) -> Analysis:
     if how != "service":
         return Analysis(config, signatures=signatures)
     sink = SpoolSink(Spool(folder / "spool", consumers=()), Published("acts", "bench", "en"))
-    result = Analysis(config, [sink], signatures=signatures)
+    result = Analysis(config, [sink], signatures=signatures, sums_up=False)
     sink.follow(result)
     return result
 

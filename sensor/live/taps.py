@@ -49,7 +49,7 @@ class Taps:
         self.pieces: list[Piece] = []
         self.hold_ns = 2 * self.size.retire_ms * 1_000_000 + SLACK_NS
         self.known_ns = [0] * len(taps)  # by tap: it has no more packets before this time
-        self.checked = 0.0
+        self.checked = self.given = 0.0  # monotonic: when the interfaces were looked at, and the last batch given on
         self.listeners: list[Listener] = []
         try:
             packet_socket().close()
@@ -75,16 +75,20 @@ class Taps:
 
     def read(self, timeout_s: float) -> Batch | None:
         """The next batch; None where there is none within this time."""
-        until = time.monotonic() + timeout_s
+        until, due = time.monotonic() + timeout_s, self.given + self.size.pace_ms / 1000
+        time.sleep(max(0.0, min(until, due) - time.monotonic()))
+        if time.monotonic() < due:
+            return None
         while True:
             if time.monotonic() - self.checked >= CHECK_S:
                 self.check()
             asked_ns = time.time_ns()
             self.take(asked_ns)
             batch = self.batch()
-            left = until - time.monotonic()
             if batch is not None:
+                self.given = time.monotonic()
                 return batch
+            left = until - time.monotonic()
             if left <= 0:
                 self.late(no_rows())
                 return None

@@ -68,7 +68,7 @@ def opened(config: Config, state: Path) -> list[Live]:
         if parts.scheme != "tcp" or not parts.hostname or not parts.port:
             raise ValueError(f"{stream}: tcp://host:port was expected")
         kinds.append(Remote(parts.hostname, parts.port, interval_s))
-    size = Size(retire_ms=max(10, run.batch_ms // 2))
+    size = Size(retire_ms=max(10, run.batch_ms // 2), pace_ms=run.batch_ms)
     if run.workers == 1:
         return [open_live(kinds, size=size)]
     if not run.taps:
