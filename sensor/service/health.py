@@ -34,8 +34,8 @@ class Health:
     reloads: int = 0
     reloads_failed: int = 0
 
-    def add(self, seen: Seen, alerts: int, *, is_live: bool) -> None:
-        """One batch, which is done by now. is_live: its times are the clock's."""
+    def add(self, seen: Seen, alerts: int) -> None:
+        """One batch, which is done by now."""
         now = time.perf_counter()
         self.times.append(now - self.began)
         self.began = now
@@ -44,7 +44,7 @@ class Health:
         self.batches += 1
         self.alerts = alerts
         self.clock_ns = seen.clock_ns
-        if is_live:
+        if seen.source.is_live:
             self.lag_ns = max(0, time.time_ns() - seen.clock_ns) if seen.packets else 0
 
     def report(self) -> dict[str, Any]:

@@ -37,11 +37,10 @@ log = logging.getLogger("tapsight")
 
 
 class Sources(Protocol):
-    """Where packets come from. is_live: their times are the clock's. batches: something at least every batch time, an empty batch or None where nothing comes. stop: bring what has come, and end.
+    """Where packets come from. batches: something at least every batch time, an empty batch or None where nothing comes. stop: bring what has come, and end.
     fill: how full what they come in is, from 0 to 1. report: drops, fill and the like."""
 
     name: str
-    is_live: bool
 
     @property
     def fill(self) -> float: ...
@@ -151,7 +150,7 @@ class Service:
     def each(self, seen: Seen) -> None:
         """After every batch (of one that is told in slices, after the first): how we are, and what there is no time for."""
         if not seen.is_rest:
-            self.health.add(seen, self.published.alerts, is_live=self.sources.is_live)
+            self.health.add(seen, self.published.alerts)
             self.published.shed = self.shedding.add(self.health.lag_ns, self.sources.fill)
 
     def _look_after(self) -> None:

@@ -17,7 +17,7 @@ import pytest
 from bench.replay import Replay
 from sensor.capture import open_source, read_capture
 from sensor.columns import Batch
-from sensor.live import Share, Size, Tap, interface, listener, open_live
+from sensor.live import Share, Size, Tap, interface, listener
 from sensor.live.taps import Taps
 from sensor.pipeline import Pipeline
 from tests import make
@@ -346,24 +346,6 @@ def test_a_clock_that_is_set_back_stops_nothing(network: Network, listen: Listen
     monkeypatch.setattr("sensor.live.taps.time.time_ns", lambda: real() - 3_600_000_000_000)
     network.send(talk(3))
     assert frames(gathered(both, 6)) == talk(3)
-
-
-def test_taps_and_others_take_turns(network: Network, listen: Listen, tmp_path: Path) -> None:
-    from sensor.live import Folder
-
-    network.cable()
-    (tmp_path / "in").mkdir()
-    file_of(list(make.batches(talk(5))), tmp_path / "in" / "one.pcapng")
-    live = open_live([Tap("tap"), Folder(tmp_path / "in", tmp_path / "state.json", 0.1, 0.05)])
-    network.send(talk(7))
-    packets: dict[str, int] = {}
-    batches = live.batches(0.2)
-    while sum(packets.values()) < 24:
-        batch = next(batches)
-        if batch is not None:
-            packets[batch.source.name] = packets.get(batch.source.name, 0) + len(batch)
-    assert packets == {"tap": 14, str(tmp_path / "in" / "one.pcapng"): 10}
-    live.close()
 
 
 def test_blocks_gather_for_a_reader_who_keeps_up(network: Network, listen: Listen) -> None:

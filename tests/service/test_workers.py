@@ -185,15 +185,16 @@ def test_rules_are_read_anew_by_all(network: Network, tmp_path: Path) -> None:
     assert rules_told == ["other"]
 
 
-def test_files_are_one_workers_and_read_once_and_a_killed_service_leaves_no_worker(network: Network, tmp_path: Path) -> None:
+def test_folders_are_workers_of_their_own_and_read_once_and_a_killed_service_leaves_no_worker(network: Network, tmp_path: Path) -> None:
     captures = tmp_path / "captures"
     captures.mkdir()
     for number in range(3):
         path = captures / f"{number}.pcap"
         path.write_bytes(pcap(talk(200, f"10.0.{number}.1"), 1_700_000_000 + 100 * number))
         os.utime(path, (number, number))
-    with running(tmp_path, run={"taps": [{"interface": "tap"}], "folders": [str(captures)], "workers": 2}, **NO_RULES) as service:
+    with running(tmp_path, run={"taps": [{"interface": "tap"}], "folders": [str(captures)]}, **NO_RULES) as service:
         service.wait_for(lambda status: status["engine"]["packets"] == 1_200 and status["sources"]["sources"][str(captures)]["remembered"] == 3)
+        assert [each["engine"]["packets"] for each in service.status()["workers"].values()] == [0, 1_200]
         crew = [each["pid"] for each in service.status()["workers"].values()]
         assert service.stop(signal.SIGKILL) == -signal.SIGKILL
         until = time.monotonic() + 20
