@@ -37,6 +37,7 @@ SEVERAL = frozenset(  # buffers of which one event has several: each time a rule
         "ldap.request.attribute_type", "ldap.responses.attribute_type", "sdp.attribute", "sdp.bandwidth", "sdp.time", "sdp.repeat_time", "sdp.media.media",
         "sdp.media.session_info", "sdp.media.connection_data", "sdp.media.encryption_key", "ftp.reply", "ftp.completion_code", "nfs.filename", "mdns.queries.rrname", "mdns.answers.rrname",
         "mdns.authorities.rrname", "mdns.additionals.rrname", "mdns.response.rrname", "llmnr.queries.rrname", "llmnr.answers.rrname",
+        "ike.vendor",
     }
 )  # fmt: skip
 POSITIONAL = (Content, Pcre, ByteTest, ByteJump, ByteExtract, ByteMath, IsDataAt, Element)
