@@ -329,7 +329,7 @@ class Plan:
         """known: the fields of each dataset, by name. filters: of threshold.config. as_suricata: rules look at what they look at there (habits.py)."""
         plan, known = Plan(), {**known, **dict.fromkeys(messages.NAMES, ())}
         for each in sorted(rules, key=order):
-            rule, suppressed, rates = filtered(habits.placed(each) if as_suricata else each, filters)
+            rule, suppressed, rates = filtered(habits.asked(each) if as_suricata else each, filters)
             keys = keys_of(rule, as_suricata=as_suricata)
             if reason := cannot(rule, keys, known):
                 plan.unable.append((rule, reason))
