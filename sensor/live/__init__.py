@@ -50,6 +50,11 @@ class Live:
             "sources": self.queued.report() if self.queued else {}
         }
 
+    @property
+    def fill(self) -> float:
+        """The part of the fullest ring that waits to be taken; 0 where there is none."""
+        return self.taps.fill if self.taps else 0.0
+
     def close(self) -> None:
         for each in (self.taps, self.queued):
             if each is not None:

@@ -65,7 +65,7 @@ def opened(config: Config, state: Path) -> list[Live]:
     share = Share(run.workers, os.getpid(), source_id(config), frame_numbers()) if shared else Share()
     lives: list[Live] = []
     try:
-        lives.extend(open_live(taps, share, Size(retire_ms=max(10, run.batch_ms // 2))) for _ in range(run.workers if taps else 0))
+        lives.extend(open_live(taps, share, Size(retire_ms=max(10, run.batch_ms // 2), pace_ms=run.batch_ms)) for _ in range(run.workers if taps else 0))
         lives.extend(open_live(other) for other in others)
     except (OSError, ValueError):
         for live in lives:

@@ -43,6 +43,11 @@ class LiveSource:
         """Nothing more is wanted: `batches` ends."""
         self.is_over = True
 
+    @property
+    def fill(self) -> float:
+        """The part of the fullest ring that waits."""
+        return self.live.fill
+
     def report(self) -> dict[str, Any]:
         return self.live.report()
 

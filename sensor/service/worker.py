@@ -21,7 +21,7 @@ from sensor.events.seen import Seen
 from sensor.live import Live
 from sensor.pipeline import Pipeline
 from sensor.service.handed import Parcel, parcel
-from sensor.service.health import Health, shedding
+from sensor.service.health import Health, Shedding
 from sensor.service.reload import Reload
 from sensor.service.sources import LiveSource
 from sensor.sinks.published import Published
@@ -51,7 +51,7 @@ class Worker:
         self.pipeline = Pipeline(deduplicate=config.deduplicate, most_flows=most, inspect=True, first=number * CONVERSATIONS)
         self.published = Published(config.run.profile, config.sensor, config.lang)
         self.signatures: Signatures | None = None
-        self.health, self.reload = Health(), Reload(make_rules)
+        self.health, self.shedding, self.reload = Health(), Shedding(), Reload(make_rules)
         self.wants_reload = self.wants_stop = False
         self.told = 0.0
         self.take_rules(signatures)
@@ -63,7 +63,7 @@ class Worker:
             self.hand(seen)
             if not seen.is_rest:
                 self.health.add(seen, 0)
-                self.published.shed = shedding(self.health.lag_ns)
+                self.published.shed = self.shedding.add(self.health.lag_ns, self.source.fill)
         if seen is not None:
             self.hand_records(seen, self.published.rest(seen.clock_ns))
         self.channel.drain()

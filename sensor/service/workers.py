@@ -109,7 +109,7 @@ class Workers:
             each.is_over = each.waiting.is_last
         for each in asked.values():
             if not each.is_over and now - max(each.heard, self.stopped) > PATIENCE_S:
-                log.error("worker %d has said nothing for %d s, and is killed", each.number, PATIENCE_S)
+                self.failed = self.failed or f"worker {each.number} said nothing for {PATIENCE_S:.0f} s, and was killed"
                 each.heard = now
                 each.process.kill()  # that it has ended is heard next
 
@@ -158,6 +158,11 @@ class Workers:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(each.process.pid, number)
 
+    @property
+    def fill(self) -> float:
+        """Nothing waits here: what a writer has no time for waits in the workers, which shed."""
+        return 0.0
+
     def report(self) -> dict[str, Any]:
         """Sources as one: counts of all workers, and of what is no count the worst."""
         return united([each.report["sources"] for each in self.crew if each.report])
@@ -169,6 +174,7 @@ class Workers:
                 "state": "alive" if not each.is_over else "failed" if each.process.exitcode else "ended",
                 "pid": each.process.pid,
                 "under_way": each.channel.under_way,
+                "silent_s": 0.0 if each.is_over else round(time.monotonic() - each.heard, 1),
                 **(each.report or {"engine": {}, "sources": {}}),
             }
             for each in self.crew
@@ -186,7 +192,7 @@ def united(reports: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Reports of live sources of workers, some of which share the packets of taps."""
     result = total(reports)
     for name, tap in result.get("taps", {}).items():
-        tap |= {what: max(report["taps"][name][what] for report in reports if report["taps"]) for what in ("fill", "reopened", "downs")}
+        tap |= {what: max(report["taps"][name][what] for report in reports if report["taps"]) for what in ("fill", "lag_ms", "reopened", "downs")}
     if result:
         result["lag_ms"] = max(report["lag_ms"] for report in reports)
     return result

@@ -70,8 +70,9 @@ class Streams:
             for flow, state in sorted(self.slow.items(), key=lambda item: int(self.flows.c["first_frame"][item[0]])):
                 self._over(flow, state, parts, Reassembler.give_up_holes)
                 self._settle(flow)
-        self._segments(p, n, parts)
-        self._datagrams(p, n, parts)
+        if n.rows.size:
+            self._segments(p, n, parts)
+            self._datagrams(p, n, parts)
         found = self.assembly.by_protocol(p, n, parts, self.packets)
         self.packets += len(p.batch)
         return found

@@ -346,3 +346,22 @@ def test_a_clock_that_is_set_back_stops_nothing(network: Network, listen: Listen
     monkeypatch.setattr("sensor.live.taps.time.time_ns", lambda: real() - 3_600_000_000_000)
     network.send(talk(3))
     assert frames(gathered(both, 6)) == talk(3)
+
+
+def test_blocks_gather_for_a_reader_who_keeps_up(network: Network, listen: Listen) -> None:
+    """Each batch costs something: what comes meanwhile is one batch, and none of it is lost."""
+    network.cable()
+    tap = listen([Tap("tap")], size=Size(block=1 << 14, blocks=64, retire_ms=10, pace_ms=400))
+    for frame in talk(5):
+        network.send([frame])
+        time.sleep(0.05)
+    first = tap.read(5)
+    assert first is not None
+    assert tap.read(0.01) is None  # not due, whatever there is
+    network.send(talk(5))
+    time.sleep(0.05)
+    network.send(talk(5))
+    second = tap.read(5)
+    assert second is not None
+    assert (len(first), len(second)) == (10, 20)
+    assert tap.report()["taps"]["tap"]["lag_ms"] >= 300

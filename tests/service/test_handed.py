@@ -57,7 +57,7 @@ def test_the_writer_sees_what_one_process_sees(folder: str) -> None:
 class Old:
     """A source of a tap whose packets are an hour late."""
 
-    name = "late"
+    name, fill = "late", 0.0
 
     def __init__(self, frames: list[bytes]) -> None:
         self.frames, self.closed = frames, False
