@@ -75,19 +75,19 @@ class Asset:
     @property
     def is_io_device(self) -> bool:
         """Its identity says so, and it has no inputs and outputs of its own elsewhere, as a controller behind a communications adapter has."""
-        types = {value for name, value in self.attributes if name == "device_type"}
+        types = {value for name, value in self.attributes if name == "device_type"} if self.attributes else set()
         return bool(types) and types <= IO_DEVICES and "cip_io" not in self.uses
 
     @property
     def roles(self) -> frozenset[str]:
         """What it says it is, and what it behaves like, by the protocols that it serves and uses."""
-        said = frozenset(value for name, value in self.attributes if name == "role") & SAID
+        said = frozenset(value for name, value in self.attributes if name == "role") & SAID if self.attributes else frozenset[str]()
         return roles(self.behaviour, self.serves, self.uses, said, is_engineering=self.engineered > 0, is_io_device=self.is_io_device)
 
     @property
     def model(self) -> str:
         """What it is, by whatever of its attributes says it best; empty where none does."""
-        best = self.best
+        best = self.best if self.attributes else {}
         return best.get("model") or best.get("product") or best.get("order_number") or ""
 
     @property
@@ -99,7 +99,7 @@ class Asset:
     def best(self) -> dict[str, str]:
         """By attribute, of what it said the value that it said last; without any, who made its network card."""
         best: dict[str, Evidence] = {}
-        for name, evidence in self.said:
+        for name, evidence in self.said if self.attributes else ():
             if name not in best or evidence.last >= best[name].last:
                 best[name] = evidence
         vendor = "" if "vendor" in best else next(filter(None, map(vendor_of, self.alone or self.macs)), "")

@@ -65,6 +65,8 @@ def own(asset: Asset) -> str:
 
 def identity(asset: Asset) -> str:
     """All that it said of itself, and where."""
+    if not asset.attributes:  # most
+        return "[]"
     said = (
         f'{{"name":{quoted(name)},"value":{ecs.quote(e.value)},"said_by":{quoted(e.said_by)},"first":{_place(e.first)},"last":{_place(e.last)}}}'
         for name, e in asset.said
