@@ -84,6 +84,8 @@ class Assets:
         """What ARP says is sure."""
         arp = seen.arp
         some = np.flatnonzero(arp.sender_ip)
+        if not some.size:
+            return
         high, low = np.zeros(len(some), np.uint64), arp.sender_ip[some] | np.uint64(MAPPED)
         for part in self._parts(len(some)):
             ts_ns = arp.ts_ns[some[part]]
@@ -106,6 +108,8 @@ class Assets:
 
     def _ends(self, flows: Mapping[str, Array], number: Array) -> None:
         """Who the ends of flows are: those that sent something. number: their rows of the flow table."""
+        if not number.size:
+            return
         first = self.origins.place(number) << FRAME | flows["first_frame"]
         for end in "ab":
             sends = np.flatnonzero(flows[f"packets_{end}"]) if f"packets_{end}" in flows else np.arange(len(number))
@@ -120,6 +124,8 @@ class Assets:
         """Flows that are over: those that were not answered make an asset of their sender alone; all add to the counts."""
         over, c = seen.over, self.known.c
         number = over["flow"]
+        if not number.size:
+            return
         alone = ~self.met[number]
         self._ends({name: over[name][alone] for name in (*NAMES, "packets_a", "packets_b")}, number[alone])
         for end in "ab":

@@ -63,16 +63,17 @@ class Streams:
         self.reassembler = Reassembler(protocols, self.over_tcp, self.count, inspect=inspect)
 
     def pdus(self, p: Packets, n: Numbered) -> list[tuple[int, Pdus]]:
-        """The PDUs that these packets complete, by protocol number. No packets: those that are still held, too, because their source is at its end."""
+        """The PDUs that these packets complete, by protocol number; of a source that ends those that are still held, too."""
         parts = Parts(len(p.data) - PAD)
         self.assembly.turned.clear()
         self._flush(parts)
-        if not len(p.batch):
+        if p.batch.ends:
             for flow, state in sorted(self.slow.items(), key=lambda item: int(self.flows.c["first_frame"][item[0]])):
                 self._over(flow, state, parts, Reassembler.give_up_holes)
                 self._settle(flow)
-        self._segments(p, n, parts)
-        self._datagrams(p, n, parts)
+        if n.rows.size:
+            self._segments(p, n, parts)
+            self._datagrams(p, n, parts)
         found = self.assembly.by_protocol(p, n, parts, self.packets)
         self.packets += len(p.batch)
         return found

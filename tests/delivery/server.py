@@ -216,6 +216,7 @@ class Server:
         self.process = None
 
     def remove(self) -> None:
+        """Stop it, and delete its own folder. Without one nothing was prepared: Path() is the working directory."""
         self.stop()
-        with contextlib.suppress(OSError):
-            shutil.rmtree(self.place)
+        if self.place.parts:
+            shutil.rmtree(self.place, ignore_errors=True)
