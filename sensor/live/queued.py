@@ -38,7 +38,7 @@ class Queued:
         self.stop = threading.Event()
         self.failed = ""
         self.finished: list[Callable[[], None]] = []
-        self.thread = threading.Thread(target=self.run, name=feed.name, daemon=True)
+        self.thread: threading.Thread | None = None
 
     def run(self) -> None:
         """The thread."""
@@ -56,8 +56,9 @@ class Queued:
             self.failed = f"{type(error).__name__}: {error}"
 
     def read(self, timeout_s: float) -> Batch | None:
-        """The next batch; None where there is none within this time. The thread begins with the first call: rights are given up before."""
-        if self.thread.ident is None:
+        """The next batch; None where there is none within this time. The thread is made by the first call: rights are given up, and workers forked, before."""
+        if self.thread is None:
+            self.thread = threading.Thread(target=self.run, name=self.feed.name, daemon=True)
             self.thread.start()
         while True:
             try:
@@ -79,5 +80,5 @@ class Queued:
     def close(self) -> None:
         self.stop.set()
         self.feed.close()
-        if self.thread.ident is not None:
+        if self.thread is not None:
             self.thread.join(1)

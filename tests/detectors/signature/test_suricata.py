@@ -236,6 +236,19 @@ def test_keywords_of_ike_that_are_about_version_1(options: str, script: int, her
     assert frames_of(options, frames, header) == there
 
 
+@pytest.mark.parametrize(
+    ("sides", "expected"),
+    [("TTTT", [1, 2]), ("TTTTC", [1, 2, 5]), ("TCTTT", [1, 2, 3]), ("TCCC", [1, 2, 3]), ("TTCTT", [1, 2, 3, 4]), ("TTTCTCTT", [1, 2, 4, 5, 6])],
+)
+def test_what_is_spoken_in_datagrams(sides: str, expected: list[int]) -> None:
+    """Of the client (T) and the server (C), some packets alone are asked for it."""
+    query = b"\0\1\1\0\0\1\0\0\0\0\0\0\4evil\7example\0\0\1\0\1"
+    client, server = ("10.0.0.1", 40_000), ("10.0.0.2", 53)
+    frames = [udp(client, server, query, i) if side == "T" else udp(server, client, query[:2] + b"\x81\x80" + query[4:], i) for i, side in enumerate(sides)]
+    assert frames_of("app-layer-protocol:dns;", frames, "udp any any -> any any") == expected
+    assert frames_of("app-layer-protocol:dns; ttl:64;", frames, "udp any any -> any any") == list(range(1, len(sides) + 1))
+
+
 def test_parsers_are_given_what_has_a_session() -> None:
     frames = talk((0, modbus(6) + modbus(6, number=2)), ends=(A, ("10.0.0.2", 502)))
     assert len(frames_of("modbus: function 6;", frames, "modbus any any -> any any")) == 2
