@@ -158,7 +158,7 @@ def test_explain_says_why_a_rule_is_not_at_work(file: Path) -> None:
     file.write_text("alert tcp any any -> any any (geoip:any,CN; sid:9;)\n")
     code, text = run("explain", "9", "--rules", str(file))
     assert code == 1
-    assert f"{file}:1: sid 9 skipped: where an address lies is not known here" in text
+    assert f"{file}:1: sid 9 skipped: geoip: no database of countries is named" in text
 
 
 def test_explain_a_rule_that_ships() -> None:
