@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -21,6 +20,7 @@ from sensor.pipeline import Pipeline
 from sensor.service.handed import Merged, Parcel, parcel
 from sensor.service.worker import Worker
 from sensor.service.workers import Member, Workers
+from sensor.sinks.assets import asset_text
 from tests import make
 from tests.live.network import talk
 
@@ -39,7 +39,7 @@ def handed_over(batches: Iterable[Batch], number: int) -> Iterator[tuple[int, Pa
 
 def told(analysis: Analysis) -> dict[str, Any]:
     alerts = [(alert.id, alert.kind.name, alert.count, alert.frames, alert.sentence()) for alert in analysis.alerts.values()]
-    return {"alerts": sorted(alerts), "assets": [json.dumps(each) for each in analysis.assets.documents("test")]}
+    return {"alerts": sorted(alerts), "assets": [asset_text(asset, "test") for asset in analysis.assets]}
 
 
 @pytest.mark.parametrize("folder", sorted(each.name for each in CAPTURES.iterdir() if each.is_dir()) if CAPTURES.is_dir() else [])
