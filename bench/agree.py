@@ -37,6 +37,7 @@ PARSERS = re.compile(r"\b(?:(modbus|dnp3|enip)\b|(dnp3)_|(enip)_|cip_(service))"
 REFUSED = re.compile(r'error parsing signature ".*?\bsid: *(\d+)')
 LIMIT_S = 300
 SEEDS = list(range(40))
+COMMAND = ["suricata"]
 
 
 @dataclass(frozen=True)
@@ -65,14 +66,14 @@ class Result:
 
 
 def theirs(case: Case) -> Result:
-    """What Suricata says: its default configuration, but for chunks of a random size."""
+    """What Suricata says: its default configuration, but for chunks of a random size, and for what version 8 keeps of rule sets on disk."""
     with tempfile.TemporaryDirectory() as scratch:
         rules = Path(scratch, "case.rules")
         rules.write_text(case.rules, encoding="utf-8")
-        settings = ["stream.reassembly.randomize-chunk-size=no"] + ["stream.midstream=true"] * case.midstream
+        settings = ["stream.reassembly.randomize-chunk-size=no", "detect.sgh-mpm-caching=no"] + ["stream.midstream=true"] * case.midstream
         on = {next(filter(None, found)).replace("service", "enip") for found in PARSERS.findall(case.rules)}
         settings += [f"app-layer.protocols.{name}.enabled=yes" for name in sorted(on)]
-        command = ["suricata", "-r", str(case.capture), "-S", str(rules), "-l", scratch, "-k", "all" if case.checksums else "none", "--runmode", "single"]
+        command = [*COMMAND, "-r", str(case.capture), "-S", str(rules), "-l", scratch, "-k", "all" if case.checksums else "none", "--runmode", "single"]
         command += [word for each in settings for word in ("--set", each)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False, errors="replace")
         result = Result(refused={int(sid) for sid in REFUSED.findall(done.stderr + done.stdout)})
@@ -180,7 +181,9 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, metavar="DIR", help="write captures and rules that differ here")
     parser.add_argument("--seeds", type=int, nargs=2, metavar=("FROM", "TO"), help="other seeds of the random group")
     parser.add_argument("--freeze", type=Path, metavar="FILE", help="write what Suricata says of the random group, for the tests, and nothing else")
+    parser.add_argument("--suricata", metavar="COMMAND", help="another Suricata than the one that is found")
     options = parser.parse_args()
+    COMMAND[:] = [options.suricata or "suricata"]
     if options.seeds:
         SEEDS[:] = range(*options.seeds)
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(3) as pool:

@@ -14,6 +14,7 @@ from detectors.signature.columns import decide
 from detectors.signature.conditions import rows_mask
 from detectors.signature.every import Every
 from detectors.signature.habits import ENDED, Searched, foremost, passes_flow
+from detectors.signature.layers import INNERMOST
 from detectors.signature.match import DECODED, REPRESENTATION, Costs
 from detectors.signature.plan import Key, Plan, Ready
 from detectors.signature.rule import PAYLOAD, Dataset, Rule
@@ -182,7 +183,7 @@ class Engine:
                     behind = len(seen.inspected.pieces) if each.kind == PACKET else 0
                     each.columns["application"] = messages.SPOKEN[seen.inspected.spoken[behind + each.index]]
         else:
-            kinds = [*self.sessions.units(seen), *units(seen, None), *messages.units_of(seen)]
+            kinds = [*self.sessions.units(seen), *(each for each in units(seen, None) if each.kind != PACKET), *messages.units_of(seen)]
             for each in kinds:
                 each.columns["parsed"] = self.sessions.parsed(seen, each)
                 if each.kind not in (PACKET, PIECE, ENDED):
@@ -256,6 +257,8 @@ class Engine:
         flow, frame = (np.concatenate([kinds[n].columns[name][rows] for n, _, rows, _ in held]).astype(np.int64) for name in ("flow", "frame"))
         once = self.sessions is not None  # each packet tells of a rule once, with its chunks
         if once:
+            layer = np.concatenate([kinds[n].columns["layer"][rows] if "layer" in kinds[n].columns else np.full(len(rows), INNERMOST) for n, _, rows, _ in held])
+            row = row * (INNERMOST + 1) + layer
             frame, is_raw = row, np.array([each.kind in (PIECE, PACKET) for each in kinds])[number]
         order = np.lexsort((at, number, rank, ~is_raw, row) if once else (rank, at, frame, number, row))
         conversation = np.where(flow >= 0, seen.flows["conversation"][flow], -1)

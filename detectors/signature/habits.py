@@ -54,6 +54,13 @@ def groups(rule: Rule, *, about_packets: bool) -> list[tuple[str, frozenset[str]
     return [(PIECE, frozenset()), (PACKET, payload | marks if anchored and protocol != "tcp-stream" else payload | marks | {"alone"})]
 
 
+def ways(rule: Rule) -> frozenset[str]:
+    """The columns of packets that follow from flow: which way, and where it says more than that, that there is a flow."""
+    words = rule.flow - {"only_stream", "no_stream"}
+    found = {("to_client", "to_server")[FLOW_WORDS[word][1]] for word in words if word in FLOW_WORDS}
+    return frozenset(found | ({"in_flow"} if words - set(FLOW_WORDS) else set()))
+
+
 def passes_flow(rule: Rule, kind: str) -> bool:
     """Whether a pass rule that matched a unit of this kind lets the whole flow through, and not that packet alone."""
     about_addresses = {each.keyword for each in rule.conditions} <= {*ADDRESSES, "app-layer-protocol"}

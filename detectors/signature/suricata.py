@@ -12,10 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from detectors.signature import layers, pairs
 from detectors.signature.habits import ENDED, Searched
 from detectors.signature.messages import SPOKEN
 from detectors.signature.sessions import FIN, RST, SYN, Session, State
-from detectors.signature.units import PIECE, Units
+from detectors.signature.units import PIECE, Units, of_packets
 from sensor.bounded import Bounded, Budget
 from sensor.columns import Array, Mask, padded
 from sensor.decode import checksum
@@ -55,20 +56,25 @@ class Sessions:
     searches: tuple[Searched, ...] = ()
     open: Bounded[Session] = field(default_factory=lambda: Bounded(MOST_SESSIONS))  # by conversation
     bytes: Budget = field(default_factory=lambda: Budget(MOST_BYTES))  # by conversation
+    pairs: pairs.Pairs = field(default_factory=pairs.Pairs)
 
     @property
     def evicted(self) -> int:
-        return self.open.evicted + self.bytes.given_up
+        return self.open.evicted + self.bytes.given_up + self.pairs.evicted
 
     def units(self, seen: Seen) -> list[Units]:
-        """The chunks and ends of flows of this batch. Sets columns of the packets: to_server and established as Suricata has them; alone: part of no stream;
+        """The packets of this batch, what is around them (layers.py), and the chunks and ends of flows. Sets columns of the packets: those of layers.py; to_server,
+        to_client and established as Suricata has them; alone: part of no stream;
         first: of its flow in this direction; carries: it has payload of its own; ready: a stream is looked at with it, and payload: it is as if it had some, bare: it is not; chunkless: it has
         no bytes; opens or ends: SYN, FIN or RST; application: what its flow is known to speak by then, detected: by what this side has said, and
         announced: for the first time.
         """
         assert seen.inspected is not None
-        p, c = seen.inspected.packets, seen.flows
+        p, c, data = seen.inspected.packets, seen.flows, seen.inspected.data
         n = len(p["flow"])
+        outer = layers.around(seen.source, data, p)
+        for each in (p,) if outer is None else (p, outer):
+            layers.settle(data, each)
         for name in ("to_server", "established", "first", "ready", "detected", "announced"):
             p[name] = np.zeros(n, np.bool_)
         p["first"] |= p["flow"] < 0
@@ -82,7 +88,7 @@ class Sessions:
         heard = {(row, flow): name for row, flow, name in zip(pieces.row.tolist(), pieces.flow.tolist(), spoken[: len(pieces)], strict=True) if name}
         application = [""] * n
         found: list[Chunk] = []
-        rows = np.flatnonzero((p["flow"] >= 0) & (p["outcome"] != Outcome.DUPLICATE))
+        rows = np.flatnonzero((p["flow"] >= 0) & p["looked_at"] & ~np.isin(p["transport"], pairs.ICMP))
         flows = p["flow"][rows]
         from_a = (p["source_high"][rows] == c["a_high"][flows]) & (p["source_low"][rows] == c["a_low"][flows]) & (p["source_port"][rows] == c["a_port"][flows])
         tcp = (p["transport"][rows] == Transport.TCP) & (p["outcome"][rows] == Outcome.DECODED) & ~wrong[rows]
@@ -130,10 +136,16 @@ class Sessions:
                 p["announced"][row] = p["detected"][row] and not session.announced[side]
                 session.announced[side] |= bool(p["detected"][row])
         p["application"] = np.array(application, SPOKEN.dtype)
-        p["handshake"] = p["established"]
-        p["payload"] = p["ready"] | (p["payload_length"] > 0)
-        p["bare"], p["carries"] = ~p["payload"], p["payload_length"] > 0
-        p["opens or ends"] = p["flags"] & (SYN | FIN | RST) != 0
+        p["layer"] = np.full(n, layers.INNERMOST)
+        self.pairs.settle(p)
+        aspects(p)
+        if outer is not None:
+            for name in ("to_server", "established", "first", "ready", "detected", "announced"):
+                outer[name] = np.zeros(len(outer["row"]), np.bool_)
+            outer["alone"] = outer["chunkless"] = np.ones(len(outer["row"]), np.bool_)
+            outer["application"] = np.zeros(len(outer["row"]), SPOKEN.dtype)
+            self.pairs.settle(outer)
+            aspects(outer)
         self._bound(np.unique(seen.flows["conversation"][flows]))
         row, ends = n, list[Chunk]()
         for flow, key in zip(seen.over["flow"].tolist(), seen.over["conversation"].tolist(), strict=True):
@@ -148,7 +160,10 @@ class Sessions:
                 if State.ESTABLISHED <= session.state < State.CLOSED and any(stream.right for stream in session.streams):
                     ends.append(Chunk(row + side, flow, is_a, side, frame, ts_ns, session.application, b""))
             row += 2
-        return [self._made(seen, PIECE, found, n), self._made(seen, ENDED, ends, n)]
+        packets = [of_packets(data, p, np.flatnonzero(p["looked_at"]))]
+        if outer is not None:
+            packets.append(of_packets(data, outer, np.flatnonzero(outer["looked_at"]), outer["row"]))
+        return [self._made(seen, PIECE, found, n), self._made(seen, ENDED, ends, n), *packets]
 
     def parsed(self, seen: Seen, units: Units) -> Mask:
         """Units of flows that parsers are given: of TCP those with a session."""
@@ -176,6 +191,7 @@ class Sessions:
             "handshake": yes,
             "origin": yes,
             "ended": row >= n,
+            "layer": side * 0 + layers.INNERMOST,
         }
         columns["application"] = SPOKEN[[each.application for each in found]] if found else SPOKEN[:0]
         data = padded(b"".join(each.content for each in found))
@@ -196,3 +212,11 @@ class Sessions:
         self.open.drop(over)
         for key in over:
             self.bytes.forget(key)
+
+
+def aspects(p: dict[str, Array]) -> None:
+    """Columns that follow from others, see Sessions.units."""
+    p["handshake"], p["to_client"] = p["established"], ~p["to_server"] & p["in_flow"]
+    p["payload"] = p["ready"] | (p["payload_length"] > 0)
+    p["bare"], p["carries"] = ~p["payload"], p["payload_length"] > 0
+    p["opens or ends"] = p["flags"] & (SYN | FIN | RST) != 0
