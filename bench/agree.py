@@ -28,7 +28,7 @@ from detectors.signature.suricata import Sessions
 from rules import pack_files
 from sensor.analysis import Analysis
 from sensor.capture import open_captures
-from sensor.cli.signatures import fields, planned
+from sensor.cli.signatures import AS_SURICATA, fields, planned
 from sensor.config import Config
 from sensor.events.seen import Seen
 
@@ -88,7 +88,7 @@ def theirs(case: Case) -> Result:
 
 def ours(case: Case) -> Result:
     """What our engine says of the same."""
-    rules = loads(case.rules, {}, fields())
+    rules = loads(case.rules, AS_SURICATA, fields())
     plan = planned(rules, as_suricata=True)
     result = Result(refused={problem.sid for problem in rules.problems} | {rule.sid for rule, _ in plan.unable})
     signatures = Signatures(Engine(plan, sessions=Sessions(case.midstream, case.checksums)))

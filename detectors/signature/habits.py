@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from detectors.signature.rule import FLOW_WORDS, PAYLOAD, Check, Content, Header, Number, Pcre, Rule
+from detectors.signature.rule import FLOW_WORDS, PAYLOAD, Check, Content, Header, Number, Pcre, Ranges, Rule
 from detectors.signature.units import PACKET, PIECE
 from sensor.columns import Ints, Mask
 
@@ -75,10 +75,16 @@ def sized(size: Number) -> frozenset[str]:
 
 
 def placed(rule: Rule) -> Rule:
-    """The rule as Suricata places its contents: one with a distance begins nowhere before the bytes that those before it take up, and a negated one without a
-    place of its own, which is never there, takes up as many as it has."""
+    """The rule as Suricata has it: addresses that are not some IPv4 network are IPv4; a content with a distance begins nowhere before the bytes that those before it
+    take up, and a negated one without a place of its own, which is never there, takes up as many as it has."""
+    header = replace(rule.header, source=of_family(rule.header.source), destination=of_family(rule.header.destination))
+    rule = rule if header == rule.header else replace(rule, header=header)
     found = tuple(replace(buffer, checks=tuple(_placed(buffer.checks))) for buffer in rule.buffers)
     return rule if found == rule.buffers else replace(rule, buffers=found)
+
+
+def of_family(addresses: Ranges) -> Ranges:
+    return replace(addresses, ranges=addresses.of_family) if addresses.of_family else addresses
 
 
 def _placed(checks: tuple[Check, ...]) -> Iterator[Check]:
