@@ -39,7 +39,7 @@ def groups(rule: Rule, *, about_packets: bool) -> list[tuple[str, frozenset[str]
         if protocol not in NETWORK:
             return [(PACKET, marks)] if about_packets or rule.buffers else [(PACKET, marks), (ENDED, frozenset())]
         is_told = "app-layer-protocol" in keywords
-        if not rule.buffers and keywords <= {*ADDRESSES, "app-layer-protocol"} and rule.flow <= (set(FLOW_WORDS) if is_told else set()):
+        if not (rule.buffers or asks_flow(rule)) and keywords <= {*ADDRESSES, "app-layer-protocol"} and rule.flow <= (set(FLOW_WORDS) if is_told else set()):
             return [(PACKET, frozenset({"announced" if is_told else "first"}))]
         return [(PACKET, marks.union(*(sized(each.value) for each in rule.conditions if each.keyword == "dsize" and isinstance(each.value, Number))))]
     payload = frozenset({"payload"})
@@ -64,7 +64,12 @@ def ways(rule: Rule) -> frozenset[str]:
 def passes_flow(rule: Rule, kind: str) -> bool:
     """Whether a pass rule that matched a unit of this kind lets the whole flow through, and not that packet alone."""
     about_addresses = {each.keyword for each in rule.conditions} <= {*ADDRESSES, "app-layer-protocol"}
-    return kind != PACKET or not (rule.buffers or rule.flow or not about_addresses)
+    return kind != PACKET or not (rule.buffers or rule.flow or not about_addresses or asks_flow(rule))
+
+
+def asks_flow(rule: Rule) -> bool:
+    """Whether it looks at what rules have remembered of a flow."""
+    return bool(rule.flowints) or any(bit.track == "flow" and bit.command in ("isset", "isnotset") for bit in rule.bits)
 
 
 def sized(size: Number) -> frozenset[str]:
