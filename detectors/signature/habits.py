@@ -49,8 +49,6 @@ def groups(rule: Rule, *, about_packets: bool) -> list[tuple[str, frozenset[str]
     anchored = any(isinstance(each, Content) and (each.startswith or each.offset is not None or each.depth is not None) for each in contents)
     if "only_stream" in rule.flow:
         return [(PIECE, frozenset())]
-    if not anchored and any(map(is_searched, contents)) and not any(isinstance(each, Content) and not each.negated for each in contents):
-        marks |= {"chunkless"}  # what must not be there was searched for in the chunk
     return [(PIECE, frozenset()), (PACKET, payload | marks if anchored and protocol != "tcp-stream" else payload | marks | {"alone"})]
 
 

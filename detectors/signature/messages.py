@@ -28,7 +28,7 @@ PREFIXES: Mapping[str, tuple[str, ...]] = {
     "smtp": ("smtp",), "email": ("smtp",), "sip": ("sip",), "file": ("http", "http2", "smtp", "smb", "ftp-data", "tftp"), "smb": ("smb",), "dce": ("dcerpc", "smb"),
     "dns": ("dns",), "mdns": ("mdns",), "mqtt": ("mqtt",), "krb5": ("krb5",), "ldap": ("ldap",), "ntp": ("ntp",), "rdp": ("rdp",), "rfb": ("rfb",),
     "snmp": ("snmp",), "tftp": ("tftp",), "dhcp": ("dhcp",), "ssl": ("tls",), "ftpbounce": ("ftp",), "ftpdata": ("ftp-data",),
-    "filesize": ("http", "http2", "smtp", "ftp-data"),
+    "filesize": ("http", "http2", "smtp", "ftp-data"), "filestore": ("http", "http2", "smtp", "ftp-data", "smb"),
 }  # fmt: skip
 HASHES = {f"file.{name}": f"file{name}" for name in ("md5", "sha1", "sha256")}  # buffers that are facts in hexadecimal
 COMPUTED = (*HASHES, "file.magic")  # whose bytes are not among the message's
@@ -42,7 +42,7 @@ NUMBERS = (  # facts that are asked by number
 )  # fmt: skip
 WORDS = (
     "tls.version", "ssl_version", "ssl_state", "ssh.protoversion", "ftp.mode", "smb.version", "dce_iface", "tftp.mode", "mqtt.flags", "mqtt.connect.flags",
-    "tls_cert_expired", "tls_cert_valid", "ftpbounce", "ftpdata_command",
+    "tls_cert_expired", "tls_cert_valid", "ftpbounce", "ftpdata_command", "filestore",
 )  # fmt: skip
 FACTS: Mapping[str, tuple[str, ...]] = {name: PREFIXES[re.split("[._]", name)[0]] for name in (*NUMBERS, *WORDS)}
 FLAGS = ("mqtt.flags", "mqtt.connect.flags")
@@ -129,6 +129,7 @@ OF_ROWS: Mapping[str, Callable[[Said, Units, int], bool]] = {  # what depends on
     "tls_cert_expired": lambda said, units, i: _is_expired(said, units, i) is True,
     "tls_cert_valid": lambda said, units, i: _is_expired(said, units, i) is False,
     "ftpbounce": _bounces,
+    "filestore": lambda said, _units, _i: any(said.buffers.get("file.data", ())),
 }
 
 

@@ -194,14 +194,13 @@ class Session:
             self.state = {
                 State.ESTABLISHED: (State.CLOSE_WAIT, State.FIN_WAIT_1)[side],
                 State.CLOSE_WAIT: State.LAST_ACK if side == 1 else State.CLOSE_WAIT,
-                State.FIN_WAIT_1: (State.TIME_WAIT if finished else State.CLOSING) if side == 0 else State.FIN_WAIT_1,
+                State.FIN_WAIT_1: State.TIME_WAIT if side == 0 else State.FIN_WAIT_1,
                 State.FIN_WAIT_2: State.TIME_WAIT if side == 0 else State.FIN_WAIT_2,
             }.get(self.state, self.state)
         elif flags & ACK:
             self.state = {
                 State.LAST_ACK: State.CLOSED if side == 0 else State.LAST_ACK,
                 State.FIN_WAIT_1: State.FIN_WAIT_2 if side == 0 and finished else State.FIN_WAIT_1,
-                State.CLOSING: State.TIME_WAIT if side == 0 else State.CLOSING,
                 State.TIME_WAIT: State.CLOSED if side == 1 else State.TIME_WAIT,
             }.get(self.state, self.state)
 
@@ -213,7 +212,7 @@ class Session:
     def is_ready(self, side: int) -> bool:
         """Whether rules look at this side's stream together with a packet of it that has just come."""
         stream = self.streams[side]
-        due = stream.flush or self.state >= State.TIME_WAIT or stream.acked - stream.looked >= CHUNK or stream.right >= DEPTH
+        due = stream.flush or self.state > State.TIME_WAIT or stream.acked - stream.looked >= CHUNK or stream.right >= DEPTH
         return due and stream.looked < stream.end
 
     @property

@@ -64,10 +64,9 @@ class Sessions:
 
     def units(self, seen: Seen) -> list[Units]:
         """The packets of this batch, what is around them (layers.py), and the chunks and ends of flows. Sets columns of the packets: those of layers.py; to_server,
-        to_client and established as Suricata has them; alone: part of no stream;
-        first: of its flow in this direction; carries: it has payload of its own; ready: a stream is looked at with it, and payload: it is as if it had some, bare: it is not; chunkless: it has
-        no bytes; opens or ends: SYN, FIN or RST; application: what its flow is known to speak by then, detected: by what this side has said, and
-        announced: for the first time.
+        to_client and established as Suricata has them; alone: part of no stream; first: of its flow in this direction; carries: it has payload of its own; ready: a
+        stream is looked at with it, and payload: it is as if it had some, bare: it is not; opens or ends: SYN, FIN or RST; application: what its flow is known to
+        speak by then, detected: by what this side has said, and announced: for the first time.
         """
         assert seen.inspected is not None
         p, c, data = seen.inspected.packets, seen.flows, seen.inspected.data
@@ -78,7 +77,7 @@ class Sessions:
         for name in ("to_server", "established", "first", "ready", "detected", "announced"):
             p[name] = np.zeros(n, np.bool_)
         p["first"] |= p["flow"] < 0
-        p["alone"], p["chunkless"] = np.ones(n, np.bool_), np.ones(n, np.bool_)
+        p["alone"] = np.ones(n, np.bool_)
         wrong = checksum.transport_bad(seen.inspected.data, p) != 0 if self.checksums and n else np.zeros(n, np.bool_)
         asked: dict[int, list[bool]] = {}
         for message in seen.messages:
@@ -119,7 +118,6 @@ class Sessions:
                     p["ready"][row] = True
                     searched = session.is_decided or any(each.covers(side == 0, source_port, destination_port) for each in self.searches)
                     chunks = session.streams[side].chunks(searched=searched)
-                    p["chunkless"][row] = not chunks
                     found += [Chunk(row, flow, is_a, side, frame, ts_ns, session.application, content) for content in chunks]
                 p["established"][row] = State.ESTABLISHED <= before < State.CLOSED
             elif p["transport"][row] != Transport.TCP:
@@ -142,7 +140,7 @@ class Sessions:
         if outer is not None:
             for name in ("to_server", "established", "first", "ready", "detected", "announced"):
                 outer[name] = np.zeros(len(outer["row"]), np.bool_)
-            outer["alone"] = outer["chunkless"] = np.ones(len(outer["row"]), np.bool_)
+            outer["alone"] = np.ones(len(outer["row"]), np.bool_)
             outer["application"] = np.zeros(len(outer["row"]), SPOKEN.dtype)
             self.pairs.settle(outer)
             aspects(outer)
