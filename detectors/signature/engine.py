@@ -133,7 +133,8 @@ class Engine:
     def __init__(self, plan: Plan, *, handshake: bool = False, sessions: Sessions | None = None, counts: bool = True) -> None:
         self.plan, self.handshake, self.sessions, self.counts = plan, handshake, sessions, counts
         if sessions is not None:
-            sessions.searches = tuple(filter(None, (Searched.of(ready.rule) for ready in plan.ready if any(PIECE in key.datasets for key in ready.keys))))
+            looking = [ready.rule for ready in plan.ready if any(PIECE in key.datasets for key in ready.keys)]
+            sessions.searches, sessions.looks = tuple(filter(None, map(Searched.of, looking))), bool(looking)
         self.state, self.tails, self.costs = State(as_suricata=sessions is not None), Tails(), Costs()
         self.changed: dict[tuple[int, int, int], str] = {}  # of this batch: matches whose action a rate_filter changes
         self.lists = plan.lists.copy()
@@ -189,8 +190,9 @@ class Engine:
             for each in kinds:
                 each.columns["parsed"] = self.sessions.parsed(seen, each)
                 if each.kind not in (PACKET, PIECE, ENDED):
-                    spoken_both = seen.inspected.packets["established"][each.row]
-                    each.columns["established"] = each.columns["handshake"] = spoken_both | (each.columns["transport"] == Transport.TCP)
+                    spoken_both = seen.inspected.packets["established"]
+                    answered = spoken_both[each.row] if len(spoken_both) else np.ones(len(each), np.bool_)  # what is said at the end has no packet
+                    each.columns["established"] = each.columns["handshake"] = answered | (each.columns["transport"] == Transport.TCP)
         if self.plan.every:
             kinds.append(self.every.units(seen))
         found = self._found(kinds)

@@ -44,8 +44,7 @@ def groups(rule: Rule, *, about_packets: bool) -> list[tuple[str, frozenset[str]
         return [(PACKET, marks.union(*(sized(each.value) for each in rule.conditions if each.keyword == "dsize" and isinstance(each.value, Number))))]
     payload = frozenset({"payload"})
     if about_packets or protocol in ("tcp-pkt", "udp") or "no_stream" in rule.flow:
-        absent = protocol == "tcp-pkt" and any(isinstance(each, Content | Pcre) and each.negated for each in contents)
-        return [(PACKET, marks | ({"carries"} if absent else payload))]  # nothing is looked for in no bytes
+        return [(PACKET, marks | payload)]
     anchored = any(isinstance(each, Content) and (each.startswith or each.offset is not None or each.depth is not None) for each in contents)
     if "only_stream" in rule.flow:
         return [(PIECE, frozenset())]

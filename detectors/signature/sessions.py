@@ -119,7 +119,7 @@ class Stream:
 @dataclass
 class Session:
     """A flow. client_is_a: who sent its first packet. streams: the client's, the server's. came: whether each side has sent anything; announced: whether a packet
-    of it has been the first for which it is known what the side speaks."""
+    of it has been the first for which it is known what the side speaks. is_mute: no parser is given what it says."""
 
     client_is_a: bool
     state: State = State.NONE
@@ -128,6 +128,7 @@ class Session:
     announced: list[bool] = field(default_factory=lambda: [False, False])
     last: tuple[int, int] = (0, 0)  # frame and time of its last packet
     application: int = 0  # see Inspected.spoken
+    is_mute: bool = False
 
     def takes(self, side: int, number: int, acknowledged: int, flags: int, content: bytes, *, midstream: bool) -> bool:
         """The next packet, of the client (0) or the server (1): whether its bytes became part of the stream."""
@@ -161,7 +162,7 @@ class Session:
             return False  # keeps the connection alive
         self._acknowledge(other, acknowledged, flags)
         mine.right = max(mine.right, at + len(content))
-        added = bool(content) and at < DEPTH and at + len(content) >= 0
+        added = bool(content) and at < DEPTH and at + len(content) > 0
         if added:
             mine.insert(at, content) if at >= 0 else mine.insert(0, content[-at:])
         self._close(side, flags, other, acknowledged)

@@ -26,7 +26,8 @@ from sensor.protocols import PROTOCOLS
 
 PLANT = np.array(["", *(protocol.name for protocol in PROTOCOLS)])
 MOST_SESSIONS = 65_536
-UNASKED = ("smb",)  # whose parser has no stream looked at because of a message
+UNASKED = ("smb", "ftp")  # whose parsers have no stream looked at because of a message
+UNFINISHED = {"ssh": (0, 1), "smb": (0, 1), "tls": (1,)}  # whose transactions are never over: the end of these sides is told of, of closed connections, too
 MOST_BYTES = 128 << 20  # that all of them hold
 
 
@@ -48,12 +49,13 @@ class Chunk(NamedTuple):
 class Sessions:
     """Every flow's. midstream: those whose beginning was not seen are picked up; checksums: packets whose transport checksum is wrong are part of no stream.
 
-    searches: of the rule set.
+    searches: of the rule set. looks: whether any rule looks at streams.
     """
 
     midstream: bool = False
     checksums: bool = True
     searches: tuple[Searched, ...] = ()
+    looks: bool = True
     open: Bounded[Session] = field(default_factory=lambda: Bounded(MOST_SESSIONS))  # by conversation
     bytes: Budget = field(default_factory=lambda: Budget(MOST_BYTES))  # by conversation
     pairs: pairs.Pairs = field(default_factory=pairs.Pairs)
@@ -64,7 +66,7 @@ class Sessions:
 
     def units(self, seen: Seen) -> list[Units]:
         """The packets of this batch, what is around them (layers.py), and the chunks and ends of flows. Sets columns of the packets: those of layers.py; to_server,
-        to_client and established as Suricata has them; alone: part of no stream; first: of its flow in this direction; carries: it has payload of its own; ready: a
+        to_client and established as Suricata has them; alone: part of no stream; first: of its flow in this direction; ready: a
         stream is looked at with it, and payload: it is as if it had some, bare: it is not; opens or ends: SYN, FIN or RST; application: what its flow is known to
         speak by then, detected: by what this side has said, and announced: for the first time.
         """
@@ -80,6 +82,7 @@ class Sessions:
         p["alone"] = np.ones(n, np.bool_)
         wrong = checksum.transport_bad(seen.inspected.data, p) != 0 if self.checksums and n else np.zeros(n, np.bool_)
         asked: dict[int, list[bool]] = {}
+        names = {message.row: message.said.to_server for message in reversed(seen.messages) if message.application == "dns"}
         for message in seen.messages:
             if message.application not in UNASKED:
                 asked.setdefault(message.row, []).append(message.said.to_server)
@@ -91,9 +94,9 @@ class Sessions:
         flows = p["flow"][rows]
         from_a = (p["source_high"][rows] == c["a_high"][flows]) & (p["source_low"][rows] == c["a_low"][flows]) & (p["source_port"][rows] == c["a_port"][flows])
         tcp = (p["transport"][rows] == Transport.TCP) & (p["outcome"][rows] == Outcome.DECODED) & ~wrong[rows]
-        names = ("sequence", "acknowledgment", "flags", "payload_at", "payload_length", "source_port", "destination_port", "frame", "ts_ns")
+        fields = ("sequence", "acknowledgment", "flags", "payload_at", "payload_length", "source_port", "destination_port", "frame", "ts_ns")
         of_plant = PLANT[np.where(c["protocol"][flows] < len(PLANT), c["protocol"][flows], 0)]
-        columns = (rows, flows, c["conversation"][flows], from_a, tcp, of_plant, *(p[name][rows] for name in names))
+        columns = (rows, flows, c["conversation"][flows], from_a, tcp, of_plant, *(p[name][rows] for name in fields))
         for row, flow, key, is_a, is_tcp, plant, number, acknowledged, flags, at, size, source_port, destination_port, frame, ts_ns in zip(
             *(column.tolist() for column in columns), strict=True
         ):
@@ -102,6 +105,8 @@ class Sessions:
                 session = Session(is_a)
                 self.open.put(key, session)
             side = int(is_a != session.client_is_a)
+            if not is_tcp and not any(session.came) and names.get(row, side == 0) != (side == 0):
+                session.is_mute = True  # an answer without a question
             p["first"][row] = not session.came[side]
             session.came[side] = True
             before = session.state
@@ -115,7 +120,7 @@ class Sessions:
                     stream = session.streams[not to_server]
                     stream.asked = stream.right
                 if session.is_ready(side):
-                    p["ready"][row] = True
+                    p["ready"][row] = self.looks
                     searched = session.is_decided or any(each.covers(side == 0, source_port, destination_port) for each in self.searches)
                     chunks = session.streams[side].chunks(searched=searched)
                     found += [Chunk(row, flow, is_a, side, frame, ts_ns, session.application, content) for content in chunks]
@@ -126,7 +131,7 @@ class Sessions:
                 p["established"][row] = State.ESTABLISHED <= before < State.CLOSED
             p["to_server"][row] = side == 0
             if p["transport"][row] != Transport.TCP:
-                application[row] = SPOKEN[spoken[len(pieces) + row]] or plant
+                application[row] = "" if session.is_mute else SPOKEN[spoken[len(pieces) + row]] or plant
                 p["detected"][row] = p["announced"][row] = application[row] != ""
             elif any(stream.right and stream.acked > 0 for stream in session.streams):
                 application[row] = SPOKEN[session.application] or plant
@@ -155,7 +160,8 @@ class Sessions:
                 frame, ts_ns = session.last
                 rest = session.rest(side)
                 found += [Chunk(row + side, flow, is_a, side, frame, ts_ns, session.application, content) for content in rest]
-                if State.ESTABLISHED <= session.state < State.CLOSED and any(stream.right for stream in session.streams):
+                is_open = session.state < State.CLOSED or side in UNFINISHED.get(SPOKEN[session.application], ())
+                if State.ESTABLISHED <= session.state and is_open and any(stream.right for stream in session.streams):
                     ends.append(Chunk(row + side, flow, is_a, side, frame, ts_ns, session.application, b""))
             row += 2
         packets = [of_packets(data, p, np.flatnonzero(p["looked_at"]))]
@@ -165,10 +171,13 @@ class Sessions:
 
     def parsed(self, seen: Seen, units: Units) -> Mask:
         """Units of flows that parsers are given: of TCP those with a session."""
-        flow = units.columns["flow"].astype(np.int64)
-        result = units.columns["transport"] != Transport.TCP
-        sessions = map(self.open.entries.get, seen.flows["conversation"][flow[~result]].tolist())
-        result[~result] = [session is not None and session.state >= State.ESTABLISHED for session in sessions]
+        flow, is_tcp = units.columns["flow"].astype(np.int64), units.columns["transport"] == Transport.TCP
+        result = ~is_tcp
+        sessions = map(self.open.entries.get, seen.flows["conversation"][flow[is_tcp]].tolist())
+        result[is_tcp] = [session is not None and session.state >= State.ESTABLISHED for session in sessions]
+        if units.kind == "dns":
+            sessions = map(self.open.entries.get, seen.flows["conversation"][flow].tolist())
+            result &= [session is None or not session.is_mute for session in sessions]
         return np.asarray(result, np.bool_)
 
     def _made(self, seen: Seen, kind: str, found: list[Chunk], n: int) -> Units:
@@ -216,5 +225,5 @@ def aspects(p: dict[str, Array]) -> None:
     """Columns that follow from others, see Sessions.units."""
     p["handshake"], p["to_client"] = p["established"], ~p["to_server"] & p["in_flow"]
     p["payload"] = p["ready"] | (p["payload_length"] > 0)
-    p["bare"], p["carries"] = ~p["payload"], p["payload_length"] > 0
+    p["bare"] = ~p["payload"]
     p["opens or ends"] = p["flags"] & (SYN | FIN | RST) != 0
