@@ -148,7 +148,9 @@ class Engine:
         if (self.passes & self.in_order).any() or sessions is not None:
             self.in_order[:] = True
         self.twice &= sessions is None
-        self.behind = np.array([not any("first" in key.asks for key in ready.keys) for ready in plan.ready], np.bool_)  # asked after those about addresses alone
+        self.behind = np.array(
+            [not any("first" in key.asks for key in ready.keys) for ready in plan.ready], np.bool_
+        )  # asked after those about addresses alone
         self.untold = 0  # matches that were more than one packet may have, as Suricata
         self.confirmed = np.zeros(len(plan.ready), np.int64)  # by rule: units that were looked at byte by byte, and those that were alerts
         self.matched = np.zeros(len(plan.ready), np.int64)
@@ -261,7 +263,9 @@ class Engine:
         flow, frame = (np.concatenate([kinds[n].columns[name][rows] for n, _, rows, _ in held]).astype(np.int64) for name in ("flow", "frame"))
         once = self.sessions is not None  # each packet tells of a rule once, with its chunks
         if once:
-            layer = np.concatenate([kinds[n].columns["layer"][rows] if "layer" in kinds[n].columns else np.full(len(rows), INNERMOST) for n, _, rows, _ in held])
+            layer = np.concatenate(
+                [kinds[n].columns["layer"][rows] if "layer" in kinds[n].columns else np.full(len(rows), INNERMOST) for n, _, rows, _ in held]
+            )
             row = row * (INNERMOST + 1) + layer
             frame, is_raw = row, np.array([each.kind in (PIECE, PACKET) for each in kinds])[number]
         order = np.lexsort((at, number, rank, ~is_raw, self.behind[rank], row) if once else (rank, at, frame, number, row))

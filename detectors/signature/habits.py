@@ -125,7 +125,9 @@ class Searched:
 
     def covers(self, to_server: bool, source_port: int, destination_port: int) -> bool:
         ports, port = (self.header.destination_ports, destination_port) if to_server else (self.header.source_ports, source_port)
-        return self.to_server in (None, to_server) and any(low <= port <= high for low, high in ports.ranges)
+        other = self.header.source_ports if to_server else self.header.destination_ports
+        ranges = ports.ranges + (other.ranges if self.header.direction == "<>" else ())
+        return self.to_server in (None, to_server) and any(low <= port <= high for low, high in ranges)
 
     @staticmethod
     def of(rule: Rule) -> Searched | None:

@@ -62,4 +62,3 @@ class Pairs:
         forward = source <= destination
         ends = source + destination if forward else destination + source
         return None if kind < 0 else (int(p["ip_protocol"][row]), int(p["vlan"][row]), int(p["layer"][row]), kind, *ends), forward
-

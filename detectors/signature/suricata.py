@@ -161,7 +161,7 @@ class Sessions:
                 rest = session.rest(side)
                 found += [Chunk(row + side, flow, is_a, side, frame, ts_ns, session.application, content) for content in rest]
                 is_open = session.state < State.CLOSED or side in UNFINISHED.get(SPOKEN[session.application], ())
-                if State.ESTABLISHED <= session.state and is_open and any(stream.right for stream in session.streams):
+                if session.state >= State.ESTABLISHED and is_open and any(stream.right for stream in session.streams):
                     ends.append(Chunk(row + side, flow, is_a, side, frame, ts_ns, session.application, b""))
             row += 2
         packets = [of_packets(data, p, np.flatnonzero(p["looked_at"]))]
