@@ -76,6 +76,7 @@ class Sessions:
         outer = layers.around(seen.source, data, p)
         for each in (p,) if outer is None else (p, outer):
             layers.settle(data, each)
+        errors, of_errors = pairs.attach(data, p, c)
         for name in ("to_server", "established", "first", "ready", "detected", "announced"):
             p[name] = np.zeros(n, np.bool_)
         p["first"] |= p["flow"] < 0
@@ -90,9 +91,10 @@ class Sessions:
         heard = {(row, flow): name for row, flow, name in zip(pieces.row.tolist(), pieces.flow.tolist(), spoken[: len(pieces)], strict=True) if name}
         application = [""] * n
         found: list[Chunk] = []
-        rows = np.flatnonzero((p["flow"] >= 0) & p["looked_at"] & ~np.isin(p["transport"], pairs.ICMP))
+        rows = np.flatnonzero((p["flow"] >= 0) & p["looked_at"] & (~np.isin(p["transport"], pairs.ICMP) | p["attached"]))
         flows = p["flow"][rows]
         from_a = (p["source_high"][rows] == c["a_high"][flows]) & (p["source_low"][rows] == c["a_low"][flows]) & (p["source_port"][rows] == c["a_port"][flows])
+        from_a[np.searchsorted(rows, errors)] = of_errors
         tcp = (p["transport"][rows] == Transport.TCP) & (p["outcome"][rows] == Outcome.DECODED) & ~wrong[rows]
         fields = ("sequence", "acknowledgment", "flags", "payload_at", "payload_length", "source_port", "destination_port", "frame", "ts_ns")
         of_plant = PLANT[np.where(c["protocol"][flows] < len(PLANT), c["protocol"][flows], 0)]
@@ -105,6 +107,10 @@ class Sessions:
                 session = Session(is_a)
                 self.open.put(key, session)
             side = int(is_a != session.client_is_a)
+            if p["attached"][row]:
+                p["to_server"][row] = side == 0
+                p["established"][row] = all(session.came) if session.state == State.NONE else State.ESTABLISHED <= session.state < State.CLOSED
+                continue
             if not is_tcp and not any(session.came) and names.get(row, side == 0) != (side == 0):
                 session.is_mute = True  # an answer without a question
             p["first"][row] = not session.came[side]
@@ -145,6 +151,7 @@ class Sessions:
         if outer is not None:
             for name in ("to_server", "established", "first", "ready", "detected", "announced"):
                 outer[name] = np.zeros(len(outer["row"]), np.bool_)
+            outer["attached"] = np.zeros(len(outer["row"]), np.bool_)
             outer["alone"] = np.ones(len(outer["row"]), np.bool_)
             outer["application"] = np.zeros(len(outer["row"]), SPOKEN.dtype)
             self.pairs.settle(outer)

@@ -52,7 +52,9 @@ class Carried:
         self.flows, p = seen.flows, seen.inspected.packets
         c, flow = seen.flows, p["flow"].astype(np.int64)
         self.frame = p["frame"]
-        rows = np.flatnonzero(flow >= 0)
+        rows = np.flatnonzero((flow >= 0) & (p["transport"] == c["transport"][flow]))  # no errors about it
+        self.counted = np.zeros(len(flow), np.bool_)
+        self.counted[rows] = True
         rows = rows[np.argsort(flow[rows], kind="stable")]
         mine = flow[rows]
         from_a = (p["source_high"][rows] == c["a_high"][mine]) & (p["source_low"][rows] == c["a_low"][mine]) & (p["source_port"][rows] == c["a_port"][mine])
@@ -69,7 +71,7 @@ class Carried:
     def of(self, fired: Fired, *, client_is_a: bool) -> dict[str, int]:
         """By direction; the flow's all where the alert is of no packet that is here."""
         row, flow = int(fired.each.row[fired.i]), fired.flow
-        is_here = not fired.after_end and row < len(self.frame) and int(self.frame[row]) == fired.frame
+        is_here = not fired.after_end and row < len(self.frame) and int(self.frame[row]) == fired.frame and bool(self.counted[row])
         found = {}
         for name, side in (("toserver", not client_is_a), ("toclient", client_is_a)):
             packets, size = (
