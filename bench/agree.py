@@ -1,7 +1,7 @@
 """Our rule engine against the real Suricata: `python -m bench.agree` runs both over the same captures and rules and lists where their counts of alerts differ.
 
-Groups: `captures` (real captures x public rules), `packs` (the rules that ship), `cases` (those of the rule engine's tests, written as captures) and `random`
-(conversations and rules made at random, bench/made.py). Suricata runs with its default configuration; its industrial parsers are on where a rule asks for them.
+Groups: `captures` (real captures x public rules), `packs` (the rules that ship), `cases` (those of the rule engine's tests, written as captures), `random`
+(conversations and rules made at random, bench/made.py) and `small` (bench/small.py). Suricata runs with its default configuration; its industrial parsers are on where a rule asks for them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import made
+from bench import made, small
 from bench.craft import FILE_HEADER
 from detectors.signature.detector import Signatures
 from detectors.signature.engine import Engine
@@ -156,6 +156,13 @@ def random(scratch: Path) -> Iterator[Case]:
         yield Case("random", f"seed {seed}", rules, path, midstream=seed % 4 == 3)
 
 
+def little(scratch: Path) -> Iterator[Case]:
+    for number, (name, rules, frames) in enumerate(small.small()):
+        path = scratch / f"small-{number}.pcap"
+        path.write_bytes(pcap(frames))
+        yield Case("small", name, rules, path)
+
+
 def pcap(frames: Iterable[bytes | tuple[int, bytes]]) -> bytes:
     """A capture file of these frames, a millisecond apart, or each with its time in ns."""
     parts = [FILE_HEADER]
@@ -170,7 +177,7 @@ def frozen(case: Case, result: Result) -> tuple[str, dict[str, int]]:
     return case.name.removeprefix("seed "), {" ".join(map(str, key)): count for key, count in sorted(result.counts.items())}
 
 
-GROUPS: dict[str, Callable[[Path], Iterator[Case]]] = {"captures": captures, "packs": packs, "cases": cases, "random": random}
+GROUPS: dict[str, Callable[[Path], Iterator[Case]]] = {"captures": captures, "packs": packs, "cases": cases, "random": random, "small": little}
 
 
 def main() -> None:
@@ -180,7 +187,9 @@ def main() -> None:
     parser.add_argument("--only", default="", metavar="TEXT", help="cases with this in their names")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="write captures and rules that differ here")
     parser.add_argument("--seeds", type=int, nargs=2, metavar=("FROM", "TO"), help="other seeds of the random group")
-    parser.add_argument("--freeze", type=Path, metavar="FILE", help="write what Suricata says of the random group, for the tests, and nothing else")
+    parser.add_argument(
+        "--freeze", type=Path, metavar="FILE", help="write what Suricata says of the groups (by default random), for the tests, and nothing else"
+    )
     parser.add_argument("--suricata", metavar="COMMAND", help="another Suricata than the one that is found")
     options = parser.parse_args()
     COMMAND[:] = [options.suricata or "suricata"]
@@ -188,7 +197,7 @@ def main() -> None:
         SEEDS[:] = range(*options.seeds)
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(3) as pool:
         if options.freeze:
-            chosen = list(random(Path(scratch)))
+            chosen = [case for group in options.groups or ("random",) for case in GROUPS[group](Path(scratch))]
             said = [(case, result) for case, result in zip(chosen, pool.map(theirs, chosen), strict=True) if not result.failed]
             options.freeze.write_text(json.dumps(dict(frozen(*each) for each in said), indent=0) + "\n", encoding="utf-8")
             return

@@ -156,6 +156,7 @@ class Sessions:
             outer["application"] = np.zeros(len(outer["row"]), SPOKEN.dtype)
             self.pairs.settle(outer)
             aspects(outer)
+            outer["bare"] &= outer["transport"] != Transport.UDP
         self._bound(np.unique(seen.flows["conversation"][flows]))
         row, ends = n, list[Chunk]()
         for flow, key in zip(seen.over["flow"].tolist(), seen.over["conversation"].tolist(), strict=True):

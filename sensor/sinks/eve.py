@@ -72,7 +72,7 @@ class Carried:
         """By direction; the flow's all where the alert is of no packet that is here."""
         row, flow = int(fired.each.row[fired.i]), fired.flow
         is_here = not fired.after_end and row < len(self.frame) and int(self.frame[row]) == fired.frame and bool(self.counted[row])
-        found = {}
+        found: dict[str, int] = {}
         for name, side in (("toserver", not client_is_a), ("toclient", client_is_a)):
             packets, size = (
                 (int(values[row]) for values in self.sides[side]) if is_here else (int(self.flows[name][flow * 2 + side]) for name in ("packets", "bytes"))
