@@ -60,13 +60,13 @@ class Pipeline:
         batch: Batch | None = None
         for following in batches:
             if batch is not None and batch.source is not following.source:
-                yield self.track(batch.none())  # what is still held of the one source must not be taken for the next one's
+                yield self.track(batch.none(ends=True))  # what is still held of the one source must not be taken for the next one's
             batch = following
             batch.source.identify(batch)
             yield self.track(batch)
         if batch is not None:
             self.flows.finish()
-            yield self.track(batch.none())
+            yield self.track(batch.none(ends=True))
 
     def track(self, batch: Batch) -> Tracked:
         """Bytes -> headers -> flows -> PDUs."""

@@ -37,7 +37,7 @@ STICKY: tuple[str, ...] = (
     "dce.stub_data", "smb.named_pipe", "smb.share", "smb.ntlmssp_user", "smb.ntlmssp_domain", "ftp.command", "ftp.command_data", "ftp.reply",
     "ftp.completion_code", "snmp.usm", "snmp.community", "sip.method", "sip.uri", "sip.request_line", "sip.stat_code", "sip.stat_msg", "sip.response_line",
     "sip.protocol", "sip.from", "sip.to", "sip.via", "sip.user_agent", "sip.content_type", "sip.content_length", "rfb.name", "krb5.cname", "krb5.sname",
-    "ike.init_spi", "ike.resp_spi", "ike.key_exchange_payload", "ike.nonce_payload", "ldap.request.dn", "ldap.responses.dn", "ldap.responses.message",
+    "ike.init_spi", "ike.resp_spi", "ike.vendor", "ike.key_exchange_payload", "ike.nonce_payload", "ldap.request.dn", "ldap.responses.dn", "ldap.responses.message",
     "websocket.payload", "tftp.filename", "ntp.reference_id", "telnet.data", "rdp.cookie", "nfs.filename",
     # MQTT, EtherNet/IP, DNP3, Modbus and Snort 3's names for plants
     "mqtt.connect.clientid", "mqtt.connect.password", "mqtt.connect.protocol_string", "mqtt.connect.username", "mqtt.connect.willmessage",

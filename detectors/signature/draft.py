@@ -31,6 +31,7 @@ SEVERAL = frozenset(  # buffers of which one event has several: each time a rule
         "dns.response.rrname", "tls.certs", "tls.subjectaltname", "tls.alpn", "http.request_header", "http.response_header", "http2.header", "http2.header_name",
         "mqtt.subscribe.topic", "mqtt.unsubscribe.topic", "krb5.cname", "krb5.sname", "file.name", "file.data", "file.magic", "smtp.rcpt_to", "quic.cyu.hash",
         "quic.cyu.string", "email.url", "email.received", "ldap.responses.dn", "ldap.responses.message", "sip.via", "sip.to", "sip.from",
+        "ike.vendor",
     }
 )  # fmt: skip
 POSITIONAL = (Content, Pcre, ByteTest, ByteJump, ByteExtract, ByteMath, IsDataAt)

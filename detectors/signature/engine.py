@@ -222,8 +222,9 @@ class Engine:
     def _candidates(self, each: Units, hits: tuple[Ints, Ints]) -> Iterator[tuple[Ready, Ints, bool]]:
         """Rules, the units that header, flow, search and columns could not exclude, and whether those match for certain. hits: of the search in the units' bytes."""
         for group in self.plan.groups(each):
-            rows = group.key.rows(each, handshake=self.handshake)
-            for ready in group.possible(each, rows) if rows.size else ():
+            left = group.left(each)
+            rows = group.key.rows(each, handshake=self.handshake) if left else NONE
+            for ready in group.possible(each, rows, left) if rows.size else ():
                 yield from self._narrow(each, ready, rows, group.key)
         for number, places in holding(hits, self.plan.sizes, each):
             for ready, key in ((self.plan.ready[rank], key) for rank in self.plan.searched[number] for key in self.plan.ready[rank].keys):

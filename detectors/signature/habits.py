@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from detectors.signature.rule import FLOW_WORDS, PAYLOAD, Check, Content, Header, Number, Pcre, Ranges, Rule
+from detectors.signature.rule import FLOW_WORDS, PAYLOAD, Check, Condition, Content, Header, Number, Pcre, Ranges, Rule
 from detectors.signature.units import PACKET, PIECE
 from sensor.columns import Ints, Mask
 
@@ -74,6 +74,21 @@ def sized(size: Number) -> frozenset[str]:
     if size.operator in ("!=", ">", ">=", "<>") or (size.operator == "=" and size.value):
         return frozenset({"payload"})
     return frozenset({"bare"} if size.operator == "=" else ())
+
+
+OF_IKE_1 = frozenset(  # what Suricata looks for in version 1 of IKE only
+    {"ike.vendor", "ike.key_exchange_payload", "ike.key_exchange_payload_length", "ike.nonce_payload", "ike.nonce_payload_length"}
+)
+
+
+def asked(rule: Rule) -> Rule:
+    """The rule as Suricata asks it: of the messages that have its keywords there."""
+    names = {each.name for each in rule.buffers} | {each.keyword for each in rule.conditions}
+    if names & OF_IKE_1:
+        rule = replace(rule, conditions=(*rule.conditions, Condition("ike.version", Number("=", 1))))
+    if "ike.vendor" in names:
+        rule = replace(rule, flow=rule.flow | {"to_server"})
+    return placed(rule)
 
 
 def placed(rule: Rule) -> Rule:

@@ -53,6 +53,7 @@ INTEGERS = {  # keyword -> bits
     "snmp.pdu_type": 32, "dce.opnum.number": 16, "tls.cert_chain_len": 32, "krb5_msg_type": 32, "krb5_err_code": 32, "dhcp.leasetime": 64, "dhcp.renewal_time": 64,
     "dhcp.rebinding_time": 64, "dhcp.message_type": 8, "rfb.sectype": 32, "ntp.version": 8, "ntp.mode": 8, "ntp.stratum": 8, "ntp.request_code": 8, "tftp.opcode": 16,
     "ldap.request.operation": 8, "http2.frametype": 8, "http2.errorcode": 32, "http2.priority": 8, "http2.window": 32,
+    "ike.exchtype": 8, "ike.key_exchange_payload_length": 32, "ike.nonce_payload_length": 32,
 }  # fmt: skip
 NAMES: dict[str, Mapping[str, int]] = {
     "dns.rcode": {
@@ -226,6 +227,6 @@ def event(keyword: str) -> Reader:
         name = unquoted(value).strip().lower()
         if not _EVENT_NAME.fullmatch(name):
             raise ValueError(f"{shortened(name) or 'nothing'} is no name of an event")
-        draft.condition(Condition(keyword, name))
+        draft.condition(Condition(keyword, name.replace("ikev2.", "ike.", 1) if name.startswith("ikev2.") else name))
 
     return read

@@ -173,6 +173,7 @@ NETWORK = {
     "filestore": Keyword(network.filestore, None),
     "rpc": Keyword(network.rpc),
     "krb5.ticket_encryption": Keyword(network.ticket_encryption),
+    "ike.chosen_sa_attribute": Keyword(network.chosen_attribute),
     "rfb.secresult": Keyword(network.security_result),
     "ldap.responses.operation": Keyword(headers.multiple("ldap.responses.operation", 8, headers.LDAP_OPERATIONS)),
     "ldap.responses.result_code": Keyword(headers.multiple("ldap.responses.result_code", 32, headers.LDAP_RESULTS)),

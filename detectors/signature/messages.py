@@ -24,9 +24,9 @@ from sensor.events.seen import Seen
 
 NAMES = frozenset(application.name for application in APPLICATIONS)
 PREFIXES: Mapping[str, tuple[str, ...]] = {
-    "http": ("http", "http2"), "http2": ("http2",), "tls": ("tls",), "ja3": ("tls",), "ja3s": ("tls",), "ja4": ("tls",), "ssh": ("ssh",), "ftp": ("ftp",), "telnet": ("telnet",),
+    "http": ("http", "http2"), "http2": ("http2",), "tls": ("tls",), "ja3": ("quic", "tls"), "ja3s": ("quic", "tls"), "ja4": ("quic", "tls"), "ssh": ("ssh",), "ftp": ("ftp",), "telnet": ("telnet",),
     "smtp": ("smtp",), "email": ("smtp",), "sip": ("sip",), "file": ("http", "http2", "smtp", "smb", "ftp-data", "tftp"), "smb": ("smb",), "dce": ("dcerpc", "smb"),
-    "dns": ("dns",), "mdns": ("mdns",), "mqtt": ("mqtt",), "krb5": ("krb5",), "ldap": ("ldap",), "ntp": ("ntp",), "rdp": ("rdp",), "rfb": ("rfb",),
+    "dns": ("dns",), "mdns": ("mdns",), "mqtt": ("mqtt",), "krb5": ("krb5",), "ldap": ("ldap",), "ntp": ("ntp",), "rdp": ("rdp",), "rfb": ("rfb",), "quic": ("quic",), "ike": ("ike",),
     "snmp": ("snmp",), "tftp": ("tftp",), "dhcp": ("dhcp",), "ssl": ("tls",), "ftpbounce": ("ftp",), "ftpdata": ("ftp-data",),
     "filesize": ("http", "http2", "smtp", "ftp-data"), "filestore": ("http", "http2", "smtp", "ftp-data", "smb"),
 }  # fmt: skip
@@ -38,11 +38,11 @@ NUMBERS = (  # facts that are asked by number
     "dhcp.renewal_time", "krb5_err_code", "krb5_msg_type", "krb5.ticket_encryption", "ldap.request.operation", "ldap.responses.operation",
     "ldap.responses.result_code", "ntp.mode", "ntp.request_code", "ntp.stratum", "ntp.version", "rfb.secresult", "rfb.sectype", "snmp.pdu_type",
     "snmp.version", "tftp.opcode", "tls_cert_notafter", "tls_cert_notbefore", "http2.frametype", "http2.errorcode",
-    "http2.priority", "http2.settings", "http2.window",
+    "http2.priority", "http2.settings", "http2.window", "ike.version", "ike.exchtype", "ike.key_exchange_payload_length", "ike.nonce_payload_length",
 )  # fmt: skip
 WORDS = (
     "tls.version", "ssl_version", "ssl_state", "ssh.protoversion", "ftp.mode", "smb.version", "dce_iface", "tftp.mode", "mqtt.flags", "mqtt.connect.flags",
-    "tls_cert_expired", "tls_cert_valid", "ftpbounce", "ftpdata_command", "filestore",
+    "tls_cert_expired", "tls_cert_valid", "ftpbounce", "ftpdata_command", "filestore", "ike.chosen_sa_attribute",
 )  # fmt: skip
 FACTS: Mapping[str, tuple[str, ...]] = {name: PREFIXES[re.split("[._]", name)[0]] for name in (*NUMBERS, *WORDS)}
 FLAGS = ("mqtt.flags", "mqtt.connect.flags")

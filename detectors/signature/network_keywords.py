@@ -12,6 +12,7 @@ from detectors.signature.payload_keywords import pattern
 from detectors.signature.rule import BufferSize, Condition, Content, Dataset, Number
 from detectors.signature.syntax import shortened
 from detectors.signature.variables import suggestion
+from sensor.applications.ike import ATTRIBUTES, TRANSFORMS
 
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 _VERSION = re.compile(r"([<>=!])\s*(\d{1,5})")
@@ -179,6 +180,15 @@ def ticket_encryption(draft: Draft, value: str) -> None:
             raise ValueError(f"{shortened(each) or 'nothing'} is no encryption type{suggestion(name, ENCRYPTION_TYPES)}")
         found.append(Number("=", ENCRYPTION_TYPES[name] if name in ENCRYPTION_TYPES else int(each)))
     draft.condition(Condition("krb5.ticket_encryption", tuple(found) if len(found) > 1 else found[0]))
+
+
+def chosen_attribute(draft: Draft, value: str) -> None:
+    """ike.chosen_sa_attribute:name=number."""
+    name, equals, text = value.partition("=")
+    known = (*dict.fromkeys((*ATTRIBUTES.values(), *TRANSFORMS.values())),)
+    if not equals:
+        raise ValueError(f"{shortened(value) or 'nothing'} has not the form of alg_hash=2")
+    draft.condition(Condition("ike.chosen_sa_attribute", f"{one_of(name, known, 'attribute')}={whole(text, 'value')}"))
 
 
 def security_result(draft: Draft, value: str) -> None:

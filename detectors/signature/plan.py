@@ -99,7 +99,8 @@ class Key:
         c, header = units.columns, self.header
         masks: list[Mask] = []
         if transports := TRANSPORTS.get(self.protocol, ()):
-            masks.append(units.once(transports, lambda: np.isin(c.get("declared", c["transport"]), transports)))
+            declared = c.get("declared", c["transport"])
+            masks.append(units.once(transports, lambda: np.logical_or.reduce([declared == each for each in transports])))
         if self.protocol in VERSIONS:
             masks.append(c["ip_version"] == VERSIONS[self.protocol])
         sides = ("destination", "source") if self.reverse else ("source", "destination")
@@ -109,7 +110,7 @@ class Key:
             if word in FLOW_WORDS:
                 name, wanted = FLOW_WORDS[word]
                 masks.append(c[name] if wanted else ~c[name])
-                masks.append(c["flow"] >= 0)
+                masks.append(units.once("in flows", lambda: c["flow"] >= 0))
             elif word in ("only_frag", "no_frag"):
                 masks.append(c["reassembled"] == (word == "only_frag") if "reassembled" in c else np.full(len(units), word == "no_frag"))
             elif word in ("established", "not_established"):
@@ -119,8 +120,8 @@ class Key:
         if self.anchored and units.kind == PIECE:
             masks.append(c["origin"])
         masks += [c[name] for name in self.asks]
-        result = np.ones(len(units), np.bool_)
-        for mask in masks:
+        result = np.asarray(masks[0].copy() if masks else np.ones(len(units)), np.bool_)
+        for mask in masks[1:]:
             result &= mask
         return result if result.any() else None
 
@@ -331,7 +332,7 @@ class Plan:
         """known: the fields of each dataset, by name. filters: of threshold.config. as_suricata: rules look at what they look at there (habits.py)."""
         plan, known = Plan(), {**known, **dict.fromkeys(messages.NAMES, ())}
         for each in sorted(rules, key=order):
-            rule, suppressed, rates = filtered(habits.placed(each) if as_suricata else each, filters)
+            rule, suppressed, rates = filtered(habits.asked(each) if as_suricata else each, filters)
             keys = keys_of(rule, as_suricata=as_suricata)
             if reason := cannot(rule, keys, known):
                 plan.unable.append((rule, reason))

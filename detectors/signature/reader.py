@@ -32,8 +32,15 @@ SAME = {
     "cip": "enip",
 }
 # Families of buffers, and the header's protocols with which they contradict nothing; other families and protocols are not judged.
-FAMILIES = {"http": {"http", "http2", "doh2"}, "dns": {"dns", "doh2", "mdns"}, "tls": {"tls", "quic", "smtp", "ftp", "imap", "pop3", "rdp"}, "ssh": {"ssh"}}
-JUDGED = frozenset({"http", "http2", "dns", "tls", "ssh", "smtp", "ftp", "mqtt", "modbus", "dnp3", "enip", "snmp", "ntp", "dhcp"})
+FAMILIES = {
+    "http": {"http", "http2", "doh2"},
+    "dns": {"dns", "doh2", "mdns"},
+    "tls": {"tls", "smtp", "ftp", "imap", "pop3", "rdp"},
+    "ssh": {"ssh"},
+    "quic": {"quic"},
+    "ike": {"ike"},
+}
+JUDGED = frozenset({"http", "http2", "dns", "tls", "ssh", "smtp", "ftp", "mqtt", "modbus", "dnp3", "enip", "snmp", "ntp", "dhcp", "quic", "ike"})
 SUGGESTIONS = 200  # unknown keywords for which a near one is looked up: that takes milliseconds
 
 

@@ -118,13 +118,14 @@ class Stream:
 
 @dataclass
 class Session:
-    """A flow. client_is_a: who sent its first packet. streams: the client's, the server's. came: whether each side has sent anything; announced: whether a packet
-    of it has been the first for which it is known what the side speaks. is_mute: no parser is given what it says."""
+    """A flow. client_is_a: who sent its first packet. streams: the client's, the server's. came: how many packets each side has sent; announced: whether a packet
+    of it has been the first for which it is known what the side speaks (of datagrams: whether it has spoken after the other one). is_mute: no parser is given
+    what it says."""
 
     client_is_a: bool
     state: State = State.NONE
     streams: tuple[Stream, Stream] = field(default_factory=lambda: (Stream(), Stream()))
-    came: list[bool] = field(default_factory=lambda: [False, False])
+    came: list[int] = field(default_factory=lambda: [0, 0])
     announced: list[bool] = field(default_factory=lambda: [False, False])
     last: tuple[int, int] = (0, 0)  # frame and time of its last packet
     application: int = 0  # see Inspected.spoken

@@ -68,7 +68,8 @@ class Sessions:
         """The packets of this batch, what is around them (layers.py), and the chunks and ends of flows. Sets columns of the packets: those of layers.py; to_server,
         to_client and established as Suricata has them; alone: part of no stream; first: of its flow in this direction; ready: a
         stream is looked at with it, and payload: it is as if it had some, bare: it is not; opens or ends: SYN, FIN or RST; application: what its flow is known to
-        speak by then, detected: by what this side has said, and announced: for the first time.
+        speak by then, detected: by what this side has said, and announced: for the first time (of datagrams: a
+        side's first two, and its first after the other side has spoken).
         """
         assert seen.inspected is not None
         p, c, data = seen.inspected.packets, seen.flows, seen.inspected.data
@@ -114,7 +115,7 @@ class Sessions:
             if not is_tcp and not any(session.came) and names.get(row, side == 0) != (side == 0):
                 session.is_mute = True  # an answer without a question
             p["first"][row] = not session.came[side]
-            session.came[side] = True
+            session.came[side] += 1
             before = session.state
             session.last = frame, ts_ns
             session.application = heard.get((row, flow), session.application)
@@ -138,7 +139,9 @@ class Sessions:
             p["to_server"][row] = side == 0
             if p["transport"][row] != Transport.TCP:
                 application[row] = "" if session.is_mute else SPOKEN[spoken[len(pieces) + row]] or plant
-                p["detected"][row] = p["announced"][row] = application[row] != ""
+                p["detected"][row], answers = application[row] != "", session.came[1 - side] > 0
+                p["announced"][row] = p["detected"][row] and (session.came[side] <= 2 or (answers and not session.announced[side]))
+                session.announced[side] |= answers
             elif any(stream.right and stream.acked > 0 for stream in session.streams):
                 application[row] = SPOKEN[session.application] or plant
                 p["detected"][row] = application[row] != "" and session.streams[side].acked > 0 < session.streams[side].right

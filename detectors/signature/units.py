@@ -76,7 +76,13 @@ class Units:
     def _addresses(self, side: str, ranges: Ranges) -> Mask:
         high, low = self.columns[f"{side}_high"], self.columns[f"{side}_low"]
         result = np.zeros(len(self), np.bool_)
+        is_ipv4 = not high.any()
         for first, last in ranges.ranges:
+            if first >> 64 == last >> 64:  # as those of IPv4 are
+                if not is_ipv4 or not first >> 64:
+                    some = (low >= first & LOW) & (low <= last & LOW)
+                    result |= some if is_ipv4 else some & (high == first >> 64)
+                continue
             above = (high > first >> 64) | ((high == first >> 64) & (low >= first & LOW))
             below = (high < last >> 64) | ((high == last >> 64) & (low <= last & LOW))
             result |= above & below

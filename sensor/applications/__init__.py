@@ -11,10 +11,12 @@ from sensor.applications.ftp import Ftp
 from sensor.applications.ftp_data import FtpDataOverTcp
 from sensor.applications.http import Http
 from sensor.applications.http2 import Http2OverTcp
+from sensor.applications.ike import IkeOverUdp
 from sensor.applications.krb5 import KerberosOverTcp, KerberosOverUdp
 from sensor.applications.ldap import LdapOverTcp
 from sensor.applications.mqtt import MqttOverTcp
 from sensor.applications.ntp import NtpOverUdp
+from sensor.applications.quic import QuicOverUdp
 from sensor.applications.rdp import RdpOverTcp
 from sensor.applications.rfb import RfbOverTcp
 from sensor.applications.sip import Sip
@@ -48,6 +50,8 @@ APPLICATIONS: tuple[Application, ...] = (
     LdapOverTcp(),
     RdpOverTcp(),
     RfbOverTcp(),
+    QuicOverUdp(),
+    IkeOverUdp(),
     SnmpOverUdp(),
     DhcpOverUdp(),
     TftpOverUdp(),

@@ -43,6 +43,16 @@ HTTP = (
     Field("server", "str", "What the server says it is"),
     *FILE,
 )
+HELLO = (
+    Field("server_name", "str", "Server that the client asks for (SNI)", ecs="tls.client.server_name"),
+    Field("ja3", "str", "JA3 fingerprint of the client", ecs="tls.client.ja3"),
+    Field("ja3s", "str", "JA3S fingerprint of the server", ecs="tls.server.ja3s"),
+    Field("ja4", "str", "JA4 fingerprint of the client", ecs="tls.ja4"),
+    Field("alpn", "str[]", "Protocols that the client offers inside (ALPN)", ecs="tls.alpn"),
+    Field("next_protocol", "str", "Protocol that was chosen inside (ALPN)", ecs="tls.next_protocol"),
+    Field("cipher_suite", "u2", "Cipher suite that the server chose", ecs="tls.cipher_suite"),
+    Field("established", "?", "Whether the server accepted the hello", ecs="tls.established"),
+)
 DNS = (
     Field("id", "str", "Identifier of the query"),
     Field("type", "str", "Query or answer"),
@@ -81,26 +91,14 @@ def under(dataset: str, fields: tuple[Field, ...]) -> tuple[Field, ...]:
 DATASETS: dict[str, Dataset] = {
     dataset.name: dataset
     for dataset in (
-        Dataset(
-            "http",
-            "Hypertext Transfer Protocol",
-            HTTP,
-            identity=speaks({"user_agent": "software"}, {"server": "software"}),
-        ),
+        Dataset("http", "Hypertext Transfer Protocol", HTTP, identity=speaks({"user_agent": "software"}, {"server": "software"})),
         Dataset(
             "tls",
             "Transport Layer Security",
             (
                 Field("version", "str", "Version that is offered or chosen"),
                 Field("version_protocol", "str", "SSL or TLS", ecs="tls.version_protocol"),
-                Field("server_name", "str", "Server that the client asks for (SNI)", ecs="tls.client.server_name"),
-                Field("ja3", "str", "JA3 fingerprint of the client", ecs="tls.client.ja3"),
-                Field("ja3s", "str", "JA3S fingerprint of the server", ecs="tls.server.ja3s"),
-                Field("ja4", "str", "JA4 fingerprint of the client"),
-                Field("alpn", "str[]", "Protocols that the client offers inside (ALPN)"),
-                Field("next_protocol", "str", "Protocol that was chosen inside (ALPN)"),
-                Field("cipher_suite", "u2", "Cipher suite that the server chose"),
-                Field("established", "?", "Whether the server accepted the hello"),
+                *HELLO,
                 Field("alert", "u1", "Description of the alert"),
                 *certificate("server"),
                 *certificate("client"),
@@ -352,6 +350,46 @@ DATASETS: dict[str, Dataset] = {
                 USER[0],
             ),
             identity=speaks({}, {"system_name": "name", "system_description": "software"}),
+        ),
+        Dataset(
+            "quic",
+            "QUIC",
+            (
+                Field("version", "str", "Version of the protocol"),
+                Field("packet_type", "str", "Type of the packet"),
+                Field("destination_connection_id", "str", "Connection ID of the receiver"),
+                Field("source_connection_id", "str", "Connection ID of the sender"),
+                Field("supported_versions", "str[]", "Versions that the server offers instead"),
+                *HELLO,
+                Field("user_agent", "str", "What the client says it is", ecs="user_agent.original"),
+                Field("cyu", "str", "CYU fingerprint of the client"),
+                Field("error_code", "u8", "Why the connection ends"),
+                Field("reason", "str", "Text of the error"),
+                Field("problem", "str", "What is wrong with the message"),
+            ),
+            identity=speaks({"user_agent": "software"}),
+        ),
+        Dataset(
+            "ike",
+            "Internet Key Exchange",
+            (
+                Field("version", "str", "Version of the protocol"),
+                Field("exchange_type", "str", "Type of the exchange"),
+                Field("initiator_spi", "str", "Security parameter index of the initiator"),
+                Field("responder_spi", "str", "Security parameter index of the responder"),
+                Field("message_id", "u4", "Identifier of the exchange"),
+                Field("is_encrypted", "?", "The message is encrypted"),
+                Field("encryption", "str[]", "Encryption algorithms that are offered or chosen"),
+                Field("key_length", "u4[]", "Lengths of keys that are offered or chosen", unit="bits"),
+                Field("integrity", "str[]", "Integrity algorithms that are offered or chosen"),
+                Field("prf", "str[]", "Pseudorandom functions that are offered or chosen"),
+                Field("dh_group", "str[]", "Groups of the key exchange that are offered or chosen"),
+                Field("authentication", "str[]", "Authentication methods that are offered or chosen"),
+                Field("vendor_id", "str[]", "Vendor IDs"),
+                Field("notification", "str[]", "Notifications"),
+                Field("identification", "str", "Who the sender says it is"),
+                Field("problem", "str", "What is wrong with the message"),
+            ),
         ),
         Dataset("telnet", "Telnet", (Field("data", "str", "A line that was typed or shown"),)),
     )

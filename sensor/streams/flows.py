@@ -117,23 +117,26 @@ class Flows:
         self.free = np.zeros(0, np.int32)
         self.clock = self.swept = -(1 << 62)
         self.evicted = self.begun = 0
+        self.nothing: dict[str, Array] = {}  # the columns of no flows, made once
         self.started: list[NDArray[np.int32]] = []
         self.closing: list[tuple[int, End]] = []  # found over while numbering
         self.dying: list[tuple[NDArray[np.int32], NDArray[np.uint8]]] = []  # flows that are over, and why (End)
 
     def number(self, p: Packets, rows: Ints) -> Numbered:
         """The flow of each of these packets. New flows are entered; idle, closed and reused ones give way to new ones."""
+        if not rows.size:
+            self.clock = max(self.clock, p.batch.now_ns)
+            none, no = np.zeros(0, np.int64), np.zeros(0, np.bool_)
+            return Numbered(rows, none.astype(np.int32), no, none.astype(np.uint16), none.astype(np.uint64), none)
         hashed, from_b = self._hash(p, rows)
         now = np.maximum.accumulate(np.maximum(p.batch.ts_ns[rows], self.clock))
         n = Numbered(rows, np.full(len(rows), -1, np.int32), from_b, letters(p, rows, from_b), hashed, now)
-        if rows.size:
-            n.flow = self.slots.find(hashed)
-            if (n.flow < 0).any():
-                self._enter_new(p, n)
-            self._renew(p, n)
-            self._unreached(p, rows)
-            self.clock = int(now[-1])
-        self.clock = max(self.clock, p.batch.now_ns)
+        n.flow = self.slots.find(hashed)
+        if (n.flow < 0).any():
+            self._enter_new(p, n)
+        self._renew(p, n)
+        self._unreached(p, rows)
+        self.clock = max(int(now[-1]), p.batch.now_ns)
         return n
 
     def _hash(self, p: Packets, rows: Ints) -> tuple[NDArray[np.uint64], Mask]:
@@ -358,6 +361,8 @@ class Flows:
     def _columns(self, flow: NDArray[np.int32], reason: NDArray[np.uint8]) -> dict[str, Array]:
         """Those by stream twice, _a and _b (what that end sent)."""
         c = self.c
+        if not len(flow) and self.nothing:
+            return self.nothing.copy()
         columns = {name: c[name][flow] for name in (*COLUMNS, *COUNTS)} | {"flow": flow}
         for name in ("packets", "bytes", "payload"):
             columns[name + "_a"], columns[name + "_b"] = c[name][flow * 2], c[name][flow * 2 + 1]
@@ -365,6 +370,8 @@ class Flows:
         reset, closed = marks & (BOTH * RST) != 0, marks & (BOTH * FIN) == BOTH * FIN
         silent = (c["unreached"][flow * 2] & (columns["packets_a"] == 0)) | (c["unreached"][flow * 2 + 1] & (columns["packets_b"] == 0))
         columns["end"] = np.select([reset, closed, silent], [End.RST, End.FIN, End.UNREACHABLE], reason).astype(np.uint8)
+        if not len(flow):
+            self.nothing = columns.copy()
         return columns
 
 

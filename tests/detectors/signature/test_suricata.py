@@ -19,7 +19,8 @@ from sensor.analysis import Analysis
 from sensor.cli.signatures import AS_SURICATA
 from sensor.config import Config
 from sensor.events.seen import Seen
-from tests.detectors.signature.harness import FIELDS, KNOWN, talk
+from tests.applications import test_ike
+from tests.detectors.signature.harness import FIELDS, KNOWN, fired, talk
 from tests.detectors.signature.test_engine import modbus
 from tests.make import ACK, FIN, RST, batches, tcp, udp
 
@@ -41,9 +42,9 @@ def said(text: str, frames: small.Frames, rows: int = 1 << 30, *, midstream: boo
     found: list[tuple[int, int, int, int]] = []
 
     def each(_seen: Seen) -> None:
-        for fired in signatures.fired:
-            low, high = sorted(int(fired.each.columns[f"{side}_port"][fired.i]) for side in ("source", "destination"))
-            found.append((fired.rule.sid, 0 if fired.after_end else fired.frame, low, high))
+        for match in signatures.fired:
+            low, high = sorted(int(match.each.columns[f"{side}_port"][match.i]) for side in ("source", "destination"))
+            found.append((match.rule.sid, 0 if match.after_end else match.frame, low, high))
 
     Analysis(Config(deduplicate=False), signatures=signatures).run(batches(frames, rows), each=each)
     return found
@@ -228,6 +229,38 @@ def test_datagrams() -> None:
     assert frames_of("", frames, "udp any any -> any any") == [1, 3]
     assert frames_of('content:"a";', frames, "udp any any -> any any") == [1, 2, 3, 4]
     assert frames_of("flow:to_client;", frames, "udp any any -> any any") == [3]
+
+
+@pytest.mark.parametrize(
+    ("options", "script", "here", "there"),
+    [
+        ('ike.vendor; content:"afca"; startswith;', 0, [1, 2], [1]),
+        ('ike.vendor; content:"afca"; startswith;', 2, [1], []),
+        ("ike.nonce_payload_length:>0;", 0, [3, 4], [3, 4]),
+        ("ike.nonce_payload_length:>0;", 2, [1, 2], []),
+        ('ike.key_exchange_payload; content:"K";', 2, [1], []),
+        ("ike.exchtype:34;", 2, [1, 2], [1, 2]),
+    ],
+)
+def test_keywords_of_ike_that_are_about_version_1(options: str, script: int, here: list[int], there: list[int]) -> None:
+    ends = {True: ("10.0.0.1", 500), False: ("10.0.0.2", 500)}
+    frames = [udp(ends[to_server], ends[not to_server], data, i) for i, (to_server, data) in enumerate(test_ike.SCRIPTS[script], 1)]
+    header = "ike any any -> any any"
+    assert [frame for _, frame in fired(f"alert {header} ({options} sid:1;)", frames)] == here
+    assert frames_of(options, frames, header) == there
+
+
+@pytest.mark.parametrize(
+    ("sides", "expected"),
+    [("TTTT", [1, 2]), ("TTTTC", [1, 2, 5]), ("TCTTT", [1, 2, 3]), ("TCCC", [1, 2, 3]), ("TTCTT", [1, 2, 3, 4]), ("TTTCTCTT", [1, 2, 4, 5, 6])],
+)
+def test_what_is_spoken_in_datagrams(sides: str, expected: list[int]) -> None:
+    """Of the client (T) and the server (C), some packets alone are asked for it."""
+    query = b"\0\1\1\0\0\1\0\0\0\0\0\0\4evil\7example\0\0\1\0\1"
+    client, server = ("10.0.0.1", 40_000), ("10.0.0.2", 53)
+    frames = [udp(client, server, query, i) if side == "T" else udp(server, client, query[:2] + b"\x81\x80" + query[4:], i) for i, side in enumerate(sides)]
+    assert frames_of("app-layer-protocol:dns;", frames, "udp any any -> any any") == expected
+    assert frames_of("app-layer-protocol:dns; ttl:64;", frames, "udp any any -> any any") == list(range(1, len(sides) + 1))
 
 
 def test_parsers_are_given_what_has_a_session() -> None:
