@@ -67,7 +67,7 @@ ALIASES: dict[str, str] = {
 # Words behind a content that move it into a buffer. In Snort 3 they are sticky.
 MODIFIERS: dict[str, str] = {
     "http_uri": "http.uri", "http_raw_uri": "http.uri.raw", "http_method": "http.method", "http_header": "http.header", "http_raw_header": "http.header.raw",
-    "http_client_body": "http.request_body", "http_server_body": "http.response_body", "http_cookie": "http.cookie", "http_raw_cookie": "http.cookie",
+    "http_client_body": "http.request_body", "http_server_body": "file.data", "http_cookie": "http.cookie", "http_raw_cookie": "http.cookie",
     "http_stat_code": "http.stat_code", "http_stat_msg": "http.stat_msg", "http_user_agent": "http.user_agent", "http_host": "http.host",
     "http_raw_host": "http.host.raw",
 }  # fmt: skip

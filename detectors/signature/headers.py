@@ -134,11 +134,12 @@ NUMBERS: Mapping[str, Callable[[Units], tuple[Array, Mask]]] = {
 }
 CHECKSUMS = {"ipv4-csum": (4, 1, ()), "tcpv4-csum": (4, 2, (Transport.TCP,)), "tcpv6-csum": (6, 2, (Transport.TCP,)), "udpv4-csum": (4, 2, (Transport.UDP,)),
              "udpv6-csum": (6, 2, (Transport.UDP,)), "icmpv4-csum": (4, 2, (Transport.ICMP,)), "icmpv6-csum": (6, 2, (Transport.ICMPV6,))}  # fmt: skip
-ETHERTYPES = {"ipv4": 0x0800, "ipv6": 0x86DD, "arp": 0x0806}
+VERSIONS, ETHERTYPES = {"ipv4": 4, "ipv6": 6}, {"arp": 0x0806}
 FLOW_NUMBERS = frozenset(keyword for keyword in NUMBERS if keyword.startswith("flow."))
 FLOW_SIDES = {f"flow.{what}_{side}": what for what in ("pkts", "bytes") for side in ("either", "both")}
+LATE = FLOW_NUMBERS | frozenset(FLOW_SIDES) | {"stream_size", *events.KEYWORDS}  # what only units of every.py know
 # Those that every packet is asked for, fragments and broken ones too.
-ALL_PACKETS = frozenset(CHECKSUMS) | FLOW_NUMBERS | frozenset(FLOW_SIDES) | {"fragbits", "fragoffset", "ipopts", "l3_proto", "stream_size", *events.KEYWORDS}
+ALL_PACKETS = frozenset(CHECKSUMS) | LATE | {"fragbits", "fragoffset", "ipopts", "l3_proto"}
 PACKET_KEYWORDS = frozenset(NUMBERS) | ALL_PACKETS | {"flags", "sameip", "rpc"}
 
 
@@ -166,7 +167,8 @@ def on_packets(condition: Condition, units: Units) -> Mask:
         options = ip_options(units)
         mask = options.having((options.kind == IP_KINDS[str(value)]) if value != "any" else options.kind >= 0, len(units))
     elif keyword == "l3_proto":
-        mask = units.columns["ethertype"] == ETHERTYPES[str(value)]
+        c = units.columns
+        mask = c["ip_version"] == VERSIONS[str(value)] if value in VERSIONS else c["ethertype"] == ETHERTYPES[str(value)]
     elif keyword in CHECKSUMS:
         mask = summed(keyword, units, bad=value == "invalid")
     elif keyword == "stream_size":

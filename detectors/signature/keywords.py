@@ -182,6 +182,7 @@ NETWORK = {
     "filemd5": Keyword(network.file_list("filemd5")),
     "filesha1": Keyword(network.file_list("filesha1")),
     "filesha256": Keyword(network.file_list("filesha256")),
+    "filestore": Keyword(network.filestore, None),
     "rpc": Keyword(network.rpc),
     "krb5.ticket_encryption": Keyword(network.ticket_encryption),
     "ike.chosen_sa_attribute": Keyword(network.chosen_attribute),
@@ -207,7 +208,6 @@ IGNORED: dict[str, str] = {
     "session": "session has no effect: use tapsight slice for what a flow carried",
     "logto": "logto has no effect: every alert goes to the same outputs",
     "prefilter": "prefilter has no effect: what is looked at first is chosen by measure",
-    "filestore": "filestore has no effect: no files are kept",
     **{name: f"{name} has no effect: no certificates are kept" for name in ("tls.store", "tls_store")},
     "activates": "activates has no effect: use flowbits",
 }

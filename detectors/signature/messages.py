@@ -29,7 +29,7 @@ PREFIXES: Mapping[str, tuple[str, ...]] = {
     "dns": ("dns",), "mdns": ("mdns",), "llmnr": ("llmnr",), "quic": ("quic",), "ike": ("ike",), "sdp": ("sip",), "websocket": ("websocket",), "nfs": ("nfs",),
     "mqtt": ("mqtt",), "krb5": ("krb5",), "ldap": ("ldap",), "ntp": ("ntp",), "rdp": ("rdp",), "rfb": ("rfb",),
     "snmp": ("snmp",), "tftp": ("tftp",), "dhcp": ("dhcp",), "ssl": ("tls",), "ftpbounce": ("ftp",), "ftpdata": ("ftp-data",),
-    "filesize": ("http", "http2", "smtp", "ftp-data"),
+    "filesize": ("http", "http2", "smtp", "ftp-data"), "filestore": ("http", "http2", "smtp", "ftp-data", "smb"),
 }  # fmt: skip
 # Buffers that one side alone says, by how their names begin; True: the client.
 SIDES = tuple((name, True) for name in (
@@ -54,7 +54,7 @@ NUMBERS = (  # facts that are asked by number
 )  # fmt: skip
 WORDS = (
     "tls.version", "ssl_version", "ssl_state", "ssh.protoversion", "ftp.mode", "smb.version", "dce_iface", "tftp.mode", "mqtt.flags", "mqtt.connect.flags",
-    "tls_cert_expired", "tls_cert_valid", "ftpbounce", "ftpdata_command", "ftp.reply_received", "nfs.procedure_name",
+    "tls_cert_expired", "tls_cert_valid", "ftpbounce", "ftpdata_command", "ftp.reply_received", "filestore", "nfs.procedure_name",
     "ike.chosen_sa_attribute",
 )  # fmt: skip
 FACTS: Mapping[str, tuple[str, ...]] = {name: PREFIXES[re.split("[._]", name)[0]] for name in (*NUMBERS, *WORDS)}
@@ -142,6 +142,7 @@ OF_ROWS: Mapping[str, Callable[[Said, Units, int], bool]] = {  # what depends on
     "tls_cert_expired": lambda said, units, i: _is_expired(said, units, i) is True,
     "tls_cert_valid": lambda said, units, i: _is_expired(said, units, i) is False,
     "ftpbounce": _bounces,
+    "filestore": lambda said, _units, _i: any(said.buffers.get("file.data", ())),
 }
 
 

@@ -153,6 +153,12 @@ def fileext(draft: Draft, value: str) -> None:
     draft.sections.setdefault(Key("file.name"), []).append(Content(pattern("." + extension), negated, nocase=True, endswith=True))
 
 
+def filestore(draft: Draft, _value: str) -> None:
+    """filestore[:direction[,scope]]: that there is a file."""
+    draft.warn("filestore: no files are kept; the rule is about messages with a file")
+    draft.condition(Condition("filestore", ""))
+
+
 def rpc(draft: Draft, value: str) -> None:
     """rpc:program[,version|*][,procedure|*]."""
     found = parts(value)

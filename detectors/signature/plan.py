@@ -101,7 +101,8 @@ class Key:
         c, header = units.columns, self.header
         masks: list[Mask] = []
         if transports := TRANSPORTS.get(self.protocol, ()):
-            masks.append(units.once(transports, lambda: np.logical_or.reduce([c["transport"] == each for each in transports])))
+            declared = c.get("declared", c["transport"])
+            masks.append(units.once(transports, lambda: np.logical_or.reduce([declared == each for each in transports])))
         if self.protocol in VERSIONS:
             masks.append(c["ip_version"] == VERSIONS[self.protocol])
         sides = ("destination", "source") if self.reverse else ("source", "destination")
@@ -261,10 +262,12 @@ def keys_of(rule: Rule, *, as_suricata: bool = False) -> list[Key]:
     reversals = (False, True) if h.direction == "<>" and not is_symmetric else (False,)
     flow = rule.flow - {"stateless", "no_stream", "only_stream"}
     is_every = any(where == (EVERY,) for _, where in places)
-    if as_suricata and not (of_fields or is_every) and protocol != "pkthdr" and headers.ALL_PACKETS.isdisjoint(about_packets):
+    if as_suricata and not of_fields and headers.LATE.isdisjoint(about_packets):
         groups = habits.groups(rule, about_packets=bool(about_packets))
         return [
-            Key(protocol, rule.header, reverse, flow, kind == PACKET, () if kind == PACKET else (kind,), asks=asks)
+            Key(protocol, rule.header, reverse, flow, False, (kind,), asks=asks)
+            if kind != PACKET
+            else Key(protocol, rule.header, reverse, flow.difference(FLOW_WORDS), True, (), asks=asks | habits.ways(rule))
             for kind, asks in groups
             for reverse in reversals
         ]

@@ -26,7 +26,6 @@ SAME = {
     "ssl": "tls",
     "ip4": "ipv4",
     "ip6": "ipv6",
-    "icmpv4": "icmp",
     "http1": "http",
     "ikev2": "ike",
     "netbios-ssn": "smb",

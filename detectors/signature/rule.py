@@ -306,11 +306,12 @@ class RateFilter:
 class Ranges:
     """An address or port expression: closed ranges of integers, ascending and apart. None in `ranges` never happens; the whole space is `any`.
 
-    Addresses are 128 bits, IPv4 as ::ffff:a.b.c.d as everywhere here.
+    Addresses are 128 bits, IPv4 as ::ffff:a.b.c.d as everywhere here. of_family: what it is to Suricata, where that is less: what is not an IPv4 network is IPv4.
     """
 
     ranges: tuple[tuple[int, int], ...]
     text: str = field(default="any", compare=False)
+    of_family: tuple[tuple[int, int], ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ class Place:
             case "dst" | "by_dst":
                 return ("dst", self.destination)
             case "pair" | "by_both":
-                return ("pair", *sorted((self.source, self.destination))) if track == "pair" else ("both", self.source, self.destination)
+                return ("pair", *sorted((self.source, self.destination)))
             case "tx":
                 return ("tx", self.conversation, self.transaction)
             case "by_rule":
@@ -93,6 +93,7 @@ class State:
     of_packet: tuple[int, dict[str, bytes]] = (-1, {})  # the same in one packet, by its frame
     counts: Placed[Count] = field(default_factory=Placed)  # (rule, kind of threshold or rate filter, place's key)
     named: set[str] = field(default_factory=set)  # bits that have been set
+    as_suricata: bool = False  # a bit that is set already is not set for longer, also where its time is over and nobody has asked since
 
     @property
     def evicted(self) -> int:
@@ -105,6 +106,10 @@ class State:
     def has(self, bit: Bit, place: Place) -> bool:
         """Whether any of the names is set."""
         key = place.key(bit.track)
+        if self.as_suricata:
+            for name in bit.names:
+                if (until := self.bits.get((name, key))) is not None and until < place.ts_ns:
+                    del self.bits.entries[name, key]
         return any((until := self.bits.get((name, key))) is not None and until > place.ts_ns for name in bit.names)
 
     def allows(self, bits: tuple[Bit, ...], integers: tuple[FlowInt, ...], place: Place) -> bool:
@@ -161,7 +166,8 @@ class State:
             key = place.key(bit.track)
             until = place.ts_ns + bit.expire * SECOND if bit.expire else 1 << 62
             for name in bit.names:
-                if bit.command == "set" or (bit.command == "toggle" and not self.has(Bit("isset", (name,), bit.track), place)):
+                there = (name, key) in self.bits.entries if self.as_suricata else bit.command == "toggle" and self.has(Bit("isset", (name,), bit.track), place)
+                if bit.command in ("set", "toggle") and not there:
                     self.bits.put((name, key), until)
                     self.named.add(name)
                 elif bit.command in ("unset", "toggle"):

@@ -89,7 +89,7 @@ def hostbits(draft: Draft, value: str) -> None:
     command = one_of(command, COMMANDS, "command of hostbits")
     if len(found) not in (1, 2):
         raise ValueError("hostbits has a command, a name and a side")
-    side = one_of(found[1], ("src", "dst"), "side") if len(found) == 2 else "dst"
+    side = one_of(found[1], ("src", "dst"), "side") if len(found) == 2 else "src"
     draft.bits.append(Bit(command, (_name(found[0]),), side, HOSTBITS_SECONDS))
 
 

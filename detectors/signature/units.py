@@ -190,11 +190,16 @@ def units(seen: Seen, tails: Tails | None) -> Iterator[Units]:
     packets = seen.inspected.packets
     index = np.flatnonzero((packets["ip_version"] > 0) & ((packets["outcome"] == Outcome.DECODED) | (packets["outcome"] == Outcome.OTHER_TRANSPORT)))
     if index.size:
-        index = index[np.argsort(packets["payload_at"][index], kind="stable")]
-        columns = {name: column[index] for name, column in packets.items()}
-        at, size = columns["payload_at"], columns["payload_length"]
-        ends = np.maximum.accumulate(at + size)
-        yield Units(PACKET, data, at, np.where(size > 0, size, 0), np.zeros(len(at), np.int64), index, index, columns | {"ends": ends})
+        yield of_packets(data, packets, index)
+
+
+def of_packets(data: Bytes, packets: dict[str, Array], index: Ints, row: Ints | None = None) -> Units:
+    """These of some packets. row: the batch's packet that each of `packets` is; without, they are the batch's own."""
+    index = index[np.argsort(packets["payload_at"][index], kind="stable")]
+    columns = {name: column[index] for name, column in packets.items()}
+    at, size = columns["payload_at"], np.maximum(columns["payload_length"], 0)
+    columns["ends"] = np.maximum.accumulate(at + size) if len(at) else at
+    return Units(PACKET, data, at, size, size * 0, index if row is None else row[index], index, columns)
 
 
 def bounded(data: Bytes, at: Ints) -> Ints:

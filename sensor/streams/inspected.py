@@ -27,7 +27,10 @@ def columns(p: Packets, n: Numbered, flows: Flows, to_server: Mask) -> dict[str,
     result: dict[str, Array] = {name: getattr(p, name) for name in DTYPES}
     result |= {
         "frame": p.batch.frame,
+        "offset": p.batch.offset,
+        "captured": p.batch.captured,
         "length": p.batch.length,
+        "link_type": p.batch.link_type,
         "reassembled": p.network_at >= len(p.batch.data),
         "ts_ns": p.batch.ts_ns,
         "flow": np.full(len(p.batch), -1, np.int32),
