@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from sensor.applications import APPLICATIONS
+from sensor.applications import APPLICATIONS, served
 from sensor.applications.conversations import Conversations
 from sensor.applications.tables import tables as tables_of
 from sensor.beside import beside
@@ -41,7 +41,7 @@ class Pipeline:
         self.protocols, self.inspect = protocols, inspect
         self.decoder = Decoder(deduplicate=deduplicate)
         hint = hints(protocols)
-        self.flows = Flows(hint, most_flows, first=first)
+        self.flows = Flows(hint, most_flows, first=first, served=served())
         self.streams = Streams(protocols, self.flows, inspect=inspect)
         self.messages = {protocol.name: Messages(protocol.fragments) for protocol in protocols if protocol.fragments}
         self.exchanges = {protocol.name: Exchange(most_flows) for protocol in protocols}

@@ -106,8 +106,6 @@ def reason(condition: Condition, known: Mapping[str, Iterable[str]]) -> str:
         return "" if keyword not in messages.NUMBERS or all(isinstance(each, Number) for each in asked) else f"{keyword} is asked by number here"
     if keyword == "app-layer-protocol":
         return next((f"the protocol {name} is not decoded yet" for name in messages.spoken(condition) if name not in known and name != messages.FAILED), "")
-    if keyword == "geoip":
-        return "where an address lies is not known here"
     where = datasets(condition)
     if any(name not in known for name in where):
         return f"the keyword {keyword} is about what is not decoded yet"
@@ -169,7 +167,7 @@ def rows_mask(conditions: tuple[Condition, ...], units: Units) -> Mask:
     masks: list[Mask] = []
     rows: list[Mask | None] = []  # of events; None: of none
     for each in conditions:
-        if each.keyword == "iprep":  # reputation.py's
+        if each.keyword in ("iprep", "geoip"):  # reputation.py's and countries.py's
             continue
         if about_packets(each):
             if units.kind not in PACKETS and each.keyword != "dsize":

@@ -15,7 +15,7 @@ from detectors.signature.conditions import rows_mask
 from detectors.signature.every import Every
 from detectors.signature.habits import ENDED, Searched, foremost, passes_flow
 from detectors.signature.layers import INNERMOST
-from detectors.signature.match import DECODED, REPRESENTATION, Costs
+from detectors.signature.match import CAPTURED, DECODED, REPRESENTATION, Costs
 from detectors.signature.plan import Key, Plan, Ready
 from detectors.signature.rule import PAYLOAD, Dataset, Rule
 from detectors.signature.search import holding, scan
@@ -236,9 +236,9 @@ class Engine:
         """shared: the group whose rows they are: what rules of it ask alike is answered once."""
         if ready.rule.conditions:
             rows = rows[rows_mask(ready.rule.conditions, each)[rows]]
-            rows = self.plan.reputations.kept(ready.rule, each, rows)
+            rows = self.plan.countries.kept(ready.rule, each, self.plan.reputations.kept(ready.rule, each, rows))
         if ready.programs:
-            rows = buffers.present(tuple(buffer.name for buffer, _ in ready.programs), each, rows)
+            rows = buffers.present(tuple(buffer.name for buffer, program in ready.programs if program.absent is None), each, rows)
         if not rows.size:
             return
         if shared is None and ready.exact:
@@ -355,9 +355,13 @@ class Engine:
             if self.twice[rank] and ((at_frame, rank) in told[not is_packet] or (not is_packet and (conversation, at_frame, rank) in self.told.entries)):
                 continue
             place = each.place(here, conversation)
-            if not self.state.allows(rule.bits, rule.flowints, place) or not (sure or self._holds(ready, each, here)):
+            if not (self.state.allows(rule.bits, rule.flowints, place) and self.state.tells(rule.texts, conversation, at_frame)):
+                continue
+            captured: dict[tuple[str, str], bytes] = {}
+            if not (sure or self._holds(ready, each, here, captured)):
                 continue
             self.state.apply(rule.bits, rule.flowints, place)  # whatever thresholds say of the alert
+            self.state.capture(captured, conversation, at_frame)
             holds[i] = True
             told[is_packet].add((at_frame, rank))
             if self.sessions is not None and rule.action in DROPPING and conversation >= 0 and passes_flow(rule, each.kind):
@@ -391,13 +395,17 @@ class Engine:
             self.told.put(key, value=True)
         return result
 
-    def _holds(self, ready: Ready, each: Units, here: int) -> bool:
-        """Whether every buffer holds what is asked of it: one of its values, where there are several."""
+    def _holds(self, ready: Ready, each: Units, here: int, captured: dict[tuple[str, str], bytes] | None = None) -> bool:
+        """Whether every buffer holds what is asked of it: one of its values, where there are several. captured: takes what regular expressions capture."""
         self.confirmed[ready.rank] += 1
         content, decoded = each.content(here) if ready.programs else b"", b""
         for buffer, program in ready.programs:
             fresh = int(each.fresh[here]) if buffer.name == PAYLOAD and not buffer.transforms else 0
             values = [content] if buffer.name == PAYLOAD else [decoded] if buffer.name == DECODED else buffers.values(buffer.name, each, here)
+            if program.absent is not None and not (values and program.absent.or_else):
+                if values or not buffers.lacks(buffer.name, each, here):
+                    return False
+                continue
             for each_value in values:
                 variables: dict[str, Any] = {REPRESENTATION: messages.representation(each.said[here]) if each.said else content[4:5]}
                 value = transformed(each_value, buffer.transforms)
@@ -405,6 +413,8 @@ class Engine:
                     self.lists.holds(check, value) for check in buffer.checks if isinstance(check, Dataset)
                 ):
                     decoded = variables.get(DECODED, decoded)
+                    if captured is not None:
+                        captured |= variables.get(CAPTURED, {})
                     break
             else:
                 return False
@@ -418,4 +428,13 @@ class Engine:
     @property
     def evicted(self) -> int:
         sessions = self.sessions.evicted if self.sessions is not None else 0
-        return sessions + self.state.evicted + self.passed.evicted + self.told.evicted + self.tails.evicted + self.every.evicted + self.lists.evicted
+        return (
+            sessions
+            + self.state.evicted
+            + self.passed.evicted
+            + self.told.evicted
+            + self.tails.evicted
+            + self.every.evicted
+            + self.lists.evicted
+            + self.plan.countries.known.evicted
+        )

@@ -12,6 +12,7 @@ import numpy as np
 
 from detectors.signature import buffers, conditions, events, habits, headers, messages
 from detectors.signature.configs import EventFilter, Filter, Suppress
+from detectors.signature.countries import Countries
 from detectors.signature.datasets import Lists
 from detectors.signature.groups import Group, Groups
 from detectors.signature.match import DECODED, Program
@@ -19,6 +20,7 @@ from detectors.signature.reputation import Reputations
 from detectors.signature.rule import (
     FLOW_WORDS,
     PAYLOAD,
+    Asn1,
     Base64Decode,
     Buffer,
     ByteExtract,
@@ -27,7 +29,7 @@ from detectors.signature.rule import (
     ByteTest,
     Check,
     Content,
-    Dataset,
+    Hashed,
     Header,
     IsDataAt,
     Pcre,
@@ -143,7 +145,7 @@ class Ready:
     @cached_property
     def programs(self) -> list[tuple[Buffer, Program]]:
         """What its buffers have to hold. Raises ValueError where an expression does not compile."""
-        return [(buffer, Program([check for check in buffer.checks if not isinstance(check, Dataset)])) for buffer in self.rule.buffers]
+        return [(buffer, Program(buffer.checks)) for buffer in self.rule.buffers]
 
     @cached_property
     def payload(self) -> tuple[Check, ...]:
@@ -165,7 +167,7 @@ class Ready:
     @cached_property
     def in_order(self) -> bool:
         """Whether it holds depends on what held before."""
-        return bool(self.rule.datasets or self.rule.bits or self.rule.flowints)
+        return bool(self.rule.datasets or self.rule.bits or self.rule.flowints or self.rule.texts or self.rule.captures)
 
     @cached_property
     def counted(self) -> bool:
@@ -282,15 +284,15 @@ def anchored(check: Check) -> bool:
             return not check.relative and ("A" in check.flags or check.pattern.startswith((b"^", b"\\A")))
         case ByteTest() | ByteJump() | ByteExtract() | ByteMath():
             return not check.bytes.relative
-        case IsDataAt() | Base64Decode():
+        case IsDataAt() | Base64Decode() | Hashed() | Asn1():
             return not check.relative
     return True
 
 
 def order(rule: Rule) -> tuple[int, int, int, int]:
     """The order of evaluation: actions, then who sets bits before who asks for them, then priority."""
-    sets = any(bit.command not in ("isset", "isnotset") for bit in rule.bits) or any(each.operator in "=+-" for each in rule.flowints)
-    asks = any(bit.command in ("isset", "isnotset") for bit in rule.bits) or any(each.operator not in "=+-" for each in rule.flowints)
+    sets = any(bit.command not in ("isset", "isnotset") for bit in rule.bits) or any(each.operator in "=+-" for each in rule.flowints) or rule.captures
+    asks = any(bit.command in ("isset", "isnotset") for bit in rule.bits) or any(each.operator not in "=+-" for each in rule.flowints) or bool(rule.texts)
     return ACTIONS.get(rule.action, 3), (1 if asks else 0) if sets else (2 if asks else 3), rule.priority, 0
 
 
@@ -318,6 +320,7 @@ class Plan:
     stream_sizes: bool = False
     lists: Lists = field(default_factory=Lists)
     reputations: Reputations = field(default_factory=Reputations)
+    countries: Countries = field(default_factory=Countries)
     sizes: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     database: Any = None
 
@@ -328,9 +331,10 @@ class Plan:
         return self._groups[units.kind].asked(units)
 
     @staticmethod
-    def of(rules: Sequence[Rule], known: Mapping[str, Iterable[str]], filters: Sequence[Filter] = (), *, as_suricata: bool = False) -> Plan:
-        """known: the fields of each dataset, by name. filters: of threshold.config. as_suricata: rules look at what they look at there (habits.py)."""
-        plan, known = Plan(), {**known, **dict.fromkeys(messages.NAMES, ())}
+    def of(rules: Sequence[Rule], known: Mapping[str, Iterable[str]], filters: Sequence[Filter] = (), *, as_suricata: bool = False, geoip: str = "") -> Plan:
+        """known: the fields of each dataset, by name. filters: of threshold.config. as_suricata: rules look at what they look at there (habits.py). geoip: the file
+        of a database of countries."""
+        plan, known = Plan(countries=Countries(geoip)), {**known, **dict.fromkeys(messages.NAMES, ())}
         for each in sorted(rules, key=order):
             rule, suppressed, rates = filtered(habits.asked(each) if as_suricata else each, filters)
             keys = keys_of(rule, as_suricata=as_suricata)
@@ -352,7 +356,7 @@ class Plan:
                 self.lists.open(check, Path(rule.file).parent)
         except ValueError as error:
             return str(error)
-        return self.reputations.reason(rule)
+        return self.reputations.reason(rule) or self.countries.reason(rule)
 
     def arrange(self, database: Any = None) -> None:
         """What follows from the rules. database: Hyperscan's for their patterns, where it is there already."""

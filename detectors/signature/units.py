@@ -91,8 +91,9 @@ class Units:
     def place(self, unit: int, conversation: int) -> Place:
         """Where it is, for what rules remember."""
         c = self.columns
+        transaction = self.said[unit].transaction if self.said is not None else -1 - int(c["frame"][unit])
         source, destination = (int(c[f"{side}_high"][unit]) << 64 | int(c[f"{side}_low"][unit]) for side in ("source", "destination"))
-        return Place(conversation, source, destination, int(c["source_port"][unit]), int(c["destination_port"][unit]), int(c["ts_ns"][unit]))
+        return Place(conversation, source, destination, int(c["source_port"][unit]), int(c["destination_port"][unit]), int(c["ts_ns"][unit]), transaction)
 
     def content(self, unit: int) -> bytes:
         """A unit's bytes; of messages, of what they were read from, or of all their buffers."""

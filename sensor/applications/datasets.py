@@ -210,6 +210,32 @@ DATASETS: dict[str, Dataset] = {
             identity=speaks({"user_agent": "software"}, {"user_agent": "software"}),
         ),
         Dataset(
+            "nfs",
+            "Network File System",
+            (
+                Field("procedure", "str", "What is asked for"),
+                Field("version", "u1", "Version of the protocol"),
+                Field("operation", "str[]", "Operations of a compound"),
+                Field("status", "str", "What became of it"),
+                Field("refused", "str", "Why the call was not carried out"),
+                FILE[0],
+                Field("other_name", "str", "New name of the file"),
+                Field("machine", "str", "Name that the client gives itself"),
+                Field("uid", "u4", "Number of the user that the client says it acts for"),
+                Field("gid", "u4", "Number of that user's group"),
+                Field("problem", "str", "What is wrong with the message"),
+            ),
+        ),
+        Dataset(
+            "websocket",
+            "WebSocket",
+            (
+                Field("opcode", "str", "Kind of the frame"),
+                Field("size", "u8", "Bytes that the frame carries"),
+                Field("close_code", "u2", "Why the connection is closed"),
+            ),
+        ),
+        Dataset(
             "http2",
             "Hypertext Transfer Protocol, version 2",
             (*under("http", HTTP), Field("frame_type", "str", "Type of a frame about the connection"), Field("error_code", "u4", "Why the connection ends")),

@@ -101,13 +101,14 @@ class Flows:
 
     Identity is a 64-bit hash keyed with secrets of this run: two of a million live flows share one with a probability of 3e-8, and nobody outside can aim for
     it. hint: uint8[9, 65536], by Transport and port (or EtherType) the place of a protocol in the list, counted from 1. most: rows of the table, at least four
-    times `room`, the most packets that a batch has. first: the number of the first conversation.
+    times `room`, the most packets that a batch has. first: the number of the first conversation. served: bool[9, 65536], the ports where applications serve.
     """
 
-    def __init__(self, hint: NDArray[np.uint8], most: int = 1_000_000, room: int = 1 << 16, first: int = 0) -> None:
+    def __init__(self, hint: NDArray[np.uint8], most: int = 1_000_000, room: int = 1 << 16, first: int = 0, served: Mask | None = None) -> None:
         if most < 4 * room:
             raise ValueError(f"the flow table needs room for {4 * room} flows at least, not {most}")
         self.most, self.room, self.hint, self.first = most, room, hint, first
+        self.served = np.zeros(hint.shape, np.bool_) if served is None else served
         self.c: dict[str, Array] = {name: np.zeros(most, dtype) for name, dtype in (COLUMNS | COUNTS).items()}  # pages that nothing touches cost nothing
         self.c |= {name: np.zeros(most * 2, dtype) for name, dtype in STREAM.items()}
         self.slots = Slots()
@@ -206,7 +207,8 @@ class Flows:
         self.c[name][ids[other]] = values[other]
 
     def _roles(self, p: Packets, ids: NDArray[np.int32], packet: Ints, from_b: Mask) -> None:
-        """Who is the server: whom the SYN goes to; else whose port a protocol of the list has; else who has the lower port."""
+        """Who is the server: whom the SYN goes to; else whose port a protocol of the list has, or an application; else who has the
+        lower port: clients of NFS have ports below 1024."""
         transport, flags = p.transport[packet], p.flags[packet]
         ethernet = transport == Transport.ETHERNET
         to = self.hint[transport, np.where(ethernet, p.ethertype[packet], p.destination_port[packet])]
@@ -214,7 +216,8 @@ class Flows:
         tcp = transport == Transport.TCP
         syn, answer = tcp & (flags & 0x12 == 0x02), tcp & (flags & 0x12 == 0x12)
         by_port = (to > 0) != (back > 0)
-        to_server = np.where(by_port, to > 0, p.destination_port[packet] <= p.source_port[packet])
+        serves, asks = (self.served[transport, port[packet]] for port in (p.destination_port, p.source_port))
+        to_server = np.where(by_port, to > 0, np.where(serves != asks, serves, p.destination_port[packet] <= p.source_port[packet]))
         to_server = np.where(syn, True, np.where(answer, False, to_server))
         self.c["hint"][ids] = np.where(to_server & (to > 0) | (back == 0), to, back)
         self.c["role"][ids] = np.where(syn | answer, Role.HANDSHAKE, np.where(by_port & ~ethernet, Role.PORT, Role.LOWER_PORT))
