@@ -131,11 +131,9 @@ def memory() -> Iterator[tuple[str, str, list[str], Frames]]:
     tracks = ("by_src", "by_dst", "by_both", "by_rule", "by_flow")
     for kind in ("limit", "threshold", "both"):
         yield f"threshold: {kind}", header, [f'content:"hit"; threshold:type {kind},track {track},count 3,seconds 30;' for track in tracks], frames
-    others = [
-        'content:"hit"; threshold:type backoff,track by_flow,count 1,multiplier 2;',
-        'content:"hit"; detection_filter:track by_src,count 5,seconds 60,unique_on src_port;',
-    ]
-    yield "detection_filter", header, [*(f'content:"hit"; detection_filter:track {track},count 3,seconds 30;' for track in tracks), *others], frames
+    tracks = ("by_src", "by_dst", "by_flow")
+    backoff = 'content:"hit"; threshold:type backoff,track by_flow,count 1,multiplier 2;'
+    yield "detection_filter", header, [*(f'content:"hit"; detection_filter:track {track},count 3,seconds 30;' for track in tracks), backoff], frames
     words = (
         (A, b"set"),
         (A, b"ask"),

@@ -68,7 +68,8 @@ class Fired:
 
     @property
     def transport(self) -> Transport:
-        return Transport(int(self.each.columns["transport"][self.i]))
+        columns = self.each.columns
+        return Transport(int(columns.get("declared", columns["transport"])[self.i]))
 
     @property
     def protocol(self) -> str:

@@ -126,6 +126,7 @@ CONDITIONS: dict[str, tuple[tuple[str, str, object], tuple[str, ...]]] = {
     "tftp.mode": (("Octet", "tftp.mode", "octet"), ("binary",)),
     "rpc": (("100000,*,3", "rpc", "100000,*,3"), ("portmap", "1,2,3,4")),
     "ftpbounce": (("", "ftpbounce", ""), ("1",)),
+    "filestore": (("request,file", "filestore", ""), ()),
     "modbus_func": (("write_multiple_coils", "modbus_func", eq(15)), ("write", "256")),
     "modbus_unit": (("1", "modbus_unit", eq(1)), ("x",)),
     "modbus.function": (("!reserved", "modbus.function", "reserved"), ("most",)),
@@ -374,7 +375,7 @@ def test_a_hook_says_the_direction() -> None:
         ("flowbits:toggle,a", Bit("toggle", ("a",))),
         ("xbits:set,a,track ip_src", Bit("set", ("a",), "src", 30)),
         ("xbits:isset,a,track ip_pair,expire 60", Bit("isset", ("a",), "pair", 60)),
-        ("hostbits:set,a", Bit("set", ("a",), "dst", 300)),
+        ("hostbits:set,a", Bit("set", ("a",), "src", 300)),
         ("hostbits:isset,a,src", Bit("isset", ("a",), "src", 300)),
     ],
 )
