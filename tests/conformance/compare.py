@@ -14,7 +14,7 @@ from sensor.events.protocol import Protocol
 from tests.conformance import wireshark
 from tests.conformance.ours import Values
 
-UNSIGNED = re.compile(r"FT_UINT(\d+)$")
+SIGNED, UNSIGNED = re.compile(r"FT_INT(\d+)$"), re.compile(r"FT_UINT(\d+)$")
 REPLACED = "\ufffd"  # in the place of a byte that is no character
 
 
@@ -146,8 +146,11 @@ def as_theirs(value: Any, kind: str) -> object:
     if wireshark.WHOLE.match(kind):
         if isinstance(value, float) and value.is_integer():
             value = int(value)
-        bits = UNSIGNED.match(kind)
-        return value & (1 << int(bits[1])) - 1 if bits and isinstance(value, int) and value < 0 else value
+        if isinstance(value, int) and value < 0 and (bits := UNSIGNED.match(kind)):
+            return value & (1 << int(bits[1])) - 1
+        if isinstance(value, int) and value > 0 and (bits := SIGNED.match(kind)) and value >> int(bits[1]) - 1 == 1:
+            return value - (1 << int(bits[1]))
+        return value
     if "STRING" in kind and isinstance(value, str):
         return value.split("\0")[0]  # where a text ends for Wireshark
     return value.replace(":", "").replace("-", "").lower() if isinstance(value, str) and kind in ("FT_ETHER", "FT_BYTES") else value
