@@ -1,7 +1,7 @@
 """Our rule engine against the real Suricata: `python -m bench.agree` runs both over the same captures and rules and lists where their counts of alerts differ.
 
-Groups: `captures` (real captures x public rules), `packs` (the rules that ship), `cases` (those of the rule engine's tests, written as captures) and `random`
-(conversations and rules made at random, bench/made.py). Suricata runs with its default configuration; its industrial parsers are on where a rule asks for them.
+Groups: `captures` (real captures x public rules), `packs` (the rules that ship), `cases` (those of the rule engine's tests, written as captures), `random`
+(conversations and rules made at random, bench/made.py) and `small` (bench/small.py). Suricata runs with its default configuration; its industrial parsers are on where a rule asks for them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import made
+from bench import made, small
 from bench.craft import FILE_HEADER
 from detectors.signature.detector import Signatures
 from detectors.signature.engine import Engine
@@ -28,7 +28,7 @@ from detectors.signature.suricata import Sessions
 from rules import pack_files
 from sensor.analysis import Analysis
 from sensor.capture import open_captures
-from sensor.cli.signatures import fields, planned
+from sensor.cli.signatures import AS_SURICATA, fields, planned
 from sensor.config import Config
 from sensor.events.seen import Seen
 
@@ -37,6 +37,7 @@ PARSERS = re.compile(r"\b(?:(modbus|dnp3|enip)\b|(dnp3)_|(enip)_|cip_(service))"
 REFUSED = re.compile(r'error parsing signature ".*?\bsid: *(\d+)')
 LIMIT_S = 300
 SEEDS = list(range(40))
+COMMAND = ["suricata"]
 
 
 @dataclass(frozen=True)
@@ -65,14 +66,14 @@ class Result:
 
 
 def theirs(case: Case) -> Result:
-    """What Suricata says: its default configuration, but for chunks of a random size."""
+    """What Suricata says: its default configuration, but for chunks of a random size, and for what version 8 keeps of rule sets on disk."""
     with tempfile.TemporaryDirectory() as scratch:
         rules = Path(scratch, "case.rules")
         rules.write_text(case.rules, encoding="utf-8")
-        settings = ["stream.reassembly.randomize-chunk-size=no"] + ["stream.midstream=true"] * case.midstream
+        settings = ["stream.reassembly.randomize-chunk-size=no", "detect.sgh-mpm-caching=no"] + ["stream.midstream=true"] * case.midstream
         on = {next(filter(None, found)).replace("service", "enip") for found in PARSERS.findall(case.rules)}
         settings += [f"app-layer.protocols.{name}.enabled=yes" for name in sorted(on)]
-        command = ["suricata", "-r", str(case.capture), "-S", str(rules), "-l", scratch, "-k", "all" if case.checksums else "none", "--runmode", "single"]
+        command = [*COMMAND, "-r", str(case.capture), "-S", str(rules), "-l", scratch, "-k", "all" if case.checksums else "none", "--runmode", "single"]
         command += [word for each in settings for word in ("--set", each)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False, errors="replace")
         result = Result(refused={int(sid) for sid in REFUSED.findall(done.stderr + done.stdout)})
@@ -87,7 +88,7 @@ def theirs(case: Case) -> Result:
 
 def ours(case: Case) -> Result:
     """What our engine says of the same."""
-    rules = loads(case.rules, {}, fields())
+    rules = loads(case.rules, AS_SURICATA, fields())
     plan = planned(rules, as_suricata=True)
     result = Result(refused={problem.sid for problem in rules.problems} | {rule.sid for rule, _ in plan.unable})
     signatures = Signatures(Engine(plan, sessions=Sessions(case.midstream, case.checksums)))
@@ -155,6 +156,13 @@ def random(scratch: Path) -> Iterator[Case]:
         yield Case("random", f"seed {seed}", rules, path, midstream=seed % 4 == 3)
 
 
+def little(scratch: Path) -> Iterator[Case]:
+    for number, (name, rules, frames) in enumerate(small.small()):
+        path = scratch / f"small-{number}.pcap"
+        path.write_bytes(pcap(frames))
+        yield Case("small", name, rules, path)
+
+
 def pcap(frames: Iterable[bytes | tuple[int, bytes]]) -> bytes:
     """A capture file of these frames, a millisecond apart, or each with its time in ns."""
     parts = [FILE_HEADER]
@@ -169,7 +177,7 @@ def frozen(case: Case, result: Result) -> tuple[str, dict[str, int]]:
     return case.name.removeprefix("seed "), {" ".join(map(str, key)): count for key, count in sorted(result.counts.items())}
 
 
-GROUPS: dict[str, Callable[[Path], Iterator[Case]]] = {"captures": captures, "packs": packs, "cases": cases, "random": random}
+GROUPS: dict[str, Callable[[Path], Iterator[Case]]] = {"captures": captures, "packs": packs, "cases": cases, "random": random, "small": little}
 
 
 def main() -> None:
@@ -179,13 +187,17 @@ def main() -> None:
     parser.add_argument("--only", default="", metavar="TEXT", help="cases with this in their names")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="write captures and rules that differ here")
     parser.add_argument("--seeds", type=int, nargs=2, metavar=("FROM", "TO"), help="other seeds of the random group")
-    parser.add_argument("--freeze", type=Path, metavar="FILE", help="write what Suricata says of the random group, for the tests, and nothing else")
+    parser.add_argument(
+        "--freeze", type=Path, metavar="FILE", help="write what Suricata says of the groups (by default random), for the tests, and nothing else"
+    )
+    parser.add_argument("--suricata", metavar="COMMAND", help="another Suricata than the one that is found")
     options = parser.parse_args()
+    COMMAND[:] = [options.suricata or "suricata"]
     if options.seeds:
         SEEDS[:] = range(*options.seeds)
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(3) as pool:
         if options.freeze:
-            chosen = list(random(Path(scratch)))
+            chosen = [case for group in options.groups or ("random",) for case in GROUPS[group](Path(scratch))]
             said = [(case, result) for case, result in zip(chosen, pool.map(theirs, chosen), strict=True) if not result.failed]
             options.freeze.write_text(json.dumps(dict(frozen(*each) for each in said), indent=0) + "\n", encoding="utf-8")
             return

@@ -91,6 +91,7 @@ def compare(capture: Path | None, packets: int, rates: list[float], tries: int, 
     offline = subprocess.run([sys.executable, "-m", "bench.live", "--capture", str(path), "--offline"], check=True, capture_output=True, text=True)
     print(f"the pipeline reading the same packets from a file: {float(offline.stdout):,.0f} ns of CPU a packet", flush=True)
     trials: list[Trial] = []
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))  # so that the namespace goes, too
     try:
         for command in (
             f"netns add {NAMESPACE}", f"-n {NAMESPACE} link add from numtxqueues 1 mtu 65000 type veth peer name to mtu 65000",
@@ -107,6 +108,7 @@ def compare(capture: Path | None, packets: int, rates: list[float], tries: int, 
                 if what == "none" or trials[-1].is_whole:
                     break
     finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         subprocess.run(["ip", "netns", "del", NAMESPACE], check=False)
     return float(offline.stdout), trials
 
@@ -143,11 +145,15 @@ def one(path: Path, packets: int, what: str, rate: float, how: list[str]) -> Tri
         subprocess.Popen([*run, "--receive", what], stdout=subprocess.PIPE, text=True, env=os.environ | {"OPENBLAS_NUM_THREADS": "1"})
         for _ in range({"none": 0, "service": 1}.get(what, int(how[1])))
     ]
-    for receiver in receivers:
-        assert receiver.stdout
-        receiver.stdout.readline()  # it listens
-    sender = json.loads(subprocess.run([*run, "--send", str(rate)], check=True, capture_output=True, text=True).stdout)
-    said: list[dict[str, Any]] = [json.loads(receiver.communicate()[0]) for receiver in receivers]
+    try:
+        for receiver in receivers:
+            assert receiver.stdout
+            receiver.stdout.readline()  # it listens
+        sender = json.loads(subprocess.run([*run, "--send", str(rate)], check=True, capture_output=True, text=True).stdout)
+        said: list[dict[str, Any]] = [json.loads(receiver.communicate()[0]) for receiver in receivers]
+    finally:
+        for receiver in receivers:
+            receiver.kill()  # nothing, where it has ended
     received, dropped, shed = (sum(each.get(name, 0) for each in said) for name in ("packets", "dropped", "shed"))
     used, writer = (sum(each.get(name, 0.0) for each in said) * 1e9 / max(received, 1) for name in ("cpu_s", "writer_s"))
     received = received if receivers else packets

@@ -61,7 +61,7 @@ class Day:
     service: Service | None = None
     rows: list[Row] = field(default_factory=list)
     name: str = "a day of a plant"
-    is_live: bool = False
+    fill: float = 0.0
     is_over: bool = False
 
     def batches(self) -> Iterator[Batch]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from detectors.memory import SECOND, Burst, Gathering
-from detectors.rows import flow, frame, pair, pick, ts_ns
+from detectors.rows import facts
 from detectors.state import setting
 from sensor.columns import Ints
 from sensor.events.alert import Finding, Key, Kind, Severity
@@ -40,12 +40,9 @@ class ExceptionBurst:
 
     def on_batch(self, seen: Seen) -> Iterator[Finding]:
         more = Gathering(self._finding)
-        for table, row in pick(seen, refused):
-            number, now = flow(table, row), ts_ns(table, row)
-            key = pair(seen, number, table.dataset)
-            frames = self.burst.add(key, now, frame(table, row), self.limit, self.window_s * SECOND)
-            if frames:
-                yield from more.add(key, frames, now, (key, number, table.dataset))
+        for key, number, dataset, frame, now in facts(seen, refused):
+            if frames := self.burst.add(key, now, frame, self.limit, self.window_s * SECOND):
+                yield from more.add(key, frames, now, (key, number, dataset))
         yield from more.end()
 
     def _finding(self, context: tuple[Key, int, str], frames: tuple[int, ...], ts_ns: int, count: int) -> Finding:

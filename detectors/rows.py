@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,6 +22,33 @@ def pick(seen: Seen, choose: Callable[[Table], Ints]) -> list[tuple[Table, int]]
     if sum(len(rows) > 0 for _, rows in found) > 1:
         chosen.sort(key=packet_of)
     return chosen
+
+
+class Fact(NamedTuple):
+    """A chosen row as detectors that count by pair of hosts and protocol ask for it."""
+
+    key: Key
+    flow: int
+    dataset: str
+    frame: int
+    ts_ns: int
+
+
+def facts(seen: Seen, choose: Callable[[Table], Ints]) -> list[Fact]:
+    """The same as `pick`, where there may be as many rows as packets: their cells are gathered column by column."""
+    found, packets = [], []
+    for table, rows in [(table, choose(table)) for table in seen.tables.values() if len(table)]:
+        if rows.size:
+            pdu, pdus, dataset = table.pdu[rows], table.pdus, table.dataset
+            flow = pdus.flow[pdu]
+            columns: list[Array] = [flow, pdus.frame[pdu], pdus.ts_ns[pdu], *(seen.flows[name][flow] for name in ("a_high", "a_low", "b_high", "b_low"))]
+            cells = zip(*(column.tolist() for column in columns), strict=True)
+            found.append([Fact((dataset, *ends), number, dataset, frame, ts_ns) for number, frame, ts_ns, *ends in cells])
+            packets.append(pdus.row[pdu])
+    if len(found) < 2:
+        return found[0] if found else []
+    whole = list(chain(*found))
+    return [whole[i] for i in np.argsort(np.concatenate(packets), kind="stable").tolist()]
 
 
 def packet_of(chosen: tuple[Table, int]) -> int:

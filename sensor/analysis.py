@@ -30,14 +30,20 @@ class Sink(Protocol):
 
 
 class Analysis:
-    """Runs batches through the pipeline and hands what they give to assets, detectors, summary and sinks."""
+    """Runs batches through the pipeline and hands what they give to assets, detectors, summary and sinks. sums_up: without, nobody asks for a summary."""
 
     def __init__(
-        self, config: Config | None = None, sinks: Iterable[Sink] = (), *, signatures: Signatures | None = None, pipeline: Pipeline | None = None
+        self,
+        config: Config | None = None,
+        sinks: Iterable[Sink] = (),
+        *,
+        signatures: Signatures | None = None,
+        pipeline: Pipeline | None = None,
+        sums_up: bool = True,
     ) -> None:
         self.config = config or Config()
         self.pipeline = pipeline or Pipeline(deduplicate=self.config.deduplicate, most_flows=self.config.flows, inspect=True)
-        self.assets, self.summary = Assets(EVENTS), Summary(SPOKEN)
+        self.assets, self.summary, self.sums_up = Assets(EVENTS), Summary(SPOKEN), sums_up
         self.watch = Watch(self.config.sensor, self.config.detector_settings(), disabled=self.config.disabled(), quiet_s=self.config.alerts.quiet_s)
         self.signatures = signatures
         if signatures is not None:
@@ -62,7 +68,8 @@ class Analysis:
             self.sources_dropped += len(self.sources) == MOST_SOURCES
             self.sources.append(seen.source)
         self.assets.learn(seen)
-        self.summary.add(seen)
+        if self.sums_up:
+            self.summary.add(seen)
         changed = self.watch.on_batch(seen)
         for alert in changed:
             if alert.id in self.alerts or len(self.alerts) < MOST_ALERTS:

@@ -16,7 +16,17 @@ from sensor.columns import Source
 SLABS, SLAB = 4, 1 << 26  # batches that may be under way, and bytes for the columns of one: untouched pages cost nothing
 LOOK_S = 0.005
 SMALL = 256  # bytes of an array that is not worth a place of its own
+MOST_SOURCES = 64  # that both sides remember; those of which something is under way are fewer
 CONTEXT: Any = multiprocessing.get_context("fork")  # the child needs open captures, rings and standard input as they are here
+
+
+def remember(sources: dict[int, Source], key: int, source: Source) -> Source:
+    """The last ones that were spoken of; both sides hear of them in one order, so they forget the same."""
+    sources.pop(key, None)
+    sources[key] = source
+    if len(sources) > MOST_SOURCES:
+        del sources[next(iter(sources))]
+    return source
 
 
 class Pack(pickle.Pickler):
@@ -30,8 +40,7 @@ class Pack(pickle.Pickler):
     def persistent_id(self, obj: Any) -> Any:
         if isinstance(obj, Source):
             key = id(obj)
-            if key not in self.sources:
-                self.sources[key] = obj  # and so it lives on, and nobody else gets its id
+            remember(self.sources, key, obj)  # and so it lives on, and nobody else gets its id
             return ("source", key, {name: value for name, value in vars(obj).items() if not name.startswith("_")})
         if id(obj) in self.laid:
             return ("array", self.laid[id(obj)][0], obj.dtype, obj.shape)
@@ -56,7 +65,7 @@ class Unpack(pickle.Unpickler):
     def persistent_load(self, pid: Any) -> Any:
         if pid[0] == "source":
             _, key, values = pid
-            source = self.sources.setdefault(key, Source(values["name"]))
+            source = remember(self.sources, key, self.sources.get(key) or Source(values["name"]))
             vars(source).update(values)
             return source
         _, begin, dtype, shape = pid

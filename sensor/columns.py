@@ -35,6 +35,7 @@ class Source:
     backwards: int = 0  # packets whose time is before that of the packet before them
     bytes_read: int = 0  # of the file as it is stored, so that progress is right for a compressed one too
     bytes_total: int | None = None  # None where it cannot be known (a pipe)
+    is_live: bool = False  # its packets' times are the clock's, which goes on without them
 
     def report(self, problem: Problem) -> None:
         """Keep a problem. Past MOST_PROBLEMS they are only counted: a hostile file has millions."""
@@ -82,14 +83,15 @@ class Batch:
     link_type: NDArray[np.uint16]
     interface: NDArray[np.uint16]
     now_ns: int = 0  # of a live source: how late it is, also where nothing comes
+    ends: bool = False  # nothing that is missing of its source is waited for any longer
 
     def __len__(self) -> int:
         return len(self.offset)
 
-    def none(self) -> Batch:
+    def none(self, *, now_ns: int = 0, ends: bool = False) -> Batch:
         """An empty batch of the same source."""
         none, kind = np.zeros(0, np.int64), np.zeros(0, np.uint16)
-        return Batch(self.source, padded(b""), none, none, none, none, none, kind, kind)
+        return Batch(self.source, padded(b""), none, none, none, none, none, kind, kind, now_ns, ends)
 
 
 def read(data: Bytes, offset: Array, layout: np.dtype[Any]) -> Array:

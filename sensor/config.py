@@ -86,6 +86,7 @@ class RuleSettings(Strict):
     home_net: list[str] = Field(default_factory=list, description="HOME_NET, as address/length; empty: private addresses")
     variables: dict[str, str] = Field(default_factory=dict, description="Other variables of rules, by name without the dollar")
     threshold_config: str = Field("", description="threshold.config; empty: the one beside the rules")
+    geoip: str = Field("", description="Database of countries in MaxMind's format (.mmdb), for rules with geoip; empty: none")
     compat: Literal["", "suricata"] = Field("", description="suricata: rules are evaluated as Suricata does by default; empty: as suits plants")
     checksums: Literal["all", "none"] = Field("all", description="As Suricata: whether packets with a wrong checksum are kept out of streams")
     midstream: bool = Field(False, description="As Suricata: whether TCP connections are picked up whose beginning was not seen")
@@ -276,7 +277,7 @@ def absent(config: Config) -> Iterator[tuple[Place, str]]:
     folders: list[tuple[Place, str]] = [(("run", "folders", i), name) for i, name in enumerate(config.run.folders)]
     folders += [(("files", "path"), str(Path(config.files.path).parent))] if config.files.path else []
     files: list[tuple[Place, str]] = [((part, "ca"), getattr(config, part).ca) for part in ("elasticsearch", "syslog", "webhook")]
-    files += [(("rules", "threshold_config"), config.rules.threshold_config)]
+    files += [(("rules", name), getattr(config.rules, name)) for name in ("threshold_config", "geoip")]
     for place, name in folders:
         if not Path(name).is_dir():
             yield place, f"no such folder: {name!r}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from sensor.applications import APPLICATIONS
+from sensor.applications import APPLICATIONS, served
 from sensor.applications.conversations import Conversations
 from sensor.applications.tables import tables as tables_of
 from sensor.beside import beside
@@ -41,7 +41,7 @@ class Pipeline:
         self.protocols, self.inspect = protocols, inspect
         self.decoder = Decoder(deduplicate=deduplicate)
         hint = hints(protocols)
-        self.flows = Flows(hint, most_flows, first=first)
+        self.flows = Flows(hint, most_flows, first=first, served=served())
         self.streams = Streams(protocols, self.flows, inspect=inspect)
         self.messages = {protocol.name: Messages(protocol.fragments) for protocol in protocols if protocol.fragments}
         self.exchanges = {protocol.name: Exchange(most_flows) for protocol in protocols}
@@ -60,13 +60,13 @@ class Pipeline:
         batch: Batch | None = None
         for following in batches:
             if batch is not None and batch.source is not following.source:
-                yield self.track(batch.none())  # what is still held of the one source must not be taken for the next one's
+                yield self.track(batch.none(ends=True))  # what is still held of the one source must not be taken for the next one's
             batch = following
             batch.source.identify(batch)
             yield self.track(batch)
         if batch is not None:
             self.flows.finish()
-            yield self.track(batch.none())
+            yield self.track(batch.none(ends=True))
 
     def track(self, batch: Batch) -> Tracked:
         """Bytes -> headers -> flows -> PDUs."""

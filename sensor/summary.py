@@ -117,8 +117,7 @@ class Summary:
         rows = rows[np.argsort(c["first"][rows], kind="stable")]
         if largest:
             rows = rows[np.argsort(-c["bytes"][rows], kind="stable")]
-        for row in rows.tolist():
-            first, last, *counts = (int(c[name][row]) for name in COUNTS)
+        for row, first, last, *counts in zip(*(column.tolist() for column in (rows, *(c[name][rows] for name in COUNTS))), strict=True):
             sources, frames = [self.origins.sources[each >> FRAME].name for each in (first, last)], [each & (1 << FRAME) - 1 for each in (first, last)]
             yield row, Tally(sources[0], frames[0], sources[1], frames[1], *counts)
 

@@ -23,7 +23,8 @@ STICKY: tuple[str, ...] = (
     "http.response_line", "http.response_body", "http.response_header", "http2.header", "http2.header_name",
     # DNS, mDNS
     "dns.query", "dns.query.name", "dns.answer.name", "dns.queries.rrname", "dns.answers.rrname", "dns.authorities.rrname", "dns.additionals.rrname",
-    "dns.response.rrname", "mdns.queries.rrname", "mdns.answers.rrname", "mdns.response.rrname",
+    "dns.response.rrname", "mdns.queries.rrname", "mdns.answers.rrname", "mdns.authorities.rrname", "mdns.additionals.rrname",
+    "mdns.response.rrname", "llmnr.queries.rrname", "llmnr.answers.rrname", "llmnr.authorities.rrname", "llmnr.additionals.rrname", "llmnr.response.rrname",
     # TLS, QUIC, JA3, JA4
     "tls.sni", "tls.cert_subject", "tls.cert_issuer", "tls.certs", "tls.cert_serial", "tls.cert_fingerprint", "tls.subjectaltname", "tls.alpn",
     "tls.random", "tls.random_time", "tls.random_bytes", "ja3.hash", "ja3.string", "ja3s.hash", "ja3s.string", "ja4.hash", "quic.sni", "quic.ua", "quic.version",
@@ -37,18 +38,22 @@ STICKY: tuple[str, ...] = (
     "dce.stub_data", "smb.named_pipe", "smb.share", "smb.ntlmssp_user", "smb.ntlmssp_domain", "ftp.command", "ftp.command_data", "ftp.reply",
     "ftp.completion_code", "snmp.usm", "snmp.community", "sip.method", "sip.uri", "sip.request_line", "sip.stat_code", "sip.stat_msg", "sip.response_line",
     "sip.protocol", "sip.from", "sip.to", "sip.via", "sip.user_agent", "sip.content_type", "sip.content_length", "rfb.name", "krb5.cname", "krb5.sname",
-    "ike.init_spi", "ike.resp_spi", "ike.key_exchange_payload", "ike.nonce_payload", "ldap.request.dn", "ldap.responses.dn", "ldap.responses.message",
+    "ike.init_spi", "ike.resp_spi", "ike.vendor", "ike.key_exchange_payload", "ike.nonce_payload", "ldap.request.dn", "ldap.responses.dn", "ldap.responses.message",
+    "ldap.request.attribute_type", "ldap.responses.attribute_type", "sdp.origin", "sdp.session_name", "sdp.session_info", "sdp.uri", "sdp.email",
+    "sdp.phone_number", "sdp.connection_data", "sdp.bandwidth", "sdp.time", "sdp.repeat_time", "sdp.timezone", "sdp.encryption_key", "sdp.attribute",
+    "sdp.media.media", "sdp.media.session_info", "sdp.media.connection_data", "sdp.media.encryption_key",
     "websocket.payload", "tftp.filename", "ntp.reference_id", "telnet.data", "rdp.cookie", "nfs.filename",
     # MQTT, EtherNet/IP, DNP3, Modbus and Snort 3's names for plants
     "mqtt.connect.clientid", "mqtt.connect.password", "mqtt.connect.protocol_string", "mqtt.connect.username", "mqtt.connect.willmessage",
     "mqtt.connect.willtopic", "mqtt.publish.message", "mqtt.publish.topic", "mqtt.subscribe.topic", "mqtt.unsubscribe.topic", "enip.product_name",
     "enip.service_name", "dnp3.data", "modbus.data", "s7commplus.content", "mms.data",
     # headers
-    "ipv4.hdr", "ipv6.hdr", "tcp.hdr", "udp.hdr", "icmpv4.hdr", "icmpv6.hdr", "icmpv6.mtu_data", "ether.hdr", "ip.src", "ip.dst",
+    "ipv4.hdr", "ipv6.hdr", "tcp.hdr", "udp.hdr", "icmpv4.hdr", "icmpv6.hdr", "igmp.hdr", "icmpv6.mtu_data", "ether.hdr", "ip.src", "ip.dst",
 )  # fmt: skip
 
 # Other words for a sticky buffer.
 ALIASES: dict[str, str] = {
+    **{f"sdp.media_description.{name}": f"sdp.media.{name}" for name in ("media", "session_info", "connection_data", "encryption_key")}, "sdp.media.media_info": "sdp.media.session_info",
     "file_data": "file.data", "filename_data": "file.name", "dns_query": "dns.query", "tls_sni": "tls.sni", "tls_cert_subject": "tls.cert_subject",
     "tls_cert_issuer": "tls.cert_issuer", "tls_cert_serial": "tls.cert_serial", "tls_cert_fingerprint": "tls.cert_fingerprint", "ja3_hash": "ja3.hash",
     "ja3_string": "ja3.string", "ssh_software": "ssh.software", "ssh_proto": "ssh.proto", "dce_stub_data": "dce.stub_data", "dcerpc.stub_data": "dce.stub_data",
@@ -62,7 +67,7 @@ ALIASES: dict[str, str] = {
 # Words behind a content that move it into a buffer. In Snort 3 they are sticky.
 MODIFIERS: dict[str, str] = {
     "http_uri": "http.uri", "http_raw_uri": "http.uri.raw", "http_method": "http.method", "http_header": "http.header", "http_raw_header": "http.header.raw",
-    "http_client_body": "http.request_body", "http_server_body": "http.response_body", "http_cookie": "http.cookie", "http_raw_cookie": "http.cookie",
+    "http_client_body": "http.request_body", "http_server_body": "file.data", "http_cookie": "http.cookie", "http_raw_cookie": "http.cookie",
     "http_stat_code": "http.stat_code", "http_stat_msg": "http.stat_msg", "http_user_agent": "http.user_agent", "http_host": "http.host",
     "http_raw_host": "http.host.raw",
 }  # fmt: skip

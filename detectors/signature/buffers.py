@@ -12,6 +12,7 @@ import numpy as np
 
 from detectors.signature import datasets as lists
 from detectors.signature import messages, transforms
+from detectors.signature.headers import igmp_at
 from detectors.signature.match import DECODED
 from detectors.signature.rule import PAYLOAD, Buffer, Dataset
 from detectors.signature.units import PACKETS, Units
@@ -54,6 +55,11 @@ def _ipv6(units: Units, i: int) -> bytes:
     return units.data[at : max(at + 40, _column(units, "transport_at", i))].tobytes()
 
 
+def _igmp(units: Units, i: int) -> bytes:
+    begin, has = units.once("igmp", lambda: igmp_at(units))
+    return units.data[begin[i] : begin[i] + 8].tobytes() if has[i] else b""
+
+
 def _ethernet(units: Units, i: int) -> bytes:
     """The first 14 bytes of the frame, put together from what the decoder read of them."""
     tagged = _column(units, "wrapped", i) & (Encapsulation.VLAN | Encapsulation.QINQ)
@@ -78,6 +84,7 @@ HEADERS: Mapping[str, Callable[[Units, int], bytes]] = {
     "udp.hdr": _header(lambda _: 8, 8, Transport.UDP),
     "icmpv4.hdr": _header(lambda _: 8, 8, Transport.ICMP),
     "icmpv6.hdr": _header(lambda _: 8, 8, Transport.ICMPV6),
+    "igmp.hdr": _igmp,
 }
 ADDRESSES = {"ip.src": _address("source"), "ip.dst": _address("destination")}  # of packets and of PDUs
 WITHIN = (PAYLOAD, "modbus.data")  # those whose bytes are among the unit's own: what they must hold may be searched for there
@@ -117,6 +124,13 @@ def present(names: tuple[str, ...], units: Units, rows: Ints) -> Ints:
             continue
         rows = rows[units.once(("some", name), partial(_having, units, name.partition(".")[2]))[rows]]
     return rows
+
+
+def lacks(name: str, units: Units, i: int) -> bool:
+    """Whether a unit that has no value of a buffer is one that could have."""
+    if units.said is not None:
+        return messages.lacks(name, units.said[i])
+    return name in HEADERS or name in ADDRESSES or units.kind in datasets(name)
 
 
 def _having(units: Units, field: str) -> Mask:

@@ -22,6 +22,7 @@ from typing import Any
 
 from detectors.signature import rule as classes
 from detectors.signature.configs import EventFilter, Suppress
+from detectors.signature.countries import Countries
 from detectors.signature.plan import Key, Plan, Ready
 from detectors.signature.rule import Rule
 from detectors.signature.search import Search
@@ -58,18 +59,18 @@ def _code() -> str:
     return digest.hexdigest()
 
 
-def read(place: Path, name: str) -> tuple[Plan, int] | None:
-    """The plan of this key, and how many rules are not in it; None where none is kept. Raises ValueError for a file that cannot be used, and OSError."""
+def read(place: Path, name: str, geoip: str = "") -> tuple[Plan, int] | None:
+    """The plan of this key with this database of countries, and how many rules are not in it; None where none is kept. Raises ValueError for a file that cannot be used, and OSError."""
     collects = gc.isenabled()
     gc.disable()  # a million objects come into being, and none of them goes
     try:
-        return _read(place, name)
+        return _read(place, name, geoip)
     finally:
         if collects:
             gc.enable()
 
 
-def _read(place: Path, name: str) -> tuple[Plan, int] | None:
+def _read(place: Path, name: str, geoip: str) -> tuple[Plan, int] | None:
     try:
         data = _trusted(place, name)
     except FileNotFoundError:
@@ -83,7 +84,7 @@ def _read(place: Path, name: str) -> tuple[Plan, int] | None:
     try:
         document = json.loads(data[begin:end])
         values = [_all(column) for column in document["values"]]
-        keys, plan = _all(document["keys"]), Plan()
+        keys, plan = _all(document["keys"]), Plan(countries=Countries(geoip))
         for number, (rule, which, filters) in enumerate(zip(_rules(values, document["ready"]), document["groups"], document["filters"], strict=True)):
             suppressed, rates, pattern = _all(filters)
             plan.ready.append(Ready(rule, number, list(suppressed), list(rates), pattern, [keys[i] for i in which]))
@@ -103,7 +104,7 @@ def _read(place: Path, name: str) -> tuple[Plan, int] | None:
 
 def write(place: Path, name: str, plan: Plan, missing: int) -> None:
     """Keep a plan. Raises OSError. Not one that lacks rules for want of a list, which may be there next time."""
-    if any(rule.datasets or any(each.keyword == "iprep" for each in rule.conditions) for rule, _ in plan.unable):
+    if any(rule.datasets or any(each.keyword in ("iprep", "geoip") for each in rule.conditions) for rule, _ in plan.unable):
         return
     import hyperscan
 

@@ -165,6 +165,7 @@ def _pcre(check: Pcre, state: Rows) -> Mask | None:
     if check.negated:
         return ~found
     state.position = end
+    state.sure &= not check.captures
     return found
 
 

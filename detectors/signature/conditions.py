@@ -31,6 +31,7 @@ ALIASES = {
 ANY_TABLE = ("action", "trust")
 ANYWHERE = (*ANY_TABLE, "iprep", "geoip")  # what no dataset and no packet alone has
 CIP = ("cip_service", "cip_req", "cip_rsp", "enip_req", "enip_rsp")
+MANY = 1_000  # values that are sorted to find the distinct ones
 # Snort 3's words for codes: the field and its codes by name. IEC 60870-5-104, 5.1.
 WORDS: Mapping[str, tuple[str, Mapping[str, int]]] = {
     "iec104_apci_type": (
@@ -38,6 +39,32 @@ WORDS: Mapping[str, tuple[str, Mapping[str, int]]] = {
         {"i": 0, "information_transfer_format": 0, "s": 1, "supervisory_function": 1, "u": 3, "unnumbered_control_function": 3},
     )
 }
+
+
+def one_of(condition: Condition) -> tuple[str, frozenset[int]] | None:
+    """The field of an event that has to be one of a few numbers; None where the keyword asks for something else."""
+    keyword, value = condition.keyword, condition.value
+    if keyword == "cip_service" and not condition.negated:
+        return "service", frozenset((int(str(value).partition(",")[0]),))
+    numbers = value if isinstance(value, tuple) else (value,)
+    others = (*ANYWHERE, *CIP, *WORDS, *modbus.KEYWORDS, *messages.FACTS, *events.KEYWORDS, "dnp3_obj", "dnp3_checksum", "app-layer-protocol")
+    if condition.negated or keyword in others or about_packets(condition) or not all(isinstance(each, Number) and each.operator == "=" for each in numbers):
+        return None
+    return ALIASES.get(keyword, keyword).partition(".")[2], frozenset(each.value for each in numbers if isinstance(each, Number))
+
+
+def values(units: Units, key: str) -> frozenset[Any] | None:
+    """What there is in a field of these units' events; None where that is not told: of packets and messages, and of lists, which are read for those who look."""
+    table = units.table
+    if table is None or units.kind in (*PACKETS, PIECE):
+        return None
+    if key not in table:
+        return frozenset()
+    column = table.columns[key]
+    if not isinstance(column, np.ndarray):
+        return None
+    there = column[table.has(key)]
+    return frozenset((np.unique(there) if len(there) > MANY else there).tolist())
 
 
 def about_packets(condition: Condition) -> bool:
@@ -79,8 +106,6 @@ def reason(condition: Condition, known: Mapping[str, Iterable[str]]) -> str:
         return "" if keyword not in messages.NUMBERS or all(isinstance(each, Number) for each in asked) else f"{keyword} is asked by number here"
     if keyword == "app-layer-protocol":
         return next((f"the protocol {name} is not decoded yet" for name in messages.spoken(condition) if name not in known and name != messages.FAILED), "")
-    if keyword == "geoip":
-        return "where an address lies is not known here"
     where = datasets(condition)
     if any(name not in known for name in where):
         return f"the keyword {keyword} is about what is not decoded yet"
@@ -142,7 +167,7 @@ def rows_mask(conditions: tuple[Condition, ...], units: Units) -> Mask:
     masks: list[Mask] = []
     rows: list[Mask | None] = []  # of events; None: of none
     for each in conditions:
-        if each.keyword == "iprep":  # reputation.py's
+        if each.keyword in ("iprep", "geoip"):  # reputation.py's and countries.py's
             continue
         if about_packets(each):
             if units.kind not in PACKETS and each.keyword != "dsize":

@@ -72,8 +72,10 @@ class Signatures:
     def report(self) -> dict[str, int]:
         """For the ledger: rules at work, rules that cannot be, and what confirming gave up."""
         plan, costs = self.engine.plan, self.engine.costs
-        return {"evaluated": len(plan.ready), "not_evaluated": len(plan.unable), "gave_up_steps": costs.steps, "gave_up_regexes": costs.regexes} | (
-            {"beyond_packet_alert_max": self.engine.untold} if self.engine.sessions is not None else {}
+        return (
+            {"evaluated": len(plan.ready), "not_evaluated": len(plan.unable), "gave_up_steps": costs.steps, "gave_up_regexes": costs.regexes}
+            | ({"beyond_packet_alert_max": self.engine.untold} if self.engine.sessions is not None else {})
+            | ({"countries_unreadable": plan.countries.unreadable} if plan.countries.unreadable else {})
         )
 
     @property

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from detectors.signature.rule import (
     PAYLOAD,
+    Absent,
     Bit,
     Buffer,
     BufferSize,
@@ -18,9 +19,11 @@ from detectors.signature.rule import (
     Check,
     Condition,
     Content,
+    Element,
     FlowInt,
     IsDataAt,
     Pcre,
+    Text,
     Threshold,
 )
 from detectors.signature.syntax import Statement
@@ -31,9 +34,13 @@ SEVERAL = frozenset(  # buffers of which one event has several: each time a rule
         "dns.response.rrname", "tls.certs", "tls.subjectaltname", "tls.alpn", "http.request_header", "http.response_header", "http2.header", "http2.header_name",
         "mqtt.subscribe.topic", "mqtt.unsubscribe.topic", "krb5.cname", "krb5.sname", "file.name", "file.data", "file.magic", "smtp.rcpt_to", "quic.cyu.hash",
         "quic.cyu.string", "email.url", "email.received", "ldap.responses.dn", "ldap.responses.message", "sip.via", "sip.to", "sip.from",
+        "ldap.request.attribute_type", "ldap.responses.attribute_type", "sdp.attribute", "sdp.bandwidth", "sdp.time", "sdp.repeat_time", "sdp.media.media",
+        "sdp.media.session_info", "sdp.media.connection_data", "sdp.media.encryption_key", "ftp.reply", "ftp.completion_code", "nfs.filename", "mdns.queries.rrname", "mdns.answers.rrname",
+        "mdns.authorities.rrname", "mdns.additionals.rrname", "mdns.response.rrname", "llmnr.queries.rrname", "llmnr.answers.rrname",
+        "ike.vendor",
     }
 )  # fmt: skip
-POSITIONAL = (Content, Pcre, ByteTest, ByteJump, ByteExtract, ByteMath, IsDataAt)
+POSITIONAL = (Content, Pcre, ByteTest, ByteJump, ByteExtract, ByteMath, IsDataAt, Element)
 
 
 class Skipped(ValueError):  # noqa: N818  # it is no error
@@ -76,6 +83,7 @@ class Draft:
     conditions: list[Condition] = field(default_factory=list)
     bits: list[Bit] = field(default_factory=list)
     flowints: list[FlowInt] = field(default_factory=list)
+    texts: list[Text] = field(default_factory=list)
     thresholds: list[Threshold] = field(default_factory=list)
     references: list[tuple[str, str]] = field(default_factory=list)
     metadata: list[tuple[str, str]] = field(default_factory=list)
@@ -169,6 +177,9 @@ def verify(draft: Draft) -> None:
     """What can never match, or contradicts itself, is an error of the rule. Raises ValueError."""
     draft.keyword = draft.waiting
     draft.settle()
+    draft.keyword = "absent"
+    for checks in draft.sections.values():
+        _verify_absent(checks)
     draft.keyword = "content"
     chosen = 0
     for checks in draft.sections.values():
@@ -186,6 +197,19 @@ def verify(draft: Draft) -> None:
         for check in payload:
             if isinstance(check, Content):
                 _verify_content(check, sizes[0])
+
+
+def _verify_absent(checks: list[Check]) -> None:
+    """What is not there has nothing to look into."""
+    absent = [check for check in checks if isinstance(check, Absent)]
+    if len(absent) > 1:
+        raise ValueError("it is said twice of one buffer")
+    if absent and not absent[0].or_else and len(checks) > 1:
+        raise ValueError("nothing else can be asked of a buffer that shall be absent; say or_else")
+    if absent and absent[0].or_else and len(checks) == 1:
+        raise ValueError("nothing else is asked of the buffer")
+    if absent and any(isinstance(check, Content) and check.fast_pattern for check in checks):
+        raise ValueError("a content of a buffer that may be absent cannot have fast_pattern")
 
 
 def _verify_content(content: Content, size: int | None) -> None:

@@ -14,7 +14,8 @@ from detectors.signature.columns import decide
 from detectors.signature.conditions import rows_mask
 from detectors.signature.every import Every
 from detectors.signature.habits import ENDED, Searched, foremost, passes_flow
-from detectors.signature.match import DECODED, REPRESENTATION, Costs
+from detectors.signature.layers import INNERMOST
+from detectors.signature.match import CAPTURED, DECODED, REPRESENTATION, Costs
 from detectors.signature.plan import Key, Plan, Ready
 from detectors.signature.rule import PAYLOAD, Dataset, Rule
 from detectors.signature.search import holding, scan
@@ -30,6 +31,7 @@ from sensor.streams.flows import UNDECIDED
 
 MOST_PASSED = 65_536  # flows that a pass rule has let through
 MOST_TOLD = 65_536  # packets that were told of while their stream still waited
+DROPPING = ("drop", "reject", "rejectsrc", "rejectdst", "rejectboth")
 NONE = np.zeros(0, np.int64)
 
 
@@ -131,8 +133,9 @@ class Engine:
     def __init__(self, plan: Plan, *, handshake: bool = False, sessions: Sessions | None = None, counts: bool = True) -> None:
         self.plan, self.handshake, self.sessions, self.counts = plan, handshake, sessions, counts
         if sessions is not None:
-            sessions.searches = tuple(filter(None, (Searched.of(ready.rule) for ready in plan.ready if any(PIECE in key.datasets for key in ready.keys))))
-        self.state, self.tails, self.costs = State(), Tails(), Costs()
+            looking = [ready.rule for ready in plan.ready if any(PIECE in key.datasets for key in ready.keys)]
+            sessions.searches, sessions.looks = tuple(filter(None, map(Searched.of, looking))), bool(looking)
+        self.state, self.tails, self.costs = State(as_suricata=sessions is not None), Tails(), Costs()
         self.changed: dict[tuple[int, int, int], str] = {}  # of this batch: matches whose action a rate_filter changes
         self.lists = plan.lists.copy()
         self.every = Every(sizes=plan.stream_sizes)
@@ -145,6 +148,9 @@ class Engine:
         if (self.passes & self.in_order).any() or sessions is not None:
             self.in_order[:] = True
         self.twice &= sessions is None
+        self.behind = np.array(
+            [not any("first" in key.asks for key in ready.keys) for ready in plan.ready], np.bool_
+        )  # asked after those about addresses alone
         self.untold = 0  # matches that were more than one packet may have, as Suricata
         self.confirmed = np.zeros(len(plan.ready), np.int64)  # by rule: units that were looked at byte by byte, and those that were alerts
         self.matched = np.zeros(len(plan.ready), np.int64)
@@ -182,12 +188,13 @@ class Engine:
                     behind = len(seen.inspected.pieces) if each.kind == PACKET else 0
                     each.columns["application"] = messages.SPOKEN[seen.inspected.spoken[behind + each.index]]
         else:
-            kinds = [*self.sessions.units(seen), *units(seen, None), *messages.units_of(seen)]
+            kinds = [*self.sessions.units(seen), *(each for each in units(seen, None) if each.kind != PACKET), *messages.units_of(seen)]
             for each in kinds:
                 each.columns["parsed"] = self.sessions.parsed(seen, each)
                 if each.kind not in (PACKET, PIECE, ENDED):
-                    spoken_both = seen.inspected.packets["established"][each.row]
-                    each.columns["established"] = each.columns["handshake"] = spoken_both | (each.columns["transport"] == Transport.TCP)
+                    spoken_both = seen.inspected.packets["established"]
+                    answered = spoken_both[each.row] if len(spoken_both) else np.ones(len(each), np.bool_)  # what is said at the end has no packet
+                    each.columns["established"] = each.columns["handshake"] = answered | (each.columns["transport"] == Transport.TCP)
         if self.plan.every:
             kinds.append(self.every.units(seen))
         found = self._found(kinds)
@@ -215,8 +222,9 @@ class Engine:
     def _candidates(self, each: Units, hits: tuple[Ints, Ints]) -> Iterator[tuple[Ready, Ints, bool]]:
         """Rules, the units that header, flow, search and columns could not exclude, and whether those match for certain. hits: of the search in the units' bytes."""
         for group in self.plan.groups(each):
-            rows = group.key.rows(each, handshake=self.handshake)
-            for ready in group.possible(each, rows) if rows.size else ():
+            left = group.left(each)
+            rows = group.key.rows(each, handshake=self.handshake) if left else NONE
+            for ready in group.possible(each, rows, left) if rows.size else ():
                 yield from self._narrow(each, ready, rows, group.key)
         for number, places in holding(hits, self.plan.sizes, each):
             for ready, key in ((self.plan.ready[rank], key) for rank in self.plan.searched[number] for key in self.plan.ready[rank].keys):
@@ -227,9 +235,9 @@ class Engine:
         """shared: the group whose rows they are: what rules of it ask alike is answered once."""
         if ready.rule.conditions:
             rows = rows[rows_mask(ready.rule.conditions, each)[rows]]
-            rows = self.plan.reputations.kept(ready.rule, each, rows)
+            rows = self.plan.countries.kept(ready.rule, each, self.plan.reputations.kept(ready.rule, each, rows))
         if ready.programs:
-            rows = buffers.present(tuple(buffer.name for buffer, _ in ready.programs), each, rows)
+            rows = buffers.present(tuple(buffer.name for buffer, program in ready.programs if program.absent is None), each, rows)
         if not rows.size:
             return
         if shared is None and ready.exact:
@@ -256,8 +264,12 @@ class Engine:
         flow, frame = (np.concatenate([kinds[n].columns[name][rows] for n, _, rows, _ in held]).astype(np.int64) for name in ("flow", "frame"))
         once = self.sessions is not None  # each packet tells of a rule once, with its chunks
         if once:
+            layer = np.concatenate(
+                [kinds[n].columns["layer"][rows] if "layer" in kinds[n].columns else np.full(len(rows), INNERMOST) for n, _, rows, _ in held]
+            )
+            row = row * (INNERMOST + 1) + layer
             frame, is_raw = row, np.array([each.kind in (PIECE, PACKET) for each in kinds])[number]
-        order = np.lexsort((at, number, rank, ~is_raw, row) if once else (rank, at, frame, number, row))
+        order = np.lexsort((at, number, rank, ~is_raw, self.behind[rank], row) if once else (rank, at, frame, number, row))
         conversation = np.where(flow >= 0, seen.flows["conversation"][flow], -1)
         matches = Matches(kinds, *(column[order] for column in (number, unit, rank, flow, conversation)))
         frame, row, sure = frame[order], row[order], sure[order]
@@ -325,27 +337,44 @@ class Engine:
         soon = {name for bits in asked.values() for bit in bits if bit.command in ("set", "toggle") for name in bit.names}
         loop = np.flatnonzero(~holds & ~np.isin(matches.rank, [rank for rank, bits in asked.items() if not self.state.may_hold(bits, soon)]))
         told: dict[bool, set[tuple[int, int]]] = {True: set(), False: set()}  # of packets or not, by frame: what waited is of an earlier one than released it
+        passed = self.passed.entries if self.in_order.all() else {}  # otherwise what is let through is not here any more
         passing = -1
+        let_through: set[int] = set()  # frames, as Suricata: all their rules are asked, and set what they set, but only those that pass are told of
+        dropped: dict[int, int] = {}  # by conversation: the frame behind which Suricata would let nothing through
         columns = (loop, matches.number[loop], matches.unit[loop], matches.rank[loop], matches.conversation[loop], frame[loop], certain[loop])
         for i, kind, here, rank, conversation, at_frame, sure in zip(*(column.tolist() for column in columns), strict=True):
             ready, each = self.plan.ready[rank], matches.kinds[kind]
             rule, is_packet = ready.rule, each.kind == PACKET
-            if passing == at_frame or (conversation in self.passed.entries and rule.action != "pass"):
+            if conversation in passed and (rule.action != "pass" or (self.sessions is not None and passing != at_frame)):
+                continue
+            if (passing == at_frame and self.sessions is None) or dropped.get(conversation, at_frame) != at_frame:
                 continue
             if self.sessions is not None and each.kind in (PIECE, PACKET) and any((at_frame, rank) in frames for frames in told.values()):
                 continue
             if self.twice[rank] and ((at_frame, rank) in told[not is_packet] or (not is_packet and (conversation, at_frame, rank) in self.told.entries)):
                 continue
             place = each.place(here, conversation)
-            if not self.state.allows(rule.bits, rule.flowints, place) or not (sure or self._holds(ready, each, here)):
+            if not (self.state.allows(rule.bits, rule.flowints, place) and self.state.tells(rule.texts, conversation, at_frame)):
+                continue
+            captured: dict[tuple[str, str], bytes] = {}
+            if not (sure or self._holds(ready, each, here, captured)):
                 continue
             self.state.apply(rule.bits, rule.flowints, place)  # whatever thresholds say of the alert
+            self.state.capture(captured, conversation, at_frame)
             holds[i] = True
             told[is_packet].add((at_frame, rank))
+            if self.sessions is not None and rule.action in DROPPING and conversation >= 0 and passes_flow(rule, each.kind):
+                dropped.setdefault(conversation, at_frame)
             if rule.action == "pass":
                 passing = at_frame
+                let_through.add(at_frame)
                 if self.sessions is None or passes_flow(rule, each.kind):
                     self._pass(conversation)
+
+        for conversation in dropped:
+            self._pass(conversation)
+        if let_through and self.sessions is not None:
+            holds[loop[np.isin(frame[loop], list(let_through)) & ~self.passes[matches.rank[loop]]]] = False
 
     def _again(self, seen: Seen, matches: Matches, some: Ints, frame: Ints, row: Ints) -> Mask:
         """Which of these matches were told of already: a packet whose PDU or piece is, and a PDU that waited and whose packet has been."""
@@ -365,13 +394,17 @@ class Engine:
             self.told.put(key, value=True)
         return result
 
-    def _holds(self, ready: Ready, each: Units, here: int) -> bool:
-        """Whether every buffer holds what is asked of it: one of its values, where there are several."""
+    def _holds(self, ready: Ready, each: Units, here: int, captured: dict[tuple[str, str], bytes] | None = None) -> bool:
+        """Whether every buffer holds what is asked of it: one of its values, where there are several. captured: takes what regular expressions capture."""
         self.confirmed[ready.rank] += 1
         content, decoded = each.content(here) if ready.programs else b"", b""
         for buffer, program in ready.programs:
             fresh = int(each.fresh[here]) if buffer.name == PAYLOAD and not buffer.transforms else 0
             values = [content] if buffer.name == PAYLOAD else [decoded] if buffer.name == DECODED else buffers.values(buffer.name, each, here)
+            if program.absent is not None and not (values and program.absent.or_else):
+                if values or not buffers.lacks(buffer.name, each, here):
+                    return False
+                continue
             for each_value in values:
                 variables: dict[str, Any] = {REPRESENTATION: messages.representation(each.said[here]) if each.said else content[4:5]}
                 value = transformed(each_value, buffer.transforms)
@@ -379,6 +412,8 @@ class Engine:
                     self.lists.holds(check, value) for check in buffer.checks if isinstance(check, Dataset)
                 ):
                     decoded = variables.get(DECODED, decoded)
+                    if captured is not None:
+                        captured |= variables.get(CAPTURED, {})
                     break
             else:
                 return False
@@ -392,4 +427,13 @@ class Engine:
     @property
     def evicted(self) -> int:
         sessions = self.sessions.evicted if self.sessions is not None else 0
-        return sessions + self.state.evicted + self.passed.evicted + self.told.evicted + self.tails.evicted + self.every.evicted + self.lists.evicted
+        return (
+            sessions
+            + self.state.evicted
+            + self.passed.evicted
+            + self.told.evicted
+            + self.tails.evicted
+            + self.every.evicted
+            + self.lists.evicted
+            + self.plan.countries.known.evicted
+        )

@@ -11,6 +11,7 @@ import numpy as np
 
 from detectors.signature.options import IP_KINDS, NOP, TCP_ONCE, ip_options, tcp_options
 from detectors.signature.units import Units
+from sensor.applications.ike_names import EVENTS as IKE
 from sensor.columns import Ints, Mask, read
 from sensor.decode.packets import Outcome, Transport
 from sensor.events.table import Table
@@ -180,7 +181,9 @@ ON_ROWS: Mapping[str, Callable[[Table], Mask]] = {
     "dnp3.malformed": marked(LENGTHS),
     "dnp3.unknown_object": lambda table: marked(Anomaly.UNKNOWN_FUNCTION)(table) & table.has("unread"),
 }
-ON_MESSAGES = frozenset({"krb5.weak_encryption", "krb5.malformed_data"})  # facts of messages of general-purpose protocols
+ON_MESSAGES = frozenset({  # facts of messages of general-purpose protocols
+    "krb5.weak_encryption", "krb5.malformed_data", "quic.failed_decrypt", "quic.error_on_data", "quic.crypto_frag_too_long", *(f"ike.{name}" for name in IKE),
+})  # fmt: skip
 KEYWORDS = ("decode-event", "stream-event", "app-layer-event", "engine-event")
 
 

@@ -37,6 +37,7 @@ def words(ready: Ready, values: Mapping[str, str] = MappingProxyType({})) -> lis
         lines += list(_of_buffer(buffer))
     lines += [f"asks or sets {each.track}'s bit {'|'.join(each.names)}: {each.command}" for each in rule.bits]
     lines += [f"asks or sets the variable {each.name}: {each.operator} {each.value}" for each in rule.flowints]
+    lines += [f"asks whether the {each.scope} text {each.name} {'lacks' if each.negated else 'holds'} {text(each.pattern)}" for each in rule.texts]
     lines += [f"{each.kind}: {each.count} in {each.seconds} s, {each.track}" for each in rule.thresholds]
     return [*lines, "says nothing (noalert)" if rule.noalert else f"says: {rule.msg}"]
 
@@ -147,9 +148,9 @@ class Counting(Engine):
                 self.accounts[ready.rank].left[4] += len(rows)
             yield number, ready, rows, sure
 
-    def _holds(self, ready: Ready, each: Units, here: int) -> bool:
+    def _holds(self, ready: Ready, each: Units, here: int, captured: dict[tuple[str, str], bytes] | None = None) -> bool:
         begin = perf_counter_ns()
-        result = super()._holds(ready, each, here)
+        result = super()._holds(ready, each, here, captured)
         account = self.accounts[ready.rank]
         account.ns += perf_counter_ns() - begin
         account.left[4] += result and bool(self.in_order[ready.rank])  # of the others `_held` tells

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors.signature.columns import has_one_place, read_words, word_of
+from detectors.signature.conditions import one_of, values
 from detectors.signature.match import is_relative
 from detectors.signature.rule import Check, Content
 from detectors.signature.units import Units
@@ -46,13 +48,15 @@ class Opening:
 
 @dataclass
 class Group:
-    """Rules of one key."""
+    """Rules of one key. fields: of each, the fields of events that have to be one of a few numbers."""
 
     key: Key
     rules: list[Ready]
     openings: list[Opening] = field(default_factory=list)
+    fields: list[list[tuple[str, frozenset[int]]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.fields = [list(filter(None, map(one_of, ready.rule.conditions))) for ready in self.rules]
         at: dict[tuple[int, int], list[tuple[int, int]]] = {}
         for number, ready in enumerate(self.rules):
             for place, bits, word in opening(ready.payload[0]) if ready.payload else ():
@@ -62,12 +66,20 @@ class Group:
                 words = np.array([word for _, word in found], np.uint64)
                 self.openings.append(Opening(place, np.uint64(bits), np.array([number for number, _ in found]), marks(words)))
 
-    def possible(self, units: Units, rows: Ints) -> Iterator[Ready]:
-        """Rules that may hold in some of these rows, which are all of the key's."""
-        left = np.ones(len(self.rules), np.bool_)
-        for each in self.openings:
-            left[each.absent(read_words(units, rows, np.asarray(each.place), self.key))] = False
-        return (self.rules[number] for number in np.flatnonzero(left).tolist())
+    def left(self, units: Units) -> list[int]:
+        """Rules, by number, whose fields' values there are in some events."""
+
+        def there(key: str, numbers: frozenset[int]) -> bool:
+            found: frozenset[int] | None = units.once(("values", key), partial(values, units, key))
+            return found is None or not numbers.isdisjoint(found)
+
+        return [number for number, asked in enumerate(self.fields) if all(there(key, numbers) for key, numbers in asked)]
+
+    def possible(self, units: Units, rows: Ints, left: list[int]) -> Iterator[Ready]:
+        """Of these rules, those that may hold in some of these rows, which are all of the key's."""
+        absent = [each.absent(read_words(units, rows, np.asarray(each.place), self.key)) for each in self.openings]
+        gone = set(np.concatenate(absent).tolist()) if absent else ()
+        return (self.rules[number] for number in left if number not in gone)
 
 
 def opening(check: Check) -> Iterator[tuple[int, int, int]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from detectors.signature.rule import FLOW_WORDS, PAYLOAD, Check, Content, Header, Number, Pcre, Rule
+from detectors.signature.rule import FLOW_WORDS, PAYLOAD, Check, Condition, Content, Header, Number, Pcre, Ranges, Rule
 from detectors.signature.units import PACKET, PIECE
 from sensor.columns import Ints, Mask
 
@@ -39,25 +39,34 @@ def groups(rule: Rule, *, about_packets: bool) -> list[tuple[str, frozenset[str]
         if protocol not in NETWORK:
             return [(PACKET, marks)] if about_packets or rule.buffers else [(PACKET, marks), (ENDED, frozenset())]
         is_told = "app-layer-protocol" in keywords
-        if not rule.buffers and keywords <= {*ADDRESSES, "app-layer-protocol"} and rule.flow <= (set(FLOW_WORDS) if is_told else set()):
+        if not (rule.buffers or asks_flow(rule)) and keywords <= {*ADDRESSES, "app-layer-protocol"} and rule.flow <= (set(FLOW_WORDS) if is_told else set()):
             return [(PACKET, frozenset({"announced" if is_told else "first"}))]
         return [(PACKET, marks.union(*(sized(each.value) for each in rule.conditions if each.keyword == "dsize" and isinstance(each.value, Number))))]
     payload = frozenset({"payload"})
     if about_packets or protocol in ("tcp-pkt", "udp") or "no_stream" in rule.flow:
-        absent = protocol == "tcp-pkt" and any(isinstance(each, Content | Pcre) and each.negated for each in contents)
-        return [(PACKET, marks | ({"carries"} if absent else payload))]  # nothing is looked for in no bytes
+        return [(PACKET, marks | payload)]
     anchored = any(isinstance(each, Content) and (each.startswith or each.offset is not None or each.depth is not None) for each in contents)
     if "only_stream" in rule.flow:
         return [(PIECE, frozenset())]
-    if not anchored and any(map(is_searched, contents)) and not any(isinstance(each, Content) and not each.negated for each in contents):
-        marks |= {"chunkless"}  # what must not be there was searched for in the chunk
     return [(PIECE, frozenset()), (PACKET, payload | marks if anchored and protocol != "tcp-stream" else payload | marks | {"alone"})]
+
+
+def ways(rule: Rule) -> frozenset[str]:
+    """The columns of packets that follow from flow: which way, and where it says more than that, that there is a flow."""
+    words = rule.flow - {"only_stream", "no_stream"}
+    found = {("to_client", "to_server")[FLOW_WORDS[word][1]] for word in words if word in FLOW_WORDS}
+    return frozenset(found | ({"in_flow"} if words - set(FLOW_WORDS) else set()))
 
 
 def passes_flow(rule: Rule, kind: str) -> bool:
     """Whether a pass rule that matched a unit of this kind lets the whole flow through, and not that packet alone."""
     about_addresses = {each.keyword for each in rule.conditions} <= {*ADDRESSES, "app-layer-protocol"}
-    return kind != PACKET or not (rule.buffers or rule.flow or not about_addresses)
+    return kind != PACKET or not (rule.buffers or rule.flow or not about_addresses or asks_flow(rule))
+
+
+def asks_flow(rule: Rule) -> bool:
+    """Whether it looks at what rules have remembered of a flow."""
+    return bool(rule.flowints) or any(bit.track == "flow" and bit.command in ("isset", "isnotset") for bit in rule.bits)
 
 
 def sized(size: Number) -> frozenset[str]:
@@ -67,11 +76,32 @@ def sized(size: Number) -> frozenset[str]:
     return frozenset({"bare"} if size.operator == "=" else ())
 
 
+OF_IKE_1 = frozenset(  # what Suricata looks for in version 1 of IKE only
+    {"ike.vendor", "ike.key_exchange_payload", "ike.key_exchange_payload_length", "ike.nonce_payload", "ike.nonce_payload_length"}
+)
+
+
+def asked(rule: Rule) -> Rule:
+    """The rule as Suricata asks it: of the messages that have its keywords there."""
+    names = {each.name for each in rule.buffers} | {each.keyword for each in rule.conditions}
+    if names & OF_IKE_1:
+        rule = replace(rule, conditions=(*rule.conditions, Condition("ike.version", Number("=", 1))))
+    if "ike.vendor" in names:
+        rule = replace(rule, flow=rule.flow | {"to_server"})
+    return placed(rule)
+
+
 def placed(rule: Rule) -> Rule:
-    """The rule as Suricata places its contents: one with a distance begins nowhere before the bytes that those before it take up, and a negated one without a
-    place of its own, which is never there, takes up as many as it has."""
+    """The rule as Suricata has it: addresses that are not some IPv4 network are IPv4; a content with a distance begins nowhere before the bytes that those before it
+    take up, and a negated one without a place of its own, which is never there, takes up as many as it has."""
+    header = replace(rule.header, source=of_family(rule.header.source), destination=of_family(rule.header.destination))
+    rule = rule if header == rule.header else replace(rule, header=header)
     found = tuple(replace(buffer, checks=tuple(_placed(buffer.checks))) for buffer in rule.buffers)
     return rule if found == rule.buffers else replace(rule, buffers=found)
+
+
+def of_family(addresses: Ranges) -> Ranges:
+    return replace(addresses, ranges=addresses.of_family) if addresses.of_family else addresses
 
 
 def _placed(checks: tuple[Check, ...]) -> Iterator[Check]:
@@ -110,7 +140,9 @@ class Searched:
 
     def covers(self, to_server: bool, source_port: int, destination_port: int) -> bool:
         ports, port = (self.header.destination_ports, destination_port) if to_server else (self.header.source_ports, source_port)
-        return self.to_server in (None, to_server) and any(low <= port <= high for low, high in ports.ranges)
+        other = self.header.source_ports if to_server else self.header.destination_ports
+        ranges = ports.ranges + (other.ranges if self.header.direction == "<>" else ())
+        return self.to_server in (None, to_server) and any(low <= port <= high for low, high in ranges)
 
     @staticmethod
     def of(rule: Rule) -> Searched | None:

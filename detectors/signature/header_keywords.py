@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 
 from detectors.signature.arguments import negation, number, one_of, parts, unquoted, whole
 from detectors.signature.draft import Draft
-from detectors.signature.rule import Condition
+from detectors.signature.rule import Condition, Number
 from detectors.signature.syntax import shortened
 
 Reader = Callable[[Draft, str], None]
@@ -52,7 +52,9 @@ INTEGERS = {  # keyword -> bits
     "flow.bytes_toserver": 64, "vlan.id": 16, "vlan.layers": 8, "filesize": 64, "dns.opcode": 8, "dns.rrtype": 16, "dns.rcode": 16, "snmp.version": 32,
     "snmp.pdu_type": 32, "dce.opnum.number": 16, "tls.cert_chain_len": 32, "krb5_msg_type": 32, "krb5_err_code": 32, "dhcp.leasetime": 64, "dhcp.renewal_time": 64,
     "dhcp.rebinding_time": 64, "dhcp.message_type": 8, "rfb.sectype": 32, "ntp.version": 8, "ntp.mode": 8, "ntp.stratum": 8, "ntp.request_code": 8, "tftp.opcode": 16,
-    "ldap.request.operation": 8, "http2.frametype": 8, "http2.errorcode": 32, "http2.priority": 8, "http2.window": 32,
+    "ldap.request.operation": 8, "http2.frametype": 8, "http2.errorcode": 32, "http2.priority": 8, "http2.window": 32, "http2.size_update": 64, "ldap.responses.count": 32,
+    "ftp.dynamic_port": 16, "websocket.mask": 32, "websocket.opcode": 8, "igmp.type": 8,
+    "ike.exchtype": 8, "ike.key_exchange_payload_length": 32, "ike.nonce_payload_length": 32,
 }  # fmt: skip
 NAMES: dict[str, Mapping[str, int]] = {
     "dns.rcode": {
@@ -77,6 +79,7 @@ NAMES: dict[str, Mapping[str, int]] = {
     },
     "tftp.opcode": {"read": 1, "write": 2, "error": 5},
     "ldap.request.operation": LDAP_OPERATIONS,
+    "websocket.opcode": {"continuation": 0, "text": 1, "binary": 2, "connection_close": 8, "ping": 9, "pong": 10},  # RFC 6455 11.8
     "http2.frametype": {  # RFC 9113 6
         name: i
         for i, name in enumerate(("data", "headers", "priority", "rst_stream", "settings", "push_promise", "ping", "goaway", "window_update", "continuation"))
@@ -171,6 +174,40 @@ def letters(keyword: str, order: str, others: Mapping[str, str]) -> Reader:
     return read
 
 
+def of_direction(keyword: str, bits: int) -> Reader:
+    """The reader of flow.pkts and flow.bytes: direction,number."""
+
+    def read(draft: Draft, value: str) -> None:
+        side, comma, text = value.partition(",")
+        if not comma:
+            raise ValueError(f"{keyword} has a direction and a number")
+        side = one_of(side, ("toserver", "toclient", "either", "both"), "direction")
+        draft.condition(Condition(f"{keyword}_{side}", number(text, bits)))
+
+    return read
+
+
+def named_bits(keyword: str, names: Mapping[str, int]) -> Reader:
+    """The reader of an integer whose bits have names: a number, or some names with commas between, ! before those that shall not be set."""
+
+    def read(draft: Draft, value: str) -> None:
+        words = [negation(each) for each in parts(value.lower())]
+        if all(name in names for _, name in words):
+            mask = sum({names[name] for _, name in words})
+            draft.condition(Condition(keyword, Number("&=", mask, sum({names[name] for negated, name in words if not negated}))))
+        else:
+            draft.condition(Condition(keyword, number(value, 8)))
+
+    return read
+
+
+def reply_received(draft: Draft, value: str) -> None:
+    """ftp.reply_received:yes."""
+    if one_of(value, ("yes", "on", "no", "off"), "answer") in ("no", "off"):
+        raise ValueError("that no reply came is not known where a command is looked at")
+    draft.condition(Condition("ftp.reply_received", "yes"))
+
+
 def dsize(draft: Draft, value: str) -> None:
     if any(each.keyword == "dsize" for each in draft.conditions):
         raise ValueError("the rule has one already")
@@ -226,6 +263,6 @@ def event(keyword: str) -> Reader:
         name = unquoted(value).strip().lower()
         if not _EVENT_NAME.fullmatch(name):
             raise ValueError(f"{shortened(name) or 'nothing'} is no name of an event")
-        draft.condition(Condition(keyword, name))
+        draft.condition(Condition(keyword, name.replace("ikev2.", "ike.", 1) if name.startswith("ikev2.") else name))
 
     return read

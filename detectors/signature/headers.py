@@ -92,6 +92,23 @@ def mtu(units: Units) -> tuple[Array, Mask]:
     return value, has & (units.columns["source_port"] == 2)
 
 
+IGMP = 2  # IP protocol number
+
+
+def igmp_at(units: Units) -> tuple[Ints, Mask]:
+    """Where the IGMP header of each packet begins, and which have one of 8 bytes (RFC 3376 4)."""
+    c = units.columns
+    at = c["network_at"]
+    here = (c["ip_version"] == 4) & (c["ip_protocol"] == IGMP) & (at + 20 <= c["network_end"])
+    begin = at + np.where(here, (units.data[np.where(here, at, 0)] & 15).astype(np.int64) << 2, 0)
+    return begin, np.asarray(here & (begin + 8 <= c["network_end"]), np.bool_)
+
+
+def igmp_type(units: Units) -> tuple[Array, Mask]:
+    begin, has = igmp_at(units)
+    return read(units.data, np.where(has, begin, 0), BYTE)["value"], has
+
+
 ICMP = (Transport.ICMP, Transport.ICMPV6)
 NUMBERS: Mapping[str, Callable[[Units], tuple[Array, Mask]]] = {
     "dsize": lambda units: (units.size, np.ones(len(units), np.bool_)),
@@ -111,15 +128,18 @@ NUMBERS: Mapping[str, Callable[[Units], tuple[Array, Mask]]] = {
     "tcp.mss": lambda units: tcp_option(units, TCP_MSS, 4, SHORT),
     "tcp.wscale": lambda units: tcp_option(units, TCP_SCALE, 3, BYTE),
     "icmpv6.mtu": mtu,
+    "igmp.type": igmp_type,
     "flow.age": of_flow("age"),
     **{f"flow.{name}": of_flow(name) for name in ("pkts_toclient", "pkts_toserver", "bytes_toclient", "bytes_toserver")},
 }
 CHECKSUMS = {"ipv4-csum": (4, 1, ()), "tcpv4-csum": (4, 2, (Transport.TCP,)), "tcpv6-csum": (6, 2, (Transport.TCP,)), "udpv4-csum": (4, 2, (Transport.UDP,)),
              "udpv6-csum": (6, 2, (Transport.UDP,)), "icmpv4-csum": (4, 2, (Transport.ICMP,)), "icmpv6-csum": (6, 2, (Transport.ICMPV6,))}  # fmt: skip
-ETHERTYPES = {"ipv4": 0x0800, "ipv6": 0x86DD, "arp": 0x0806}
+VERSIONS, ETHERTYPES = {"ipv4": 4, "ipv6": 6}, {"arp": 0x0806}
 FLOW_NUMBERS = frozenset(keyword for keyword in NUMBERS if keyword.startswith("flow."))
+FLOW_SIDES = {f"flow.{what}_{side}": what for what in ("pkts", "bytes") for side in ("either", "both")}
+LATE = FLOW_NUMBERS | frozenset(FLOW_SIDES) | {"stream_size", *events.KEYWORDS}  # what only units of every.py know
 # Those that every packet is asked for, fragments and broken ones too.
-ALL_PACKETS = frozenset(CHECKSUMS) | FLOW_NUMBERS | {"fragbits", "fragoffset", "ipopts", "l3_proto", "stream_size", *events.KEYWORDS}
+ALL_PACKETS = frozenset(CHECKSUMS) | LATE | {"fragbits", "fragoffset", "ipopts", "l3_proto"}
 PACKET_KEYWORDS = frozenset(NUMBERS) | ALL_PACKETS | {"flags", "sameip", "rpc"}
 
 
@@ -129,6 +149,9 @@ def on_packets(condition: Condition, units: Units) -> Mask:
     if keyword in NUMBERS:
         numbers, valid = NUMBERS[keyword](units)
         mask = valid & any_of(value, numbers)
+    elif keyword in FLOW_SIDES:
+        client, server = (any_of(value, units.columns[f"{FLOW_SIDES[keyword]}_{side}"]) for side in ("toserver", "toclient"))
+        mask = (units.columns["flow"] >= 0) & (client & server if keyword.endswith("both") else client | server)
     elif keyword == "flags":
         mask = (units.columns["transport"] == Transport.TCP) & bits(str(value), units.columns["flags"].astype(np.int64), LETTERS)
     elif keyword == "fragbits":
@@ -144,7 +167,8 @@ def on_packets(condition: Condition, units: Units) -> Mask:
         options = ip_options(units)
         mask = options.having((options.kind == IP_KINDS[str(value)]) if value != "any" else options.kind >= 0, len(units))
     elif keyword == "l3_proto":
-        mask = units.columns["ethertype"] == ETHERTYPES[str(value)]
+        c = units.columns
+        mask = c["ip_version"] == VERSIONS[str(value)] if value in VERSIONS else c["ethertype"] == ETHERTYPES[str(value)]
     elif keyword in CHECKSUMS:
         mask = summed(keyword, units, bad=value == "invalid")
     elif keyword == "stream_size":

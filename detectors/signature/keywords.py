@@ -9,6 +9,7 @@ from detectors.signature import buffer_keywords as buffers
 from detectors.signature import byte_keywords as numbers
 from detectors.signature import header_keywords as headers
 from detectors.signature import industrial_keywords as industrial
+from detectors.signature import measure_keywords as measures
 from detectors.signature import meta_keywords as meta
 from detectors.signature import network_keywords as network
 from detectors.signature import payload_keywords as payload
@@ -73,6 +74,13 @@ PAYLOAD = {
     "base64_data": Keyword(numbers.base64_data, False),
     "dataset": Keyword(payload.dataset),
     "datarep": Keyword(payload.datarep),
+    "absent": Keyword(measures.absent, None),
+    "entropy": Keyword(measures.entropy),
+    **{name: Keyword(measures.hashed(name)) for name in ("md5", "sha256", "sha512")},
+    "ber_data": Keyword(measures.ber_data),
+    "ber_skip": Keyword(measures.ber_skip),
+    "asn1": Keyword(measures.asn1),
+    "sd_pattern": Keyword(measures.sd_pattern),
     "uricontent": Keyword(buffers.uricontent),
     "pkt_data": Keyword(buffers.pkt_data, False),
     "raw_data": Keyword(buffers.pkt_data, False),
@@ -97,6 +105,8 @@ STATE = {
     "xbits": Keyword(state.xbits),
     "hostbits": Keyword(state.hostbits),
     "flowint": Keyword(state.flowint),
+    "flowvar": Keyword(state.text("flow")),
+    "pktvar": Keyword(state.text("pkt")),
     "threshold": Keyword(state.threshold),
     "detection_filter": Keyword(state.detection_filter),
     "noalert": Keyword(state.noalert, False),
@@ -121,6 +131,8 @@ HEADERS = {
     "sameip": Keyword(headers.bare("sameip"), False),
     "dsize": Keyword(headers.dsize),
     "stream_size": Keyword(headers.stream_size),
+    "flow.pkts": Keyword(headers.of_direction("flow.pkts", 32)),
+    "flow.bytes": Keyword(headers.of_direction("flow.bytes", 64)),
     "iprep": Keyword(headers.iprep),
     "geoip": Keyword(headers.geoip),
 }
@@ -170,11 +182,18 @@ NETWORK = {
     "filemd5": Keyword(network.file_list("filemd5")),
     "filesha1": Keyword(network.file_list("filesha1")),
     "filesha256": Keyword(network.file_list("filesha256")),
+    "filestore": Keyword(network.filestore, None),
     "rpc": Keyword(network.rpc),
     "krb5.ticket_encryption": Keyword(network.ticket_encryption),
+    "ike.chosen_sa_attribute": Keyword(network.chosen_attribute),
     "rfb.secresult": Keyword(network.security_result),
     "ldap.responses.operation": Keyword(headers.multiple("ldap.responses.operation", 8, headers.LDAP_OPERATIONS)),
     "ldap.responses.result_code": Keyword(headers.multiple("ldap.responses.result_code", 32, headers.LDAP_RESULTS)),
+    "ftp.mode": Keyword(headers.word("ftp.mode", ("active", "passive"))),
+    "ftp.reply_received": Keyword(headers.reply_received),
+    "websocket.flags": Keyword(headers.named_bits("websocket.flags", {"fin": 0x80, "comp": 0x40})),
+    "nfs.version": Keyword(network.nfs_number("nfs.version")),
+    "nfs_procedure": Keyword(network.nfs_number("nfs_procedure")),
     "tftp.mode": Keyword(headers.word("tftp.mode", ("netascii", "octet", "mail"))),
     "http2.settings": Keyword(network.settings),
     "ftpdata_command": Keyword(headers.word("ftpdata_command", ("retr", "stor"))),
@@ -189,22 +208,20 @@ IGNORED: dict[str, str] = {
     "session": "session has no effect: use tapsight slice for what a flow carried",
     "logto": "logto has no effect: every alert goes to the same outputs",
     "prefilter": "prefilter has no effect: what is looked at first is chosen by measure",
-    "filestore": "filestore has no effect: no files are kept",
     **{name: f"{name} has no effect: no certificates are kept" for name in ("tls.store", "tls_store")},
     "activates": "activates has no effect: use flowbits",
 }
 
 # What Suricata or Snort know and this engine does not.
 UNSUPPORTED: dict[str, str] = {
-    "lua": "scripts in rules are not run", "luajit": "scripts in rules are not run", "asn1": "ASN.1 is not checked", "config": "changes how Suricata logs, and detects nothing",
-    "frame": "frames of Suricata's own parsers are not kept", "flowvar": "text variables are not kept", "pktvar": "text variables are not kept", "so": "compiled rules are not read",
-    "soid": "compiled rules are not read", "sd_pattern": "patterns of personal data are not looked for", "regex": "say pcre instead", "appids": "Snort's application detector is not here",
-    "file_type": "file types are not recognised", "file_meta": "file types are not recognised", "ber_data": "BER is not walked", "ber_skip": "BER is not walked",
-    "md5": "hashes of payload are not looked for", "sha256": "hashes of payload are not looked for", "sha512": "hashes of payload are not looked for",
+    "lua": "scripts in rules are not run", "luajit": "scripts in rules are not run", "config": "changes how Suricata logs, and detects nothing",
+    "frame": "frames of Suricata's own parsers are not kept", "so": "compiled rules are not read", "soid": "compiled rules are not read", "regex": "say pcre instead",
+    "appids": "Snort's application detector is not here", "file_type": "file types are not recognised", "file_meta": "file types are not recognised",
     "js_data": "scripts are not normalised", "vba_data": "macros are not unpacked", "cvs": "CVS is not decoded", "gtp_info": "GTP messages are not decoded",
-    "nfs_procedure": "NFS is not decoded", "nfs.version": "NFS is not decoded", "template2": "a template for Suricata's developers",
-    "entropy": "the entropy of a buffer is not computed", "luaxform": "scripts in rules are not run", "absent": "whether a buffer is absent is not asked",
-    "gtp_type": "GTP messages are not decoded", "gtp_version": "GTP messages are not decoded", "http_param": "parameters of a request are not told apart",
+    "template2": "a template for Suricata's developers",
+    "luaxform": "scripts in rules are not run", "gtp_type": "GTP messages are not decoded", "gtp_version": "GTP messages are not decoded",
+    "flow.elephant": "Suricata's measure of large flows is not kept", "pgsql.query": "PostgreSQL is not decoded", "ndpi-protocol": "a plugin of Suricata's", "ndpi-risk": "a plugin of Suricata's",
+    "http_param": "parameters of a request are not told apart",
 }  # fmt: skip
 
 TABLE: dict[str, Keyword] = {

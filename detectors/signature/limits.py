@@ -9,7 +9,7 @@ import numpy as np
 
 from detectors.signature.configs import Suppress
 from detectors.signature.rule import Threshold
-from sensor.columns import Ints, Mask
+from sensor.columns import Array, Ints, Mask
 
 if TYPE_CHECKING:
     from detectors.signature.engine import Matches
@@ -66,6 +66,8 @@ def _count(state: State, threshold: Threshold, rule: str, matches: Matches, rows
     ts_ns = matches.column("ts_ns", rows)
     port = matches.column("source_port" if threshold.unique_on == "src_port" else "destination_port", rows)
     columns = [matches.column(name, rows) for name in TRACKED[threshold.track]]
+    if threshold.track == "by_both":
+        columns = either_way(*columns)
     order, differs = np.arange(len(rows)), np.zeros(len(rows) - 1, np.bool_)
     if columns:
         order = np.lexsort(columns)
@@ -76,6 +78,13 @@ def _count(state: State, threshold: Threshold, rule: str, matches: Matches, rows
         result[group] = state.count(threshold, key, ts_ns[group], port[group])
         touched[key] = int(rows[group[-1]])
     return result
+
+
+def either_way(source_high: Array, source_low: Array, destination_high: Array, destination_low: Array) -> list[Array]:
+    """The two addresses, the lower one first."""
+    turned = (source_high > destination_high) | ((source_high == destination_high) & (source_low > destination_low))
+    pairs = ((source_high, destination_high), (source_low, destination_low))
+    return [np.where(turned, *pair) for pair in pairs] + [np.where(turned, *pair[::-1]) for pair in pairs]
 
 
 def suppresses(each: Suppress, place: Place) -> bool:

@@ -36,6 +36,7 @@ STARTS: tuple[tuple[bytes, str], ...] = (
     (b"SQLite format 3\0", "SQLite 3.x database"),
     (b"<?xml", "XML document text"),
 )
+TEXT = bytes((*range(7, 14), 27, *range(32, 127)))
 WITHIN_ZIP = (
     (b"word/", "Microsoft Word 2007+"),
     (b"xl/", "Microsoft Excel 2007+"),
@@ -61,7 +62,14 @@ def magic(data: bytes) -> bytes:
         return b"a " + interpreter + b" script text executable"
     if data[:512].lstrip().lower().startswith((b"<!doctype html", b"<html")):
         return b"HTML document text"
-    return next((text for start, text in STARTS if data.startswith(start)), "").encode()
+    return (next((text for start, text in STARTS if data.startswith(start)), "") or _text(data)).encode()
+
+
+def _text(data: bytes) -> str:
+    """What holds nothing but ASCII text (file(1), "text files"), and how its lines end."""
+    if not data or data.translate(None, TEXT):
+        return ""
+    return "ASCII text" + (", with CRLF line terminators" if b"\r\n" in data else "" if b"\n" in data else ", with no line terminators")
 
 
 def _windows(data: bytes) -> str:

@@ -11,17 +11,37 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from detectors.signature.measures import compile_regex, cost, element, measured
 from detectors.signature.numbers import holds
-from detectors.signature.rule import Base64Decode, BufferSize, ByteExtract, ByteJump, ByteMath, Bytes, ByteTest, Check, Content, IsDataAt, Pcre, Quantity
+from detectors.signature.rule import (
+    Absent,
+    Asn1,
+    Base64Decode,
+    BufferSize,
+    ByteExtract,
+    ByteJump,
+    ByteMath,
+    Bytes,
+    ByteTest,
+    Check,
+    Content,
+    Dataset,
+    Element,
+    Entropy,
+    Hashed,
+    IsDataAt,
+    Pcre,
+    Personal,
+    Quantity,
+)
 
 MOST_CHECKS = 256  # of one buffer: each asks for the next one
 STEPS = 3_000  # checks tried in one buffer before it is given up: what a rule may cost at most
-MATCH_LIMIT = 3_500  # PCRE2's own measure of work for one search, as Suricata sets it
-DOLLAR_ENDONLY, UNGREEDY = 0x10, 0x40000  # pcre2.h, options that no letter stands for
 U64 = (1 << 64) - 1
 FOUND, FAILED, HOPELESS = 1, 0, -1  # of what is behind a check: holds; not from here; from nowhere
 BASES = {"dec": 10, "hex": 16, "oct": 8}
-DECODED, REPRESENTATION = "base64_data", "data representation"  # variables that no rule can name
+DECODED, REPRESENTATION, CAPTURED = "base64_data", "data representation", "captured texts"  # variables that no rule can name
+MOST_CAPTURED = 1_024  # bytes of a text that a group captures
 
 
 @dataclass
@@ -38,11 +58,12 @@ class Program:
     def __init__(self, checks: Sequence[Check]) -> None:
         if len(checks) > MOST_CHECKS:
             raise ValueError(f"a buffer has {len(checks)} contents and other checks; at most {MOST_CHECKS} are looked at")
-        self.checks = tuple(checks)
-        self.moved = [moves(self.checks, i) for i in range(len(checks))]  # whether a later check depends on where this one matched
-        self.free = [not (is_relative(check) or names_variable(check)) for check in checks]
-        self.has_variables = any(names_variable(check) for check in checks)
-        self.regexes: dict[int, Any] = {i: compile_regex(check) for i, check in enumerate(checks) if isinstance(check, Pcre)}
+        self.absent = next((check for check in checks if isinstance(check, Absent)), None)
+        self.checks = tuple(check for check in checks if not isinstance(check, Absent | Dataset))
+        self.moved = [moves(self.checks, i) for i in range(len(self.checks))]  # whether a later check depends on where this one matched
+        self.free = [not (is_relative(check) or names_variable(check)) for check in self.checks]
+        self.has_variables = any(map(names_variable, self.checks))
+        self.regexes: dict[int, Any] = {i: compile_regex(check) for i, check in enumerate(self.checks) if isinstance(check, Pcre)}
 
     def holds(self, data: bytes, variables: dict[str, Any] | None = None, fresh: int = 0, costs: Costs | None = None) -> bool:
         """Whether `data` satisfies all checks. variables: what byte_extract and byte_math set, kept for the caller.
@@ -53,25 +74,14 @@ class Program:
         return attempt.run(0, 0, 0) == FOUND
 
 
-def compile_regex(check: Pcre) -> Any:
-    """The expression for PCRE2, with its work bounded. Raises ValueError."""
-    import pcre2  # type: ignore[import-untyped]  # has none
-
-    flags = {"i": pcre2.I, "m": pcre2.M, "s": pcre2.S, "x": pcre2.X}
-    options = sum(int(flags[letter]) for letter in set(check.flags) & set(flags))
-    options |= DOLLAR_ENDONLY * ("E" in check.flags) | UNGREEDY * ("G" in check.flags)
-    try:
-        return pcre2.compile(b"(*LIMIT_MATCH=%d)" % MATCH_LIMIT + check.pattern, options)
-    except (pcre2.PatternError, pcre2.LibraryError, ValueError) as error:
-        raise ValueError(f"pcre: {error}") from error
-
-
 def is_relative(check: Check) -> bool:
     match check:
         case Content():
             return check.distance is not None or check.within is not None
-        case Pcre() | IsDataAt() | Base64Decode():
+        case Pcre() | IsDataAt() | Base64Decode() | Hashed() | Asn1():
             return check.relative
+        case Element():
+            return True
         case ByteTest() | ByteJump() | ByteExtract() | ByteMath():
             return check.bytes.relative
     return False
@@ -99,7 +109,7 @@ def sets_position(check: Check) -> bool:
     match check:
         case Content() | Pcre():
             return not check.negated
-        case ByteJump() | ByteExtract() | ByteMath():
+        case ByteJump() | ByteExtract() | ByteMath() | Element():
             return True
     return False
 
@@ -112,6 +122,12 @@ def moves(checks: tuple[Check, ...], i: int) -> bool:
         if sets_position(later):
             return False
     return False
+
+
+def captured(check: Pcre, found: Any) -> dict[tuple[str, str], bytes]:
+    """The variables that an expression's groups set, by scope and name."""
+    texts = {key: found.group(number) for number, key in enumerate(check.captures, 1) if key[0]}
+    return {key: bytes(text[:MOST_CAPTURED]) for key, text in texts.items() if text is not None}
 
 
 class Attempt:
@@ -142,6 +158,9 @@ class Attempt:
             case ByteExtract() | ByteMath():
                 there = self.extract(check, position) if isinstance(check, ByteExtract) else self.math(check, position)
                 return self.run(i + 1, there, reach) if there is not None else self.failed(i)
+            case Element():
+                there = element(check, self.data, position)
+                return self.run(i + 1, there, reach) if there is not None else self.failed(i)
             case ByteTest():
                 true = self.test(check, position)
             case IsDataAt():
@@ -151,6 +170,11 @@ class Attempt:
                 true = holds(check.size, len(self.data))
             case Base64Decode():
                 true = self.decode(check, position)
+            case Entropy() | Hashed() | Asn1() | Personal():
+                self.steps += cost(check, self.data)
+                true = measured(check, self.data, position)
+            case _:
+                raise ValueError(f"no check of a buffer: {check}")
         return self.run(i + 1, position, reach) if true else self.failed(i)
 
     def failed(self, i: int) -> int:
@@ -235,6 +259,8 @@ class Attempt:
             if found is None:
                 return self.exhausted(i) if start else self.failed(i)
             end = begin + found.end()
+            if check.captures:
+                self.variables[CAPTURED] = self.variables.get(CAPTURED, {}) | captured(check, found)
             result = self.run(i + 1, end, max(reach, end))
             if result != FAILED:
                 return result

@@ -24,12 +24,23 @@ from sensor.events.seen import Seen
 
 NAMES = frozenset(application.name for application in APPLICATIONS)
 PREFIXES: Mapping[str, tuple[str, ...]] = {
-    "http": ("http", "http2"), "http2": ("http2",), "tls": ("tls",), "ja3": ("tls",), "ja3s": ("tls",), "ja4": ("tls",), "ssh": ("ssh",), "ftp": ("ftp",), "telnet": ("telnet",),
-    "smtp": ("smtp",), "email": ("smtp",), "sip": ("sip",), "file": ("http", "http2", "smtp", "smb", "ftp-data", "tftp"), "smb": ("smb",), "dce": ("dcerpc", "smb"),
-    "dns": ("dns",), "mdns": ("mdns",), "mqtt": ("mqtt",), "krb5": ("krb5",), "ldap": ("ldap",), "ntp": ("ntp",), "rdp": ("rdp",), "rfb": ("rfb",),
+    "http": ("http", "http2"), "http2": ("http2",), "tls": ("tls",), "ja3": ("quic", "tls"), "ja3s": ("quic", "tls"), "ja4": ("quic", "tls"), "ssh": ("ssh",), "ftp": ("ftp",), "telnet": ("telnet",),
+    "smtp": ("smtp",), "email": ("smtp",), "sip": ("sip",), "file": ("http", "http2", "smtp", "smb", "ftp-data", "tftp", "nfs"), "smb": ("smb",), "dce": ("dcerpc", "smb"),
+    "dns": ("dns",), "mdns": ("mdns",), "llmnr": ("llmnr",), "quic": ("quic",), "ike": ("ike",), "sdp": ("sip",), "websocket": ("websocket",), "nfs": ("nfs",),
+    "mqtt": ("mqtt",), "krb5": ("krb5",), "ldap": ("ldap",), "ntp": ("ntp",), "rdp": ("rdp",), "rfb": ("rfb",),
     "snmp": ("snmp",), "tftp": ("tftp",), "dhcp": ("dhcp",), "ssl": ("tls",), "ftpbounce": ("ftp",), "ftpdata": ("ftp-data",),
-    "filesize": ("http", "http2", "smtp", "ftp-data"),
+    "filesize": ("http", "http2", "smtp", "ftp-data"), "filestore": ("http", "http2", "smtp", "ftp-data", "smb"),
 }  # fmt: skip
+# Buffers that one side alone says, by how their names begin; True: the client.
+SIDES = tuple((name, True) for name in (
+    "http.method", "http.uri", "http.user_agent", "http.host", "http.referer", "http.accept", "http.request", "tls.sni", "ja3.", "ja4.", "smtp.", "email.",
+    "dns.query", "dns.queries", "mqtt.connect.", "mqtt.subscribe.", "mqtt.unsubscribe.", "sip.method", "sip.uri", "sip.request", "ldap.request", "tftp.filename",
+    "rdp.cookie", "quic.", "smb.ntlmssp", "ftp.command", "nfs.filename",
+)) + tuple((name, False) for name in (
+    "http.server", "http.location", "http.stat_", "http.response", "ja3s.", "tls.subjectaltname", "dns.answer", "dns.response", "sip.stat_", "sip.response",
+    "ldap.responses", "rfb.name", "krb5.", "ftp.reply", "ftp.completion_code",
+))  # fmt: skip
+KINDS = dict.fromkeys(("ja3", "ja3s", "ja4"), ("tls.", "quic."))
 HASHES = {f"file.{name}": f"file{name}" for name in ("md5", "sha1", "sha256")}  # buffers that are facts in hexadecimal
 COMPUTED = (*HASHES, "file.magic")  # whose bytes are not among the message's
 NUMBERS = (  # facts that are asked by number
@@ -38,11 +49,13 @@ NUMBERS = (  # facts that are asked by number
     "dhcp.renewal_time", "krb5_err_code", "krb5_msg_type", "krb5.ticket_encryption", "ldap.request.operation", "ldap.responses.operation",
     "ldap.responses.result_code", "ntp.mode", "ntp.request_code", "ntp.stratum", "ntp.version", "rfb.secresult", "rfb.sectype", "snmp.pdu_type",
     "snmp.version", "tftp.opcode", "tls_cert_notafter", "tls_cert_notbefore", "http2.frametype", "http2.errorcode",
-    "http2.priority", "http2.settings", "http2.window",
+    "http2.priority", "http2.settings", "http2.window", "http2.size_update", "ldap.responses.count", "websocket.flags", "websocket.mask", "websocket.opcode", "nfs.version", "nfs_procedure",
+    "ike.version", "ike.exchtype", "ike.key_exchange_payload_length", "ike.nonce_payload_length",
 )  # fmt: skip
 WORDS = (
     "tls.version", "ssl_version", "ssl_state", "ssh.protoversion", "ftp.mode", "smb.version", "dce_iface", "tftp.mode", "mqtt.flags", "mqtt.connect.flags",
-    "tls_cert_expired", "tls_cert_valid", "ftpbounce", "ftpdata_command",
+    "tls_cert_expired", "tls_cert_valid", "ftpbounce", "ftpdata_command", "ftp.reply_received", "filestore", "nfs.procedure_name",
+    "ike.chosen_sa_attribute",
 )  # fmt: skip
 FACTS: Mapping[str, tuple[str, ...]] = {name: PREFIXES[re.split("[._]", name)[0]] for name in (*NUMBERS, *WORDS)}
 FLAGS = ("mqtt.flags", "mqtt.connect.flags")
@@ -129,6 +142,7 @@ OF_ROWS: Mapping[str, Callable[[Said, Units, int], bool]] = {  # what depends on
     "tls_cert_expired": lambda said, units, i: _is_expired(said, units, i) is True,
     "tls_cert_valid": lambda said, units, i: _is_expired(said, units, i) is False,
     "ftpbounce": _bounces,
+    "filestore": lambda said, _units, _i: any(said.buffers.get("file.data", ())),
 }
 
 
@@ -146,6 +160,14 @@ def values(name: str, said: Said) -> list[bytes]:
     if name in HASHES:
         return [bytes.fromhex(str(each)) for each in _all(said.facts.get(HASHES[name], ()))]
     return list(said.buffers.get(name, ()))
+
+
+def lacks(name: str, said: Said) -> bool:
+    """Whether a message without a value of this buffer is one that could have it: from the side that says it, with another buffer of its kind; of files, any."""
+    way = next((way for beginning, way in SIDES if name.startswith(beginning)), None)
+    family, _, rest = name.partition(".")
+    kind = KINDS.get(family, f"{family}.{rest.partition('.')[0]}." if family == "mqtt" else f"{family}.")
+    return way in (None, said.to_server) and (family == "file" or any(each.startswith(kind) for each in said.buffers))
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from detectors.signature.payload_keywords import pattern
 from detectors.signature.rule import BufferSize, Condition, Content, Dataset, Number
 from detectors.signature.syntax import shortened
 from detectors.signature.variables import suggestion
+from sensor.applications.ike import ATTRIBUTES, TRANSFORMS
+from sensor.applications.nfs_codes import OPERATIONS, V2, V3, V4
 
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 _VERSION = re.compile(r"([<>=!])\s*(\d{1,5})")
@@ -151,6 +153,12 @@ def fileext(draft: Draft, value: str) -> None:
     draft.sections.setdefault(Key("file.name"), []).append(Content(pattern("." + extension), negated, nocase=True, endswith=True))
 
 
+def filestore(draft: Draft, _value: str) -> None:
+    """filestore[:direction[,scope]]: that there is a file."""
+    draft.warn("filestore: no files are kept; the rule is about messages with a file")
+    draft.condition(Condition("filestore", ""))
+
+
 def rpc(draft: Draft, value: str) -> None:
     """rpc:program[,version|*][,procedure|*]."""
     found = parts(value)
@@ -175,9 +183,40 @@ def ticket_encryption(draft: Draft, value: str) -> None:
     draft.condition(Condition("krb5.ticket_encryption", tuple(found) if len(found) > 1 else found[0]))
 
 
+def chosen_attribute(draft: Draft, value: str) -> None:
+    """ike.chosen_sa_attribute:name=number."""
+    name, equals, text = value.partition("=")
+    known = (*dict.fromkeys((*ATTRIBUTES.values(), *TRANSFORMS.values())),)
+    if not equals:
+        raise ValueError(f"{shortened(value) or 'nothing'} has not the form of alg_hash=2")
+    draft.condition(Condition("ike.chosen_sa_attribute", f"{one_of(name, known, 'attribute')}={whole(text, 'value')}"))
+
+
 def security_result(draft: Draft, value: str) -> None:
     """rfb.secresult:ok|fail|toomany|unknown (RFC 6143 7.1.3)."""
     draft.condition(Condition("rfb.secresult", SECURITY_RESULTS[one_of(value, tuple(SECURITY_RESULTS), "security result")]))
+
+
+_INCLUSIVE = re.compile(r"(\d{1,9})\s*(?:-|<>)\s*(\d{1,9})")
+NFS_PROCEDURES = frozenset({*V2, *V3, *V4, *OPERATIONS.values()})
+
+
+def nfs_number(keyword: str) -> Reader:
+    """The reader of nfs_procedure and nfs.version: a number, a range with both ends, or a procedure's name, which each version has another number for."""
+
+    def read(draft: Draft, value: str) -> None:
+        negated, name = negation(unquoted(value).strip().lower())
+        if keyword == "nfs_procedure" and name in NFS_PROCEDURES:
+            draft.condition(Condition("nfs.procedure_name", name, negated))
+        elif found := _INCLUSIVE.fullmatch(name):
+            low, high = int(found[1]), int(found[2])
+            if negated or high < low:
+                raise ValueError(f"{shortened(value)} is no range")
+            draft.condition(Condition(keyword, Number("<>", low - 1, high + 1)))
+        else:
+            draft.condition(Condition(keyword, number(value, 32)))
+
+    return read
 
 
 _SETTINGS = (

@@ -9,6 +9,7 @@ from typing import Any
 
 from detectors.signature.arguments import negation, number, one_of, parts, raw, unquoted, whole
 from detectors.signature.draft import Draft, Key
+from detectors.signature.measures import compile_regex
 from detectors.signature.rule import (
     PAYLOAD,
     BufferSize,
@@ -165,9 +166,10 @@ def pcre(draft: Draft, value: str) -> None:
     delimiter = (found[1] or found[2]) if found else ""
     if not found or delimiter not in found[3]:
         raise ValueError(f'a regular expression has the form "/expression/flags" ({shortened(text)})')
-    expression, _, flags = found[3].rpartition(delimiter)
-    if "," in flags:
-        raise ValueError("captures into variables (flow:, pkt:, alert:) are not supported")
+    begin = _VARIABLES.search(found[3])
+    expression, _, flags = (found[3][: begin.start()] if begin else found[3]).rpartition(delimiter)
+    flags, _, strange = flags.partition(",")
+    variables = begin[1] if begin else strange
     flags = flags.strip()
     kept, buffer, relative = "", None, False
     for letter in flags:
@@ -185,7 +187,35 @@ def pcre(draft: Draft, value: str) -> None:
         raise ValueError("the regular expression is empty")
     if buffer is not None and draft.key.name != PAYLOAD:
         raise ValueError(f"flags {flags} name the buffer {buffer} where {draft.key.name} is set already")
-    draft.add(Pcre(raw(expression), kept, negated, relative), Key(buffer) if buffer else None)
+    check = Pcre(raw(expression), kept, negated, relative)
+    if captures := _captures(draft, check, variables):
+        check = replace(check, captures=captures)
+        compile_regex(check)
+    draft.add(check, Key(buffer) if buffer else None)
+
+
+_VARIABLE = re.compile(r"(flow|pkt|alert):(\S{1,64})")
+_VARIABLES = re.compile(r"\s*,\s*((?:flow|pkt|alert):[^,]*(?:,\s*(?:flow|pkt|alert):[^,]*)*)\Z")  # names may hold what ends the expression
+_NAMED = re.compile(r"\(\?P?<(flow|pkt)_\w")
+
+
+def _captures(draft: Draft, check: Pcre, variables: str) -> tuple[tuple[str, str], ...]:
+    """The variables of an expression's groups: flow:name,pkt:name behind its flags, or groups called flow_name and pkt_name."""
+    found = [_VARIABLE.fullmatch(each) for each in parts(variables)] if variables else []
+    if not all(found):
+        raise ValueError(f"{shortened(variables)}: the variables of groups have the form flow:name, pkt:name or alert:name")
+    captures = [(each[1], each[2]) for each in found if each]
+    if not captures and _NAMED.search(check.pattern.decode("latin-1")):
+        groups = compile_regex(check).groupindex
+        captures = [("", "")] * max(groups.values())
+        for name, number in groups.items():
+            scope, _, rest = name.partition("_")
+            captures[number - 1] = (scope, rest) if scope in ("flow", "pkt") and rest else ("", "")
+    if check.negated and captures:
+        raise ValueError("what is not found captures nothing")
+    if any(scope == "alert" for scope, _ in captures):
+        draft.warn("alert: of a regular expression has no effect: what it captures is not told with the alert")
+    return tuple((scope, name) if scope in ("flow", "pkt") else ("", "") for scope, name in captures)
 
 
 def isdataat(draft: Draft, value: str) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from detectors.signature import buffers, conditions, events, habits, headers, messages
 from detectors.signature.configs import EventFilter, Filter, Suppress
+from detectors.signature.countries import Countries
 from detectors.signature.datasets import Lists
 from detectors.signature.groups import Group, Groups
 from detectors.signature.match import DECODED, Program
@@ -19,6 +20,7 @@ from detectors.signature.reputation import Reputations
 from detectors.signature.rule import (
     FLOW_WORDS,
     PAYLOAD,
+    Asn1,
     Base64Decode,
     Buffer,
     ByteExtract,
@@ -27,7 +29,7 @@ from detectors.signature.rule import (
     ByteTest,
     Check,
     Content,
-    Dataset,
+    Hashed,
     Header,
     IsDataAt,
     Pcre,
@@ -99,7 +101,8 @@ class Key:
         c, header = units.columns, self.header
         masks: list[Mask] = []
         if transports := TRANSPORTS.get(self.protocol, ()):
-            masks.append(units.once(transports, lambda: np.isin(c["transport"], transports)))
+            declared = c.get("declared", c["transport"])
+            masks.append(units.once(transports, lambda: np.logical_or.reduce([declared == each for each in transports])))
         if self.protocol in VERSIONS:
             masks.append(c["ip_version"] == VERSIONS[self.protocol])
         sides = ("destination", "source") if self.reverse else ("source", "destination")
@@ -109,7 +112,7 @@ class Key:
             if word in FLOW_WORDS:
                 name, wanted = FLOW_WORDS[word]
                 masks.append(c[name] if wanted else ~c[name])
-                masks.append(c["flow"] >= 0)
+                masks.append(units.once("in flows", lambda: c["flow"] >= 0))
             elif word in ("only_frag", "no_frag"):
                 masks.append(c["reassembled"] == (word == "only_frag") if "reassembled" in c else np.full(len(units), word == "no_frag"))
             elif word in ("established", "not_established"):
@@ -119,8 +122,8 @@ class Key:
         if self.anchored and units.kind == PIECE:
             masks.append(c["origin"])
         masks += [c[name] for name in self.asks]
-        result = np.ones(len(units), np.bool_)
-        for mask in masks:
+        result = np.asarray(masks[0].copy() if masks else np.ones(len(units)), np.bool_)
+        for mask in masks[1:]:
             result &= mask
         return result if result.any() else None
 
@@ -142,7 +145,7 @@ class Ready:
     @cached_property
     def programs(self) -> list[tuple[Buffer, Program]]:
         """What its buffers have to hold. Raises ValueError where an expression does not compile."""
-        return [(buffer, Program([check for check in buffer.checks if not isinstance(check, Dataset)])) for buffer in self.rule.buffers]
+        return [(buffer, Program(buffer.checks)) for buffer in self.rule.buffers]
 
     @cached_property
     def payload(self) -> tuple[Check, ...]:
@@ -164,7 +167,7 @@ class Ready:
     @cached_property
     def in_order(self) -> bool:
         """Whether it holds depends on what held before."""
-        return bool(self.rule.datasets or self.rule.bits or self.rule.flowints)
+        return bool(self.rule.datasets or self.rule.bits or self.rule.flowints or self.rule.texts or self.rule.captures)
 
     @cached_property
     def counted(self) -> bool:
@@ -259,10 +262,12 @@ def keys_of(rule: Rule, *, as_suricata: bool = False) -> list[Key]:
     reversals = (False, True) if h.direction == "<>" and not is_symmetric else (False,)
     flow = rule.flow - {"stateless", "no_stream", "only_stream"}
     is_every = any(where == (EVERY,) for _, where in places)
-    if as_suricata and not (of_fields or is_every) and protocol != "pkthdr" and headers.ALL_PACKETS.isdisjoint(about_packets):
+    if as_suricata and not of_fields and headers.LATE.isdisjoint(about_packets):
         groups = habits.groups(rule, about_packets=bool(about_packets))
         return [
-            Key(protocol, rule.header, reverse, flow, kind == PACKET, () if kind == PACKET else (kind,), asks=asks)
+            Key(protocol, rule.header, reverse, flow, False, (kind,), asks=asks)
+            if kind != PACKET
+            else Key(protocol, rule.header, reverse, flow.difference(FLOW_WORDS), True, (), asks=asks | habits.ways(rule))
             for kind, asks in groups
             for reverse in reversals
         ]
@@ -279,15 +284,15 @@ def anchored(check: Check) -> bool:
             return not check.relative and ("A" in check.flags or check.pattern.startswith((b"^", b"\\A")))
         case ByteTest() | ByteJump() | ByteExtract() | ByteMath():
             return not check.bytes.relative
-        case IsDataAt() | Base64Decode():
+        case IsDataAt() | Base64Decode() | Hashed() | Asn1():
             return not check.relative
     return True
 
 
 def order(rule: Rule) -> tuple[int, int, int, int]:
     """The order of evaluation: actions, then who sets bits before who asks for them, then priority."""
-    sets = any(bit.command not in ("isset", "isnotset") for bit in rule.bits) or any(each.operator in "=+-" for each in rule.flowints)
-    asks = any(bit.command in ("isset", "isnotset") for bit in rule.bits) or any(each.operator not in "=+-" for each in rule.flowints)
+    sets = any(bit.command not in ("isset", "isnotset") for bit in rule.bits) or any(each.operator in "=+-" for each in rule.flowints) or rule.captures
+    asks = any(bit.command in ("isset", "isnotset") for bit in rule.bits) or any(each.operator not in "=+-" for each in rule.flowints) or bool(rule.texts)
     return ACTIONS.get(rule.action, 3), (1 if asks else 0) if sets else (2 if asks else 3), rule.priority, 0
 
 
@@ -315,6 +320,7 @@ class Plan:
     stream_sizes: bool = False
     lists: Lists = field(default_factory=Lists)
     reputations: Reputations = field(default_factory=Reputations)
+    countries: Countries = field(default_factory=Countries)
     sizes: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     database: Any = None
 
@@ -325,11 +331,12 @@ class Plan:
         return self._groups[units.kind].asked(units)
 
     @staticmethod
-    def of(rules: Sequence[Rule], known: Mapping[str, Iterable[str]], filters: Sequence[Filter] = (), *, as_suricata: bool = False) -> Plan:
-        """known: the fields of each dataset, by name. filters: of threshold.config. as_suricata: rules look at what they look at there (habits.py)."""
-        plan, known = Plan(), {**known, **dict.fromkeys(messages.NAMES, ())}
+    def of(rules: Sequence[Rule], known: Mapping[str, Iterable[str]], filters: Sequence[Filter] = (), *, as_suricata: bool = False, geoip: str = "") -> Plan:
+        """known: the fields of each dataset, by name. filters: of threshold.config. as_suricata: rules look at what they look at there (habits.py). geoip: the file
+        of a database of countries."""
+        plan, known = Plan(countries=Countries(geoip)), {**known, **dict.fromkeys(messages.NAMES, ())}
         for each in sorted(rules, key=order):
-            rule, suppressed, rates = filtered(habits.placed(each) if as_suricata else each, filters)
+            rule, suppressed, rates = filtered(habits.asked(each) if as_suricata else each, filters)
             keys = keys_of(rule, as_suricata=as_suricata)
             if reason := cannot(rule, keys, known):
                 plan.unable.append((rule, reason))
@@ -349,7 +356,7 @@ class Plan:
                 self.lists.open(check, Path(rule.file).parent)
         except ValueError as error:
             return str(error)
-        return self.reputations.reason(rule)
+        return self.reputations.reason(rule) or self.countries.reason(rule)
 
     def arrange(self, database: Any = None) -> None:
         """What follows from the rules. database: Hyperscan's for their patterns, where it is there already."""

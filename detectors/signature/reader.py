@@ -10,12 +10,13 @@ from detectors.signature.arguments import shown
 from detectors.signature.classes import DEFAULT
 from detectors.signature.draft import Classes, Draft, Key, Skipped, verify
 from detectors.signature.keywords import UNSUPPORTED, table
-from detectors.signature.rule import Header, Rule
+from detectors.signature.rule import Condition, Header, Number, Rule
 from detectors.signature.syntax import Statement, shortened
 from detectors.signature.variables import Variables, suggestion
 from sensor.events.field import Field
 
-NETWORK = ("tcp", "udp", "icmp", "icmpv4", "icmpv6", "sctp", "ip", "ipv4", "ip4", "ipv6", "ip6", "tcp-pkt", "tcp-stream", "pkthdr", "ether", "arp")
+IGMP = 2  # IP protocol number
+NETWORK = ("igmp", "tcp", "udp", "icmp", "icmpv4", "icmpv6", "sctp", "ip", "ipv4", "ip4", "ipv6", "ip6", "tcp-pkt", "tcp-stream", "pkthdr", "ether", "arp")
 APPLICATIONS = (
     "http", "http1", "http2", "tls", "ssl", "dns", "doh2", "mdns", "llmnr", "ssh", "smb", "smtp", "ftp", "ftp-data", "dcerpc", "mqtt", "modbus", "dnp3", "enip",
     "snmp", "tftp", "ntp", "dhcp", "ike", "ikev2", "krb5", "nfs", "rdp", "rfb", "sip", "imap", "pop3", "telnet", "websocket", "quic", "ldap", "pgsql", "mysql",
@@ -25,16 +26,23 @@ SAME = {
     "ssl": "tls",
     "ip4": "ipv4",
     "ip6": "ipv6",
-    "icmpv4": "icmp",
     "http1": "http",
     "ikev2": "ike",
     "netbios-ssn": "smb",
     "s7commplus": "s7comm_plus",
     "cip": "enip",
+    "igmp": "ip",
 }
 # Families of buffers, and the header's protocols with which they contradict nothing; other families and protocols are not judged.
-FAMILIES = {"http": {"http", "http2", "doh2"}, "dns": {"dns", "doh2", "mdns"}, "tls": {"tls", "quic", "smtp", "ftp", "imap", "pop3", "rdp"}, "ssh": {"ssh"}}
-JUDGED = frozenset({"http", "http2", "dns", "tls", "ssh", "smtp", "ftp", "mqtt", "modbus", "dnp3", "enip", "snmp", "ntp", "dhcp"})
+FAMILIES = {
+    "http": {"http", "http2", "doh2"},
+    "dns": {"dns", "doh2", "mdns"},
+    "tls": {"tls", "smtp", "ftp", "imap", "pop3", "rdp"},
+    "ssh": {"ssh"},
+    "quic": {"quic"},
+    "ike": {"ike"},
+}
+JUDGED = frozenset({"http", "http2", "dns", "tls", "ssh", "smtp", "ftp", "mqtt", "modbus", "dnp3", "enip", "snmp", "ntp", "dhcp", "quic", "ike"})
 SUGGESTIONS = 200  # unknown keywords for which a near one is looked up: that takes milliseconds
 
 
@@ -76,6 +84,8 @@ class Reader:
         draft.keyword = "header"
         try:
             header, ways = self._header(statement)
+            if statement.protocol == "igmp":
+                draft.condition(Condition("ip_proto", Number("=", IGMP)))
             draft.flow |= ways
             draft.is_snort3 = is_snort3(statement)
             if header.protocol == "file":
@@ -171,6 +181,7 @@ class Reader:
             conditions=tuple(draft.conditions),
             bits=tuple(draft.bits),
             flowints=tuple(draft.flowints),
+            texts=tuple(draft.texts),
             thresholds=tuple(draft.thresholds),
             noalert=facts.get("noalert", False),
             alert_too=facts.get("alert_too", False),

@@ -44,12 +44,16 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Pcre:
-    """pcre. flags: those of the expression itself (i m s x A E G); relative: R. What named a buffer (U, P, H ...) has become the buffer."""
+    """pcre. flags: those of the expression itself (i m s x A E G); relative: R. What named a buffer (U, P, H ...) has become the buffer.
+
+    captures: scope (flow or pkt) and name of the variable that each group sets, from the first group on; a group of scope "" sets none.
+    """
 
     pattern: bytes
     flags: str = ""
     negated: bool = False
     relative: bool = False
+    captures: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +149,82 @@ class Dataset:
     reputation: Number | None = None
 
 
-Check: TypeAlias = Content | Pcre | ByteTest | ByteJump | ByteExtract | ByteMath | IsDataAt | BufferSize | Base64Decode | Dataset
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """absent: the buffer is not there. or_else: or it is, and the other checks hold."""
+
+    or_else: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Entropy:
+    """entropy, in bits a byte (Shannon). size: of at most so many bytes, 0: all. operator: = != < <= > >= <> !<>, the last two without both ends."""
+
+    operator: str
+    value: float
+    high: float = 0.0
+    size: int = 0
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Hashed:
+    """Snort's md5, sha256 and sha512: what some bytes have to be, without saying it."""
+
+    algorithm: str
+    digest: bytes
+    length: int
+    offset: int = 0
+    relative: bool = False
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """Snort's ber_data and ber_skip: a BER element of this tag lies here; goes into it or, with skips, behind it."""
+
+    tag: int
+    skips: bool = False
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Asn1:
+    """asn1: whether ASN.1 that begins at the offset has one of these faults. oversize: more than so many bytes in one element, -1: not asked."""
+
+    bitstring_overflow: bool = False
+    double_overflow: bool = False
+    oversize: int = -1
+    offset: int = 0
+    relative: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Personal:
+    """Snort's sd_pattern: at least `threshold` texts of a kind (credit_card, us_social, us_social_nodashes, email, us_phone), or of an expression of its own."""
+
+    kind: str
+    threshold: int = 1
+
+
+Check: TypeAlias = (
+    Absent
+    | Entropy
+    | Hashed
+    | Element
+    | Asn1
+    | Personal
+    | Content
+    | Pcre
+    | ByteTest
+    | ByteJump
+    | ByteExtract
+    | ByteMath
+    | IsDataAt
+    | BufferSize
+    | Base64Decode
+    | Dataset
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +250,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Bit:
-    """flowbits, xbits, hostbits. command: set unset toggle isset isnotset. names: any of them does. track: "flow", "src", "dst" or "pair". expire: seconds."""
+    """flowbits, xbits, hostbits. command: set unset toggle isset isnotset. names: any of them does. track: "flow", "src", "dst", "pair" or "tx". expire: seconds."""
 
     command: str
     names: tuple[str, ...]
@@ -186,6 +265,16 @@ class FlowInt:
     name: str
     operator: str
     value: int | str = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """flowvar and pktvar: whether a text that a pcre has captured holds a pattern. scope: flow or pkt."""
+
+    scope: str
+    name: str
+    pattern: bytes
+    negated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,11 +306,12 @@ class RateFilter:
 class Ranges:
     """An address or port expression: closed ranges of integers, ascending and apart. None in `ranges` never happens; the whole space is `any`.
 
-    Addresses are 128 bits, IPv4 as ::ffff:a.b.c.d as everywhere here.
+    Addresses are 128 bits, IPv4 as ::ffff:a.b.c.d as everywhere here. of_family: what it is to Suricata, where that is less: what is not an IPv4 network is IPv4.
     """
 
     ranges: tuple[tuple[int, int], ...]
     text: str = field(default="any", compare=False)
+    of_family: tuple[tuple[int, int], ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +347,7 @@ class Rule:
     conditions: tuple[Condition, ...] = ()
     bits: tuple[Bit, ...] = ()
     flowints: tuple[FlowInt, ...] = ()
+    texts: tuple[Text, ...] = ()
     thresholds: tuple[Threshold, ...] = ()  # at most one threshold and one detection_filter
     noalert: bool = False
     alert_too: bool = False  # the keyword alert: a pass rule that says so
@@ -269,6 +360,11 @@ class Rule:
     def datasets(self) -> tuple[Dataset, ...]:
         """The lists that its buffers are looked up in."""
         return tuple(check for buffer in self.buffers for check in buffer.checks if isinstance(check, Dataset))
+
+    @property
+    def captures(self) -> bool:
+        """Whether its regular expressions set variables."""
+        return any(isinstance(check, Pcre) and any(scope for scope, _ in check.captures) for buffer in self.buffers for check in buffer.checks)
 
     @property
     def id(self) -> str:

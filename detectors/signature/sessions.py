@@ -118,16 +118,18 @@ class Stream:
 
 @dataclass
 class Session:
-    """A flow. client_is_a: who sent its first packet. streams: the client's, the server's. came: whether each side has sent anything; announced: whether a packet
-    of it has been the first for which it is known what the side speaks."""
+    """A flow. client_is_a: who sent its first packet. streams: the client's, the server's. came: how many packets each side has sent; announced: whether a packet
+    of it has been the first for which it is known what the side speaks (of datagrams: whether it has spoken after the other one). is_mute: no parser is given
+    what it says."""
 
     client_is_a: bool
     state: State = State.NONE
     streams: tuple[Stream, Stream] = field(default_factory=lambda: (Stream(), Stream()))
-    came: list[bool] = field(default_factory=lambda: [False, False])
+    came: list[int] = field(default_factory=lambda: [0, 0])
     announced: list[bool] = field(default_factory=lambda: [False, False])
     last: tuple[int, int] = (0, 0)  # frame and time of its last packet
     application: int = 0  # see Inspected.spoken
+    is_mute: bool = False
 
     def takes(self, side: int, number: int, acknowledged: int, flags: int, content: bytes, *, midstream: bool) -> bool:
         """The next packet, of the client (0) or the server (1): whether its bytes became part of the stream."""
@@ -161,7 +163,7 @@ class Session:
             return False  # keeps the connection alive
         self._acknowledge(other, acknowledged, flags)
         mine.right = max(mine.right, at + len(content))
-        added = bool(content) and at < DEPTH and at + len(content) >= 0
+        added = bool(content) and at < DEPTH and at + len(content) > 0
         if added:
             mine.insert(at, content) if at >= 0 else mine.insert(0, content[-at:])
         self._close(side, flags, other, acknowledged)
@@ -194,14 +196,13 @@ class Session:
             self.state = {
                 State.ESTABLISHED: (State.CLOSE_WAIT, State.FIN_WAIT_1)[side],
                 State.CLOSE_WAIT: State.LAST_ACK if side == 1 else State.CLOSE_WAIT,
-                State.FIN_WAIT_1: (State.TIME_WAIT if finished else State.CLOSING) if side == 0 else State.FIN_WAIT_1,
+                State.FIN_WAIT_1: State.TIME_WAIT if side == 0 else State.FIN_WAIT_1,
                 State.FIN_WAIT_2: State.TIME_WAIT if side == 0 else State.FIN_WAIT_2,
             }.get(self.state, self.state)
         elif flags & ACK:
             self.state = {
                 State.LAST_ACK: State.CLOSED if side == 0 else State.LAST_ACK,
                 State.FIN_WAIT_1: State.FIN_WAIT_2 if side == 0 and finished else State.FIN_WAIT_1,
-                State.CLOSING: State.TIME_WAIT if side == 0 else State.CLOSING,
                 State.TIME_WAIT: State.CLOSED if side == 1 else State.TIME_WAIT,
             }.get(self.state, self.state)
 
@@ -213,7 +214,7 @@ class Session:
     def is_ready(self, side: int) -> bool:
         """Whether rules look at this side's stream together with a packet of it that has just come."""
         stream = self.streams[side]
-        due = stream.flush or self.state >= State.TIME_WAIT or stream.acked - stream.looked >= CHUNK or stream.right >= DEPTH
+        due = stream.flush or self.state > State.TIME_WAIT or stream.acked - stream.looked >= CHUNK or stream.right >= DEPTH
         return due and stream.looked < stream.end
 
     @property

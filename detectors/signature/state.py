@@ -8,19 +8,22 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from detectors.signature.rule import Bit, FlowInt, RateFilter, Threshold
+from detectors.signature.rule import Bit, FlowInt, RateFilter, Text, Threshold
 from sensor.bounded import Bounded
 from sensor.columns import Array, Ints, Mask
 
 FEW = 16  # matches that are counted one by one faster than all at once
 SECOND = 1_000_000_000
 AT_ONCE = 65_536  # of a million flows that are over
+MOST_TEXTS = 16  # of one flow or packet
 V = TypeVar("V")
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a rule matched, as far as state depends on it: the conversation (-1: none), both addresses and ports, and the capture time."""
+    """Where a rule matched, as far as state depends on it: the conversation (-1: none), both addresses and ports, the
+    capture time, and the number of its transaction (below 0: a packet, which has none).
+    """
 
     conversation: int
     source: int
@@ -28,6 +31,7 @@ class Place:
     source_port: int
     destination_port: int
     ts_ns: int
+    transaction: int = -1
 
     def key(self, track: str) -> Hashable:
         match track:
@@ -36,7 +40,9 @@ class Place:
             case "dst" | "by_dst":
                 return ("dst", self.destination)
             case "pair" | "by_both":
-                return ("pair", *sorted((self.source, self.destination))) if track == "pair" else ("both", self.source, self.destination)
+                return ("pair", *sorted((self.source, self.destination)))
+            case "tx":
+                return ("tx", self.conversation, self.transaction)
             case "by_rule":
                 return ("rule",)
         return ("flow", self.conversation)
@@ -83,12 +89,15 @@ class State:
 
     bits: Placed[int] = field(default_factory=Placed)  # (name, place's key) -> the time until which it is set
     integers: Bounded[dict[str, int]] = field(default_factory=Bounded)  # by conversation
+    texts: Bounded[dict[str, bytes]] = field(default_factory=Bounded)  # what regular expressions have captured: by conversation
+    of_packet: tuple[int, dict[str, bytes]] = (-1, {})  # the same in one packet, by its frame
     counts: Placed[Count] = field(default_factory=Placed)  # (rule, kind of threshold or rate filter, place's key)
     named: set[str] = field(default_factory=set)  # bits that have been set
+    as_suricata: bool = False  # a bit that is set already is not set for longer, also where its time is over and nobody has asked since
 
     @property
     def evicted(self) -> int:
-        return self.bits.evicted + self.integers.evicted + self.counts.evicted
+        return self.bits.evicted + self.integers.evicted + self.texts.evicted + self.counts.evicted
 
     def may_hold(self, bits: tuple[Bit, ...], soon: set[str]) -> bool:
         """Whether bits that a rule wants set may be: they have been once, or are among those that may be set soon."""
@@ -97,6 +106,10 @@ class State:
     def has(self, bit: Bit, place: Place) -> bool:
         """Whether any of the names is set."""
         key = place.key(bit.track)
+        if self.as_suricata:
+            for name in bit.names:
+                if (until := self.bits.get((name, key))) is not None and until < place.ts_ns:
+                    del self.bits.entries[name, key]
         return any((until := self.bits.get((name, key))) is not None and until > place.ts_ns for name in bit.names)
 
     def allows(self, bits: tuple[Bit, ...], integers: tuple[FlowInt, ...], place: Place) -> bool:
@@ -108,6 +121,30 @@ class State:
             return True
         known: dict[str, int] = self.integers.get(place.conversation) or {}
         return all(self._asks(each, known) for each in integers)
+
+    def tells(self, texts: tuple[Text, ...], conversation: int, frame: int) -> bool:
+        """Whether what has been captured holds what a rule asks of it."""
+        for each in texts:
+            found = self._texts(each.scope, conversation, frame).get(each.name)
+            if found is None or (each.pattern in found) == each.negated:
+                return False
+        return True
+
+    def capture(self, texts: dict[tuple[str, str], bytes], conversation: int, frame: int) -> None:
+        """Keep what a rule's expressions captured, now that it has matched. A flow has MOST_TEXTS of them."""
+        for (scope, name), text in texts.items():
+            known = self._texts(scope, conversation, frame)
+            if scope == "pkt":
+                self.of_packet = (frame, known)
+            elif conversation >= 0:
+                self.texts.put(conversation, known)
+            if name in known or len(known) < MOST_TEXTS:
+                known[name] = text
+
+    def _texts(self, scope: str, conversation: int, frame: int) -> dict[str, bytes]:
+        if scope == "pkt":
+            return self.of_packet[1] if self.of_packet[0] == frame else {}
+        return self.texts.get(conversation) or {}
 
     def _asks(self, each: FlowInt, known: dict[str, int]) -> bool:
         here, other = known.get(each.name), known.get(each.value) if isinstance(each.value, str) else each.value
@@ -129,7 +166,8 @@ class State:
             key = place.key(bit.track)
             until = place.ts_ns + bit.expire * SECOND if bit.expire else 1 << 62
             for name in bit.names:
-                if bit.command == "set" or (bit.command == "toggle" and not self.has(Bit("isset", (name,), bit.track), place)):
+                there = (name, key) in self.bits.entries if self.as_suricata else bit.command == "toggle" and self.has(Bit("isset", (name,), bit.track), place)
+                if bit.command in ("set", "toggle") and not there:
                     self.bits.put((name, key), until)
                     self.named.add(name)
                 elif bit.command in ("unset", "toggle"):
@@ -218,10 +256,11 @@ class State:
 
     def forget(self, conversations: Array) -> None:
         """Flows that are over."""
-        if not (self.bits.entries or self.integers.entries or self.counts.entries):
+        if not (self.bits.entries or self.integers.entries or self.texts.entries or self.counts.entries):
             return
         for begin in range(0, len(conversations), AT_ONCE):
             some = conversations[begin : begin + AT_ONCE].tolist()
             self.bits.forget(some)
             self.counts.forget(some)
             self.integers.drop(some)
+            self.texts.drop(some)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from detectors.signature.arguments import negation, one_of, parts, unquoted, whole
 from detectors.signature.draft import Draft
-from detectors.signature.rule import Bit, Condition, FlowInt, Threshold
+from detectors.signature.payload_keywords import pattern
+from detectors.signature.rule import Bit, Condition, FlowInt, Text, Threshold
 from detectors.signature.syntax import shortened
 
 FLOW = {
@@ -58,11 +60,11 @@ def _name(text: str) -> str:
     return text
 
 
-_XBITS_TRACKS = {"ip_src": "src", "ip_dst": "dst", "ip_pair": "pair"}
+_XBITS_TRACKS = {"ip_src": "src", "ip_dst": "dst", "ip_pair": "pair", "tx": "tx"}
 
 
 def xbits(draft: Draft, value: str) -> None:
-    """xbits:command,name,track ip_src|ip_dst|ip_pair[,expire seconds]."""
+    """xbits:command,name,track ip_src|ip_dst|ip_pair|tx[,expire seconds]."""
     command, *found = parts(value)
     if command.lower() == "noalert":
         draft.facts["noalert"] = True
@@ -87,7 +89,7 @@ def hostbits(draft: Draft, value: str) -> None:
     command = one_of(command, COMMANDS, "command of hostbits")
     if len(found) not in (1, 2):
         raise ValueError("hostbits has a command, a name and a side")
-    side = one_of(found[1], ("src", "dst"), "side") if len(found) == 2 else "dst"
+    side = one_of(found[1], ("src", "dst"), "side") if len(found) == 2 else "src"
     draft.bits.append(Bit(command, (_name(found[0]),), side, HOSTBITS_SECONDS))
 
 
@@ -106,6 +108,21 @@ def flowint(draft: Draft, value: str) -> None:
     if len(found) == 3:
         other = whole(found[2], "value") if found[2][:1].isdigit() else _name(found[2])
     draft.flowints.append(FlowInt(_name(found[0]), operator, other))
+
+
+_TEXT = re.compile(r'([^\s,;|&]+)\s*,\s*(!?)\s*"(.+)"', re.DOTALL)
+
+
+def text(scope: str) -> Callable[[Draft, str], None]:
+    """The reader of flowvar and pktvar: name,[!]"pattern"."""
+
+    def read(draft: Draft, value: str) -> None:
+        found = _TEXT.fullmatch(value)
+        if not found:
+            raise ValueError(f'{shortened(value) or "nothing"} has not the form of name,"pattern"')
+        draft.texts.append(Text(scope, found[1], pattern(found[3]), bool(found[2])))
+
+    return read
 
 
 TRACKS = ("by_src", "by_dst", "by_both", "by_rule", "by_flow")

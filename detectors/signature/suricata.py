@@ -12,10 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from detectors.signature import layers, pairs
 from detectors.signature.habits import ENDED, Searched
 from detectors.signature.messages import SPOKEN
 from detectors.signature.sessions import FIN, RST, SYN, Session, State
-from detectors.signature.units import PIECE, Units
+from detectors.signature.units import PIECE, Units, of_packets
 from sensor.bounded import Bounded, Budget
 from sensor.columns import Array, Mask, padded
 from sensor.decode import checksum
@@ -25,7 +26,8 @@ from sensor.protocols import PROTOCOLS
 
 PLANT = np.array(["", *(protocol.name for protocol in PROTOCOLS)])
 MOST_SESSIONS = 65_536
-UNASKED = ("smb",)  # whose parser has no stream looked at because of a message
+UNASKED = ("smb", "ftp")  # whose parsers have no stream looked at because of a message
+UNFINISHED = {"ssh": (0, 1), "smb": (0, 1), "tls": (1,)}  # whose transactions are never over: the end of these sides is told of, of closed connections, too
 MOST_BYTES = 128 << 20  # that all of them hold
 
 
@@ -47,34 +49,42 @@ class Chunk(NamedTuple):
 class Sessions:
     """Every flow's. midstream: those whose beginning was not seen are picked up; checksums: packets whose transport checksum is wrong are part of no stream.
 
-    searches: of the rule set.
+    searches: of the rule set. looks: whether any rule looks at streams.
     """
 
     midstream: bool = False
     checksums: bool = True
     searches: tuple[Searched, ...] = ()
+    looks: bool = True
     open: Bounded[Session] = field(default_factory=lambda: Bounded(MOST_SESSIONS))  # by conversation
     bytes: Budget = field(default_factory=lambda: Budget(MOST_BYTES))  # by conversation
+    pairs: pairs.Pairs = field(default_factory=pairs.Pairs)
 
     @property
     def evicted(self) -> int:
-        return self.open.evicted + self.bytes.given_up
+        return self.open.evicted + self.bytes.given_up + self.pairs.evicted
 
     def units(self, seen: Seen) -> list[Units]:
-        """The chunks and ends of flows of this batch. Sets columns of the packets: to_server and established as Suricata has them; alone: part of no stream;
-        first: of its flow in this direction; carries: it has payload of its own; ready: a stream is looked at with it, and payload: it is as if it had some, bare: it is not; chunkless: it has
-        no bytes; opens or ends: SYN, FIN or RST; application: what its flow is known to speak by then, detected: by what this side has said, and
-        announced: for the first time.
+        """The packets of this batch, what is around them (layers.py), and the chunks and ends of flows. Sets columns of the packets: those of layers.py; to_server,
+        to_client and established as Suricata has them; alone: part of no stream; first: of its flow in this direction; ready: a
+        stream is looked at with it, and payload: it is as if it had some, bare: it is not; opens or ends: SYN, FIN or RST; application: what its flow is known to
+        speak by then, detected: by what this side has said, and announced: for the first time (of datagrams: a
+        side's first two, and its first after the other side has spoken).
         """
         assert seen.inspected is not None
-        p, c = seen.inspected.packets, seen.flows
+        p, c, data = seen.inspected.packets, seen.flows, seen.inspected.data
         n = len(p["flow"])
+        outer = layers.around(seen.source, data, p)
+        for each in (p,) if outer is None else (p, outer):
+            layers.settle(data, each)
+        errors, of_errors = pairs.attach(data, p, c)
         for name in ("to_server", "established", "first", "ready", "detected", "announced"):
             p[name] = np.zeros(n, np.bool_)
         p["first"] |= p["flow"] < 0
-        p["alone"], p["chunkless"] = np.ones(n, np.bool_), np.ones(n, np.bool_)
+        p["alone"] = np.ones(n, np.bool_)
         wrong = checksum.transport_bad(seen.inspected.data, p) != 0 if self.checksums and n else np.zeros(n, np.bool_)
         asked: dict[int, list[bool]] = {}
+        names = {message.row: message.said.to_server for message in reversed(seen.messages) if message.application == "dns"}
         for message in seen.messages:
             if message.application not in UNASKED:
                 asked.setdefault(message.row, []).append(message.said.to_server)
@@ -82,13 +92,14 @@ class Sessions:
         heard = {(row, flow): name for row, flow, name in zip(pieces.row.tolist(), pieces.flow.tolist(), spoken[: len(pieces)], strict=True) if name}
         application = [""] * n
         found: list[Chunk] = []
-        rows = np.flatnonzero((p["flow"] >= 0) & (p["outcome"] != Outcome.DUPLICATE))
+        rows = np.flatnonzero((p["flow"] >= 0) & p["looked_at"] & (~np.isin(p["transport"], pairs.ICMP) | p["attached"]))
         flows = p["flow"][rows]
         from_a = (p["source_high"][rows] == c["a_high"][flows]) & (p["source_low"][rows] == c["a_low"][flows]) & (p["source_port"][rows] == c["a_port"][flows])
+        from_a[np.searchsorted(rows, errors)] = of_errors
         tcp = (p["transport"][rows] == Transport.TCP) & (p["outcome"][rows] == Outcome.DECODED) & ~wrong[rows]
-        names = ("sequence", "acknowledgment", "flags", "payload_at", "payload_length", "source_port", "destination_port", "frame", "ts_ns")
+        fields = ("sequence", "acknowledgment", "flags", "payload_at", "payload_length", "source_port", "destination_port", "frame", "ts_ns")
         of_plant = PLANT[np.where(c["protocol"][flows] < len(PLANT), c["protocol"][flows], 0)]
-        columns = (rows, flows, c["conversation"][flows], from_a, tcp, of_plant, *(p[name][rows] for name in names))
+        columns = (rows, flows, c["conversation"][flows], from_a, tcp, of_plant, *(p[name][rows] for name in fields))
         for row, flow, key, is_a, is_tcp, plant, number, acknowledged, flags, at, size, source_port, destination_port, frame, ts_ns in zip(
             *(column.tolist() for column in columns), strict=True
         ):
@@ -97,8 +108,14 @@ class Sessions:
                 session = Session(is_a)
                 self.open.put(key, session)
             side = int(is_a != session.client_is_a)
+            if p["attached"][row]:
+                p["to_server"][row] = side == 0
+                p["established"][row] = all(session.came) if session.state == State.NONE else State.ESTABLISHED <= session.state < State.CLOSED
+                continue
+            if not is_tcp and not any(session.came) and names.get(row, side == 0) != (side == 0):
+                session.is_mute = True  # an answer without a question
             p["first"][row] = not session.came[side]
-            session.came[side] = True
+            session.came[side] += 1
             before = session.state
             session.last = frame, ts_ns
             session.application = heard.get((row, flow), session.application)
@@ -110,10 +127,9 @@ class Sessions:
                     stream = session.streams[not to_server]
                     stream.asked = stream.right
                 if session.is_ready(side):
-                    p["ready"][row] = True
+                    p["ready"][row] = self.looks
                     searched = session.is_decided or any(each.covers(side == 0, source_port, destination_port) for each in self.searches)
                     chunks = session.streams[side].chunks(searched=searched)
-                    p["chunkless"][row] = not chunks
                     found += [Chunk(row, flow, is_a, side, frame, ts_ns, session.application, content) for content in chunks]
                 p["established"][row] = State.ESTABLISHED <= before < State.CLOSED
             elif p["transport"][row] != Transport.TCP:
@@ -122,18 +138,28 @@ class Sessions:
                 p["established"][row] = State.ESTABLISHED <= before < State.CLOSED
             p["to_server"][row] = side == 0
             if p["transport"][row] != Transport.TCP:
-                application[row] = SPOKEN[spoken[len(pieces) + row]] or plant
-                p["detected"][row] = p["announced"][row] = application[row] != ""
+                application[row] = "" if session.is_mute else SPOKEN[spoken[len(pieces) + row]] or plant
+                p["detected"][row], answers = application[row] != "", session.came[1 - side] > 0
+                p["announced"][row] = p["detected"][row] and (session.came[side] <= 2 or (answers and not session.announced[side]))
+                session.announced[side] |= answers
             elif any(stream.right and stream.acked > 0 for stream in session.streams):
                 application[row] = SPOKEN[session.application] or plant
                 p["detected"][row] = application[row] != "" and session.streams[side].acked > 0 < session.streams[side].right
                 p["announced"][row] = p["detected"][row] and not session.announced[side]
                 session.announced[side] |= bool(p["detected"][row])
         p["application"] = np.array(application, SPOKEN.dtype)
-        p["handshake"] = p["established"]
-        p["payload"] = p["ready"] | (p["payload_length"] > 0)
-        p["bare"], p["carries"] = ~p["payload"], p["payload_length"] > 0
-        p["opens or ends"] = p["flags"] & (SYN | FIN | RST) != 0
+        p["layer"] = np.full(n, layers.INNERMOST)
+        self.pairs.settle(p)
+        aspects(p)
+        if outer is not None:
+            for name in ("to_server", "established", "first", "ready", "detected", "announced"):
+                outer[name] = np.zeros(len(outer["row"]), np.bool_)
+            outer["attached"] = np.zeros(len(outer["row"]), np.bool_)
+            outer["alone"] = np.ones(len(outer["row"]), np.bool_)
+            outer["application"] = np.zeros(len(outer["row"]), SPOKEN.dtype)
+            self.pairs.settle(outer)
+            aspects(outer)
+            outer["bare"] &= outer["transport"] != Transport.UDP
         self._bound(np.unique(seen.flows["conversation"][flows]))
         row, ends = n, list[Chunk]()
         for flow, key in zip(seen.over["flow"].tolist(), seen.over["conversation"].tolist(), strict=True):
@@ -145,17 +171,24 @@ class Sessions:
                 frame, ts_ns = session.last
                 rest = session.rest(side)
                 found += [Chunk(row + side, flow, is_a, side, frame, ts_ns, session.application, content) for content in rest]
-                if State.ESTABLISHED <= session.state < State.CLOSED and any(stream.right for stream in session.streams):
+                is_open = session.state < State.CLOSED or side in UNFINISHED.get(SPOKEN[session.application], ())
+                if session.state >= State.ESTABLISHED and is_open and any(stream.right for stream in session.streams):
                     ends.append(Chunk(row + side, flow, is_a, side, frame, ts_ns, session.application, b""))
             row += 2
-        return [self._made(seen, PIECE, found, n), self._made(seen, ENDED, ends, n)]
+        packets = [of_packets(data, p, np.flatnonzero(p["looked_at"]))]
+        if outer is not None:
+            packets.append(of_packets(data, outer, np.flatnonzero(outer["looked_at"]), outer["row"]))
+        return [self._made(seen, PIECE, found, n), self._made(seen, ENDED, ends, n), *packets]
 
     def parsed(self, seen: Seen, units: Units) -> Mask:
         """Units of flows that parsers are given: of TCP those with a session."""
-        flow = units.columns["flow"].astype(np.int64)
-        result = units.columns["transport"] != Transport.TCP
-        sessions = map(self.open.entries.get, seen.flows["conversation"][flow[~result]].tolist())
-        result[~result] = [session is not None and session.state >= State.ESTABLISHED for session in sessions]
+        flow, is_tcp = units.columns["flow"].astype(np.int64), units.columns["transport"] == Transport.TCP
+        result = ~is_tcp
+        sessions = map(self.open.entries.get, seen.flows["conversation"][flow[is_tcp]].tolist())
+        result[is_tcp] = [session is not None and session.state >= State.ESTABLISHED for session in sessions]
+        if units.kind == "dns":
+            sessions = map(self.open.entries.get, seen.flows["conversation"][flow].tolist())
+            result &= [session is None or not session.is_mute for session in sessions]
         return np.asarray(result, np.bool_)
 
     def _made(self, seen: Seen, kind: str, found: list[Chunk], n: int) -> Units:
@@ -176,6 +209,7 @@ class Sessions:
             "handshake": yes,
             "origin": yes,
             "ended": row >= n,
+            "layer": side * 0 + layers.INNERMOST,
         }
         columns["application"] = SPOKEN[[each.application for each in found]] if found else SPOKEN[:0]
         data = padded(b"".join(each.content for each in found))
@@ -196,3 +230,11 @@ class Sessions:
         self.open.drop(over)
         for key in over:
             self.bytes.forget(key)
+
+
+def aspects(p: dict[str, Array]) -> None:
+    """Columns that follow from others, see Sessions.units."""
+    p["handshake"], p["to_client"] = p["established"], ~p["to_server"] & p["in_flow"]
+    p["payload"] = p["ready"] | (p["payload_length"] > 0)
+    p["bare"] = ~p["payload"]
+    p["opens or ends"] = p["flags"] & (SYN | FIN | RST) != 0

@@ -76,7 +76,13 @@ class Units:
     def _addresses(self, side: str, ranges: Ranges) -> Mask:
         high, low = self.columns[f"{side}_high"], self.columns[f"{side}_low"]
         result = np.zeros(len(self), np.bool_)
+        is_ipv4 = not high.any()
         for first, last in ranges.ranges:
+            if first >> 64 == last >> 64:  # as those of IPv4 are
+                if not is_ipv4 or not first >> 64:
+                    some = (low >= first & LOW) & (low <= last & LOW)
+                    result |= some if is_ipv4 else some & (high == first >> 64)
+                continue
             above = (high > first >> 64) | ((high == first >> 64) & (low >= first & LOW))
             below = (high < last >> 64) | ((high == last >> 64) & (low <= last & LOW))
             result |= above & below
@@ -85,8 +91,9 @@ class Units:
     def place(self, unit: int, conversation: int) -> Place:
         """Where it is, for what rules remember."""
         c = self.columns
+        transaction = self.said[unit].transaction if self.said is not None else -1 - int(c["frame"][unit])
         source, destination = (int(c[f"{side}_high"][unit]) << 64 | int(c[f"{side}_low"][unit]) for side in ("source", "destination"))
-        return Place(conversation, source, destination, int(c["source_port"][unit]), int(c["destination_port"][unit]), int(c["ts_ns"][unit]))
+        return Place(conversation, source, destination, int(c["source_port"][unit]), int(c["destination_port"][unit]), int(c["ts_ns"][unit]), transaction)
 
     def content(self, unit: int) -> bytes:
         """A unit's bytes; of messages, of what they were read from, or of all their buffers."""
@@ -183,11 +190,16 @@ def units(seen: Seen, tails: Tails | None) -> Iterator[Units]:
     packets = seen.inspected.packets
     index = np.flatnonzero((packets["ip_version"] > 0) & ((packets["outcome"] == Outcome.DECODED) | (packets["outcome"] == Outcome.OTHER_TRANSPORT)))
     if index.size:
-        index = index[np.argsort(packets["payload_at"][index], kind="stable")]
-        columns = {name: column[index] for name, column in packets.items()}
-        at, size = columns["payload_at"], columns["payload_length"]
-        ends = np.maximum.accumulate(at + size)
-        yield Units(PACKET, data, at, np.where(size > 0, size, 0), np.zeros(len(at), np.int64), index, index, columns | {"ends": ends})
+        yield of_packets(data, packets, index)
+
+
+def of_packets(data: Bytes, packets: dict[str, Array], index: Ints, row: Ints | None = None) -> Units:
+    """These of some packets. row: the batch's packet that each of `packets` is; without, they are the batch's own."""
+    index = index[np.argsort(packets["payload_at"][index], kind="stable")]
+    columns = {name: column[index] for name, column in packets.items()}
+    at, size = columns["payload_at"], np.maximum(columns["payload_length"], 0)
+    columns["ends"] = np.maximum.accumulate(at + size) if len(at) else at
+    return Units(PACKET, data, at, size, size * 0, index if row is None else row[index], index, columns)
 
 
 def bounded(data: Bytes, at: Ints) -> Ints:

@@ -108,8 +108,9 @@ class Variables:
 
     def __init__(self, values: Mapping[str, str] | None = None) -> None:
         self.values = {**DEFAULTS, **(values or {})}
-        self._sets: dict[tuple[str, str], Spans] = {}
+        self._sets: dict[tuple[str, str, bool], Spans] = {}
         self._whole: dict[tuple[str, str], Ranges] = {}
+        self._by_family = False  # what is negated is so of its own version of IP alone, as in Suricata
 
     def addresses(self, text: str) -> Ranges:
         """An address expression. Raises ValueError."""
@@ -125,8 +126,23 @@ class Variables:
             spans = self._expression(kind, text, ())
             if not spans:
                 raise ValueError(f"{shortened(text)} leaves no {kind}")
-            ranges = self._whole[kind, text] = Ranges(spans, text)
+            ranges = self._whole[kind, text] = Ranges(spans, text, self._of_family(text) if kind == "address" else ())
         return ranges
+
+    def _of_family(self, text: str) -> Spans:
+        self._by_family = True
+        try:
+            return self._expression("address", text, ())
+        except ValueError:  # nothing is left
+            return ()
+        finally:
+            self._by_family = False
+
+    def _space(self, kind: str, negated: Spans) -> Spans:
+        """What something is negated of."""
+        if kind == "port":
+            return PORTS
+        return families(negated) if self._by_family else ADDRESSES
 
     def _expression(self, kind: str, text: str, names: tuple[str, ...], depth: int = 0) -> Spans:
         """The set that a text names. names: the variables within whose values it stands."""
@@ -146,7 +162,8 @@ class Variables:
         return LEAVES[kind](text)
 
     def _negated(self, kind: str, text: str, names: tuple[str, ...], depth: int) -> Spans:
-        left = without(ADDRESSES if kind == "address" else PORTS, self._expression(kind, text, names, depth + 1))
+        negated = self._expression(kind, text, names, depth + 1)
+        left = without(self._space(kind, negated), negated)
         if not left:
             raise ValueError(f"!{shortened(text.strip())} leaves no {kind}: what is negated is any")
         return left
@@ -161,13 +178,16 @@ class Variables:
             else:
                 is_negative = False
                 wanted += self._expression(kind, item, names, depth + 1)
-        space = (ADDRESSES if kind == "address" else PORTS) if is_negative else merged(wanted)
-        return without(space, merged(unwanted))
+        refused = merged(unwanted)
+        if self._by_family and kind == "address":
+            wanted += without(families(refused), families(merged(wanted)))
+        space = self._space(kind, refused) if is_negative else merged(wanted)
+        return without(space, refused)
 
     def _variable(self, kind: str, name: str, names: tuple[str, ...], depth: int) -> Spans:
         if name in names:
             raise ValueError(f"${name} is defined by itself ({' -> '.join(f'${each}' for each in (*names, name))})")
-        known = self._sets.get((kind, name))
+        known = self._sets.get((kind, name, self._by_family))
         if known is not None:
             return known
         value = self.values.get(name)
@@ -177,7 +197,7 @@ class Variables:
             spans = self._expression(kind, value, (*names, name), depth + 1)
         except ValueError as error:
             raise ValueError(f"${name}: {error}") from error
-        self._sets[kind, name] = spans
+        self._sets[kind, name, self._by_family] = spans
         return spans
 
 
@@ -243,6 +263,13 @@ def without(spans: Spans, others: Spans) -> Spans:
         if begin <= high:
             result.append((begin, high))
     return tuple(result)
+
+
+def families(spans: Spans) -> Spans:
+    """All addresses of the versions of IP that these are of."""
+    four = ((IPV4, IPV4 | 0xFFFFFFFF),)
+    six = without(ADDRESSES, four)
+    return merged((*(four if without(four, spans) != four else ()), *(six if without(six, spans) != six else ())))
 
 
 def _address(text: str) -> tuple[int, int]:

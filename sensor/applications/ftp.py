@@ -131,6 +131,7 @@ class FtpConversation(Conversation):
             transaction, command = self._open[0] if is_interim else self._open.popleft()
         texts = [each for _, each in lines]
         said = Said(False, {"ftp.reply": texts, "ftp.completion_code": [code]}, transaction=transaction)
+        said.facts["ftp.reply_received"] = "yes"
         said.about, said.failed = {"ftp.code": int(code), "ftp.reply": text(texts[0])}, code >= b"4"
         if code in (b"227", b"229"):
             self._say_announced(said, announced(texts[-1], is_reply=True), "passive")

@@ -29,6 +29,7 @@ _MAY_BE_REQUEST = re.compile(_TOKEN + rb"{1,32}(?: [^\x00-\x1f\x7f]*\r?)?")
 _MAY_BE_KNOWN = re.compile(rb"(?:" + _METHODS + rb") [^\x00-\x1f\x7f]*\r?")
 _RESPONSE_LINE = re.compile(rb"HTTP/[01]\.\d [1-9]\d\d[ \r\n]")
 _END = re.compile(rb"\n\r?\n")
+TURNS = {b"h2c": "http2", b"websocket": "websocket"}  # RFC 7540 3.2, RFC 6455 4.2.2
 _LONGEST_LINE = 8192  # of a first line that is waited for
 _LONGEST_CHUNK_LINE = 1024
 
@@ -132,7 +133,7 @@ class _Side:
             has_body, is_sized = status not in (101, 204, 304) and opened.method != b"HEAD" and not is_tunnel, False
             if is_tunnel:
                 yield from self._end()
-                self.talk.then = "http2" if head.value(b"upgrade").lower() == b"h2c" else ""
+                self.talk.then = TURNS.get(head.value(b"upgrade").lower(), "") if status == 101 else ""
                 self.talk.give_up("")
                 return
         yield from self._frame(head, has_body, is_sized)

@@ -133,7 +133,10 @@ class Http2(Framed):
         if not flags & END_HEADERS:
             self._blocks[to_server] = (number, flags, bytearray(content))
             return 0
-        fields = self._decoded(to_server, content[4:] if kind == Frame.PUSH_PROMISE else content)
+        block = content[4:] if kind == Frame.PUSH_PROMISE else content
+        fields = self._decoded(to_server, block)
+        for size in table_sizes(block):
+            stream.halves[to_server].note("http2.size_update", size)
         if kind != Frame.PUSH_PROMISE and stream.halves[to_server].said is None and any(name.startswith(b":") for name, _ in fields):  # what trails has none
             self._begin(stream, to_server, fields)
         return flags
@@ -213,6 +216,21 @@ class Http2(Framed):
                 if half.said is not None:
                     yield from self._end(stream, side)
         self._streams.clear()
+
+
+def table_sizes(block: bytes) -> Iterator[int]:
+    """Updates of the dynamic table's size, with which header fields may begin (RFC 7541 4.2, 5.1, 6.3)."""
+    at = 0
+    while at < len(block) and block[at] & 0xE0 == 0x20 and at < MOST_OPEN:
+        size, shift = block[at] & 0x1F, 0
+        at += 1
+        while size >= 0x1F and at < len(block) and shift < 32:
+            size += (block[at] & 0x7F) << shift
+            shift += 7
+            at += 1
+            if block[at - 1] < 0x80:
+                break
+        yield size
 
 
 class Http2OverTcp(Application):

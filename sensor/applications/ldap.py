@@ -1,9 +1,10 @@
 """LDAP 3 over TCP: who binds, and what is searched for and changed. RFC 4511 4. Suricata 8 user guide, "LDAP Keywords".
 
 Buffers: ldap.request.dn (a bind's name, a search's base, the entry that is changed), ldap.responses.dn (an entry that is found, or the part of a name that was),
-ldap.responses.message (the diagnostic message). Empty ones are none.
+ldap.responses.message (the diagnostic message), ldap.request.attribute_type and ldap.responses.attribute_type (of what is searched for, changed or found). Empty
+ones are none.
 Facts: ldap.request.operation, ldap.responses.operation integers: the number of the application tag (0 bind request ... 24 extended response);
-ldap.responses.result_code an integer.
+ldap.responses.result_code an integer; ldap.responses.count: of a request's last answer, how many there were, and of a request that wants none.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import ClassVar
 from sensor.applications import ber
 from sensor.applications.application import Application, Conversation, Said
 from sensor.applications.ber import Value
-from sensor.applications.reading import Framed, Transactions, text
+from sensor.applications.reading import Framed, Transactions, keep, text
 from sensor.decode.packets import Transport
 
 OPERATIONS = {
@@ -27,7 +28,7 @@ REQUESTS = frozenset({0, 2, 3, 6, 8, 10, 12, 14, 16, 23})
 UNANSWERED = frozenset({2, 16})
 RESULTS = frozenset({1, 5, 7, 9, 11, 13, 15, 24})
 UNFINISHED = frozenset({4, 19, 25})
-BIND, SEARCH, DELETE, ENTRY, EXTENDED = 0, 3, 10, 4, 23
+BIND, SEARCH, ENTRY, MODIFY, ADD, DELETE, COMPARE, EXTENDED = 0, 3, 4, 6, 8, 10, 14, 23
 PRIMITIVE = frozenset({2, 10, 16})
 SCOPES = ("base", "one_level", "subtree")
 
@@ -36,6 +37,7 @@ class Ldap(Framed):
     def __init__(self) -> None:
         super().__init__()
         self._transactions = Transactions()
+        self._answers: dict[int, int] = {}  # by number of message, of those that are not finished
 
     def size(self, held: bytearray) -> int | None:
         if held[0] != ber.SEQUENCE:
@@ -57,8 +59,15 @@ class Ldap(Framed):
         said = Said(to_server, facts={f"ldap.{side}.operation": number}, about={"ldap.operation": OPERATIONS[number]})
         if number in REQUESTS:
             said.transaction = self._transactions.begin(None if number in UNANSWERED else message_id.number)
+            if number in UNANSWERED:
+                said.facts["ldap.responses.count"] = 0
         else:
             said.transaction = self._transactions.of(message_id.number, last=number not in UNFINISHED)
+            answers = self._answers.pop(message_id.number, 0) + 1
+            if number in UNFINISHED:
+                keep(self._answers, message_id.number, answers)
+            else:
+                said.facts["ldap.responses.count"] = answers
         try:
             self._operation(said, number, operation)
         except (EOFError, ValueError) as error:
@@ -76,6 +85,7 @@ class Ldap(Framed):
             _put(said, "ldap.responses.message", message.content)
         elif number == ENTRY:
             _put(said, "ldap.responses.dn", operation.within(1)[0].content)
+            _put_types(said, "ldap.responses.attribute_type", [item.within(1)[0] for item in operation.within(2)[1].items()])
         elif number == DELETE:
             _put(said, "ldap.request.dn", operation.content)
         elif number == BIND:  # 4.2
@@ -91,12 +101,25 @@ class Ldap(Framed):
             if number == SEARCH:  # 4.5.1
                 scope = operation.within(2)[1].number
                 said.about["ldap.scope"] = SCOPES[scope] if 0 <= scope < len(SCOPES) else str(scope)
+                types = list(operation.within(8)[7].items())
+            elif number == MODIFY:  # 4.6
+                types = [change.within(2)[1].within(1)[0] for change in operation.within(2)[1].items()]
+            elif number == ADD:  # 4.7
+                types = [attribute.within(1)[0] for attribute in operation.within(2)[1].items()]
+            else:
+                types = operation.within(2)[1].within(1) if number == COMPARE else []  # 4.10
+            _put_types(said, "ldap.request.attribute_type", types)
 
 
 def _put(said: Said, buffer: str, value: bytes) -> None:
     if value:
         said.buffers[buffer] = [value]
         said.about["ldap.message" if buffer.endswith("message") else "ldap.dn"] = text(value)
+
+
+def _put_types(said: Said, buffer: str, types: list[Value]) -> None:
+    if found := [each.content for each in types if each.begin < each.end]:
+        said.buffers[buffer] = found
 
 
 def _two(data: bytes, begin: int) -> tuple[Value, Value]:

@@ -1,4 +1,4 @@
-"""SIP (RFC 3261) over UDP, where a datagram is a message."""
+"""SIP (RFC 3261) over UDP, where a datagram is a message; with SDP in its bodies."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import ClassVar
 
+from sensor.applications import sdp
 from sensor.applications.application import MOST_HELD, MOST_OPEN, Application, Conversation, Said
 from sensor.applications.files import text
 from sensor.applications.http_message import head_of
@@ -50,6 +51,8 @@ class SipConversation(Conversation):
         for name, value in head.values.items():
             if name in _FIELDS:
                 said.buffers[_FIELDS[name]] = [value]
+        if empty and b"application/sdp" in b"".join(said.buffers.get("sip.content_type", ())).lower():
+            said.buffers |= sdp.buffers(data[empty.end() :])
         for key, buffer in (("sip.from", "sip.from"), ("sip.to", "sip.to"), ("user_agent.original", "sip.user_agent")):
             if buffer in said.buffers:
                 said.about[key] = text(bytes(said.buffers[buffer][0]))

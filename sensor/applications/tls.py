@@ -185,18 +185,29 @@ def _say_hello(said: Said, hello: Hello) -> None:
 
 def _say_client_hello(said: Said, hello: Hello) -> None:
     _say_hello(said, hello)
-    ja3 = md5(hello.ja3.encode())
-    said.buffers |= {"ja3.string": [hello.ja3.encode()], "ja3.hash": [ja3], "ja4.hash": [hello.ja4.encode()]}
-    said.about |= {"tls.client.ja3": ja3.decode(), "tls.ja4": hello.ja4}
+    say_client(said, hello)
     if hello.server_names:
         said.buffers["tls.sni"] = hello.server_names[:1]
+
+
+def _say_server_hello(said: Said, hello: Hello) -> None:
+    _say_hello(said, hello)
+    say_server(said, hello)
+
+
+def say_client(said: Said, hello: Hello, over: str = "t") -> None:
+    """What a ClientHello tells in QUIC, too. over: JA4's letter for what carries it."""
+    ja3, ja4 = md5(hello.ja3.encode()), over + hello.ja4[1:]
+    said.buffers |= {"ja3.string": [hello.ja3.encode()], "ja3.hash": [ja3], "ja4.hash": [ja4.encode()]}
+    said.about |= {"tls.client.ja3": ja3.decode(), "tls.ja4": ja4}
+    if hello.server_names:
         said.about["tls.client.server_name"] = text(hello.server_names[0])
     if hello.alpn:
         said.about["tls.alpn"] = [text(each) for each in hello.alpn]
 
 
-def _say_server_hello(said: Said, hello: Hello) -> None:
-    _say_hello(said, hello)
+def say_server(said: Said, hello: Hello) -> None:
+    """What a ServerHello tells in QUIC, too."""
     ja3 = md5(hello.ja3.encode())
     said.buffers |= {"ja3s.string": [hello.ja3.encode()], "ja3s.hash": [ja3]}
     said.about |= {"tls.server.ja3s": ja3.decode(), "tls.cipher_suite": hello.ciphers[0], "tls.established": not hello.is_retry}

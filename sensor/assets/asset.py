@@ -1,13 +1,13 @@
-"""One asset, and the document that tells of it."""
+"""One asset, and what it is taken for."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import NamedTuple
 
 from sensor.assets.vendors import vendor_of
-from sensor.events.address import MAC_HIGH, address_text, mac_text
-from sensor.events.clock import time_text
+from sensor.events.address import address_text
 
 SAID = frozenset({"io_device", "controller", "engineering_station"})  # roles that a device may say it has
 IO_DEVICES = {"communications adapter", "general purpose discrete io", "safety discrete io", "safety analog io", "cip motion io"}  # CIP device types
@@ -42,6 +42,14 @@ class Evidence:
 Attributes = dict[tuple[str, str], Evidence]  # by attribute and value
 
 
+@dataclass(frozen=True, eq=False)
+class Behaviour:
+    """The roles that serving and using protocols tell of, by protocol."""
+
+    by_serving: dict[str, str]
+    by_using: dict[str, str]
+
+
 @dataclass(slots=True)
 class Asset:
     """One address (or MAC) and everything that is known of it. macs: its own; alone: those of them that no other address was seen with."""
@@ -54,10 +62,9 @@ class Asset:
     bytes: int
     macs: list[int]
     alone: list[int]
-    serves: set[str]  # protocols
-    uses: set[str]
-    by_serving: dict[str, str]  # the role that serving a protocol tells of
-    by_using: dict[str, str]
+    serves: frozenset[str]  # protocols
+    uses: frozenset[str]
+    behaviour: Behaviour
     engineered: int  # engineering acts that it did
     attributes: Attributes = field(default_factory=dict)
 
@@ -68,60 +75,51 @@ class Asset:
     @property
     def is_io_device(self) -> bool:
         """Its identity says so, and it has no inputs and outputs of its own elsewhere, as a controller behind a communications adapter has."""
-        types = {value for name, value in self.attributes if name == "device_type"}
+        types = {value for name, value in self.attributes if name == "device_type"} if self.attributes else set()
         return bool(types) and types <= IO_DEVICES and "cip_io" not in self.uses
 
     @property
-    def roles(self) -> list[str]:
+    def roles(self) -> frozenset[str]:
         """What it says it is, and what it behaves like, by the protocols that it serves and uses."""
-        found = {value for name, value in self.attributes if name == "role"} & SAID
-        serves = {self.by_serving[name] for name in self.serves if name in self.by_serving}
-        uses = {name: self.by_using[name] for name in self.uses if name in self.by_using}
-        clients = {name for name, role in uses.items() if role == "hmi"}
-        found |= serves - {"controller"} | set(uses.values()) - {"hmi"}
-        if "controller" in serves:
-            found.add("io_device" if self.is_io_device else "controller")
-        if self.engineered:
-            found.add("engineering_station")
-        elif clients - INPUT_OUTPUT if serves and "cip_io" in clients else clients:
-            found.add("gateway" if serves else "hmi")
-        return sorted(found)
+        said = frozenset(value for name, value in self.attributes if name == "role") & SAID if self.attributes else frozenset[str]()
+        return roles(self.behaviour, self.serves, self.uses, said, is_engineering=self.engineered > 0, is_io_device=self.is_io_device)
 
-    def document(self, sensor: str) -> dict[str, Any]:
-        """As ECS has it."""
+    @property
+    def model(self) -> str:
+        """What it is, by whatever of its attributes says it best; empty where none does."""
+        best = self.best if self.attributes else {}
+        return best.get("model") or best.get("product") or best.get("order_number") or ""
+
+    @property
+    def said(self) -> list[tuple[str, Evidence]]:
+        """Its attributes by name, as it first said them."""
+        return [(name, evidence) for (name, _), evidence in sorted(self.attributes.items(), key=lambda item: (item[1].first, item[0]))]
+
+    @property
+    def best(self) -> dict[str, str]:
+        """By attribute, of what it said the value that it said last; without any, who made its network card."""
         best: dict[str, Evidence] = {}
-        said = sorted(self.attributes.items(), key=lambda item: (item[1].first, item[0]))
-        for (name, _), evidence in said:
+        for name, evidence in self.said if self.attributes else ():
             if name not in best or evidence.last >= best[name].last:
                 best[name] = evidence
-        vendor = best["vendor"].value if "vendor" in best else next(filter(None, map(vendor_of, self.alone or self.macs)), "")
-        identity = [{"name": name, "value": e.value, "said_by": e.said_by, "first": _place(e.first), "last": _place(e.last)} for (name, _), e in said]
-        device: dict[str, Any] = {"manufacturer": vendor} if vendor else {}
-        if model := best.get("model") or best.get("product") or best.get("order_number"):
-            device["model"] = {"name": model.value}
-        address, last = self.address, time_text(self.last_ns)
-        host: dict[str, Any] = {} if self.high == MAC_HIGH else {"ip": [address]}
-        host |= {"mac": [mac_text(mac) for mac in self.macs]} if self.macs else {}
-        own: dict[str, Any] = {"id": address, "address": address, "roles": self.roles, "serves": sorted(self.serves), "uses": sorted(self.uses)}
-        own |= {"packets": self.packets, "bytes": self.bytes, "first": _place(self.first), "last_seen": last, "identity": identity}
-        own |= {name: best[name].value for name in ("firmware", "serial", "name") if name in best}
-        return {
-            "@timestamp": last,
-            "ecs": {"version": "9.4.0"},
-            "event": {
-                "id": f"asset-{address}",
-                "kind": "asset",
-                "category": ["host"],
-                "type": ["info"],
-                "module": "tapsight",
-                "dataset": "tapsight.asset",
-            },
-            "host": host,
-            **({"device": device} if device else {}),
-            "observer": {"type": "sensor", "name": sensor},
-            "tapsight": {"asset": own},
-        }
+        vendor = "" if "vendor" in best else next(filter(None, map(vendor_of, self.alone or self.macs)), "")
+        return {name: evidence.value for name, evidence in best.items()} | ({"vendor": vendor} if vendor else {})
 
 
-def _place(where: Where) -> dict[str, Any]:
-    return {"source": where.source, "frame": where.frame, "time": time_text(where.ts_ns)}
+@lru_cache(1 << 12)  # hosts are many, what they do is much alike
+def roles(
+    behaviour: Behaviour, serves: frozenset[str], uses: frozenset[str], said: frozenset[str], *, is_engineering: bool, is_io_device: bool
+) -> frozenset[str]:
+    """See Asset.roles."""
+    found = set(said)
+    as_server = {behaviour.by_serving[name] for name in serves if name in behaviour.by_serving}
+    as_client = {name: behaviour.by_using[name] for name in uses if name in behaviour.by_using}
+    clients = {name for name, role in as_client.items() if role == "hmi"}
+    found |= as_server - {"controller"} | set(as_client.values()) - {"hmi"}
+    if "controller" in as_server:
+        found.add("io_device" if is_io_device else "controller")
+    if is_engineering:
+        found.add("engineering_station")
+    elif clients - INPUT_OUTPUT if as_server and "cip_io" in clients else clients:
+        found.add("gateway" if as_server else "hmi")
+    return frozenset(found)

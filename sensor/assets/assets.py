@@ -7,11 +7,10 @@ An asset is an address that has sent something. A MAC is an asset's own when ARP
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import numpy as np
 
-from sensor.assets.asset import Asset, Attributes, Evidence, Where
+from sensor.assets.asset import Asset, Attributes, Behaviour, Evidence, Where
 from sensor.columns import Array, Ints, Mask, firsts, heads
 from sensor.events.address import MAC_HIGH, MAPPED
 from sensor.events.origins import FRAME, Origins
@@ -45,8 +44,10 @@ class Assets:
             raise ValueError(f"{len(datasets)} datasets, but bits for {MOST_DATASETS}")
         self.datasets, self.at_once = {dataset.name: dataset for dataset in datasets}, min(AT_ONCE, most // 2)
         protocols = [dataset for dataset in datasets if isinstance(dataset, Protocol)]
-        self.by_serving = {protocol.name: protocol.server for protocol in protocols if protocol.server}
-        self.by_using = {protocol.name: protocol.client for protocol in protocols if protocol.client}
+        self.behaviour = Behaviour(
+            {protocol.name: protocol.server for protocol in protocols if protocol.server},
+            {protocol.name: protocol.client for protocol in protocols if protocol.client},
+        )
         self.known = Keyed(most, ADDRESS, NOTHING)
         self.cards = Keyed(2 * most, ADDRESS | {"mac": np.uint64}, {"by_arp": np.bool_(False)})
         self.said: dict[tuple[int, int], Attributes] = {}  # by address
@@ -83,6 +84,8 @@ class Assets:
         """What ARP says is sure."""
         arp = seen.arp
         some = np.flatnonzero(arp.sender_ip)
+        if not some.size:
+            return
         high, low = np.zeros(len(some), np.uint64), arp.sender_ip[some] | np.uint64(MAPPED)
         for part in self._parts(len(some)):
             ts_ns = arp.ts_ns[some[part]]
@@ -105,6 +108,8 @@ class Assets:
 
     def _ends(self, flows: Mapping[str, Array], number: Array) -> None:
         """Who the ends of flows are: those that sent something. number: their rows of the flow table."""
+        if not number.size:
+            return
         first = self.origins.place(number) << FRAME | flows["first_frame"]
         for end in "ab":
             sends = np.flatnonzero(flows[f"packets_{end}"]) if f"packets_{end}" in flows else np.arange(len(number))
@@ -119,6 +124,8 @@ class Assets:
         """Flows that are over: those that were not answered make an asset of their sender alone; all add to the counts."""
         over, c = seen.over, self.known.c
         number = over["flow"]
+        if not number.size:
+            return
         alone = ~self.met[number]
         self._ends({name: over[name][alone] for name in (*NAMES, "packets_a", "packets_b")}, number[alone])
         for end in "ab":
@@ -202,24 +209,25 @@ class Assets:
         parts: dict[int, list[int]] = {}
         for part, whole in joined.items():
             parts.setdefault(whole, []).append(part)
-        begins = np.searchsorted(owner, np.arange(len(c["low"]) + 1))
-        for row in rows.tolist():
-            if row in joined:
-                continue
-            high, low, first = int(c["high"][row]), int(c["low"][row]), int(c["first"][row])
-            mine = slice(begins[row], begins[row + 1])
-            macs, single = mac[mine].tolist(), mac[mine][alone[mine]].tolist()
-            if high == MAC_HIGH:
-                macs = single = [low]
-            attributes: Attributes = {}
-            for each in (*parts.get(row, ()), row):
-                attributes |= self.said.get((int(c["high"][each]), int(c["low"][each])), {})
-            place = first >> FRAME
-            yield Asset(
-                high, low, Where(self.origins.before[place], first & (1 << FRAME) - 1, int(c["first_ns"][row]), self.origins.sources[place].name), int(c["last_ns"][row]),
-                int(c["packets"][row]), int(c["bytes"][row]), macs, single, self._names(int(serves[row])), self._names(int(uses[row])),
-                self.by_serving, self.by_using, int(c["engineered"][row]), attributes,
-            )  # fmt: skip
+        rows = rows[~np.isin(rows, list(joined))]
+        names = {bits: self._names(bits) for bits in {*serves.tolist(), *uses.tolist()}}
+        sources, before = self.origins.sources, self.origins.before
+        for begin in range(0, len(rows), self.at_once):
+            some = rows[begin : begin + self.at_once]
+            columns = (c[name][some] for name in ("high", "low", "first", "first_ns", "last_ns", "packets", "bytes", "engineered"))
+            own = (np.searchsorted(owner, some, side) for side in ("left", "right"))
+            for row, a, b, serve, use, high, low, first, first_ns, last_ns, packets, size, engineered in zip(
+                *(column.tolist() for column in (some, *own, serves[some], uses[some], *columns)), strict=True
+            ):
+                macs, single = mac[a:b].tolist(), mac[a:b][alone[a:b]].tolist()
+                if high == MAC_HIGH:
+                    macs = single = [low]
+                attributes: Attributes = {}
+                for each in parts.get(row, ()):
+                    attributes |= self.said.get((int(c["high"][each]), int(c["low"][each])), {})
+                attributes |= self.said.get((high, low), {})
+                where = Where(before[first >> FRAME], first & (1 << FRAME) - 1, first_ns, sources[first >> FRAME].name)
+                yield Asset(high, low, where, last_ns, packets, size, macs, single, names[serve], names[use], self.behaviour, engineered, attributes)
 
     def _cards(self) -> tuple[Array, Array, Mask]:
         """Row of `known` and MAC, sorted, of each MAC that is an address's own; and whether that MAC was seen with no other address."""
@@ -241,12 +249,8 @@ class Assets:
         one = end - begin == 1
         return dict(zip(layer_2[one].tolist(), owner[order[begin[one]]].tolist(), strict=True))
 
-    def _names(self, bits: int) -> set[str]:
-        return {name for number, name in enumerate(self.datasets, 1) if bits >> number & 1}
-
-    def documents(self, sensor: str) -> Iterator[dict[str, Any]]:
-        """One ECS document per asset, in the order of addresses."""
-        return (asset.document(sensor) for asset in self)
+    def _names(self, bits: int) -> frozenset[str]:
+        return frozenset(name for number, name in enumerate(self.datasets, 1) if bits >> number & 1)
 
 
 NAMES = ("a_high", "a_low", "b_high", "b_low", "a_mac", "b_mac", "first_frame", "first_ns")

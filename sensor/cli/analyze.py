@@ -52,6 +52,7 @@ Examples:
 @click.option("--home-net", metavar="CIDR,...", help="HOME_NET of the rules; by default private addresses.")
 @click.option("--var", multiple=True, metavar="NAME=VALUE", help="Another variable of the rules.")
 @click.option("--threshold-config", type=click.Path(path_type=Path), metavar="FILE", help="threshold.config for the rules.")
+@click.option("--geoip", type=click.Path(path_type=Path), metavar="FILE", help="Database of countries in MaxMind's format (.mmdb), for rules with geoip.")
 @click.option(
     "--compat",
     type=click.Choice(["suricata"]),
@@ -80,6 +81,7 @@ def analyze(
     home_net: str | None,
     var: tuple[str, ...],
     threshold_config: Path | None,
+    geoip: Path | None,
     compat: str | None,
     checksums: str | None,
     midstream: bool,
@@ -99,7 +101,7 @@ def analyze(
     settings = load_config(config, lang)
     settings = compatible(settings, compat, checksums, midstream=midstream)
     with Progress(show=not quiet and ndjson != "-") as progress:
-        signatures = made(settings.rules, rules, home_net, var, threshold_config, rule_cache, without=no_rules)
+        signatures = made(settings.rules, rules, home_net, var, threshold_config, rule_cache, geoip, without=no_rules)
         if eve and signatures is None:
             raise click.UsageError("--eve writes what rules find, and there shall be none")
         datasets = chosen_datasets(only, is_used=bool(ndjson is not None or store is not None or es))

@@ -18,8 +18,11 @@ from sensor.analysis import Analysis
 from sensor.assets.asset import Asset
 from sensor.cli.terminal import print_table, printable
 from sensor.columns import Source
+from sensor.events.address import mac_text
 from sensor.events.alert import Alert, Severity
 from sensor.lang import translate
+from sensor.sinks.assets import asset_text, quoted
+from sensor.sinks.ecs import quote
 from sensor.summary import Tally
 
 WIDTH = 160  # of a page that no terminal shows
@@ -31,28 +34,30 @@ COLOURS = {Severity.CRITICAL: "bold red", Severity.HIGH: "red", Severity.MEDIUM:
 def json_parts(analysis: Analysis) -> Iterator[str]:
     """The whole summary as one JSON document, text by text, a line for each item of its lists: there may be a hundred thousand, and one is held at a time."""
     summary, opening, names = analysis.summary, "{", {source.id: source.name for source in analysis.sources}
-    lists: dict[str, Iterable[dict[str, Any]]] = {
-        "sources": map(source_document, analysis.sources),
-        "assets": analysis.assets.documents(analysis.config.sensor),
+    lists: dict[str, Iterable[str]] = {
+        "sources": map(quote, map(source_document, analysis.sources)),
+        "assets": (asset_text(asset, analysis.config.sensor) for asset in analysis.assets),
         "conversations": (
-            {"client": client, "server": server, "port": port, "protocol": protocol, "flows": t.count, "packets": t.packets, "bytes": t.bytes, "first_frame": t.first_frame}
+            f'{{"client":"{client}","server":"{server}","port":{port},"protocol":"{protocol}","flows":{t.count},"packets":{t.packets},"bytes":{t.bytes},'
+            f'"first_frame":{t.first_frame}}}'
             for client, server, port, protocol, t in summary.met_conversations()
         ),
         "other_traffic": (
-            {"transport": transport, "port": port, "flows": t.count, "packets": t.packets, "bytes": t.bytes} for transport, port, t in summary.met_others()
+            f'{{"transport":"{transport}","port":{port},"flows":{t.count},"packets":{t.packets},"bytes":{t.bytes}}}'
+            for transport, port, t in summary.met_others()
         ),
         "acts": (
-            {"client": client, "server": server, "protocol": protocol, "action": action, "count": t.count, "refused": t.refused, "first_frame": t.first_frame,
-             "last_frame": t.last_frame, "source": t.source}
+            f'{{"client":"{client}","server":"{server}","protocol":"{protocol}","action":"{action}","count":{t.count},"refused":{t.refused},'
+            f'"first_frame":{t.first_frame},"last_frame":{t.last_frame},"source":{quoted(t.source)}}}'
             for client, server, protocol, action, t in summary.met_acts()
         ),
-        "alerts": (alert_document(alert, names.get(alert.source, alert.source), analysis.config.lang) for alert in worst_first(analysis)),
-    }  # fmt: skip
+        "alerts": (quote(alert_document(alert, names.get(alert.source, alert.source), analysis.config.lang)) for alert in worst_first(analysis)),
+    }
     for name, items in lists.items():
         yield f'{opening}\n  "{name}": ['
         before = "\n    "
         for item in items:
-            yield before + json.dumps(item, ensure_ascii=False)
+            yield before + item
             before = ",\n    "
         yield "\n  ]" if before[0] == "," else "]"
         opening = ","
@@ -157,15 +162,15 @@ def _alerts(console: Console, analysis: Analysis, places: Places, lang: str) -> 
 FIRST = ("name", "model", "product", "firmware", "serial", "hardware", "vendor")
 
 
-def telling(item: dict[str, Any]) -> int:
+def telling(attribute: str) -> int:
     """What tells most about a device comes first."""
-    return FIRST.index(item["name"]) if item["name"] in FIRST else len(FIRST)
+    return FIRST.index(attribute) if attribute in FIRST else len(FIRST)
 
 
 def _assets(console: Console, analysis: Analysis, places: Places, lang: str) -> None:
     """Those of a role, and those that said something, first. A narrow terminal has what belongs together in one column."""
     shown = nsmallest(ROWS, analysis.assets, lambda asset: (not asset.roles, not asset.attributes))
-    rows: list[tuple[str, ...]] = [_asset(asset, analysis.config.sensor, places, lang) for asset in shown]
+    rows: list[tuple[str, ...]] = [_asset(asset, places, lang) for asset in shown]
     columns: tuple[str, ...] = ("Address", "MAC", "Role", "Vendor and model", "Serves → uses", "What it said of itself")
     if console.width < WIDE:
         columns = ("Address", "Role", "What it said of itself")
@@ -177,17 +182,15 @@ def _stacked(*lines: str) -> str:
     return "\n".join(filter(None, lines))
 
 
-def _asset(asset: Asset, sensor: str, places: Places, lang: str) -> tuple[str, ...]:
-    document = asset.document(sensor)
-    own, device = document["tapsight"]["asset"], document.get("device", {})
+def _asset(asset: Asset, places: Places, lang: str) -> tuple[str, ...]:
     said = [
-        f"{item['name']} {printable(item['value'])} ({item['said_by']}, {translate('frame', lang)} {places.at(item['first']['source'], str(item['first']['frame']))})"
-        for item in sorted(own["identity"], key=telling)
+        f"{name} {printable(e.value)} ({e.said_by}, {translate('frame', lang)} {places.at(e.first.source, str(e.first.frame))})"
+        for name, e in sorted(asset.said, key=lambda item: telling(item[0]))
     ]
-    roles = ", ".join(translate(role, lang) for role in own["roles"])
-    named = printable(" ".join(filter(None, (device.get("manufacturer", ""), device.get("model", {}).get("name", "")))))
-    talks = " ".join(own["serves"]) + (" → " + " ".join(own["uses"]) if own["uses"] else "")
-    return own["address"], " ".join(document["host"].get("mac", [])), roles, named, talks, "\n".join(said[:6])
+    roles = ", ".join(translate(role, lang) for role in sorted(asset.roles))
+    named = printable(" ".join(filter(None, (asset.best.get("vendor"), asset.model))))
+    talks = " ".join(sorted(asset.serves)) + (" → " + " ".join(sorted(asset.uses)) if asset.uses else "")
+    return asset.address, " ".join(map(mac_text, asset.macs)), roles, named, talks, "\n".join(said[:6])
 
 
 def _conversations(console: Console, analysis: Analysis, lang: str) -> None:

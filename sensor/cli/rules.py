@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 paths_argument = click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path))
 home_option = click.option("--home-net", metavar="CIDR,...", help="The addresses of the plant, $HOME_NET in rules. [default: private addresses]")
 variable_option = click.option("--var", "settings", multiple=True, metavar="NAME=VALUE", help="A variable that rules name, e.g. DNP3_PORTS=[20000,19999].")
+geoip_option = click.option("--geoip", default="", metavar="FILE", help="Database of countries in MaxMind's format (.mmdb), for rules with geoip.")
 
 
 @click.group()
@@ -33,11 +34,12 @@ def rules() -> None:
 @paths_argument
 @home_option
 @variable_option
+@geoip_option
 @format_option
 @click.pass_context
-def check(ctx: click.Context, paths: tuple[Path, ...], home_net: str | None, settings: tuple[str, ...], style: str) -> None:
+def check(ctx: click.Context, paths: tuple[Path, ...], home_net: str | None, settings: tuple[str, ...], geoip: str, style: str) -> None:
     """Say which rules are not loaded and why: file, line, keyword, reason. Exit code 1 where one failed."""
-    found, _ = read(paths, home_net, settings)
+    found, _ = read(paths, home_net, settings, geoip)
     if style == "json":
         click.echo(json.dumps(as_json(found), ensure_ascii=False, indent=2))
     else:
@@ -93,13 +95,14 @@ rules_option = click.option(
 @rules_option
 @home_option
 @variable_option
-def explain(sid: int, captures: tuple[str, ...], paths: tuple[Path, ...], home_net: str | None, settings: tuple[str, ...]) -> None:
+@geoip_option
+def explain(sid: int, captures: tuple[str, ...], paths: tuple[Path, ...], home_net: str | None, settings: tuple[str, ...], geoip: str) -> None:
     """Say what a rule does, in the order of evaluation; and over a capture, how much each step of it leaves."""
     from detectors.signature.explain import STEPS, words
     from detectors.signature.variables import Variables
 
-    found, _ = read(paths or [Path(PACKS)], home_net, settings)
-    mine = planned(dataclasses.replace(found, rules=tuple(rule for rule in found.rules if rule.sid == sid)))
+    found, _ = read(paths or [Path(PACKS)], home_net, settings, geoip)
+    mine = planned(dataclasses.replace(found, rules=tuple(rule for rule in found.rules if rule.sid == sid)), geoip=geoip)
     if not mine.ready:
         reasons = [problem_line(problem) for problem in found.problems if problem.sid == sid]
         raise click.ClickException(
@@ -117,10 +120,11 @@ def explain(sid: int, captures: tuple[str, ...], paths: tuple[Path, ...], home_n
 @rules_option
 @home_option
 @variable_option
+@geoip_option
 @click.option("--most", type=click.IntRange(1), default=30, show_default=True, help="How many rules to show.")
-def profile(captures: tuple[str, ...], paths: tuple[Path, ...], home_net: str | None, settings: tuple[str, ...], most: int) -> None:
+def profile(captures: tuple[str, ...], paths: tuple[Path, ...], home_net: str | None, settings: tuple[str, ...], geoip: str, most: int) -> None:
     """Time and hits by rule, the dearest first. What rules share (the search, addresses and ports) is nobody's."""
-    _, plan = read(paths or [Path(PACKS)], home_net, settings)
+    _, plan = read(paths or [Path(PACKS)], home_net, settings, geoip)
     done = counted(plan, captures)
     click.echo(f"{'ms':>10} {'candidates':>12} {'alerts':>10}  rule")
     for _, account in sorted(done, key=lambda pair: -pair[1].ns)[:most]:
@@ -163,12 +167,12 @@ def counted(plan: Plan, captures: tuple[str, ...]) -> list[tuple[Ready, Account]
     return list(zip(plan.ready, engine.accounts, strict=True))
 
 
-def read(paths: Sequence[Path], home_net: str | None, settings: tuple[str, ...]) -> tuple[RuleSet, Plan]:
+def read(paths: Sequence[Path], home_net: str | None, settings: tuple[str, ...], geoip: str = "") -> tuple[RuleSet, Plan]:
     """The rules, with our protocols' fields as keywords, and made ready; those that the engine cannot evaluate yet are skipped ones, not loaded ones."""
     from detectors.signature.load import Problem, load
 
     result = load(places([str(path) for path in paths]), variables_of(home_net, settings), fields())
-    plan = planned(result)
+    plan = planned(result, geoip=geoip)
     for rule, reason in plan.unable:
         state = "failed" if reason.startswith("pcre") else "skipped"
         result.problems.append(Problem(rule.file, rule.line, rule.sid, state, "", reason))

@@ -60,11 +60,12 @@ def fields() -> dict[str, tuple[Field, ...]]:
 AS_SURICATA = {"HOME_NET": "[192.168.0.0/16,10.0.0.0/8,172.16.0.0/12]", "EXTERNAL_NET": "!$HOME_NET"}  # its default configuration
 
 
-def planned(rules: RuleSet, *, as_suricata: bool = False) -> Plan:
+def planned(rules: RuleSet, *, as_suricata: bool = False, geoip: str = "") -> Plan:
     """A rule set made ready."""
     from detectors.signature.plan import Plan
 
-    return Plan.of(rules.rules, {name: [field.name for field in columns] for name, columns in fields().items()}, rules.filters, as_suricata=as_suricata)
+    known = {name: [field.name for field in columns] for name, columns in fields().items()}
+    return Plan.of(rules.rules, known, rules.filters, as_suricata=as_suricata, geoip=geoip)
 
 
 def compatible(settings: Config, compat: str | None, checksums: str | None, *, midstream: bool) -> Config:
@@ -84,6 +85,7 @@ def made(
     var: Sequence[str] = (),
     threshold_config: Path | None = None,
     rule_cache: str | None = None,
+    geoip: Path | None = None,
     *,
     without: bool = False,
 ) -> Signatures | None:
@@ -93,8 +95,8 @@ def made(
     """
     chosen = [] if without else list(paths) or settings.paths or [PACKS] * settings.packs
     if not chosen:
-        if paths or home_net or var or threshold_config:
-            raise click.UsageError("--rules, --home-net, --var and --threshold-config are about rules, and there shall be none")
+        if paths or home_net or var or threshold_config or geoip:
+            raise click.UsageError("--rules, --home-net, --var, --threshold-config and --geoip are about rules, and there shall be none")
         return None
     from detectors.signature.detector import Signatures
     from detectors.signature.engine import Engine
@@ -104,13 +106,15 @@ def made(
     as_suricata = settings.compat == "suricata"
     known = variables(settings, home_net, var)
     known = (AS_SURICATA if as_suricata and known.get("HOME_NET") != "any" else {}) | known
-    plan, missing = kept(places(chosen), known, thresholds, rule_cache or settings.cache, as_suricata=as_suricata)
+    plan, missing = kept(places(chosen), known, thresholds, rule_cache or settings.cache, as_suricata=as_suricata, geoip=str(geoip or settings.geoip))
     if missing:
         click.echo(f"tapsight: {len(plan.ready)} rules at work, {missing} not: tapsight rules check {' '.join(chosen)} says why", err=True)
     return Signatures(Engine(plan, sessions=Sessions(settings.midstream, settings.checksums == "all") if as_suricata else None))
 
 
-def kept(paths: Sequence[str], known: dict[str, str], thresholds: Sequence[Path], place: str, *, as_suricata: bool = False) -> tuple[Plan, int]:
+def kept(
+    paths: Sequence[str], known: dict[str, str], thresholds: Sequence[Path], place: str, *, as_suricata: bool = False, geoip: str = ""
+) -> tuple[Plan, int]:
     """The rules of these files and folders, made ready, and how many are not; from an earlier start where nothing has changed since. Raises UsageError.
 
     place: where they are kept: "" for the user's own folder, "none" for nowhere. What cannot be used there or written is said, and no more.
@@ -123,14 +127,14 @@ def kept(paths: Sequence[str], known: dict[str, str], thresholds: Sequence[Path]
             columns = {name: [(each.name, each.dtype, each.enum and list(each.enum.__members__.items())) for each in some] for name, some in fields().items()}
             name = cache.key(
                 [Path(path) for path in paths],
-                (sorted(known.items()), list(map(str, thresholds)), [p.read_bytes() for p in thresholds if p.is_file()], columns, as_suricata),
+                (sorted(known.items()), list(map(str, thresholds)), [p.read_bytes() for p in thresholds if p.is_file()], columns, as_suricata, geoip),
             )
-            if found := cache.read(folder, name):
+            if found := cache.read(folder, name, geoip):
                 return found
     except (OSError, ValueError) as error:
         click.echo(f"tapsight: {folder / name}.rules: not used: {error}", err=True)
     rules = read(paths, known, thresholds)
-    plan = planned(rules, as_suricata=as_suricata)
+    plan = planned(rules, as_suricata=as_suricata, geoip=geoip)
     missing = rules.total.failed + rules.total.skipped + len(plan.unable)
     try:
         if name:

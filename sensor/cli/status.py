@@ -74,7 +74,7 @@ def page(report: Mapping[str, Any], lang: str) -> None:
     rates = report.get("rates", {"seconds": 0, "taps": {}, "engine": {}})
     if sources.get("taps"):
         part(say("Taps"))
-        show([_tap(name, tap | {"lag_ms": sources["lag_ms"]}, rates["taps"].get(name, {}), lang) for name, tap in sources["taps"].items()], TAP, "table", lang)
+        show([_tap(name, tap, rates["taps"].get(name, {}), lang) for name, tap in sources["taps"].items()], TAP, "table", lang)
     if sources.get("sources"):
         part(say("Folders and streams"), *(f"{name}: {_counts(feed, lang)}" for name, feed in sources["sources"].items()))
     speed = rates["engine"]

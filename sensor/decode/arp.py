@@ -20,9 +20,15 @@ LAYOUT = np.dtype(
 )  # fmt: skip
 
 
+NONE, NO_MAC, NO_IP = np.zeros(0, np.int64), np.zeros(0, np.uint64), np.zeros(0, np.uint32)
+NO_ARP = Arp(np.zeros(0, np.uint16), NO_MAC, NO_IP, NO_MAC, NO_IP, NONE, NONE)
+
+
 def arp(p: Packets) -> Arp:
     """The ARP packets of a batch; those cut short are left out (their outcome says so)."""
     rows = np.flatnonzero((p.transport == Transport.ARP) & (p.outcome == Outcome.DECODED))
+    if not rows.size:
+        return NO_ARP
     header = read(p.data, p.network_at[rows], LAYOUT)
     macs = [header[f"{who}_mac_high"].astype(np.uint64) << np.uint64(32) | header[f"{who}_mac_low"] for who in ("sender", "target")]
     return Arp(

@@ -47,6 +47,8 @@ class Decoder:
     def decode(self, batch: Batch) -> Packets:
         """One row for each packet of the batch, in its order. Never raises for what packets contain."""
         packets = blank(batch)
+        if not len(batch):
+            return packets
         duplicate: Mask = np.zeros(len(batch), np.bool_)
         frames = link.frames(packets)
         for depth, reassembler in enumerate(self.reassemblers):

@@ -194,6 +194,8 @@ def quoted(packets: Packets, rows: Ints) -> Quoted:
 def errors(packets: Packets) -> list[PacketAnomaly]:
     """What ICMP and ICMPv6 errors say: type and code, and the packet that they are about; where that has ports, with its flow's community id."""
     rows = np.flatnonzero((packets.transport == Transport.ICMP) | (packets.transport == Transport.ICMPV6))
+    if not rows.size:
+        return []
     about = quoted(packets, rows)
     found = []
     for i in np.flatnonzero(about.known).tolist():

@@ -20,13 +20,13 @@ def address_text(high: int, low: int) -> str:
     if high == MAC_HIGH and low < 1 << 48:
         return mac_text(low)
     if high == 0 and low >> 32 == 0xFFFF:
-        return str(ipaddress.IPv4Address(low & 0xFFFFFFFF))
+        return f"{low >> 24 & 0xFF}.{low >> 16 & 0xFF}.{low >> 8 & 0xFF}.{low & 0xFF}"
     return str(ipaddress.IPv6Address(high << 64 | low))
 
 
 def mac_text(mac: int) -> str:
     """A MAC as ECS writes it: `00-00-5E-00-53-23`."""
-    return "-".join(f"{mac >> shift & 0xFF:02X}" for shift in range(40, -1, -8))
+    return (mac & (1 << 48) - 1).to_bytes(6).hex("-").upper()
 
 
 def is_public(high: int, low: int) -> bool:

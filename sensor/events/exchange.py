@@ -48,11 +48,15 @@ class Exchange:
             table.flag(alone[earlier], Anomaly.NO_REQUEST)
             self.unasked += int(np.count_nonzero(earlier))
         asked[flow[first_ask]] = True
-        self.paired += int(np.count_nonzero(table.request >= 0))
+        answered = table.request[table.request >= 0]
+        self.paired += len(answered)
         waiting = np.zeros(len(pdus), np.bool_)
         waiting[table.pdu[table.is_request]] = True
-        waiting[table.pdu[table.request[table.request >= 0]]] = False
+        waiting[table.pdu[answered]] = False
         rows = np.flatnonzero(waiting)
+        if not rows.size:
+            self.carried = None
+            return
         flow = pdus.flow[rows]
         keep = (positions[flow] - pdus.position[rows] <= WINDOW) & ((clock - pdus.released_ns[rows] <= PATIENCE_NS) | held[flow])
         self.unanswered += int(np.count_nonzero(~keep))

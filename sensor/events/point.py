@@ -117,7 +117,7 @@ def points(
     n = len(row)
 
     def column(content: Any, dtype: Any) -> Any:
-        return np.broadcast_to(np.asarray(content), n).astype(dtype)
+        return content.astype(dtype) if isinstance(content, np.ndarray) and content.ndim else np.full(n, content, dtype)
 
     return Points(
         row=row.astype(np.int64),

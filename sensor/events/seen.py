@@ -58,8 +58,8 @@ class Inspected:
     """What rules look at besides events, where `Pipeline(inspect=True)` asks for it.
 
     data: the buffer in which everything lies, the same one as the tables' pdus.data. packets: columns, one row per packet of the batch: those of
-    decode.packets.Packets under their names (decode.decoder.DTYPES), frame, length and ts_ns of the batch, reassembled (bool: put together from IP fragments),
-    flow (int32, -1 where there is none: a packet that belongs to no flow, or a mirror's copy), to_server (bool, by role), established and handshake (bool).
+    decode.packets.Packets under their names (decode.decoder.DTYPES), frame, offset, captured, length, link_type and ts_ns of the batch, reassembled (bool: put
+    together from IP fragments), flow (int32, -1 where there is none: a packet that belongs to no flow, or a mirror's copy), to_server (bool, by role), established and handshake (bool).
     established: TCP: no SYN, and no RST of a flow that has shown neither a pure ACK nor data before; UDP: both directions were seen, this packet among them.
     handshake: the same, and of TCP flows a SYN and the other end's SYN+ACK were seen before.
     pieces: bytes of TCP streams that are part of no PDU of a known protocol, in order; notes has APART where one does not go on from the one before.

@@ -79,6 +79,7 @@ class Listener:
     joined: bool = False
     told: str = ""
     counts: Counts = field(default_factory=Counts)
+    lag_ns: int = 0  # how old its last packet was when that was given on; 0 where the last batch had none of it and none waits
 
     def __post_init__(self) -> None:
         self.spare = [packet_socket() for _ in range(SPARE)]

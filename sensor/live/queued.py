@@ -1,4 +1,4 @@
-"""Sources that have to be waited for, read by a thread each: what they bring goes through one bounded queue."""
+"""A source that has to be waited for, read by a thread: what it brings goes through a bounded queue."""
 
 from __future__ import annotations
 
@@ -30,21 +30,20 @@ class Feed(Protocol):
 
 
 class Queued:
-    """Several feeds as one source of batches."""
+    """A feed as a source of batches."""
 
-    def __init__(self, feeds: list[Feed]) -> None:
-        self.feeds = feeds
+    def __init__(self, feed: Feed) -> None:
+        self.feed = feed
         self.queue: queue.Queue[Item] = queue.Queue(WAITING)
         self.stop = threading.Event()
-        self.failed: dict[str, str] = {}
+        self.failed = ""
         self.finished: list[Callable[[], None]] = []
-        self.threads = [threading.Thread(target=self.run, args=(feed,), name=feed.name, daemon=True) for feed in feeds]
-        self.started = False
+        self.thread: threading.Thread | None = None
 
-    def run(self, feed: Feed) -> None:
-        """A feed's thread."""
+    def run(self) -> None:
+        """The thread."""
         try:
-            for item in feed.items(self.stop):
+            for item in self.feed.items(self.stop):
                 while not self.stop.is_set():
                     try:
                         self.queue.put(item, timeout=PUT_S)
@@ -53,15 +52,14 @@ class Queued:
                         continue
                 if self.stop.is_set():
                     return
-        except Exception as error:  # noqa: BLE001 - one source that fails is reported, the others go on
-            self.failed[feed.name] = f"{type(error).__name__}: {error}"
+        except Exception as error:  # noqa: BLE001 - a source that fails is reported, others go on
+            self.failed = f"{type(error).__name__}: {error}"
 
     def read(self, timeout_s: float) -> Batch | None:
-        """The next batch; None where there is none within this time. Threads begin with the first call: rights are given up before."""
-        if not self.started:
-            self.started = True
-            for thread in self.threads:
-                thread.start()
+        """The next batch; None where there is none within this time. The thread is made by the first call: rights are given up, and workers forked, before."""
+        if self.thread is None:
+            self.thread = threading.Thread(target=self.run, name=self.feed.name, daemon=True)
+            self.thread.start()
         while True:
             try:
                 item = self.queue.get(timeout=timeout_s) if timeout_s > 0 else self.queue.get_nowait()
@@ -77,12 +75,10 @@ class Queued:
             each()
 
     def report(self) -> dict[str, Any]:
-        return {feed.name: feed.report() | ({"failed": self.failed[feed.name]} if feed.name in self.failed else {}) for feed in self.feeds}
+        return {self.feed.name: self.feed.report() | ({"failed": self.failed} if self.failed else {})}
 
     def close(self) -> None:
         self.stop.set()
-        for feed in self.feeds:
-            feed.close()
-        for thread in self.threads:
-            if thread.ident is not None:
-                thread.join(1)
+        self.feed.close()
+        if self.thread is not None:
+            self.thread.join(1)

@@ -48,11 +48,15 @@ TAGGED = np.dtype([("macs", "V12"), ("tpid", ">u2"), ("tci", ">u2")])
 
 @dataclass(frozen=True)
 class Size:
-    """Of a ring: blocks of so many bytes (a multiple of the page), and after how many ms the kernel hands over one that is not full."""
+    """Of a ring: blocks of so many bytes (a multiple of the page), and after how many ms the kernel hands over one that is not full.
+
+    pace_ms: how long a reader who keeps up lets blocks gather after each batch, as every batch costs something however small it is.
+    """
 
     block: int = 1 << 19
     blocks: int = 128  # on a quiet link each holds 100 ms: the reader may be away for 12 s
     retire_ms: int = 100
+    pace_ms: int = 0
 
 
 class Ring:

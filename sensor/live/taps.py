@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from sensor.capture.window import Cutter, Rows, joined
+from sensor.capture.window import Cutter, Rows, joined, no_rows
 from sensor.columns import PAD, Batch, Bytes, Ints, Problem, Source, buffer
 from sensor.live import ring
 from sensor.live.filters import compiled
@@ -44,12 +44,12 @@ class Taps:
         self.size, self.share = size or Size(), share or Share()
         if len({tap.interface for tap in taps}) < len(taps):
             raise ValueError("an interface is named twice")
-        self.source = Source(", ".join(tap.name for tap in taps), self.share.source, [tap.name for tap in taps])
+        self.source = Source(", ".join(tap.name for tap in taps), self.share.source, [tap.name for tap in taps], is_live=True)
         self.cutter = Cutter(self.source, 1 << 62, None)
         self.pieces: list[Piece] = []
         self.hold_ns = 2 * self.size.retire_ms * 1_000_000 + SLACK_NS
         self.known_ns = [0] * len(taps)  # by tap: it has no more packets before this time
-        self.lag_ns = self.checked = 0.0
+        self.checked = self.given = 0.0  # monotonic: when the interfaces were looked at, and the last batch given on
         self.listeners: list[Listener] = []
         try:
             packet_socket().close()
@@ -75,16 +75,23 @@ class Taps:
 
     def read(self, timeout_s: float) -> Batch | None:
         """The next batch; None where there is none within this time."""
-        until = time.monotonic() + timeout_s
+        until, due = time.monotonic() + timeout_s, self.given + self.size.pace_ms / 1000
+        time.sleep(max(0.0, min(until, due) - time.monotonic()))
+        if time.monotonic() < due:
+            return None
         while True:
             if time.monotonic() - self.checked >= CHECK_S:
                 self.check()
             asked_ns = time.time_ns()
             self.take(asked_ns)
             batch = self.batch()
-            left = until - time.monotonic()
-            if batch is not None or left <= 0:
+            if batch is not None:
+                self.given = time.monotonic()
                 return batch
+            left = until - time.monotonic()
+            if left <= 0:
+                self.late(no_rows())
+                return None
             self.wait(min(left, CHECK_S))
 
     def wait(self, most_s: float) -> None:
@@ -155,16 +162,33 @@ class Taps:
         first = self.share.frames(len(rows.offset)) if self.share.frames else self.cutter.frame
         frame = np.arange(first, first + len(rows.offset))
         self.cutter.frame += len(frame)
-        self.lag_ns = time.time_ns() - int(rows.ts_ns[-1])
+        self.late(rows)
         return Batch(self.source, data, rows.offset, rows.captured, rows.length, rows.ts_ns, frame, rows.link_type, rows.interface)
 
+    def late(self, rows: Rows) -> None:
+        """How old each tap's last packet is that is given on; of a tap of which there is none, as before while some wait."""
+        now_ns, waiting = time.time_ns(), {int(piece.rows.interface[0]) for piece in self.pieces}
+        for listener in self.listeners:
+            mine = rows.ts_ns if len(self.listeners) == 1 else rows.ts_ns[rows.interface == listener.number]
+            if len(mine):
+                listener.lag_ns = now_ns - int(mine[-1])
+            elif listener.number not in waiting:
+                listener.lag_ns = 0
+
+    @property
+    def fill(self) -> float:
+        """The part of the fullest ring that waits to be taken."""
+        return max((listener.ring.fill for listener in self.listeners if listener.ring), default=0.0)
+
     def report(self) -> dict[str, Any]:
-        """By tap what it has seen, lost and is; dropped: by the kernel, of all; lag_ms: how old the last packet of the last batch was when that was given on."""
+        """By tap what it has seen, lost and is, and its lag (see Listener); dropped: by the kernel, of all; lag_ms: the worst."""
         taps = {}
         for listener in self.listeners:
             listener.count()
             taps[listener.tap.name] = {
                 "interface": listener.tap.interface, "state": listener.state, **vars(listener.counts), "fill": listener.ring.fill if listener.ring else 0.0,
+                "lag_ms": listener.lag_ns / 1e6,
             }  # fmt: skip
         dropped = sum(listener.counts.dropped for listener in self.listeners)
-        return {"taps": taps, "dropped": dropped, "lag_ms": self.lag_ns / 1e6, "waiting": sum(len(piece.rows.offset) - piece.first for piece in self.pieces)}
+        lag_ms = max((tap["lag_ms"] for tap in taps.values()), default=0.0)
+        return {"taps": taps, "dropped": dropped, "lag_ms": lag_ms, "waiting": sum(len(piece.rows.offset) - piece.first for piece in self.pieces)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,7 +17,7 @@ from sensor.live import Folder, Live, Remote, Share, Size, Tap, drop_privileges,
 from sensor.service.delivery import Delivery, deliveries
 from sensor.service.handed import Merged
 from sensor.service.service import Service
-from sensor.service.sources import LiveSources
+from sensor.service.sources import LiveSource
 from sensor.service.workers import Workers
 from sensor.spool import Spool
 
@@ -55,35 +55,40 @@ def assemble(config: Config, make_rules: Callable[[], Signatures | None], *, as_
 
 
 def opened(config: Config, state: Path) -> list[Live]:
-    """The live sources that are configured, for each worker. What is no interface is the first worker's."""
-    run, interval_s = config.run, config.run.batch_ms / 1000
-    kinds: list[Tap | Folder | Remote] = []
-    kinds += [Tap(tap.interface, config.site, tap.zone, tap.name or tap.interface, tap.filter) for tap in run.taps]
-    kinds += [Folder(Path(path), state / f"folder-{number}.json") for number, path in enumerate(run.folders)]
-    for path in run.folders:
-        if not Path(path).is_dir():
-            raise ValueError(f"{path}: no such folder")
-    for stream in run.streams:
-        parts = urlsplit(stream)
-        if parts.scheme != "tcp" or not parts.hostname or not parts.port:
-            raise ValueError(f"{stream}: tcp://host:port was expected")
-        kinds.append(Remote(parts.hostname, parts.port, interval_s))
-    size = Size(retire_ms=max(10, run.batch_ms // 2))
-    if run.workers == 1:
-        return [open_live(kinds, size=size)]
-    if not run.taps:
+    """The live sources that are configured, for each process: the taps for as many as share their packets, then each folder and stream for one of its own."""
+    run = config.run
+    if run.workers > 1 and not run.taps:
         raise ValueError(f"run.workers: {run.workers} processes share the packets of interfaces, and none is named")
-    share = Share(run.workers, os.getpid(), source_id(config), frame_numbers())
+    taps = [Tap(tap.interface, config.site, tap.zone, tap.name or tap.interface, tap.filter) for tap in run.taps]
+    others: list[Folder | Remote] = [*folders(config, state), *streams(config)]
+    shared = (run.workers if taps else 0) + len(others) > 1
+    share = Share(run.workers, os.getpid(), source_id(config), frame_numbers()) if shared else Share()
     lives: list[Live] = []
     try:
-        for _ in range(run.workers):
-            lives.append(open_live(kinds, share, size))
-            kinds = kinds[: len(run.taps)]
+        lives.extend(open_live(taps, share, Size(retire_ms=max(10, run.batch_ms // 2), pace_ms=run.batch_ms)) for _ in range(run.workers if taps else 0))
+        lives.extend(open_live(other) for other in others)
     except (OSError, ValueError):
         for live in lives:
             live.close()
         raise
+    if not lives:
+        raise ValueError("no live source is named")
     return lives
+
+
+def folders(config: Config, state: Path) -> Iterator[Folder]:
+    for number, path in enumerate(config.run.folders):
+        if not Path(path).is_dir():
+            raise ValueError(f"{path}: no such folder")
+        yield Folder(Path(path), state / f"folder-{number}.json")
+
+
+def streams(config: Config) -> Iterator[Remote]:
+    for stream in config.run.streams:
+        parts = urlsplit(stream)
+        if parts.scheme != "tcp" or not parts.hostname or not parts.port:
+            raise ValueError(f"{stream}: tcp://host:port was expected")
+        yield Remote(parts.hostname, parts.port, config.run.batch_ms / 1000)
 
 
 def source_id(config: Config) -> str:
@@ -104,16 +109,13 @@ def frame_numbers() -> Callable[[int], int]:
     return take
 
 
-def started(config: Config, lives: list[Live], make_rules: Callable[[], Signatures | None]) -> LiveSources | Workers:
+def started(config: Config, lives: list[Live], make_rules: Callable[[], Signatures | None]) -> LiveSource | Workers:
     """What the service goes round: the one live source, or workers, whose processes begin here."""
-    run = config.run
-    is_live = bool(run.taps) and not (run.folders or run.streams)
     if len(lives) == 1:
-        return LiveSources(lives[0], named(config), run.batch_ms, is_live=is_live)
+        return LiveSource(lives[0], named(config), config.run.batch_ms)
     taps = lives[0].taps
-    assert taps is not None
-    merged = Merged(len(lives), max(config.flows // len(lives), FEWEST_FLOWS), taps.source)
-    return Workers(config, lives, named(config), merged, make_rules, is_live=is_live)
+    merged = Merged(len(lives), max(config.flows // len(lives), FEWEST_FLOWS), taps.source if taps else None)
+    return Workers(config, lives, named(config), merged, make_rules)
 
 
 def named(config: Config) -> str:

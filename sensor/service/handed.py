@@ -72,10 +72,10 @@ MODELS = {each.name: Table(each.name, each.fields, Pdus.none(EMPTY)) for each in
 
 
 class Merged:
-    """The pipelines of all workers as one: the flow table has a part for each, and the ledger is the sum. most: flows of one worker; source: what all read together."""
+    """The pipelines of all workers as one: the flow table has a part for each, and the ledger is the sum. most: flows of one worker; shared: the taps that some read together."""
 
-    def __init__(self, workers: int, most: int, source: Source) -> None:
-        self.most, self.source = most, source
+    def __init__(self, workers: int, most: int, shared: Source | None) -> None:
+        self.most, self.shared = most, shared
         self.flows: dict[str, Array] = {name: np.zeros(most * workers, dtype) for name, dtype in (COLUMNS | COUNTS).items()}
         self.flows |= {name: np.zeros(most * workers * 2, dtype) for name, dtype in STREAM.items()}
         self.problems: list[list[Problem]] = [[] for _ in range(workers)]
@@ -108,12 +108,12 @@ class Merged:
 
     def _source(self, number: int, source: Source) -> Source:
         """Where workers share the packets, what they read is one source, with the problems of all."""
-        if source.id != self.source.id:
+        if self.shared is None or source.id != self.shared.id:
             return source
         if len(source.problems) != len(self.problems[number]):
             self.problems[number] = list(source.problems)
-            self.source.problems = list(dict.fromkeys(chain(*self.problems)))[:MOST_PROBLEMS]
-        return self.source
+            self.shared.problems = list(dict.fromkeys(chain(*self.problems)))[:MOST_PROBLEMS]
+        return self.shared
 
     def report(self) -> dict[str, Any]:
         """The ledger of all workers together."""

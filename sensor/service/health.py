@@ -14,7 +14,8 @@ from sensor.sinks import findings
 from sensor.sinks.ecs import quote
 
 RECENT = 600  # batches over which times are told
-SHED_LAG_NS = (2_000_000_000, 10_000_000_000)  # how late the engine may be before it sheds the first, and the second kind of work
+LATE_NS = (2_000_000_000, 10_000_000_000)  # how late the engine may be before it sheds the first, and the second kind of work
+FULL = (0.5, 0.75)  # and how full the fullest ring
 
 
 @dataclass
@@ -33,8 +34,8 @@ class Health:
     reloads: int = 0
     reloads_failed: int = 0
 
-    def add(self, seen: Seen, alerts: int, *, is_live: bool) -> None:
-        """One batch, which is done by now. is_live: its times are the clock's."""
+    def add(self, seen: Seen, alerts: int) -> None:
+        """One batch, which is done by now."""
         now = time.perf_counter()
         self.times.append(now - self.began)
         self.began = now
@@ -43,7 +44,7 @@ class Health:
         self.batches += 1
         self.alerts = alerts
         self.clock_ns = seen.clock_ns
-        if is_live:
+        if seen.source.is_live:
             self.lag_ns = max(0, time.time_ns() - seen.clock_ns) if seen.packets else 0
 
     def report(self) -> dict[str, Any]:
@@ -59,9 +60,31 @@ class Health:
         }  # fmt: skip
 
 
-def shedding(lag_ns: int) -> int:
+@dataclass
+class Pressure:
+    """Whether a measure (how late, how full) is beyond its limits, and stays there: a single slow batch, or a start that has to catch up, is no reason to shed."""
+
+    limits: tuple[float, ...]
+    level: int = 0  # of these limits
+    before: float = 0.0
+
+    def add(self, value: float) -> int:
+        """After each batch: the level. It rises where two batches in turn are beyond a limit and the second is no better; it falls at once."""
+        now, lasting = (sum(each > limit for limit in self.limits) for each in (value, min(value, self.before)))
+        self.level = min(now, max(self.level, lasting if value >= self.before else 0))
+        self.before = value
+        return self.level
+
+
+class Shedding:
     """How many kinds of work there is no time for (see Published.shed)."""
-    return sum(lag_ns > limit for limit in SHED_LAG_NS)
+
+    def __init__(self) -> None:
+        self.late, self.full = Pressure(LATE_NS), Pressure(FULL)
+
+    def add(self, lag_ns: int, fill: float) -> int:
+        """After each batch."""
+        return max(self.late.add(lag_ns), self.full.add(fill))
 
 
 def resident() -> int:

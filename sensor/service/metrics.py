@@ -86,6 +86,7 @@ def _sources(sources: Mapping[str, Any]) -> Iterator[tuple[str, str, str, Iterab
         [({"tap": name}, int(tap["state"] == "up")) for name, tap in taps.items()],
     )
     yield "tapsight_tap_ring_fill_ratio", "gauge", "How full the tap's ring is, from 0 to 1.", [({"tap": name}, tap["fill"]) for name, tap in taps.items()]
+    yield "tapsight_tap_lag_seconds", "gauge", "How late the tap's packets are read.", [({"tap": name}, tap["lag_ms"] / 1000) for name, tap in taps.items()]
     feeds = sources.get("sources", {})
     counts = [({"source": name, "kind": what}, n) for name, feed in feeds.items() for what, n in feed.items() if isinstance(n, int)]
     yield "tapsight_source_count", "gauge", "What folders and streams have brought, and what waits in them.", counts

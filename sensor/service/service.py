@@ -20,7 +20,7 @@ from sensor.events.seen import Seen
 from sensor.service.control import Control
 from sensor.service.deliver import SpoolSink
 from sensor.service.handed import total
-from sensor.service.health import Health, health_line, shedding
+from sensor.service.health import Health, Shedding, health_line
 from sensor.service.interval import Interval, counters
 from sensor.service.notify import notify, watchdog_s
 from sensor.service.reload import Reload
@@ -37,11 +37,13 @@ log = logging.getLogger("tapsight")
 
 
 class Sources(Protocol):
-    """Where packets come from. is_live: their times are the clock's. batches: something at least every batch time, an empty batch or None where nothing comes. stop: bring what has come, and end.
-    report: drops, fill and the like."""
+    """Where packets come from. batches: something at least every batch time, an empty batch or None where nothing comes. stop: bring what has come, and end.
+    fill: how full what they come in is, from 0 to 1. report: drops, fill and the like."""
 
     name: str
-    is_live: bool
+
+    @property
+    def fill(self) -> float: ...
 
     def batches(self) -> Iterable[Batch | None]: ...
 
@@ -83,12 +85,13 @@ class Service:
         self.workers = sources if isinstance(sources, Workers) else None
         self.reload: Reload | Workers = self.workers or Reload(make_rules)
         if self.workers is None:
-            self.analysis = Analysis(config, [self.sink], signatures=make_rules())
+            self.analysis = Analysis(config, [self.sink], signatures=make_rules(), sums_up=False)
         else:
-            self.analysis = Analysis(config, [self.sink], pipeline=cast("Pipeline", self.workers.merged))  # which runs and reports, and is asked for no more
+            pipeline = cast("Pipeline", self.workers.merged)  # which runs and reports, and is asked for no more
+            self.analysis = Analysis(config, [self.sink], pipeline=pipeline, sums_up=False)
             self.analysis.watch.detectors.append(counted())
         self.sink.follow(self.analysis)
-        self.health, self.interval = Health(), Interval()
+        self.health, self.interval, self.shedding = Health(), Interval(), Shedding()
         self.stopping = threading.Event()
         self.wants_reload = False
         self.told = time.monotonic()
@@ -147,8 +150,8 @@ class Service:
     def each(self, seen: Seen) -> None:
         """After every batch (of one that is told in slices, after the first): how we are, and what there is no time for."""
         if not seen.is_rest:
-            self.health.add(seen, self.published.alerts, is_live=self.sources.is_live)
-            self.published.shed = shedding(self.health.lag_ns)
+            self.health.add(seen, self.published.alerts)
+            self.published.shed = self.shedding.add(self.health.lag_ns, self.sources.fill)
 
     def _look_after(self) -> None:
         """Between two batches, or where none comes: new rules if there are some, and health."""

@@ -1,36 +1,38 @@
-"""Live sources as the service goes round them: a batch at least every batch time, an empty one where nothing comes, so that what waits for time is not left waiting."""
+"""A live source as the service goes round it: a batch at least every batch time, an empty one where nothing comes, so that what waits for time is not left waiting."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 from sensor.columns import Batch
 from sensor.live import Live
 
+SILENCE_S = 1.0  # without any packet, after which what is missing will not come: as long as a stream waits for it by the packets' clock
 
-class LiveSources:
-    """batch_ms: how long nothing may come before that is told. is_live: the packets' times are the clock's, which goes on without them.
+
+class LiveSource:
+    """batch_ms: how long nothing may come before that is told.
 
     drain: waits until all that was given on has been dealt with, where others than whoever asks for the next do that.
     """
 
-    def __init__(self, live: Live, name: str, batch_ms: int, *, is_live: bool, drain: Callable[[], None] = lambda: None) -> None:
-        self.live, self.name, self.timeout_s, self.is_live, self.drain = live, name, batch_ms / 1000, is_live, drain
+    def __init__(self, live: Live, name: str, batch_ms: int, drain: Callable[[], None] = lambda: None) -> None:
+        self.live, self.name, self.timeout_s, self.drain = live, name, batch_ms / 1000, drain
         self.is_over = False
 
     def batches(self) -> Iterator[Batch | None]:
         """Batches; None until the first. Whoever asks for the next has made what the last one gave safe."""
         last: Batch | None = None
+        heard = 0.0
         while not self.is_over:
             batch = self.live.read(self.timeout_s)
             if batch is not None:
-                last = batch
+                last, heard = batch, time.monotonic()
                 yield batch
             elif last is not None:
-                yield replace(last.none(), now_ns=time.time_ns() if self.is_live else 0)
+                yield last.none(now_ns=time.time_ns() if last.source.is_live else 0, ends=time.monotonic() - heard >= SILENCE_S)
             else:
                 yield None
             if self.live.is_unsettled:
@@ -40,6 +42,11 @@ class LiveSources:
     def stop(self) -> None:
         """Nothing more is wanted: `batches` ends."""
         self.is_over = True
+
+    @property
+    def fill(self) -> float:
+        """The part of the fullest ring that waits."""
+        return self.live.fill
 
     def report(self) -> dict[str, Any]:
         return self.live.report()

@@ -21,9 +21,9 @@ from sensor.events.seen import Seen
 from sensor.live import Live
 from sensor.pipeline import Pipeline
 from sensor.service.handed import Parcel, parcel
-from sensor.service.health import Health, shedding
+from sensor.service.health import Health, Shedding
 from sensor.service.reload import Reload
-from sensor.service.sources import LiveSources
+from sensor.service.sources import LiveSource
 from sensor.sinks.published import Published
 
 REPORT_S = 1.0
@@ -41,17 +41,17 @@ class Worker:
         self,
         number: int,
         config: Config,
-        sources: LiveSources,
+        source: LiveSource,
         channel: Channel,
         most: int,
         signatures: Signatures | None,
         make_rules: Callable[[], Signatures | None],
     ) -> None:
-        self.number, self.config, self.sources, self.channel = number, config, sources, channel
+        self.number, self.config, self.source, self.channel = number, config, source, channel
         self.pipeline = Pipeline(deduplicate=config.deduplicate, most_flows=most, inspect=True, first=number * CONVERSATIONS)
         self.published = Published(config.run.profile, config.sensor, config.lang)
         self.signatures: Signatures | None = None
-        self.health, self.reload = Health(), Reload(make_rules)
+        self.health, self.shedding, self.reload = Health(), Shedding(), Reload(make_rules)
         self.wants_reload = self.wants_stop = False
         self.told = 0.0
         self.take_rules(signatures)
@@ -62,12 +62,12 @@ class Worker:
         for seen in self.pipeline.run(self.batches()):
             self.hand(seen)
             if not seen.is_rest:
-                self.health.add(seen, 0, is_live=self.sources.is_live)
-                self.published.shed = shedding(self.health.lag_ns)
+                self.health.add(seen, 0)
+                self.published.shed = self.shedding.add(self.health.lag_ns, self.source.fill)
         if seen is not None:
             self.hand_records(seen, self.published.rest(seen.clock_ns))
         self.channel.drain()
-        self.sources.close()
+        self.source.close()
         self.channel.send(Parcel(self.pipeline.flows.clock, report=self.report(), is_last=True))
 
     def heard(self, number: int, _frame: object) -> None:
@@ -79,9 +79,9 @@ class Worker:
 
     def batches(self) -> Iterator[Batch]:
         """Until somebody stops it. Where nothing comes, the writer is told so."""
-        for batch in self.sources.batches():
+        for batch in self.source.batches():
             if self.wants_stop:
-                self.sources.stop()
+                self.source.stop()
             if self.wants_reload:
                 self.wants_reload = False
                 self.reload.request()
@@ -139,10 +139,10 @@ class Worker:
             ledger["rules"] = {name: count for name, count in self.signatures.report().items() if not self.number or "evaluated" not in name}
             ledger["forgotten"]["detector signature"] = self.signatures.evicted
         engine = self.health.report() | {"shed": dict(self.published.shed_counts), "forgotten": self.published.forgotten()}
-        return {"engine": engine, "sources": self.sources.report(), "ledger": ledger}
+        return {"engine": engine, "sources": self.source.report(), "ledger": ledger}
 
 
-def work(writer: int, lives: Sequence[Live], number: int, config: Config, sources: LiveSources, *arguments: Any) -> None:
+def work(writer: int, lives: Sequence[Live], number: int, config: Config, source: LiveSource, *arguments: Any) -> None:
     """The process of a worker. writer: that of the writer; lives: the sources of all workers. What goes wrong is logged, and the writer hears of the end."""
     early: list[int] = []
     for each in SIGNALS:
@@ -151,10 +151,10 @@ def work(writer: int, lives: Sequence[Live], number: int, config: Config, source
     if os.getppid() != writer:
         return
     for live in lives:
-        if live is not sources.live:
+        if live is not source.live:
             live.close()  # a socket that anybody keeps stays in its group
     try:
-        worker = Worker(number, config, sources, *arguments)
+        worker = Worker(number, config, source, *arguments)
         for each in SIGNALS:
             signal.signal(each, worker.heard)
         for signalled in early:

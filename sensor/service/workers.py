@@ -1,4 +1,4 @@
-"""Several workers as one source: their processes, and what they hand over, in the order of time."""
+"""Several workers as one source: their processes, and what they hand over, of those that share packets in the order of time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sensor.channel import CONTEXT, Channel
 from sensor.config import Config
 from sensor.live import Live
 from sensor.service.handed import Merged, Parcel, total
-from sensor.service.sources import LiveSources
+from sensor.service.sources import LiveSource
 from sensor.service.worker import work
 
 PATIENCE_S = 30.0  # for a worker that says nothing, or does not end
@@ -31,6 +31,7 @@ class Member:
     number: int
     process: Any
     channel: Channel
+    shares: bool  # packets of taps with others
     waiting: Parcel | None = None
     since: float = 0.0
     heard: float = 0.0
@@ -46,12 +47,12 @@ class Member:
 class Workers:
     """Starts with the live sources opened for it, one for each worker, and rights given up. One that ends before its time ends all: `failed` says why.
 
-    Of what the workers hand over, the earliest by its clock is given on, once no other worker can have an earlier one: all have something waiting, or had
-    the time for it.
+    Of what workers that share the packets of taps hand over, the earliest by its clock is given on, once no other of them can have an earlier one: all have
+    something waiting, or had the time for it. A folder or stream has a time of its own: what has waited longest comes first.
     """
 
-    def __init__(self, config: Config, lives: Sequence[Live], name: str, merged: Merged, make_rules: Callable[[], Signatures | None], *, is_live: bool) -> None:
-        self.name, self.is_live, self.merged, self.failed = name, is_live, merged, ""
+    def __init__(self, config: Config, lives: Sequence[Live], name: str, merged: Merged, make_rules: Callable[[], Signatures | None]) -> None:
+        self.name, self.merged, self.failed = name, merged, ""
         self.timeout_s = config.run.batch_ms / 1000
         self.stopped = 0.0
         self.reloading: list[int] = []  # by worker, how often the rules had been read anew when they were to be once more
@@ -60,12 +61,12 @@ class Workers:
         signatures = make_rules()  # made once, for all
         for number, live in enumerate(lives):
             channel = Channel()
-            sources = LiveSources(live, name, config.run.batch_ms, is_live=is_live, drain=channel.drain)
-            arguments = (os.getpid(), lives, number, config, sources, channel, merged.most, signatures, make_rules)
+            source = LiveSource(live, name, config.run.batch_ms, channel.drain)
+            arguments = (os.getpid(), lives, number, config, source, channel, merged.most, signatures, make_rules)
             process = CONTEXT.Process(target=work, args=arguments, name=f"worker {number}", daemon=True)
             process.start()
             channel.sender.close()  # so that its end is heard
-            self.crew.append(Member(number, process, channel, heard=time.monotonic()))
+            self.crew.append(Member(number, process, channel, live.taps is not None, heard=time.monotonic()))
         for live in lives:
             live.close()  # they are the workers' now
 
@@ -90,6 +91,8 @@ class Workers:
         asked = {each.channel.receiver: each for each in self.crew if each.waiting is None and not each.is_over}
         held = [each.since for each in self.crew if each.waiting is not None]
         patience = min(self.timeout_s, max(0.0, min(held) + 2 * self.timeout_s - now)) if held else self.timeout_s
+        if self._earliest() is not None:
+            patience = 0.0
         ready = wait(list(asked), patience) if asked else []
         now = time.monotonic()
         for one in ready:
@@ -106,19 +109,18 @@ class Workers:
             each.is_over = each.waiting.is_last
         for each in asked.values():
             if not each.is_over and now - max(each.heard, self.stopped) > PATIENCE_S:
-                log.error("worker %d has said nothing for %d s, and is killed", each.number, PATIENCE_S)
+                self.failed = self.failed or f"worker {each.number} said nothing for {PATIENCE_S:.0f} s, and was killed"
                 each.heard = now
                 each.process.kill()  # that it has ended is heard next
 
     def _earliest(self) -> Member | None:
         waiting = [each for each in self.crew if each.waiting is not None]
-        if not waiting:
-            return None
-        oldest = min(each.since for each in waiting)
-        missing = [each for each in self.crew if each.waiting is None and not each.is_over]
-        if missing and time.monotonic() - oldest < 2 * self.timeout_s:
-            return None
-        return min(waiting, key=lambda each: each.waiting.clock_ns if each.waiting else 0)
+        ready = [each for each in waiting if not each.shares]
+        sharing = [each for each in waiting if each.shares]
+        missing = any(each.shares and each.waiting is None and not each.is_over for each in self.crew)
+        if sharing and not (missing and time.monotonic() - min(each.since for each in sharing) < 2 * self.timeout_s):
+            ready.append(min(sharing, key=lambda each: each.waiting.clock_ns if each.waiting else 0))
+        return min(ready, key=lambda each: each.since, default=None)
 
     def _ended(self, each: Member) -> None:
         """A worker has ended without saying so: what it saw is lost, and what others see is not all."""
@@ -156,6 +158,11 @@ class Workers:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(each.process.pid, number)
 
+    @property
+    def fill(self) -> float:
+        """Nothing waits here: what a writer has no time for waits in the workers, which shed."""
+        return 0.0
+
     def report(self) -> dict[str, Any]:
         """Sources as one: counts of all workers, and of what is no count the worst."""
         return united([each.report["sources"] for each in self.crew if each.report])
@@ -167,6 +174,7 @@ class Workers:
                 "state": "alive" if not each.is_over else "failed" if each.process.exitcode else "ended",
                 "pid": each.process.pid,
                 "under_way": each.channel.under_way,
+                "silent_s": 0.0 if each.is_over else round(time.monotonic() - each.heard, 1),
                 **(each.report or {"engine": {}, "sources": {}}),
             }
             for each in self.crew
@@ -181,10 +189,10 @@ class Workers:
 
 
 def united(reports: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Reports of live sources of workers that share the packets."""
+    """Reports of live sources of workers, some of which share the packets of taps."""
     result = total(reports)
     for name, tap in result.get("taps", {}).items():
-        tap |= {what: max(report["taps"][name][what] for report in reports) for what in ("fill", "reopened", "downs")}
+        tap |= {what: max(report["taps"][name][what] for report in reports if report["taps"]) for what in ("fill", "lag_ms", "reopened", "downs")}
     if result:
         result["lag_ms"] = max(report["lag_ms"] for report in reports)
     return result

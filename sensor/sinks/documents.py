@@ -5,6 +5,7 @@ What ECS has no name for stands under the protocol's own name, and what is the s
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -59,7 +60,12 @@ def json_values(values: Array) -> list[Any]:
 
 def coded(field: Field, codes: Array) -> dict[int, str]:
     """Code and name as JSON, for every code of the column."""
-    return {code: f'{{"code":{code},"name":{quote(ecs.name_of(field, code))}}}' for code in np.unique(codes).tolist()}
+    return {code: _coded(field, code) for code in np.unique(codes).tolist()}
+
+
+@lru_cache(maxsize=1 << 14)
+def _coded(field: Field, code: int) -> str:
+    return f'{{"code":{code},"name":{quote(ecs.name_of(field, code))}}}'
 
 
 def outcome(table: Table, rows: Ints) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import numpy as np
@@ -34,10 +35,15 @@ TYPES = {
 }
 
 
+ENCODE = json.JSONEncoder(separators=(",", ":"), default=str, allow_nan=False).encode  # made once: json.dumps makes one for every value
+
+
 def quote(value: Any) -> str:
     """JSON without spaces. Lone surrogates and control characters are escaped, whatever JSON has no word for becomes text, NaN and the infinities null."""
+    if isinstance(value, float):
+        return float.__repr__(value) if math.isfinite(value) else "null"
     try:
-        return json.dumps(value, separators=(",", ":"), default=str, allow_nan=False)
+        return ENCODE(value)
     except ValueError:
         return json.dumps(finite(value), separators=(",", ":"), default=str)
 

@@ -1,4 +1,4 @@
-"""What is not a PDU -> ECS documents as lines of JSON: flows, anomalies, alerts, assets and the ledger."""
+"""What is not a PDU -> ECS documents as lines of JSON: flows, anomalies, alerts and the ledger."""
 
 from __future__ import annotations
 
@@ -161,15 +161,6 @@ def threat(identifiers: Iterable[str], lang: str) -> dict[str, Any]:
         technique["subtechnique"] = {"id": [each.id for each in sub], "name": [each.zh if lang == "zh" else each.name for each in sub]}
     above = list(dict.fromkeys(tactic for each in found for tactic in each.tactics))
     return {"framework": ecs.FRAMEWORK, "tactic": {"id": above, "name": [names[each] for each in above]}, "technique": technique}
-
-
-def asset_line(document: dict[str, Any]) -> str:
-    """An asset as sensor.assets tells of it, with what every event has. Its id is that of what is known of it now: more is known in another document."""
-    first = document["tapsight"]["asset"]["first"]
-    known = hashlib.blake2b(quote(document).encode(), digest_size=8).hexdigest()
-    event = document["event"] | {"id": f"{document['event']['id']}-{known}", "action": label(Action.DISCOVER), "outcome": "unknown"}
-    own = {"frame": first["frame"], "source": first["source"], "trust": "complete"} | document["tapsight"]
-    return quote(document | {"event": event, "tapsight": own})
 
 
 def ledger_id(sources: Sequence[Source]) -> str:

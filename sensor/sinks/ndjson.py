@@ -15,6 +15,7 @@ from sensor.events.origins import Origins
 from sensor.events.protocol import Dataset
 from sensor.events.seen import Seen
 from sensor.sinks import findings
+from sensor.sinks.assets import asset_line
 from sensor.sinks.changes import Changes
 from sensor.sinks.documents import Renderer
 from sensor.sinks.ecs import quote
@@ -97,7 +98,7 @@ class NdjsonSink:
         for alert in sorted(self.alerts.values(), key=lambda alert: (alert.first_ns, alert.id)):
             self._alert(alert)
         if self.wants("asset"):
-            lines = map(findings.asset_line, analysis.assets.documents(self.sensor))
+            lines = (asset_line(asset, self.sensor) for asset in analysis.assets)
             while some := list(islice(lines, LINES)):
                 self.write_texts(some)
         if self.wants("ledger"):

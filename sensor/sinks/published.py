@@ -25,6 +25,7 @@ from sensor.events.seen import Seen
 from sensor.events.table import Table
 from sensor.events.vocabulary import Action
 from sensor.sinks import findings
+from sensor.sinks.assets import asset_line, body, own
 from sensor.sinks.changes import Changes, written
 from sensor.sinks.documents import Renderer
 from sensor.sinks.ecs import quote
@@ -163,16 +164,14 @@ class Published:
 
     def _assets(self, clock_ns: int, assets: Assets) -> Iterator[Record]:
         """Assets that are not as they were when they were told, and once a day all of them."""
-        for each in assets.documents(self.sensor):
-            own = each["tapsight"]["asset"]
-            lasting = {key: value for key, value in own.items() if key not in ("packets", "bytes", "last_seen", "identity")}
-            lasting["identity"] = [(entry["name"], entry["value"]) for entry in own["identity"]]
-            digest = hashlib.blake2b(repr((lasting, each["host"], each.get("device"))).encode("utf-8", "replace"), digest_size=8).digest()
-            known, told_ns = self.assets.pop(own["address"], (b"", 0))
+        for each in assets:
+            lasting = f"{own(each)}{body(each)}{sorted(each.attributes)}"
+            digest = hashlib.blake2b(lasting.encode("utf-8", "replace"), digest_size=8).digest()
+            known, told_ns = self.assets.pop(each.address, (b"", 0))
             if known != digest or clock_ns - told_ns >= AGAIN_NS:
                 told_ns = clock_ns
-                yield self._hashed("asset", findings.asset_line(each))
-            self.assets[own["address"]] = digest, told_ns
+                yield self._hashed("asset", asset_line(each, self.sensor))
+            self.assets[each.address] = digest, told_ns
         while len(self.assets) > max(len(assets.known), 1):
             self.assets.popitem(last=False)
 

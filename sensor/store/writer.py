@@ -22,10 +22,12 @@ import numpy as np
 from sensor.columns import Source
 from sensor.datasets import SPOKEN
 from sensor.events.alert import Alert
+from sensor.events.clock import time_text
 from sensor.events.origins import Origins
 from sensor.events.protocol import Dataset
 from sensor.events.seen import Seen
 from sensor.sinks import findings
+from sensor.sinks.assets import asset_line
 from sensor.sinks.changes import Changes
 from sensor.sinks.ecs import quote
 from sensor.store import blocks, parts
@@ -137,8 +139,8 @@ class StoreSink:
         try:
             self.segments.close()
             self._write_alerts()
-            documents = analysis.assets.documents(self.sensor) if self.wants("asset") else ()
-            assets = ((document["tapsight"]["asset"]["address"], self.run, document["@timestamp"], findings.asset_line(document)) for document in documents)
+            wanted = analysis.assets if self.wants("asset") else ()
+            assets = ((asset.address, self.run, time_text(asset.last_ns), asset_line(asset, self.sensor)) for asset in wanted)
             report = analysis.ledger() | ({"repeated": self.repeated} if self.repeated else {})
             ledger = findings.ledger_line(report, analysis.sources, self.last_ns, self.sensor)
             name = findings.ledger_id(analysis.sources)

@@ -101,13 +101,14 @@ class Flows:
 
     Identity is a 64-bit hash keyed with secrets of this run: two of a million live flows share one with a probability of 3e-8, and nobody outside can aim for
     it. hint: uint8[9, 65536], by Transport and port (or EtherType) the place of a protocol in the list, counted from 1. most: rows of the table, at least four
-    times `room`, the most packets that a batch has. first: the number of the first conversation.
+    times `room`, the most packets that a batch has. first: the number of the first conversation. served: bool[9, 65536], the ports where applications serve.
     """
 
-    def __init__(self, hint: NDArray[np.uint8], most: int = 1_000_000, room: int = 1 << 16, first: int = 0) -> None:
+    def __init__(self, hint: NDArray[np.uint8], most: int = 1_000_000, room: int = 1 << 16, first: int = 0, served: Mask | None = None) -> None:
         if most < 4 * room:
             raise ValueError(f"the flow table needs room for {4 * room} flows at least, not {most}")
         self.most, self.room, self.hint, self.first = most, room, hint, first
+        self.served = np.zeros(hint.shape, np.bool_) if served is None else served
         self.c: dict[str, Array] = {name: np.zeros(most, dtype) for name, dtype in (COLUMNS | COUNTS).items()}  # pages that nothing touches cost nothing
         self.c |= {name: np.zeros(most * 2, dtype) for name, dtype in STREAM.items()}
         self.slots = Slots()
@@ -117,23 +118,26 @@ class Flows:
         self.free = np.zeros(0, np.int32)
         self.clock = self.swept = -(1 << 62)
         self.evicted = self.begun = 0
+        self.nothing: dict[str, Array] = {}  # the columns of no flows, made once
         self.started: list[NDArray[np.int32]] = []
         self.closing: list[tuple[int, End]] = []  # found over while numbering
         self.dying: list[tuple[NDArray[np.int32], NDArray[np.uint8]]] = []  # flows that are over, and why (End)
 
     def number(self, p: Packets, rows: Ints) -> Numbered:
         """The flow of each of these packets. New flows are entered; idle, closed and reused ones give way to new ones."""
+        if not rows.size:
+            self.clock = max(self.clock, p.batch.now_ns)
+            none, no = np.zeros(0, np.int64), np.zeros(0, np.bool_)
+            return Numbered(rows, none.astype(np.int32), no, none.astype(np.uint16), none.astype(np.uint64), none)
         hashed, from_b = self._hash(p, rows)
         now = np.maximum.accumulate(np.maximum(p.batch.ts_ns[rows], self.clock))
         n = Numbered(rows, np.full(len(rows), -1, np.int32), from_b, letters(p, rows, from_b), hashed, now)
-        if rows.size:
-            n.flow = self.slots.find(hashed)
-            if (n.flow < 0).any():
-                self._enter_new(p, n)
-            self._renew(p, n)
-            self._unreached(p, rows)
-            self.clock = int(now[-1])
-        self.clock = max(self.clock, p.batch.now_ns)
+        n.flow = self.slots.find(hashed)
+        if (n.flow < 0).any():
+            self._enter_new(p, n)
+        self._renew(p, n)
+        self._unreached(p, rows)
+        self.clock = max(int(now[-1]), p.batch.now_ns)
         return n
 
     def _hash(self, p: Packets, rows: Ints) -> tuple[NDArray[np.uint64], Mask]:
@@ -203,7 +207,8 @@ class Flows:
         self.c[name][ids[other]] = values[other]
 
     def _roles(self, p: Packets, ids: NDArray[np.int32], packet: Ints, from_b: Mask) -> None:
-        """Who is the server: whom the SYN goes to; else whose port a protocol of the list has; else who has the lower port."""
+        """Who is the server: whom the SYN goes to; else whose port a protocol of the list has, or an application; else who has the
+        lower port: clients of NFS have ports below 1024."""
         transport, flags = p.transport[packet], p.flags[packet]
         ethernet = transport == Transport.ETHERNET
         to = self.hint[transport, np.where(ethernet, p.ethertype[packet], p.destination_port[packet])]
@@ -211,7 +216,8 @@ class Flows:
         tcp = transport == Transport.TCP
         syn, answer = tcp & (flags & 0x12 == 0x02), tcp & (flags & 0x12 == 0x12)
         by_port = (to > 0) != (back > 0)
-        to_server = np.where(by_port, to > 0, p.destination_port[packet] <= p.source_port[packet])
+        serves, asks = (self.served[transport, port[packet]] for port in (p.destination_port, p.source_port))
+        to_server = np.where(by_port, to > 0, np.where(serves != asks, serves, p.destination_port[packet] <= p.source_port[packet]))
         to_server = np.where(syn, True, np.where(answer, False, to_server))
         self.c["hint"][ids] = np.where(to_server & (to > 0) | (back == 0), to, back)
         self.c["role"][ids] = np.where(syn | answer, Role.HANDSHAKE, np.where(by_port & ~ethernet, Role.PORT, Role.LOWER_PORT))
@@ -358,6 +364,8 @@ class Flows:
     def _columns(self, flow: NDArray[np.int32], reason: NDArray[np.uint8]) -> dict[str, Array]:
         """Those by stream twice, _a and _b (what that end sent)."""
         c = self.c
+        if not len(flow) and self.nothing:
+            return self.nothing.copy()
         columns = {name: c[name][flow] for name in (*COLUMNS, *COUNTS)} | {"flow": flow}
         for name in ("packets", "bytes", "payload"):
             columns[name + "_a"], columns[name + "_b"] = c[name][flow * 2], c[name][flow * 2 + 1]
@@ -365,6 +373,8 @@ class Flows:
         reset, closed = marks & (BOTH * RST) != 0, marks & (BOTH * FIN) == BOTH * FIN
         silent = (c["unreached"][flow * 2] & (columns["packets_a"] == 0)) | (c["unreached"][flow * 2 + 1] & (columns["packets_b"] == 0))
         columns["end"] = np.select([reset, closed, silent], [End.RST, End.FIN, End.UNREACHABLE], reason).astype(np.uint8)
+        if not len(flow):
+            self.nothing = columns.copy()
         return columns
 
 

@@ -27,11 +27,16 @@ def columns(p: Packets, n: Numbered, flows: Flows, to_server: Mask) -> dict[str,
     result: dict[str, Array] = {name: getattr(p, name) for name in DTYPES}
     result |= {
         "frame": p.batch.frame,
+        "offset": p.batch.offset,
+        "captured": p.batch.captured,
         "length": p.batch.length,
+        "link_type": p.batch.link_type,
         "reassembled": p.network_at >= len(p.batch.data),
         "ts_ns": p.batch.ts_ns,
         "flow": np.full(len(p.batch), -1, np.int32),
     }
+    if not n.rows.size:
+        return result | {name: np.zeros(len(p.batch), np.bool_) for name in ("to_server", "established", "handshake")}
     result["flow"][n.rows] = n.flow
     established, handshake = conversing(p, n, flows)
     for name, values in (("to_server", to_server), ("established", established), ("handshake", handshake)):

@@ -29,7 +29,7 @@ class Parts:
     def add(self, *columns: Array | int) -> None:
         self.settle()
         n = max(len(column) for column in columns if isinstance(column, np.ndarray))
-        self.columns.append(tuple(np.broadcast_to(np.asarray(column), n) for column in columns))
+        self.columns.append(tuple(column if isinstance(column, np.ndarray) else np.full(n, column) for column in columns))
 
     def put(self, found: list[Found], flow: int, protocol: int) -> None:
         """What the slow path found in one flow."""

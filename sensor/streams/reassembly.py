@@ -7,7 +7,7 @@ A hole is waited for until the receiver acknowledges beyond it (then the sensor 
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
@@ -22,12 +22,16 @@ from sensor.streams.framing import WHOLE
 HELD_BYTES, HELD_SEGMENTS, HELD_NS = 1 << 16, 64, 1_000_000_000
 MOST_PDU = 1 << 17  # bytes of one PDU that are waited for
 Earlier: TypeAlias = Callable[[int, int, int], bytes | None]  # of a stream: sequence number, size, the frame that asks -> what another frame held there
+UNASKED = -1
 TRIES = 8  # segments without any PDU after which a flow's protocol is given up
 
 
 @dataclass
 class Segment:
-    """A TCP segment: sequence number, content, bytes that the snap length cut off behind it, the packet it came in, and whether it is a SYN."""
+    """A TCP segment: sequence number, content, bytes that the snap length cut off behind it, the packet it came in, and whether it is a SYN.
+
+    sizes: by protocol number what its `size` says of the segment's first bytes, UNASKED where it was not asked (all of a batch are asked at once); may be empty.
+    """
 
     sequence: int
     content: bytes
@@ -36,6 +40,7 @@ class Segment:
     frame: int
     ts_ns: int
     begins: bool = False
+    sizes: Sequence[int] = ()
 
 
 @dataclass
@@ -105,7 +110,7 @@ def signed(difference: int) -> int:
 
 
 class Reassembler:
-    """Feeds segments through one flow's streams and collects what comes out.
+    """Feeds segments through one flow's streams and collects what comes out, until it is cleared.
 
     numbers: of the protocols that TCP may carry. count: called with (protocol number, what, bytes) for every byte that is accounted for.
     inspect: what is part of no PDU becomes pieces, and flows of no known protocol are put in order, too.
@@ -116,6 +121,12 @@ class Reassembler:
         self.found: list[Found] = []
         self.pieces: list[Found] = []
         self.troubles: list[Trouble] = []
+
+    def clear(self) -> None:
+        """What was collected has been taken."""
+        self.found.clear()
+        self.pieces.clear()
+        self.troubles.clear()
 
     def feed(self, flow: Flow, from_b: bool, segment: Segment, acknowledged: int, earlier: Earlier) -> None:
         """One packet of the flow, in capture order; acknowledged: its ACK number, -1 where it has none."""
@@ -177,9 +188,10 @@ class Reassembler:
             self.count(UNKNOWN, "unrecognised", len(content))
             self._say(stream, Found(content, segment.row, segment.frame, segment.ts_ns, from_b, Trust.COMPLETE))
         elif content:
+            sizes = () if old or stream.buffer else segment.sizes
             stream.buffer += content
             stream.marks.append((len(stream.buffer), segment.frame, segment.ts_ns))
-            self._frame(flow, from_b, segment)
+            self._frame(flow, from_b, segment, sizes)
         if segment.cut:
             self._lose(flow, from_b, segment, segment.cut)
 
@@ -201,7 +213,8 @@ class Reassembler:
         while stream.held and stream.next is not None and signed(stream.held[0][2].sequence - stream.next) <= 0:
             segment = stream.held.pop(0)[2]
             stream.held_bytes -= len(segment.content)
-            self._advance(flow, from_b, Segment(segment.sequence, segment.content, segment.cut, now.row, segment.frame, segment.ts_ns), earlier)
+            segment.row, segment.begins = now.row, False
+            self._advance(flow, from_b, segment, earlier)
 
     def _gap(self, flow: Flow, from_b: bool, now: Segment) -> None:
         """Give up the hole before the first held segment and go on behind it."""
@@ -246,17 +259,17 @@ class Reassembler:
         del stream.buffer[:size]
         stream.marks = [(end - size, frame, ts_ns) for end, frame, ts_ns in stream.marks if end > size]
 
-    def _frame(self, flow: Flow, from_b: bool, now: Segment) -> None:
-        """Take whole PDUs from the buffer's beginning."""
+    def _frame(self, flow: Flow, from_b: bool, now: Segment, sizes: Sequence[int]) -> None:
+        """Take whole PDUs from the buffer's beginning. sizes: see Segment, of what the buffer holds."""
         stream = flow.streams[from_b]
         while stream.buffer and len(stream.buffer) >= stream.need and flow.protocol != UNKNOWN:
-            if flow.protocol == UNDECIDED and not self._recognise(flow, stream, now, from_b):
+            if flow.protocol == UNDECIDED and not self._recognise(flow, stream, now, from_b, sizes):
                 return
             protocol = self.protocols[flow.protocol - 1]
             if len(stream.buffer) < protocol.header.itemsize:
                 stream.need = protocol.header.itemsize
                 return
-            size = self._size(protocol, stream.buffer, 0)
+            size, sizes = self._size(flow.protocol, stream.buffer, sizes), ()
             if not 0 < size <= MOST_PDU or (stream.lost and size > len(stream.buffer)):
                 if not self._resync(flow, from_b, now):
                     return
@@ -278,8 +291,10 @@ class Reassembler:
         stream.need, stream.lost, stream.trust, stream.apart = 1, False, Trust.COMPLETE, True
         flow.tries = 0
 
-    def _size(self, protocol: Protocol, buffer: bytearray, at: int) -> int:
-        return int(protocol.size(np.frombuffer(bytes(buffer[at : at + protocol.header.itemsize]), protocol.header))[0])
+    def _size(self, number: int, buffer: bytearray, sizes: Sequence[int]) -> int:
+        if sizes and sizes[number] != UNASKED:
+            return sizes[number]
+        return size_at(self.protocols[number - 1], buffer, 0)
 
     def _resync(self, flow: Flow, from_b: bool, now: Segment) -> bool:
         """These bytes are no PDU: find the next one in the buffer, of this protocol or of another. False where there is none; the buffer is empty then."""
@@ -302,7 +317,7 @@ class Reassembler:
             self._give_up(flow, now, from_b)
         return False
 
-    def _recognise(self, flow: Flow, stream: Stream, now: Segment, from_b: bool) -> bool:
+    def _recognise(self, flow: Flow, stream: Stream, now: Segment, from_b: bool, sizes: Sequence[int]) -> bool:
         """Decide what an undecided flow speaks from the beginning of its buffer. True once decided."""
         waiting = False
         for number in first(flow.hint, self.numbers):
@@ -310,7 +325,7 @@ class Reassembler:
             if len(stream.buffer) < protocol.header.itemsize:
                 waiting |= number == flow.hint or not flow.hint
                 continue
-            size = self._size(protocol, stream.buffer, 0)
+            size = self._size(number, stream.buffer, sizes)
             if size and protocol.begins is not None and not protocol.begins(bytes(stream.buffer[:HEAD])):
                 continue
             if (number == flow.hint and 0 < size <= len(stream.buffer)) or (size > 0 and whole(protocol, stream.buffer, 0)):
@@ -353,12 +368,17 @@ def first(one: int, numbers: tuple[int, ...]) -> list[int]:
     return ([one] if one else []) + [number for number in numbers if number != one]
 
 
+def size_at(protocol: Protocol, buffer: bytes | bytearray, at: int) -> int:
+    """What the protocol says of the header that stands here."""
+    return int(protocol.size(np.frombuffer(bytes(buffer[at : at + protocol.header.itemsize]), protocol.header))[0])
+
+
 def whole(protocol: Protocol, buffer: bytes | bytearray, at: int) -> bool:
     """Whether the bytes from `at` to the end are nothing but PDUs of this protocol (WHOLE at most are looked at)."""
     for _ in range(WHOLE):
         if at + protocol.header.itemsize > len(buffer):
             return False
-        size = int(protocol.size(np.frombuffer(bytes(buffer[at : at + protocol.header.itemsize]), protocol.header))[0])
+        size = size_at(protocol, buffer, at)
         at += size
         if size <= 0 or at > len(buffer):
             return False

@@ -19,7 +19,7 @@ from sensor.streams.flows import NEVER, UNDECIDED, UNKNOWN, Flows, Numbered, Rol
 from sensor.streams.framing import frame, recognise
 from sensor.streams.memory import Memory
 from sensor.streams.parts import Assembly, Parts
-from sensor.streams.reassembly import TRIES, Flow, Reassembler, Segment, Trouble
+from sensor.streams.reassembly import TRIES, UNASKED, Flow, Reassembler, Segment, Trouble
 
 
 def hints(protocols: tuple[Protocol, ...]) -> NDArray[np.uint8]:
@@ -60,18 +60,20 @@ class Streams:
         self.memory = Memory()
         self.troubles: list[FlowTrouble] = []
         self.assembly = Assembly(flows)
+        self.reassembler = Reassembler(protocols, self.over_tcp, self.count, inspect=inspect)
 
     def pdus(self, p: Packets, n: Numbered) -> list[tuple[int, Pdus]]:
-        """The PDUs that these packets complete, by protocol number. No packets: those that are still held, too, because their source is at its end."""
+        """The PDUs that these packets complete, by protocol number; of a source that ends those that are still held, too."""
         parts = Parts(len(p.data) - PAD)
         self.assembly.turned.clear()
         self._flush(parts)
-        if not len(p.batch):
+        if p.batch.ends:
             for flow, state in sorted(self.slow.items(), key=lambda item: int(self.flows.c["first_frame"][item[0]])):
                 self._over(flow, state, parts, Reassembler.give_up_holes)
                 self._settle(flow)
-        self._segments(p, n, parts)
-        self._datagrams(p, n, parts)
+        if n.rows.size:
+            self._segments(p, n, parts)
+            self._datagrams(p, n, parts)
         found = self.assembly.by_protocol(p, n, parts, self.packets)
         self.packets += len(p.batch)
         return found
@@ -174,17 +176,29 @@ class Streams:
         acknowledged = np.where(flags & 0x10 != 0, p.acknowledgment[rows].astype(np.int64), -1)
         columns = (
             rows, n.flow[some], n.from_b[some], sequence, p.payload_at[rows], size, cut, acknowledged, p.batch.frame[rows], p.batch.ts_ns[rows], flags & 0x06 == 0x02,
+            self._sizes(p.data, n.flow[some], p.payload_at[rows], size),
         )  # fmt: skip
         touched: set[int] = set()
-        for row, flow, from_b, seq, at, length, missing, ack, frame_, ts_ns, syn in zip(*(column.tolist() for column in columns), strict=True):
+        for row, flow, from_b, seq, at, length, missing, ack, frame_, ts_ns, syn, sizes in zip(*(column.tolist() for column in columns), strict=True):
             touched.add(flow)
             if flow in self.slow and self.slow[flow].protocol == UNKNOWN and not self.inspect:
                 self.count(UNKNOWN, "unrecognised", length)
                 continue
-            segment = Segment(seq, p.data[at : at + length].tobytes(), missing, row, frame_, ts_ns, syn)
+            segment = Segment(seq, p.data[at : at + length].tobytes(), missing, row, frame_, ts_ns, syn, sizes)
             self._feed(flow, from_b, segment, ack, parts)
         for flow in touched:
             self._settle(flow)
+
+    def _sizes(self, data: Bytes, flow: Array, at: Ints, length: Ints) -> Ints:
+        """See reassembly.Segment: of each of these segments, by the numbers of the protocols that its flow speaks or may speak. int64[segments, protocols + 1]."""
+        result = np.full((len(flow), len(self.protocols) + 1), UNASKED)
+        spoken = self.flows.c["protocol"][flow]
+        for number in self.over_tcp:
+            protocol = self.protocols[number - 1]
+            asked = np.flatnonzero(((spoken == number) | (spoken == UNDECIDED)) & (length >= protocol.header.itemsize))
+            if asked.size:
+                result[asked, number] = protocol.size(read(data, at[asked], protocol.header))
+        return result
 
     def _feed(self, flow: int, from_b: bool, segment: Segment, acknowledged: int, parts: Parts) -> None:
         state, c = self.slow.get(flow), self.flows.c
@@ -194,18 +208,16 @@ class Streams:
                 state.streams[side].apart = state.protocol not in (UNDECIDED, UNKNOWN)
                 if c["known"][flow * 2 + side]:
                     state.streams[side].next = int(c["next"][flow * 2 + side])
-        work = self._reassembler()
-        stream, first_frame = flow * 2 + from_b, int(c["first_frame"][flow])
-        work.feed(
-            state, from_b, segment, acknowledged, lambda sequence, size, frame_: self.memory.earlier(stream, sequence, size, frame_, first_frame, segment.frame)
-        )
-        self._collect(work, flow, state, parts)
 
-    def _reassembler(self) -> Reassembler:
-        return Reassembler(self.protocols, self.over_tcp, self.count, inspect=self.inspect)
+        def earlier(sequence: int, size: int, frame_: int) -> bytes | None:
+            return self.memory.earlier(flow * 2 + from_b, sequence, size, frame_, int(c["first_frame"][flow]), segment.frame)
 
-    def _collect(self, work: Reassembler, flow: int, state: Flow, parts: Parts) -> None:
-        c = self.flows.c
+        self.reassembler.feed(state, from_b, segment, acknowledged, earlier)
+        self._collect(flow, state, parts)
+
+    def _collect(self, flow: int, state: Flow, parts: Parts) -> None:
+        """What the reassembler found in this flow."""
+        c, work = self.flows.c, self.reassembler
         if work.found:
             if c["protocol"][flow] == UNDECIDED:
                 head = work.found[0]
@@ -214,7 +226,8 @@ class Streams:
             parts.put(work.found, flow, state.protocol)
         parts.put(work.pieces, flow, UNKNOWN)
         c["protocol"][flow] = state.protocol
-        self.troubles.extend(FlowTrouble(trouble, flow, state.protocol) for trouble in work.troubles)
+        self.troubles += [FlowTrouble(trouble, flow, state.protocol) for trouble in work.troubles]
+        work.clear()
 
     def _settle(self, flow: int) -> None:
         """A flow with nothing waiting goes back to the fast path."""
@@ -238,9 +251,8 @@ class Streams:
     def _over(self, flow: int, state: Flow, parts: Parts, end: Callable[[Reassembler, Flow, bool], None]) -> None:
         """What waits in both directions comes out now."""
         for from_b in (False, True):
-            work = self._reassembler()
-            end(work, state, from_b)
-            self._collect(work, flow, state, parts)
+            end(self.reassembler, state, from_b)
+            self._collect(flow, state, parts)
 
     # Datagrams
 

@@ -30,12 +30,14 @@ def test_a_connection() -> None:
     assert bind.buffers == {"ldap.request.dn": [b"cn=admin,dc=plant"]}
     assert bind.facts == {"ldap.request.operation": 0}
     assert talk(Ldap(), [(True, message(1, 0x60, v(2, b"\3"), v(4), v(0xA3, v(4, b"GSS-SPNEGO"))))])[0].about["ldap.authentication"] == "sasl"
-    assert bound.facts == {"ldap.responses.operation": 1, "ldap.responses.result_code": 49}
+    assert bound.facts == {"ldap.responses.operation": 1, "ldap.responses.result_code": 49, "ldap.responses.count": 1}
+    assert "ldap.responses.count" not in one.facts | two.facts | search.facts
+    assert done.facts["ldap.responses.count"] == 3
     assert bound.buffers == {"ldap.responses.message": [b"no"]}
     assert (search.buffers, search.about["ldap.scope"]) == ({"ldap.request.dn": [b"dc=plant"]}, "subtree")
     assert one.buffers == two.buffers == {"ldap.responses.dn": [b"cn=plc,dc=plant"]}
     assert delete.buffers == {"ldap.request.dn": [b"cn=plc,dc=plant"]}
-    assert unbind.facts == {"ldap.request.operation": 2}
+    assert unbind.facts == {"ldap.request.operation": 2, "ldap.responses.count": 0}
     assert [each.transaction for each in (bind, bound, search, one, two, done, delete, unbind)] == [0, 0, 1, 1, 1, 1, 2, 3]
 
 
@@ -75,3 +77,25 @@ def test_every_cut_is_the_same(data: st.DataObject) -> None:
 @given(broken(SCRIPTS))
 def test_nothing_raises(script: list[tuple[bool, bytes]]) -> None:
     survives(LdapOverTcp(), script)
+
+
+def test_types_of_attributes() -> None:
+    search = (
+        v(4, b"dc=plant"),
+        v(10, b"\2"),
+        v(10, b"\0"),
+        v(2, b"\0"),
+        v(2, b"\0"),
+        v(1, b"\0"),
+        v(0x87, b"objectClass"),
+        v(0x30, v(4, b"cn"), v(4, b"userPassword")),
+    )
+    modify = v(4, b"cn=x"), v(0x30, v(0x30, v(10, b"\2"), v(0x30, v(4, b"member"), v(0x31))), v(0x30, v(10, b"\2"), v(0x30, v(4, b"mail"), v(0x31))))
+    add = v(4, b"cn=x"), v(0x30, v(0x30, v(4, b"sn"), v(0x31)))
+    compare = v(4, b"cn=x"), v(0x30, v(4, b"uid"), v(4, b"5"))
+    entry = v(4, b"cn=x"), v(0x30, v(0x30, v(4, b"dc"), v(0x31, v(4, b"plant"))))
+    for tag, content, expected in (
+        (0x63, search, [b"cn", b"userPassword"]), (0x66, modify, [b"member", b"mail"]), (0x68, add, [b"sn"]), (0x6E, compare, [b"uid"]),
+    ):  # fmt: skip
+        assert talk(Ldap(), [(True, message(1, tag, *content))])[0].buffers["ldap.request.attribute_type"] == expected
+    assert talk(Ldap(), [(False, message(1, 0x64, *entry))])[0].buffers["ldap.responses.attribute_type"] == [b"dc"]

@@ -59,3 +59,19 @@ def test_starts() -> None:
     assert SIP.starts(True, INVITE, False)
     assert SIP.starts(False, TRYING, False)
     check_strangers(SIP, [b"OPTIONS / HTTP/1.1\r\n", b"M-SEARCH * HTTP/1.1\r\n", b"OPTIONS rtsp://x RTSP/1.0\r\n"])
+
+
+def test_sdp() -> None:
+    """A session and two media: what stands behind an m= is of that one."""
+    body = (
+        b"v=0\r\no=op 1 1 IN IP4 10.0.0.1\r\ns=call\r\ni=about\r\nc=IN IP4 10.0.0.1\r\nt=0 0\r\na=sendrecv\r\n"
+        b"m=audio 30000 RTP/AVP 0\r\ni=voice\r\nc=IN IP4 10.0.0.2\r\na=rtpmap:0 PCMU/8000\r\nm=video 30002 RTP/AVP 31\r\nk=prompt\r\n"
+    )
+    (said,) = listen(SIP, [(True, INVITE.removesuffix(b"v=0") + body)])
+    assert {name: values for name, values in said.buffers.items() if name.startswith("sdp.")} == {
+        "sdp.origin": [b"op 1 1 IN IP4 10.0.0.1"], "sdp.session_name": [b"call"], "sdp.session_info": [b"about"], "sdp.connection_data": [b"IN IP4 10.0.0.1"],
+        "sdp.time": [b"0 0"], "sdp.attribute": [b"sendrecv", b"rtpmap:0 PCMU/8000"], "sdp.media.media": [b"audio 30000 RTP/AVP 0", b"video 30002 RTP/AVP 31"],
+        "sdp.media.session_info": [b"voice"], "sdp.media.connection_data": [b"IN IP4 10.0.0.2"], "sdp.media.encryption_key": [b"prompt"],
+    }  # fmt: skip
+    (other,) = listen(SIP, [(True, INVITE.replace(b"application/sdp", b"text/plain") + body)])
+    assert not [name for name in other.buffers if name.startswith("sdp.")]

@@ -309,6 +309,11 @@ def test_nothing_raises(script: list[tuple[bool, bytes]]) -> None:
     survives(SmbOverTcp(), script)
 
 
+def unescaped(shown: set[str]) -> set[str]:
+    """What may be meant: tshark escapes no backslash, a path's first two, or all of them, by version."""
+    return {each for text in shown for each in (text, text.replace("\\\\\\\\", "\\\\"), text.replace("\\\\", "\\"))}
+
+
 @pytest.mark.skipif(not shutil.which("tshark"), reason="tshark is not installed")
 @pytest.mark.parametrize("script", [SMB2, SMB1])
 def test_as_tshark_reads_it(script: Script, tmp_path: Path) -> None:
@@ -326,8 +331,8 @@ def test_as_tshark_reads_it(script: Script, tmp_path: Path) -> None:
     said = talk(Smb(), script)
     paths = {value.decode() for name in ("smb.share", "smb.named_pipe") for value in values(said, name)}
     names = {value.decode() for value in values(said, "file.name")}
-    assert paths <= {each.replace("\\\\\\\\", "\\\\") for each in theirs["smb2.tree"] | theirs["smb.path"]} | theirs["smb2.tree"] | theirs["smb.path"]
-    assert names <= theirs["smb2.filename"] | theirs["smb.file"] | {each.lstrip("\\") for each in theirs["smb.file"]}
+    assert paths <= unescaped(theirs["smb2.tree"] | theirs["smb.path"])
+    assert names <= unescaped(theirs["smb2.filename"] | theirs["smb.file"]) | {each.lstrip("\\") for each in theirs["smb.file"]}
     assert theirs["ntlmssp.auth.username"] - {"NULL"} <= {"hans"}
     assert "15" in theirs["dcerpc.opnum"]
     assert SRVSVC in theirs["dcerpc.cn_bind_to_uuid"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sensor.applications import dcerpc, dcerpc_datagrams, dhcp, dns, krb5, ldap, mqtt, ntp, rdp, rfb, smb, snmp, tftp
+from sensor.applications import dcerpc, dcerpc_datagrams, dhcp, dns, ike, krb5, ldap, mqtt, nfs, ntp, quic, rdp, rfb, smb, snmp, tftp
 from sensor.applications.application import Application
 from sensor.decode.packets import Transport
 from tests.applications import (
@@ -12,10 +12,13 @@ from tests.applications import (
     test_dcerpc_datagrams,
     test_dhcp,
     test_dns,
+    test_ike,
     test_krb5,
     test_ldap,
     test_mqtt,
+    test_nfs,
     test_ntp,
+    test_quic,
     test_rdp,
     test_rfb,
     test_smb,
@@ -42,6 +45,10 @@ APPLICATIONS: list[tuple[Application, list[Script]]] = [
     (krb5.KerberosOverTcp(), test_krb5.STREAMS),
     (ldap.LdapOverTcp(), test_ldap.SCRIPTS),
     (rfb.RfbOverTcp(), test_rfb.SCRIPTS),
+    (nfs.NfsOverTcp(), test_nfs.SCRIPTS),
+    (nfs.NfsOverUdp(), [test_nfs.SECOND]),
+    (quic.QuicOverUdp(), test_quic.SCRIPTS),
+    (ike.IkeOverUdp(), test_ike.SCRIPTS),
 ]
 FAMILY = {"mdns": "dns", "llmnr": "dns"}  # one form, told apart by their ports
 PLANT = {

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import struct
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from sensor.assets.assets import Assets
 from sensor.pipeline import Pipeline
 from sensor.protocols import PROTOCOLS
+from sensor.sinks.assets import asset_text
 from tests.make import CLIENT, SERVER, SYN, batches, ethernet, run, tcp
 from tests.sinks.traffic import Talk, frames, read
 
@@ -18,12 +21,16 @@ SECOND, BEGIN = 1_000_000_000, 1_700_000_000_000_000_000
 GOOSE = bytes.fromhex("0001000c00000000") + b"\x61\x02\x80\x00"
 
 
+def documents(assets: Assets) -> Iterator[dict[str, Any]]:
+    return (json.loads(asset_text(asset, "test")) for asset in assets)
+
+
 def known(some: list[Any], rows: int = 1 << 20) -> dict[str, dict[str, Any]]:
     """The asset documents of these frames, by address."""
     assets = Assets(PROTOCOLS)
     for seen in run(some, rows).seen:
         assets.learn(seen)
-    return {document["tapsight"]["asset"]["address"]: document for document in assets.documents("test")}
+    return {document["tapsight"]["asset"]["address"]: document for document in documents(assets)}
 
 
 def own(document: dict[str, Any]) -> dict[str, Any]:
@@ -92,5 +99,5 @@ def test_the_source_is_that_in_which_the_conversation_began() -> None:
 
     for seen in Pipeline().run(both()):
         assets.learn(seen)
-    firsts = {own(document)["first"]["source"] for document in assets.documents("test")}
+    firsts = {own(document)["first"]["source"] for document in documents(assets)}
     assert firsts == {"one.pcap"}

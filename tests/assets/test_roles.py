@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from sensor.analysis import Analysis
 from sensor.capture import open_source
+from sensor.sinks.assets import asset_text
 
 LAPTOP = "54-E1-AD-66-06-66"
 
@@ -17,7 +19,7 @@ LAPTOP = "54-E1-AD-66-06-66"
 def assets(demo_capture: Path) -> dict[str, Any]:
     analysis = Analysis()
     analysis.run(open_source(str(demo_capture))[1])
-    first, again = (list(analysis.assets.documents("s")) for _ in range(2))
+    first, again = ([json.loads(asset_text(asset, "s")) for asset in analysis.assets] for _ in range(2))
     assert first == again
     return {document["tapsight"]["asset"]["address"]: document for document in first}
 

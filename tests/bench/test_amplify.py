@@ -68,12 +68,14 @@ def test_replicas_are_valid_and_have_their_own_addresses(tmp_path: Path) -> None
 @needs_tshark
 @needs_captures
 def test_no_checksum_of_a_real_capture_is_broken_or_repaired(tmp_path: Path) -> None:
-    """Every checksum of a replica is right exactly where the original's is."""
+    """Every checksum of a replica is right exactly where the original's is. (The status that newer tsharks show takes the half sums of offloading for right.)"""
     one = amplify.compose([source.read_bytes() for source in amplify.sources()])
     original = craft.write(tmp_path / "one.pcap", [one.data[: int((one.begin + one.size)[-1])]])
     replica = craft.write(tmp_path / "two.pcap", list(amplify.replicas(one, 2 * len(one)))[1:])
-    fields = ("ip.checksum.status", "tcp.checksum.status", "udp.checksum.status")
-    assert Counter(map(tuple, seen(original, *fields))) == Counter(map(tuple, seen(replica, *fields)))
+    fields = [f"{layer}.checksum{of}" for layer in ("ip", "tcp", "udp") for of in ("", "_calculated")]
+    right = [Counter(tuple(row[at] == row[at + 1] for at in (0, 2, 4)) for row in seen(path, *fields)) for path in (original, replica)]
+    assert right[0] == right[1]
+    assert len(right[0]) > 1
     assert len(times(replica)) == len(one)
 
 

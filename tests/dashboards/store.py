@@ -64,7 +64,8 @@ class Store:
             with urllib.request.urlopen(request, timeout=60) as answer:
                 return dict(json.load(answer))
         except urllib.error.HTTPError as error:
-            raise AssertionError(error.read().decode()[:2000]) from None
+            with error:
+                raise AssertionError(error.read().decode()[:2000]) from None
 
     def search(self, streams: str, body: dict[str, Any], site: str) -> dict[str, Any]:
         """A search among one site's documents."""

@@ -192,7 +192,8 @@ class Server:
             with urllib.request.urlopen(f"{self.url}/_cluster/health?wait_for_status=yellow&timeout=1s", timeout=3, context=context) as answer:
                 return bool(answer.status == 200)
         except urllib.error.HTTPError as error:
-            return error.code in (401, 403)
+            with error:
+                return error.code in (401, 403)
         except OSError:
             return False
 
@@ -216,6 +217,7 @@ class Server:
         self.process = None
 
     def remove(self) -> None:
+        """Stop it, and delete its own folder. Without one nothing was prepared: Path() is the working directory."""
         self.stop()
-        with contextlib.suppress(OSError):
-            shutil.rmtree(self.place)
+        if self.place.parts:
+            shutil.rmtree(self.place, ignore_errors=True)

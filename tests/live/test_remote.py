@@ -36,7 +36,7 @@ def test_over_tcp_and_again_after_the_connection_was_lost(tmp_path: Path, listen
     sent = talk(20)
     content = file_of(list(make.batches(sent)), tmp_path / "a.pcapng").read_bytes()
     source = Remote("127.0.0.1", listening.getsockname()[1], 0.05)
-    live = open_live([source])
+    live = open_live(source)
     assert live.read(0) is None  # begins
     for round_, cut in enumerate((0, 30, 0)):
         one, _ = listening.accept()
@@ -58,7 +58,7 @@ def test_over_tcp_and_again_after_the_connection_was_lost(tmp_path: Path, listen
 def test_what_is_no_capture_and_who_is_not_there(listening: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remote, "PAUSES_S", (0.01, 0.02))
     source = Remote("127.0.0.1", listening.getsockname()[1])
-    live = open_live([source])
+    live = open_live(source)
     live.read(0)
     with listening.accept()[0] as one:
         one.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
@@ -78,7 +78,7 @@ def test_a_sender_that_is_faster_than_the_engine_waits(tmp_path: Path, listening
     header = content[: content.index(b"tap") + 1000]  # only to say what is a capture: what follows repeats whole records
     assert header
     source = Remote("127.0.0.1", listening.getsockname()[1], 0.01)
-    live = open_live([source])
+    live = open_live(source)
     live.read(0)
     one, _ = listening.accept()
     done = threading.Event()
@@ -107,7 +107,7 @@ def test_a_pipe_and_its_next_writer(tmp_path: Path, writers: int) -> None:
     os.mkfifo(tmp_path / "pipe")
     content = file_of(list(make.batches(talk(5))), tmp_path / "a.pcapng").read_bytes()
     source = Pipe(str(tmp_path / "pipe"), 0.01)
-    live = open_live([source])
+    live = open_live(source)
     live.read(0)
     for round_ in range(writers):
         with (tmp_path / "pipe").open("wb") as writer:
@@ -119,7 +119,7 @@ def test_a_pipe_and_its_next_writer(tmp_path: Path, writers: int) -> None:
 
 def test_what_is_no_pipe_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    live = open_live([Pipe(str(tmp_path / "file"))])
+    live = open_live(Pipe(str(tmp_path / "file")))
     live.read(0.3)
     assert "is no pipe" in live.report()["sources"][str(tmp_path / "file")]["failed"]
     live.close()

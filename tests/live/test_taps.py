@@ -17,7 +17,7 @@ import pytest
 from bench.replay import Replay
 from sensor.capture import open_source, read_capture
 from sensor.columns import Batch
-from sensor.live import Share, Size, Tap, interface, listener, open_live
+from sensor.live import Share, Size, Tap, interface, listener
 from sensor.live.taps import Taps
 from sensor.pipeline import Pipeline
 from tests import make
@@ -348,19 +348,20 @@ def test_a_clock_that_is_set_back_stops_nothing(network: Network, listen: Listen
     assert frames(gathered(both, 6)) == talk(3)
 
 
-def test_taps_and_others_take_turns(network: Network, listen: Listen, tmp_path: Path) -> None:
-    from sensor.live import Folder
-
+def test_blocks_gather_for_a_reader_who_keeps_up(network: Network, listen: Listen) -> None:
+    """Each batch costs something: what comes meanwhile is one batch, and none of it is lost."""
     network.cable()
-    (tmp_path / "in").mkdir()
-    file_of(list(make.batches(talk(5))), tmp_path / "in" / "one.pcapng")
-    live = open_live([Tap("tap"), Folder(tmp_path / "in", tmp_path / "state.json", 0.1, 0.05)])
-    network.send(talk(7))
-    packets: dict[str, int] = {}
-    batches = live.batches(0.2)
-    while sum(packets.values()) < 24:
-        batch = next(batches)
-        if batch is not None:
-            packets[batch.source.name] = packets.get(batch.source.name, 0) + len(batch)
-    assert packets == {"tap": 14, str(tmp_path / "in" / "one.pcapng"): 10}
-    live.close()
+    tap = listen([Tap("tap")], size=Size(block=1 << 14, blocks=64, retire_ms=10, pace_ms=400))
+    for frame in talk(5):
+        network.send([frame])
+        time.sleep(0.05)
+    first = tap.read(5)
+    assert first is not None
+    assert tap.read(0.01) is None  # not due, whatever there is
+    network.send(talk(5))
+    time.sleep(0.05)
+    network.send(talk(5))
+    second = tap.read(5)
+    assert second is not None
+    assert (len(first), len(second)) == (10, 20)
+    assert tap.report()["taps"]["tap"]["lag_ms"] >= 300

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from typing import Any
 
@@ -17,6 +18,7 @@ from sensor.datasets import EVENTS
 from sensor.events.table import Lists, Spans, Table
 from sensor.events.vocabulary import Action, Anomaly
 from sensor.protocols.profinet_dcp.codes import Block, Service
+from sensor.sinks.assets import asset_text
 from tests import make
 
 TOOL, DEVICE, EVERYBODY = "020000000001", "020000000002", "010ecf000000"
@@ -125,7 +127,7 @@ def test_an_asset_is_what_it_says(frame_id: int) -> None:
     service, kind = (Service.HELLO, 0) if frame_id == HELLO else (Service.IDENTIFY, 1)
     for seen in make.run([dcp(frame_id, service, kind, *IDENTITY, ends=(DEVICE, TOOL))]).seen:
         assets.learn(seen)
-    own = {document["tapsight"]["asset"]["address"]: document for document in assets.documents("s")}["02-00-00-00-00-02"]
+    own = {asset.address: json.loads(asset_text(asset, "s")) for asset in assets}["02-00-00-00-00-02"]
     assert own["device"]["model"]["name"] == "ET200SP"
     assert own["tapsight"]["asset"]["roles"] == ["io_device"]
     assert {(each["name"], each["value"], each["said_by"], each["first"]["frame"]) for each in own["tapsight"]["asset"]["identity"]} >= {

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-TAP = {"interface": "eth1", "state": "up", "packets": 600, "bytes": 39_900, "dropped": 0, "frozen": 0, "merged": 0, "reopened": 0, "downs": 0, "fill": 0.01}
+TAP = {
+    "interface": "eth1",
+    "state": "up",
+    "packets": 600,
+    "bytes": 39_900,
+    "dropped": 0,
+    "frozen": 0,
+    "merged": 0,
+    "reopened": 0,
+    "downs": 0,
+    "fill": 0.01,
+    "lag_ms": 2.4,
+}
 COUNTS = {"produced": 600, "delivered": 580, "duplicate": 10, "dead_letter": 1, "passed_over": 0, "dropped": {"quota": 4}, "waiting": 5}
 STATUS: dict[str, Any] = {
     "sensor": "press-shop", "site": "suzhou-2", "version": "0.1.0", "profile": "acts", "started": 1_700_000_000.0, "listening": "line-3, uplink",
@@ -14,7 +26,7 @@ STATUS: dict[str, Any] = {
         "shed": {"points": 7}, "forgotten": {"points": 0, "repeated reads": 2},
     },
     "sources": {
-        "taps": {"line-3": TAP, 'up"l\\ink\n': TAP | {"state": "no_carrier", "packets": 0, "bytes": 0, "dropped": 12, "frozen": 1}},
+        "taps": {"line-3": TAP, 'up"l\\ink\n': TAP | {"state": "no_carrier", "packets": 0, "bytes": 0, "dropped": 12, "frozen": 1, "lag_ms": 0.0}},
         "dropped": 12, "lag_ms": 2.4, "waiting": 0, "sources": {"/captures": {"files": 3, "waiting": 1, "problems": ["x.pcap: cut short"], "failed": "it is gone"}},
     },
     "spool": {

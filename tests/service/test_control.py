@@ -34,8 +34,9 @@ def test_status_is_the_report(control: Control) -> None:
 
 
 def test_what_there_is_not(control: Control) -> None:
-    with pytest.raises(urllib.error.HTTPError, match="404"):
+    with pytest.raises(urllib.error.HTTPError, match="404") as refused:
         get(control, "/../etc/passwd")
+    refused.value.close()
 
 
 def test_metrics_are_told(control: Control) -> None:
@@ -54,8 +55,9 @@ def test_a_report_that_cannot_be_made_is_told() -> None:
 
     made = Control("127.0.0.1:0", broken)
     try:
-        with pytest.raises(urllib.error.HTTPError, match="500"):
+        with pytest.raises(urllib.error.HTTPError, match="500") as refused:
             get(made, "/status")
+        refused.value.close()
         assert get(made, "/healthz") == b"alive\n"
     finally:
         made.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -21,6 +20,7 @@ from sensor.pipeline import Pipeline
 from sensor.service.handed import Merged, Parcel, parcel
 from sensor.service.worker import Worker
 from sensor.service.workers import Member, Workers
+from sensor.sinks.assets import asset_text
 from tests import make
 from tests.live.network import talk
 
@@ -39,7 +39,7 @@ def handed_over(batches: Iterable[Batch], number: int) -> Iterator[tuple[int, Pa
 
 def told(analysis: Analysis) -> dict[str, Any]:
     alerts = [(alert.id, alert.kind.name, alert.count, alert.frames, alert.sentence()) for alert in analysis.alerts.values()]
-    return {"alerts": sorted(alerts), "assets": [json.dumps(each) for each in analysis.assets.documents("test")]}
+    return {"alerts": sorted(alerts), "assets": [asset_text(asset, "test") for asset in analysis.assets]}
 
 
 @pytest.mark.parametrize("folder", sorted(each.name for each in CAPTURES.iterdir() if each.is_dir()) if CAPTURES.is_dir() else [])
@@ -57,13 +57,15 @@ def test_the_writer_sees_what_one_process_sees(folder: str) -> None:
 class Old:
     """A source of a tap whose packets are an hour late."""
 
-    name, is_live = "late", True
+    name, fill = "late", 0.0
 
     def __init__(self, frames: list[bytes]) -> None:
         self.frames, self.closed = frames, False
 
     def batches(self) -> Iterator[Batch]:
-        yield from make.batches([(time.time_ns() - 3_600_000_000_000 + place, frame) for place, frame in enumerate(self.frames)], 64)
+        for batch in make.batches([(time.time_ns() - 3_600_000_000_000 + place, frame) for place, frame in enumerate(self.frames)], 64):
+            batch.source.is_live = True
+            yield batch
 
     def report(self) -> dict[str, Any]:
         return {"taps": {}}
@@ -94,8 +96,8 @@ def test_a_worker_that_waits_for_the_writer_sheds_and_counts_it() -> None:
     assert sources.closed
 
 
-def crew(*clocks: list[int]) -> Workers:
-    """Workers that have handed over empty parcels of these times; they are not there."""
+def crew(*clocks: list[int], apart: tuple[int, ...] = ()) -> Workers:
+    """Workers that have handed over empty parcels of these times; they are not there. apart: those that share no packets with others."""
     made = Workers.__new__(Workers)
     made.timeout_s, made.stopped, made.failed, made.merged = 0.05, 0.0, "", Merged(len(clocks), FLOWS, Source("taps", "none"))
     made.crew = []
@@ -103,7 +105,7 @@ def crew(*clocks: list[int]) -> Workers:
         channel = Channel()
         for clock in mine:
             channel.send(Parcel(clock, is_last=clock == LAST))
-        made.crew.append(Member(number, Gone(), channel, heard=time.monotonic()))
+        made.crew.append(Member(number, Gone(), channel, number not in apart, heard=time.monotonic()))
     return made
 
 
@@ -127,6 +129,13 @@ def test_the_earliest_goes_first() -> None:
     assert [each.clock_ns for _, each in given] == [0, 1, 2, 3, 4, 9, LAST, LAST, LAST]
     assert [number for number, _ in given[:6]] == [2, 0, 1, 1, 0, 2]
     assert all(each.channel.under_way == 0 for each in workers.crew)
+
+
+def test_those_with_a_time_of_their_own_take_turns() -> None:
+    workers = crew([101, 102, LAST], [103, 104, LAST], [1, 2, LAST], apart=(2,))
+    given = [each for each in workers.batches() if each is not None]
+    assert [each.clock_ns for number, each in given if number < 2] == [101, 102, 103, 104, LAST, LAST]
+    assert [number for number, _ in given].index(0) < 2  # old packets without end would not keep those of a tap waiting
 
 
 def test_a_silent_worker_holds_nobody_up_for_long() -> None:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -31,9 +31,10 @@ SAME = ("tapsight.modbus", "tapsight.point")  # whose ids are what they are wher
 
 
 class Running:
-    """A service of its own: its folder, what it delivered, and where it tells how it is."""
+    """A service of its own: its folder, what it delivered, and where it tells how it is. within: a program that runs it."""
 
-    def __init__(self, folder: Path, profile: str = "full", **settings: Any) -> None:
+    def __init__(self, folder: Path, profile: str = "full", within: Sequence[str] = (), **settings: Any) -> None:
+        self.within = within
         self.folder, self.delivered, self.log = folder, folder / "delivered.ndjson", folder / "log"
         self.config = folder / "tapsight.yaml"
         run = {"profile": profile, "state": str(folder / "state"), "listen": f"127.0.0.1:{random.randint(20_000, 32_000)}", "drain_s": 60}
@@ -42,7 +43,7 @@ class Running:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        words = [sys.executable, "-m", "sensor.cli.main", "run", "--config", str(self.config), "--root"]
+        words = [*self.within, sys.executable, "-m", "sensor.cli.main", "run", "--config", str(self.config), "--root"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(words, stderr=log, stdout=log, cwd=Path(__file__).parents[2], env=os.environ | {"OPENBLAS_NUM_THREADS": "1"})
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
+import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -15,6 +18,7 @@ import pytest
 
 from sensor.analysis import Analysis
 from sensor.config import Config
+from sensor.service.assemble import assemble
 from sensor.service.deliver import SpoolSink
 from sensor.service.handed import total
 from sensor.service.workers import united
@@ -181,15 +185,16 @@ def test_rules_are_read_anew_by_all(network: Network, tmp_path: Path) -> None:
     assert rules_told == ["other"]
 
 
-def test_files_are_one_workers_and_read_once_and_a_killed_service_leaves_no_worker(network: Network, tmp_path: Path) -> None:
+def test_folders_are_workers_of_their_own_and_read_once_and_a_killed_service_leaves_no_worker(network: Network, tmp_path: Path) -> None:
     captures = tmp_path / "captures"
     captures.mkdir()
     for number in range(3):
         path = captures / f"{number}.pcap"
         path.write_bytes(pcap(talk(200, f"10.0.{number}.1"), 1_700_000_000 + 100 * number))
         os.utime(path, (number, number))
-    with running(tmp_path, run={"taps": [{"interface": "tap"}], "folders": [str(captures)], "workers": 2}, **NO_RULES) as service:
+    with running(tmp_path, run={"taps": [{"interface": "tap"}], "folders": [str(captures)]}, **NO_RULES) as service:
         service.wait_for(lambda status: status["engine"]["packets"] == 1_200 and status["sources"]["sources"][str(captures)]["remembered"] == 3)
+        assert [each["engine"]["packets"] for each in service.status()["workers"].values()] == [0, 1_200]
         crew = [each["pid"] for each in service.status()["workers"].values()]
         assert service.stop(signal.SIGKILL) == -signal.SIGKILL
         until = time.monotonic() + 20
@@ -204,10 +209,62 @@ def test_files_are_one_workers_and_read_once_and_a_killed_service_leaves_no_work
 
 
 def test_reports_of_workers_together() -> None:
-    one = {"taps": {"a": {"packets": 3, "state": "up", "fill": 0.5, "reopened": 1, "downs": 0}}, "dropped": 1, "lag_ms": 7.0, "waiting": 0, "sources": {}}
-    other = {"taps": {"a": {"packets": 4, "state": "up", "fill": 0.25, "reopened": 1, "downs": 0}}, "dropped": 2, "lag_ms": 3.0, "waiting": 5, "sources": {}}
+    one = {
+        "taps": {"a": {"packets": 3, "state": "up", "fill": 0.5, "lag_ms": 7.0, "reopened": 1, "downs": 0}},
+        "dropped": 1,
+        "lag_ms": 7.0,
+        "waiting": 0,
+        "sources": {},
+    }
+    other = {
+        "taps": {"a": {"packets": 4, "state": "up", "fill": 0.25, "lag_ms": 3.0, "reopened": 1, "downs": 0}},
+        "dropped": 2,
+        "lag_ms": 3.0,
+        "waiting": 5,
+        "sources": {},
+    }
     assert united([one, other]) == {
-        "taps": {"a": {"packets": 7, "state": "up", "fill": 0.5, "reopened": 1, "downs": 0}}, "dropped": 3, "lag_ms": 7.0, "waiting": 5, "sources": {},
+        "taps": {"a": {"packets": 7, "state": "up", "fill": 0.5, "lag_ms": 7.0, "reopened": 1, "downs": 0}}, "dropped": 3, "lag_ms": 7.0, "waiting": 5, "sources": {},
     }  # fmt: skip
     assert united([]) == {}
     assert total([{"a": [1]}, {"a": [2], "b": {"c": True}}]) == {"a": [1, 2], "b": {"c": True}}
+
+
+def test_a_worker_that_hangs_is_found_and_ends_the_service(network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it does not read nobody would: it is killed, and whoever looks after the service starts it again."""
+    patience_s = 5.0
+    monkeypatch.setattr("sensor.service.workers.PATIENCE_S", patience_s)
+    monkeypatch.setattr("sensor.service.assemble.drop_privileges", lambda _user, *, root: None)  # this process needs them yet
+    run = {"taps": [{"interface": "tap"}], "workers": 2, "state": str(tmp_path / "state"), "listen": ""}
+    service = assemble(Config.model_validate({"lang": "en", "run": run}), lambda: None, as_root=True)
+    silent: list[float] = []
+
+    def hang() -> None:
+        crew = service.report()["workers"]
+        os.kill(crew["1"]["pid"], signal.SIGSTOP)
+        while alive(crew["1"]["pid"]):
+            silent.append(service.report()["workers"]["1"]["silent_s"])
+            time.sleep(0.1)
+
+    stopping = threading.Thread(target=hang)
+    stopping.start()
+    assert service.run() == f"worker 1 said nothing for {patience_s:.0f} s, and was killed"
+    stopping.join()
+    assert max(silent) > patience_s / 2  # and meanwhile it shows
+    assert {number: each["state"] for number, each in service.report()["workers"].items()} == {"0": "ended", "1": "failed"}
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
+def test_workers_need_no_more_than_the_unit_allows(network: Network, tmp_path: Path) -> None:
+    """Giving up rights, shared memory, semaphores, processes and signals, with the system calls that the unit leaves."""
+    confined = [sys.executable, "-m", "tests.service.confined", str(Path(__file__).parents[2] / "packaging" / "tapsight.service")]
+    with running(tmp_path, within=confined, run={"taps": [{"interface": "tap"}], "workers": 2}, **NO_RULES) as service:
+        service.wait_for(lambda status: all(each["sources"] for each in status["workers"].values()))
+        assert service.process is not None
+        assert Path(f"/proc/{service.process.pid}/status").read_text("utf-8").partition("Seccomp:")[2].split()[0] == "2"  # a filter
+        network.send(plant())
+        service.wait_for(lambda status: status["engine"]["packets"] == len(plant()))
+        service.process.send_signal(signal.SIGHUP)
+        service.wait_for(lambda status: status["engine"]["reloads"]["done"] == 1)
+        assert service.stop() == 0
+    assert sum(each["event"]["dataset"] == "tapsight.modbus" for each in service.documents()) == 480

@@ -110,8 +110,8 @@ def test_fields(text: str, said: list[tuple[int, bytes]], ends: tuple[tuple[str,
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ('quic.sni; content:"x";', "the buffer quic.sni is not filled yet"),
-        ("app-layer-protocol:ike;", "the protocol ike is not decoded yet"),
+        ('nfs.filename; content:"x";', "the buffer nfs.filename is not filled yet"),
+        ("app-layer-protocol:nfs;", "the protocol nfs is not decoded yet"),
         ("modbus: function 3; ttl:5;", "ttl is about packets, the rest of the rule about modbus"),
         ("iec104_apci_type:no_such;", "no_such is no name that is known here"),
         ('tcp.hdr; content:"x"; dnp3.data; content:"y";', "tcp.hdr is about packets, the rest of the rule about dnp3"),

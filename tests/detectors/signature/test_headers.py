@@ -141,3 +141,25 @@ def test_headers(text: str, frames: list[bytes], expected: list[int]) -> None:
 def test_a_reset_adds_nothing_to_a_stream() -> None:
     text = rule("stream_size:client,>,1;", "tcp any any -> any any")
     assert fired(text, [*talk(ends=WEB), tcp(*WEB, 101, b"reason", RST, 501)]) == []
+
+
+MEMBER = ethernet(ipv4(A[0], "224.0.0.22", 2, bytes.fromhex("160009041100e9fb")))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("alert ip any any -> any any (igmp.type:0x16; sid:1;)", [1]),
+        ("alert igmp any any -> any any (igmp.type:<17; sid:1;)", []),
+        ("alert igmp any any -> any any (sid:1;)", [1]),
+        ('alert igmp any any -> 224.0.0.22 any (igmp.hdr; content:"|11 00 e9 fb|"; offset:4; sid:1;)', [1]),
+        ('alert ip any any -> any any (igmp.hdr; content:"|00|"; startswith; sid:1;)', []),
+        ("alert ip any any -> any any (flow.pkts:toserver,1; sid:1;)", [1, 2]),
+        ("alert ip any any -> any any (flow.pkts:either,2; sid:1;)", [3, 4]),
+        ("alert ip any any -> any any (flow.pkts:both,>0; sid:1;)", [4]),
+        ("alert ip any any -> any any (flow.bytes:either,>100000; sid:1;)", []),
+    ],
+)
+def test_igmp_and_flows_in_either_direction(text: str, expected: list[int]) -> None:
+    frames = [MEMBER, udp(A, B, b"1"), udp(A, B, b"2"), udp(B, A, b"3")]
+    assert [frame for _, frame in fired(text, frames)] == expected

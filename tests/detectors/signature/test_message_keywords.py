@@ -9,7 +9,20 @@ from pathlib import Path
 import pytest
 
 from detectors.signature.magic import magic
-from tests.applications import test_dcerpc_datagrams, test_dhcp, test_http2, test_krb5, test_ldap, test_ntp, test_rdp, test_rfb, test_snmp, test_tftp
+from tests.applications import (
+    test_dcerpc_datagrams,
+    test_dhcp,
+    test_http2,
+    test_ike,
+    test_krb5,
+    test_ldap,
+    test_ntp,
+    test_quic,
+    test_rdp,
+    test_rfb,
+    test_snmp,
+    test_tftp,
+)
 from tests.applications.script import Script
 from tests.applications.test_mqtt import SCRIPTS as MQTT
 from tests.applications.test_tls import handshake
@@ -31,6 +44,8 @@ PORTS = {
     "ftp": 21,
     "mqtt": 1883,
     "http2": 8080,
+    "quic": 443,
+    "ike": 500,
 }
 DATAGRAMS: dict[str, list[Script]] = {
     "snmp": test_snmp.SCRIPTS,
@@ -39,6 +54,8 @@ DATAGRAMS: dict[str, list[Script]] = {
     "dhcp": test_dhcp.SCRIPTS,
     "krb5": test_krb5.SCRIPTS,
     "dcerpc": test_dcerpc_datagrams.SCRIPTS,
+    "quic": test_quic.SCRIPTS,
+    "ike": test_ike.SCRIPTS,
 }
 STREAMS: dict[str, list[Script]] = {"ldap": test_ldap.SCRIPTS, "rdp": test_rdp.SCRIPTS, "rfb": test_rfb.SCRIPTS, "mqtt": MQTT, "http2": test_http2.SCRIPTS}
 
@@ -84,6 +101,23 @@ def said(options: str, protocol: str, frames: list[bytes], header: str = "any an
         ("krb5", 1, "krb5.ticket_encryption:aes256-cts-hmac-sha1-96,rc4-hmac;", [1]),
         ("krb5", 1, "app-layer-event:krb5.weak_encryption; flow:to_client;", [1]),
         ("krb5", 0, "app-layer-event:krb5.weak_encryption;", []),
+        ("quic", 0, 'quic.sni; content:"example.com"; bsize:11; ja3.hash; content:"a"; ja4.hash; content:"q13d"; startswith;', [1]),
+        ("quic", 0, 'quic.version; content:"|00 00 00 01|";', [1, 2]),
+        ("quic", 1, 'quic.version; content:"|6b 33 43 cf|"; flow:to_client; ja3s.string; content:"771,4865,";', [2]),
+        ("quic", 3, 'ja3.string; content:"771,"; startswith;', [2]),
+        ("quic", 6, 'quic.ua; content:"Chrome"; quic.cyu.string; content:"43,PAD-SNI"; startswith;', [1]),
+        ("quic", 6, "quic.cyu.hash; bsize:32;", [1, 3]),
+        ("quic", 0, "app-layer-event:quic.failed_decrypt;", []),
+        ("ike", 0, "ike.exchtype:<5; flow:to_client;", [2, 4]),
+        ("ike", 0, 'ike.init_spi; content:"18fe9b731f9f8034"; ike.exchtype:2;', [1, 3, 5]),
+        ("ike", 0, 'ike.resp_spi; content:"a00b8ef0902bb8ec";', [2, 4]),
+        ("ike", 0, 'ike.vendor; content:"afca"; startswith; ike.vendor; content:"0900"; startswith;', [1]),
+        ("ike", 0, "ike.chosen_sa_attribute:alg_hash=4; ike.chosen_sa_attribute:sa_key_length=256;", [2]),
+        ("ike", 0, 'ike.key_exchange_payload; content:"KKKK"; ike.key_exchange_payload_length:256; ike.nonce_payload_length:<32;', [3]),
+        ("ike", 0, 'ike.nonce_payload; content:"M"; startswith;', [4]),
+        ("ike", 2, "app-layer-event:ikev2.weak_crypto_enc; flow:to_server;", [1]),
+        ("ike", 2, "ike.chosen_sa_attribute:alg_enc=20;", [2]),
+        ("ike", 2, "app-layer-event:ike.weak_crypto_enc; flow:to_client;", []),
         ("dcerpc", 0, "dce_iface:dea00001-6c97-11d1-8271-00a02442df7d; dce_opnum:2; flow:to_server;", [4]),
         ("dcerpc", 0, 'dce_stub_data; content:"connect"; dce.opnum.number:0;', [1]),
     ],

@@ -11,6 +11,7 @@ import pytest
 from detectors.signature.load import loads
 from detectors.signature.plan import Plan
 from sensor.analysis import Analysis
+from tests.applications import test_nfs as nfs
 from tests.applications.test_tls import handshake
 from tests.detectors.signature.harness import FIELDS, KNOWN, fired, talk
 from tests.make import ACK, FIN, RST, batches, tcp, udp
@@ -180,3 +181,41 @@ def test_a_flow_number_given_again_is_another_conversation() -> None:
     analysis.run(batches(frames, 6))
     assert not analysis.pipeline.conversations.open
     assert not analysis.pipeline.conversations.done.any()
+
+
+NFS = (("10.0.0.1", 800), ("10.0.0.2", 2049))
+
+
+@pytest.mark.parametrize(
+    ("options", "third", "fourth"),
+    [
+        ("nfs_procedure:3;", [4], [4]),  # LOOKUP, and ACCESS of version 4
+        ("nfs_procedure:lookup;", [4], []),
+        ("nfs_procedure:!read;", [4, 6, 8], [4, 8]),
+        ("nfs_procedure:open; nfs.version:4;", [], [4]),
+        ("nfs_procedure:6-7; nfs.version:2-3;", [6, 6], []),  # READ and WRITE in one segment; both ends count
+        ('nfs.filename; content:"b.csv"; startswith;', [8], []),
+        ('file.name; content:"recipe"; file.data; content:"setpoint";', [6], []),
+        ('file.data; content:"PROGRAM"; flow:to_client;', [], [7]),
+        ('file.name; content:".st"; endswith;', [], [7]),
+        ("nfs.filename; absent;", [], []),
+    ],
+)
+def test_nfs(options: str, third: list[int], fourth: list[int]) -> None:
+    for script, expected in ((nfs.SCRIPT, third), (nfs.FOURTH, fourth)):
+        frames = talk(*((int(not to_server), data) for to_server, data in script), ends=NFS)
+        assert [frame for _, frame in fired(rule(options, "nfs"), frames)] == expected
+
+
+def test_nfs_over_udp_where_the_client_has_the_lower_port() -> None:
+    frames = [udp(*(NFS if to_server else NFS[::-1]), data, i) for i, (to_server, data) in enumerate(nfs.SECOND)]
+    assert fired(rule("nfs_procedure:read; nfs.version:2; flow:to_server;", "nfs"), frames) == [(1, 3)]
+    assert fired(rule('file.data; content:"hello"; flow:to_client;', "nfs"), frames, 1) == [(1, 4)]
+    assert fired("alert udp any any -> any 2049 (rpc:100003,2,8; sid:1;)", frames) == [(1, 5)]
+
+
+def test_bits_of_a_transaction() -> None:
+    """What a request sets is set for its answer, and for no other."""
+    text = rule('http.uri; content:"/cgi/"; xbits:set,cgi,track tx;') + "\n" + rule('http.stat_code; content:"200"; xbits:isset,cgi,track tx;', sid=2)
+    other = GET.replace(b"/cgi/", b"/www/")
+    assert fired(text, talk((0, GET), (1, OK), (0, other), (1, OK), ends=WEB)) == [(1, 4), (2, 5)]

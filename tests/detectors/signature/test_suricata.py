@@ -1,4 +1,4 @@
-"""Rules evaluated as Suricata does (`--compat suricata`): what it said of the same packets is written down here, as it said it (7.0.10)."""
+"""Rules evaluated as Suricata does (`--compat suricata`): what it said of the same packets is written down here, as it said it (8.0.7)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import made
+from bench import made, small
 from detectors.signature.detector import Signatures
 from detectors.signature.engine import Engine
 from detectors.signature.load import loads
@@ -16,9 +16,11 @@ from detectors.signature.plan import Plan
 from detectors.signature.sessions import Stream
 from detectors.signature.suricata import Sessions
 from sensor.analysis import Analysis
+from sensor.cli.signatures import AS_SURICATA
 from sensor.config import Config
 from sensor.events.seen import Seen
-from tests.detectors.signature.harness import FIELDS, KNOWN, talk
+from tests.applications import test_ike
+from tests.detectors.signature.harness import FIELDS, KNOWN, fired, talk
 from tests.detectors.signature.test_engine import modbus
 from tests.make import ACK, FIN, RST, batches, tcp, udp
 
@@ -28,19 +30,21 @@ CLOSED = [*OPEN, tcp(A, B, 107, b"", FIN | ACK, 505), tcp(B, A, 505, b"", FIN | 
 RESET = [*OPEN, tcp(B, A, 505, b"", RST | ACK, 107)]
 PICKED = OPEN[3:]
 FROZEN = json.loads(Path(__file__).with_name("suricata.json").read_text(encoding="utf-8"))
+SMALL = json.loads(Path(__file__).with_name("small.json").read_text(encoding="utf-8"))
+OTHERWISE = ("FTP, closed: no", "FTP, closed: c", "SSH")  # from which packet on it is known what they speak
 
 
-def said(text: str, frames: list[bytes], rows: int = 1 << 30, *, midstream: bool = False, checksums: bool = False) -> list[tuple[int, int, int, int]]:
+def said(text: str, frames: small.Frames, rows: int = 1 << 30, *, midstream: bool = False, checksums: bool = False) -> list[tuple[int, int, int, int]]:
     """sid, frame (0: none, the flow was over) and the two ports of each alert."""
-    rules = loads(text, {}, FIELDS)
+    rules = loads(text, AS_SURICATA, FIELDS)
     plan = Plan.of(rules.rules, KNOWN, rules.filters, as_suricata=True)
     signatures = Signatures(Engine(plan, sessions=Sessions(midstream, checksums)))
     found: list[tuple[int, int, int, int]] = []
 
     def each(_seen: Seen) -> None:
-        for fired in signatures.fired:
-            low, high = sorted(int(fired.each.columns[f"{side}_port"][fired.i]) for side in ("source", "destination"))
-            found.append((fired.rule.sid, 0 if fired.after_end else fired.frame, low, high))
+        for match in signatures.fired:
+            low, high = sorted(int(match.each.columns[f"{side}_port"][match.i]) for side in ("source", "destination"))
+            found.append((match.rule.sid, 0 if match.after_end else match.frame, low, high))
 
     Analysis(Config(deduplicate=False), signatures=signatures).run(batches(frames, rows), each=each)
     return found
@@ -51,6 +55,17 @@ def frames_of(options: str, frames: list[bytes], header: str = "tcp any any -> a
     found = [said(f"alert {header} ({options} sid:1;)", frames, rows, midstream=midstream, checksums=checksums) for rows in (1 << 30, 1)]
     assert found[0] == found[1]
     return [frame for _, frame, *_ in found[0]]
+
+
+@pytest.mark.parametrize("case", [case for case in small.small() if case[0] in SMALL], ids=lambda case: case[0].replace(" ", "-"))
+def test_small_captures(case: tuple[str, str, small.Frames]) -> None:
+    name, rules, frames = case
+    loaded = loads(rules, AS_SURICATA, FIELDS)
+    refused = {problem.sid for problem in loaded.problems}
+    found = Counter(sid for sid, *_ in said("\n".join(line for line in rules.splitlines() if int(line.rpartition("sid:")[2][:-2]) not in refused), frames))
+    expected = Counter({int(key.split()[0]): count for key, count in SMALL[name].items() if int(key.split()[0]) not in refused})
+    told = {sid for sid, count in (found - expected + (expected - found)).items() if count and 'msg:"spoken"' not in rules.splitlines()[sid - 1]}
+    assert not (told if name not in OTHERWISE else told - {4})
 
 
 @pytest.mark.parametrize("seed", FROZEN)
@@ -181,7 +196,7 @@ def test_what_a_pass_rule_lets_through(rule: str, expected: list[int]) -> None:
 def test_nothing_to_search_for_is_looked_at_again() -> None:
     frames = [*OPEN, tcp(B, A, 505, b"qab", ACK, 107), tcp(A, B, 107, b"", FIN | ACK, 508), tcp(B, A, 508, b"", FIN | ACK, 108), tcp(A, B, 108, b"", ACK, 509)]
     assert frames_of("byte_test:1,=,0x63,2;", frames) == [8, 10, 0]
-    assert frames_of('content:!"ab";', frames) == []
+    assert frames_of('content:!"ab";', frames) == [8, 9]  # of the packets, which have nothing
     assert frames_of('content:!"qq";', frames) == [8, 9]
 
 
@@ -214,6 +229,38 @@ def test_datagrams() -> None:
     assert frames_of("", frames, "udp any any -> any any") == [1, 3]
     assert frames_of('content:"a";', frames, "udp any any -> any any") == [1, 2, 3, 4]
     assert frames_of("flow:to_client;", frames, "udp any any -> any any") == [3]
+
+
+@pytest.mark.parametrize(
+    ("options", "script", "here", "there"),
+    [
+        ('ike.vendor; content:"afca"; startswith;', 0, [1, 2], [1]),
+        ('ike.vendor; content:"afca"; startswith;', 2, [1], []),
+        ("ike.nonce_payload_length:>0;", 0, [3, 4], [3, 4]),
+        ("ike.nonce_payload_length:>0;", 2, [1, 2], []),
+        ('ike.key_exchange_payload; content:"K";', 2, [1], []),
+        ("ike.exchtype:34;", 2, [1, 2], [1, 2]),
+    ],
+)
+def test_keywords_of_ike_that_are_about_version_1(options: str, script: int, here: list[int], there: list[int]) -> None:
+    ends = {True: ("10.0.0.1", 500), False: ("10.0.0.2", 500)}
+    frames = [udp(ends[to_server], ends[not to_server], data, i) for i, (to_server, data) in enumerate(test_ike.SCRIPTS[script], 1)]
+    header = "ike any any -> any any"
+    assert [frame for _, frame in fired(f"alert {header} ({options} sid:1;)", frames)] == here
+    assert frames_of(options, frames, header) == there
+
+
+@pytest.mark.parametrize(
+    ("sides", "expected"),
+    [("TTTT", [1, 2]), ("TTTTC", [1, 2, 5]), ("TCTTT", [1, 2, 3]), ("TCCC", [1, 2, 3]), ("TTCTT", [1, 2, 3, 4]), ("TTTCTCTT", [1, 2, 4, 5, 6])],
+)
+def test_what_is_spoken_in_datagrams(sides: str, expected: list[int]) -> None:
+    """Of the client (T) and the server (C), some packets alone are asked for it."""
+    query = b"\0\1\1\0\0\1\0\0\0\0\0\0\4evil\7example\0\0\1\0\1"
+    client, server = ("10.0.0.1", 40_000), ("10.0.0.2", 53)
+    frames = [udp(client, server, query, i) if side == "T" else udp(server, client, query[:2] + b"\x81\x80" + query[4:], i) for i, side in enumerate(sides)]
+    assert frames_of("app-layer-protocol:dns;", frames, "udp any any -> any any") == expected
+    assert frames_of("app-layer-protocol:dns; ttl:64;", frames, "udp any any -> any any") == list(range(1, len(sides) + 1))
 
 
 def test_parsers_are_given_what_has_a_session() -> None:

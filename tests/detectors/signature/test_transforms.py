@@ -11,12 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.signature.load import loads
-from detectors.signature.plan import Plan
 from detectors.signature.search import pattern_of
-from detectors.signature.transforms import DONE, MOST, transform
-from tests.detectors.signature.harness import FIELDS, KNOWN, A, B, fired
+from detectors.signature.transforms import DONE, MOST, transform, transformed
+from tests.detectors.signature.harness import A, B, fired
 from tests.detectors.signature.make import rule
+from tests.detectors.signature.test_semantics import holds
 from tests.make import udp
 
 ARGUMENTS = {"xor": "0a0b", "pcrexform": "(.)", "from_base64": "0,0,rfc4648", "subslice": "1,2", "gunzip": "100", "zlib_deflate": "100"}
@@ -98,6 +97,21 @@ def test_nothing_is_searched_for_that_only_the_result_holds() -> None:
     assert pattern_of(rule('pkt_data; to_uppercase; content:"STOPPED";', "alert udp any any -> any any")) is None
 
 
-def test_what_cannot_be_done_is_said() -> None:
-    rules = loads('alert udp any any -> any any (pkt_data; domain; content:"a"; sid:1;)', {}, FIELDS).rules
-    assert "public suffixes" in Plan.of(rules, KNOWN).unable[0][1]
+@pytest.mark.parametrize(
+    ("name", "domain", "tld"),
+    [
+        (b"www.plc.example.co.uk", b"example.co.uk", b"co.uk"),
+        (b"a.Example.COM", b"Example.COM", b"COM"),
+        (b"one.two.nosuchtld", b"two.nosuchtld", b"nosuchtld"),
+        (b"me.github.io", b"me.github.io", b"github.io"),  # what others sell names under is a suffix, too
+        (b"co.uk", b"co.uk", b"co.uk"),  # a suffix, under which nothing is registered: as it was
+        (b"localhost", b"localhost", b"localhost"),
+        (b"..", b"..", b".."),
+        (b"\xff\xfe.com", b"\xff\xfe.com", b"com"),
+        (b"a." * 600, b"a." * 600, b"a." * 600),
+    ],
+)
+def test_public_suffixes(name: bytes, domain: bytes, tld: bytes) -> None:
+    assert transformed(name, (("domain", ""),)) == domain
+    assert transformed(name, (("tld", ""),)) == tld
+    assert holds('pkt_data; domain; content:"example.co.uk"; startswith; endswith;', name) == (domain == b"example.co.uk")

@@ -1,0 +1,78 @@
+"""Assets -> ECS documents as JSON: there may be as many as a network has addresses, so each is one formatted string."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+
+from sensor.assets.asset import Asset, Where
+from sensor.events.address import MAC_HIGH, mac_text
+from sensor.events.clock import time_text
+from sensor.events.field import label
+from sensor.events.vocabulary import Action
+from sensor.sinks import ecs
+
+quoted = lru_cache(1 << 10)(ecs.quote)  # names of sources and of the sensor
+EVENT = '"kind":"asset","category":["host"],"type":["info"],"module":"tapsight","dataset":"tapsight.asset"'
+OUTCOME = f',"action":"{label(Action.DISCOVER)}","outcome":"unknown"'
+
+
+@lru_cache(1 << 10)
+def listed(names: frozenset[str]) -> str:
+    """Names in their order, as JSON."""
+    return ecs.quote(sorted(names))
+
+
+def asset_text(asset: Asset, sensor: str) -> str:
+    """One asset, as the summary carries it."""
+    return _text(asset, sensor, asset.address)
+
+
+def asset_line(asset: Asset, sensor: str) -> str:
+    """The same with what every event has. Its id is that of what is known of it now: more is known in another document."""
+    known = hashlib.blake2b(asset_text(asset, sensor).encode(), digest_size=8).hexdigest()
+    where = f'"frame":{asset.first.frame},"source":{quoted(asset.first.source)},"trust":"complete",'
+    return _text(asset, sensor, f"{asset.address}-{known}", OUTCOME, where)
+
+
+def _text(asset: Asset, sensor: str, identifier: str, event: str = "", where: str = "") -> str:
+    last = time_text(asset.last_ns)
+    return (
+        f'{{"@timestamp":"{last}","ecs":{{"version":"{ecs.VERSION}"}},"event":{{"id":"asset-{identifier}",{EVENT}{event}}},{body(asset)},'
+        f'"observer":{{"type":"sensor","name":{quoted(sensor)}}},"tapsight":{{{where}"asset":{{{own(asset)},"packets":{asset.packets},"bytes":{asset.bytes},'
+        f'"last_seen":"{last}","identity":{identity(asset)}}}}}}}'
+    )
+
+
+def body(asset: Asset) -> str:
+    """The host, and the device that it is."""
+    address = "" if asset.high == MAC_HIGH else f'"ip":["{asset.address}"]'
+    macs = '"mac":["' + '","'.join(map(mac_text, asset.macs)) + '"]' if asset.macs else ""
+    vendor, model = asset.best.get("vendor"), asset.model
+    device = ({"manufacturer": vendor} if vendor else {}) | ({"model": {"name": model}} if model else {})
+    return f'"host":{{{address}{"," if address and macs else ""}{macs}}}' + (f',"device":{ecs.quote(device)}' if device else "")
+
+
+def own(asset: Asset) -> str:
+    """What does not change from packet to packet."""
+    text = f'"id":"{asset.address}","address":"{asset.address}","roles":{listed(asset.roles)},"serves":{listed(asset.serves)},"uses":{listed(asset.uses)}'
+    text += f',"first":{_place(asset.first)}'
+    if asset.attributes:
+        best = asset.best
+        text += "".join(f',"{name}":{ecs.quote(best[name])}' for name in ("firmware", "serial", "name") if name in best)
+    return text
+
+
+def identity(asset: Asset) -> str:
+    """All that it said of itself, and where."""
+    if not asset.attributes:  # most
+        return "[]"
+    said = (
+        f'{{"name":{quoted(name)},"value":{ecs.quote(e.value)},"said_by":{quoted(e.said_by)},"first":{_place(e.first)},"last":{_place(e.last)}}}'
+        for name, e in asset.said
+    )
+    return f"[{','.join(said)}]"
+
+
+def _place(where: Where) -> str:
+    return f'{{"source":{quoted(where.source)},"frame":{where.frame},"time":"{time_text(where.ts_ns)}"}}'
