@@ -125,7 +125,8 @@ def _pair(context: Context, header: Array, carries: Ints, found: Items) -> None:
     refused, own = header["encapsulation_status"] != 0, IS_ANSWERED[command & 0xFF] & ~exists[top]
     by_pdu = Table("enip", (), pdus)
     by_pdu.is_request = (exists[top] & ~is_reply[top]) | (own & pdus.to_server & ~refused)
-    by_pdu.is_response = is_reply[top] | (own & (~pdus.to_server | refused))
+    nameless = (command == C.SEND_UNIT_DATA) & (header["length"] == 0)  # the encapsulation's refusal: it tells neither connection nor count
+    by_pdu.is_response = is_reply[top] | (own & (~pdus.to_server | refused) & ~nameless)
     pair(by_pdu, key.view(np.int64))
     routed = np.flatnonzero((message.service == UNCONNECTED_SEND) & ~is_reply & message.has(Mark.CARRIES))  # the message inside is what gets answered
     table.is_request, table.is_response = by_pdu.is_request[table.pdu] & ~is_reply, by_pdu.is_response[table.pdu] & (is_reply | ~exists)
@@ -209,7 +210,7 @@ def _status(context: Context, header: Array) -> None:
     table, message, status = context.table, context.message, context.message.status
     table.copy("general_status", message.has(Mark.REPLY), status)
     table.failed[context.top] = header["encapsulation_status"] != 0
-    table.failed &= table.is_response
+    table.failed &= table.is_response | ~table.to_server
     rows = np.flatnonzero(status)  # zero is success, and what requests have
     table.failed[rows[status[rows] != GeneralStatus.PARTIAL_TRANSFER]] = True
     more = rows[message.body[rows] >= message.at[rows] + STATUS + WORD.itemsize]

@@ -35,7 +35,7 @@ FIELDS = (
     Field("ioa", "u4[]", "Information object addresses", wireshark=asdu("ioa")),
     Field("value", "f8[]", "Values by object: states, measured and counted values, set points, bit strings", wireshark=asdu(VALUES)),
     Field("quality", "u1[]", "Octet that tells each object's quality: 80 invalid, 40 not topical, 20 substituted, 10 blocked", wireshark=asdu("siq diq qds")),
-    Field("time", "i8[]", "Time tags of seven octets, read as UTC; 0 where they hold no time", "ns since 1970"),
+    Field("time", "i8[]", "Time tags of seven octets, read as UTC; 0 where they hold no time", "ns since 1970", wireshark=asdu("cp56time")),
     Field("time_end", "i8[]", "End of the range whose log is asked for", "ns since 1970"),
     Field("time_invalid", "u1[]", "IV of each time tag", wireshark=asdu("cp24time.iv cp56time.iv")),
     Field("summer_time", "u1[]", "SU of each time tag", wireshark=asdu("cp56time.su")),

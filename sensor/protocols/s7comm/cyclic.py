@@ -19,6 +19,8 @@ SUBSCRIPTION, VALUES = 4, 2  # bytes before the addresses of a subscription (cou
 def decode(table: Table, row: int, content: Content, state: State) -> None:
     """A subscription, its end (a function and the job's number), or what it brings."""
     said = content.said
+    if content.subfunction != Cyclic.UNSUBSCRIBE and len(said) >= 2:
+        table.set("item_count", row, said[1])  # of two octets; no PDU has room for more than 255 items
     if content.subfunction == Cyclic.UNSUBSCRIBE:
         if content.kind == Kind.REQUEST and len(said) >= 2:
             table.object("message", row, {"function": said[0], "job": said[1]})

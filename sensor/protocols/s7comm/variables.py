@@ -163,6 +163,7 @@ def values(data: Bytes, at: Ints, end: Ints, counts: Array) -> Values:
         flat, begin = start[rows] + index, here[rows] + VALUE.itemsize
         length = record["length"].astype(np.int64)
         length = np.where(COUNTS_BITS[record["transport_size"]], (length + 7) >> 3, length)
+        length[record["transport_size"] == 0] = 0  # of an item that is refused; snap7 says 4 there
         after = begin + length
         cut = after > end[rows]
         if cut.any():

@@ -118,6 +118,14 @@ def test_list_services_and_refusal() -> None:
     assert not found[1]["failed"]
 
 
+def test_a_refused_connected_message_is_not_one_that_nobody_asked_for() -> None:
+    """Volume 2, 2-3.1: the encapsulation refuses without items, and so without connection and count."""
+    asked = connected(request(0x0E, bytes.fromhex("200124013001")), connection=5, sequence=1)
+    table = decode(Pdu(asked), Pdu(encapsulation(0x70, status=0x64), False))
+    assert not table.anomaly.any()
+    assert table.failed.tolist() == [False, True]
+
+
 def test_identity_object_by_every_get() -> None:
     path = bytes.fromhex("20012401")
     table = exchange(

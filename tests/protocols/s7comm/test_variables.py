@@ -82,6 +82,15 @@ def test_several_items_with_fill_bytes_and_a_refusal() -> None:
     ]
 
 
+def test_a_refused_item_whose_length_counts_nothing() -> None:
+    """snap7's server says 4 where an item is refused, and no data follows."""
+    items = address(T.BYTE, 2, 9, A.DATA_BLOCKS, 0) + address(T.BYTE, 1, 0, A.INPUTS, 0)
+    table = decode(client(job(9, b"\x04\x02" + items)), server(answer(9, b"\x04\x02", value(0, b"", 4, 0x0A) + value(4, b"\x11", 8))))
+    assert said(table, 1)["return_codes"] == [10, 255]
+    assert not table.anomaly.any()
+    assert [point[-2:] for point in values(table)] == [(None, Quality.REFUSED), (0x11, 0)]
+
+
 def test_write_and_its_refusal() -> None:
     items = address(T.INT, 1, 9, A.DATA_BLOCKS, 16) + address(T.BIT, 1, 0, A.OUTPUTS, 5)
     content = value(5, b"\xff\xff", 16, code=0) + value(3, b"\x01", 1, code=0)
@@ -131,6 +140,13 @@ def test_addresses_of_other_syntaxes_are_named() -> None:
 )
 def test_malformed(pdu: bytes, anomaly: Anomaly) -> None:
     assert Anomaly(int(decode(client(pdu)).anomaly[0])) & anomaly
+
+
+def test_a_refusal_of_the_whole_job_may_tell_no_count() -> None:
+    asked = client(job(9, b"\x04\x01" + address(T.BYTE, 2, 9, A.DATA_BLOCKS, 0)))
+    table = decode(asked, server(answer(9, b"\x04\x00", error=b"\x85\0")))
+    assert not table.anomaly.any()
+    assert table.failed.tolist() == [False, True]
 
 
 def test_an_answer_of_another_function_is_wrong() -> None:
