@@ -298,7 +298,9 @@ def test_a_list_that_is_none(tmp_path: Path) -> None:
         (b"#!/bin/sh\nreboot", "a /bin/sh script text executable"),
         (b"\n<!DOCTYPE html><p>", "HTML document text"),
         (b"\x1f\x8b\x08\0", "gzip compressed data"),
-        (b"hello", ""),
+        (b"hello", "ASCII text, with no line terminators"),
+        (b"hello\r\n", "ASCII text, with CRLF line terminators"),
+        (b"hello\0", ""),
         (b"", ""),
     ],
 )  # fmt: skip

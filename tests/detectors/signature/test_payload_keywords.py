@@ -137,7 +137,6 @@ def test_letters_of_pcre_name_buffers(letter: str, name: str) -> None:
         ('"//"', "empty"),
         ('"/a/k"', "k is no flag"),
         ('"/a/UH"', "two buffers"),
-        ('"/(a)/,flow:x"', "not supported"),
     ],
 )
 def test_wrong_pcre(value: str, reason: str) -> None:

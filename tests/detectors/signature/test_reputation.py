@@ -67,4 +67,4 @@ def test_what_is_not_there(tmp_path: Path) -> None:
     assert "categories.txt" in plan(tmp_path, rule("iprep:src,CnC,>,1;")).unable[0][1]
     beside(tmp_path, "")
     assert "no category other" in plan(tmp_path, rule("iprep:src,Other,>,1;")).unable[0][1]
-    assert "where an address lies" in plan(tmp_path, rule("geoip:src,US;")).unable[0][1]
+    assert "no database of countries" in plan(tmp_path, rule("geoip:src,US;")).unable[0][1]
