@@ -4,7 +4,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-PACKAGES = ("sensor", "detectors", "rules")
+PACKAGES = ("sensor", "detectors", "rules", "dashboards")
 
 
 def main(wheel: str) -> int:
