@@ -131,9 +131,13 @@ def memory() -> Iterator[tuple[str, str, list[str], Frames]]:
     tracks = ("by_src", "by_dst", "by_both", "by_rule", "by_flow")
     for kind in ("limit", "threshold", "both"):
         yield f"threshold: {kind}", header, [f'content:"hit"; threshold:type {kind},track {track},count 3,seconds 30;' for track in tracks], frames
-    tracks = ("by_src", "by_dst", "by_flow")
     backoff = 'content:"hit"; threshold:type backoff,track by_flow,count 1,multiplier 2;'
-    yield "detection_filter", header, [*(f'content:"hit"; detection_filter:track {track},count 3,seconds 30;' for track in tracks), backoff], frames
+    yield (
+        "detection_filter",
+        header,
+        [*(f'content:"hit"; detection_filter:track {track},count 3,seconds 30;' for track in ("by_src", "by_dst", "by_flow")), backoff],
+        frames,
+    )
     words = (
         (A, b"set"),
         (A, b"ask"),
