@@ -44,15 +44,13 @@ ROOMS: dict[str, set[str]] = {
         "sensor.beside",
     },
     "sensor.assets": {"sensor.columns", "sensor.keyed", "sensor.events", "sensor.lang", "sensor.decode"},
-    "detectors": {  # of the last ones, their words: rules speak of headers, checksums and codes
+    "detectors": {  # of the last ones, their words: rules speak of headers, checksums and codes, and Suricata's of each layer of a tunnel
         "sensor.bounded",
         "sensor.columns",
         "sensor.events",
         "sensor.lang",
         "sensor.streams.flows",
-        "sensor.decode.packets",
-        "sensor.decode.checksum",
-        "sensor.decode.link",
+        "sensor.decode",
         "sensor.protocols",
         "sensor.applications",
     },

@@ -53,7 +53,7 @@ def test_passwords_are_no_part_of_events() -> None:
 def test_data_connections() -> None:
     said = listen(FTP, TALK)
     passive = next(each for each in said if each.buffers.get("ftp.completion_code") == [b"227"])
-    assert passive.facts == {"ftp.dynamic_port": 5001, "ftp.mode": "passive"}
+    assert passive.facts == {"ftp.dynamic_port": 5001, "ftp.mode": "passive", "ftp.reply_received": "yes"}
     assert passive.about["ftp.data_address"] == "192.168.0.10"
     active = next(each for each in said if each.buffers.get("ftp.command") == [b"EPRT"])
     assert active.facts == {"ftp.dynamic_port": 5001, "ftp.mode": "active", "ftpbounce": "fe80::1"}

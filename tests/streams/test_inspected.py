@@ -105,7 +105,8 @@ def conversation() -> list[bytes]:
 def test_a_row_a_packet_whatever_it_is() -> None:
     frames = [*conversation(), conversation()[-2]]  # the last one is a mirror's copy
     each, end = inspected(frames)
-    assert set(each.packets) == {*DTYPES, "frame", "length", "ts_ns", "reassembled", "flow", "to_server", "established", "handshake"}
+    batch = {"frame", "offset", "captured", "length", "link_type", "ts_ns"}
+    assert set(each.packets) == {*DTYPES, *batch, "reassembled", "flow", "to_server", "established", "handshake"}
     assert all(len(column) == len(frames) for column in each.packets.values())
     assert all(len(column) == 0 for column in end.packets.values())
     assert each.packets["flow"].dtype == np.int32
