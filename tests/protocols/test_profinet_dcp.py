@@ -231,7 +231,7 @@ def test_what_scapy_builds_in_a_vlan() -> None:
     assert said.items() >= {"xid": 0x1234, "name_of_station": b"valve-7", "qualifiers": [1], "service_id": SET}.items()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.integers(HELLO, IDENTIFIED), st.integers(0, 7), st.integers(0, 6), st.binary(max_size=60), st.integers(0, 70), st.sampled_from([1, 100]))
 def test_no_bytes_make_it_fail(frame_id: int, service: int, kind: int, content: bytes, length: int, rows: int) -> None:
     run = make.run([dcp(frame_id, service, kind, content, length=length), set_(block(Block.DEVICE_NAME_OF_STATION, b"a"))], rows)

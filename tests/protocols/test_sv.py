@@ -214,7 +214,7 @@ def test_any_cut_gives_the_same(said: list[tuple[bytes, int, int]], cut: int) ->
     assert results[0] == results[1]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.binary(max_size=80), st.integers(0, 300), st.binary(max_size=4))
 def test_no_bytes_make_it_fail(content: bytes, at: int, patch: bytes) -> None:
     damaged = bytearray(frame(asdu(1, sample=content, full=True), asdu(2)))

@@ -81,7 +81,7 @@ def expected(talk: list[tuple[int, bool, bool, int, bytes]]) -> list[tuple[bool,
     return result
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(packets())
 def test_established_is_what_it_is_said_to_be(talk: list[tuple[int, bool, bool, int, bytes]]) -> None:
     frames = [frame(number, *packet) for number, packet in enumerate(talk)]

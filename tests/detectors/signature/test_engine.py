@@ -186,7 +186,7 @@ def test_state_is_bounded() -> None:
     assert engine.evicted == 12
 
 
-@settings(max_examples=600)
+@settings(max_examples=300)
 @given(checks=st.lists(contents() | others, min_size=1, max_size=4), rows=st.lists(data_, min_size=1, max_size=12))
 def test_columns_agree_with_the_exact_evaluator(checks: list[Check], rows: list[bytes]) -> None:
     sizes = np.array([len(row) for row in rows])

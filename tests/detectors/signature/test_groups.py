@@ -27,7 +27,7 @@ def rule(number: int, content: bytes, place: str, nocase: str, negated: str) -> 
     return f'alert udp any any -> any any (content:{negated}"{content.decode()}"; {place.format(size=len(content))} {nocase} sid:{number};)'
 
 
-@settings(max_examples=20)  # each is a dozen analyses
+@settings(max_examples=12)  # each is a dozen analyses
 @given(
     st.lists(st.tuples(BYTES, PLACES, st.sampled_from(["", "", "nocase;"]), st.sampled_from(["", "", "", "!"])), min_size=FEW, max_size=12),
     st.lists(st.binary(max_size=5).map(lambda content: bytes(b"abAB"[byte % 4] for byte in content)), min_size=1, max_size=9),

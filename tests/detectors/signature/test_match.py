@@ -178,7 +178,7 @@ others = (
 )
 
 
-@settings(max_examples=2_000)
+@settings(max_examples=1_000)
 @given(checks=st.lists(contents() | others, min_size=1, max_size=5), data=data_, fresh=st.integers(0, 8))
 def test_agrees_with_the_obvious_evaluator(checks: list[Check], data: bytes, fresh: int) -> None:
     found = list(reaches(tuple(checks), data))
