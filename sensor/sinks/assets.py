@@ -25,22 +25,28 @@ def listed(names: frozenset[str]) -> str:
 
 def asset_text(asset: Asset, sensor: str) -> str:
     """One asset, as the summary carries it."""
-    return _text(asset, sensor, asset.address)
+    return _text(asset, sensor, _parts(asset), asset.address)
 
 
 def asset_line(asset: Asset, sensor: str) -> str:
     """The same with what every event has. Its id is that of what is known of it now: more is known in another document."""
-    known = hashlib.blake2b(asset_text(asset, sensor).encode(), digest_size=8).hexdigest()
+    parts = _parts(asset)
+    known = hashlib.blake2b(_text(asset, sensor, parts, asset.address).encode(), digest_size=8).hexdigest()
     where = f'"frame":{asset.first.frame},"source":{quoted(asset.first.source)},"trust":"complete",'
-    return _text(asset, sensor, f"{asset.address}-{known}", OUTCOME, where)
+    return _text(asset, sensor, parts, f"{asset.address}-{known}", OUTCOME, where)
 
 
-def _text(asset: Asset, sensor: str, identifier: str, event: str = "", where: str = "") -> str:
-    last = time_text(asset.last_ns)
+def _parts(asset: Asset) -> tuple[str, str]:
+    """What is dear to say, once: the host, and what is known of it."""
+    seen = f'"packets":{asset.packets},"bytes":{asset.bytes},"last_seen":"{time_text(asset.last_ns)}"'
+    return body(asset), f'{own(asset)},{seen},"identity":{identity(asset)}'
+
+
+def _text(asset: Asset, sensor: str, parts: tuple[str, str], identifier: str, event: str = "", where: str = "") -> str:
+    host, known = parts
     return (
-        f'{{"@timestamp":"{last}","ecs":{{"version":"{ecs.VERSION}"}},"event":{{"id":"asset-{identifier}",{EVENT}{event}}},{body(asset)},'
-        f'"observer":{{"type":"sensor","name":{quoted(sensor)}}},"tapsight":{{{where}"asset":{{{own(asset)},"packets":{asset.packets},"bytes":{asset.bytes},'
-        f'"last_seen":"{last}","identity":{identity(asset)}}}}}}}'
+        f'{{"@timestamp":"{time_text(asset.last_ns)}","ecs":{{"version":"{ecs.VERSION}"}},"event":{{"id":"asset-{identifier}",{EVENT}{event}}},{host},'
+        f'"observer":{{"type":"sensor","name":{quoted(sensor)}}},"tapsight":{{{where}"asset":{{{known}}}}}}}'
     )
 
 
