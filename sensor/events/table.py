@@ -96,7 +96,8 @@ class Lists:
                 content = at() if callable(at) else at if wire == CONTENT or put is None else items(self.data, at, put, wire)
                 counts, content = (put, content) if put is not None else content
                 start[rows], count[rows] = total + np.cumsum(counts) - counts, counts
-                contents.append(content.astype(self.item))
+                with np.errstate(invalid="ignore"):  # a signalling NaN becomes a quiet one
+                    contents.append(content.astype(self.item))
                 total += len(content)
             self._read = start, count, np.concatenate(contents)
         return self._read
