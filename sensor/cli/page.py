@@ -16,6 +16,7 @@ from rich.text import Text
 
 from sensor.analysis import Analysis
 from sensor.assets.asset import Asset
+from sensor.cli.terminal import console as for_output
 from sensor.cli.terminal import print_table, printable
 from sensor.columns import Source
 from sensor.events.address import mac_text
@@ -88,9 +89,7 @@ def worst_first(analysis: Analysis) -> list[Alert]:
 
 def print_page(analysis: Analysis, lang: str) -> None:
     """The page, on standard output."""
-    console = Console(highlight=False, markup=False)  # names and texts are others': none of them is markup
-    if not console.is_terminal:
-        console.width = WIDTH
+    console = for_output(WIDTH)
 
     def say(text: str) -> str:
         return translate(text, lang)
