@@ -130,7 +130,7 @@ class FileType(IntEnum):  # chapter 13, and the MicroLogix long integer
     PWM_FUNCTION = 0xEE
 
 
-LETTER = {
+LETTER: dict[int, str] = {
     FileType.STATUS: "S", FileType.BIT: "B", FileType.TIMER: "T", FileType.COUNTER: "C", FileType.CONTROL: "R", FileType.INTEGER: "N", FileType.FLOAT: "F",
     FileType.OUTPUT: "O", FileType.INPUT: "I", FileType.STRING: "ST", FileType.ASCII: "A", FileType.BCD: "D", FileType.LONG: "L",
 }  # fmt: skip
