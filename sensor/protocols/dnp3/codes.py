@@ -215,19 +215,73 @@ class FileStatus(IntEnum):  # A.27.4, A.27.6
     UNDEFINED = 255
 
 
-class AuthenticationError(IntEnum):  # A.45.7
-    WRONG_REPLY = 1
-    NO_REPLY = 2
-    AGGRESSIVE_MODE_NOT_PERMITTED = 3
-    MAC_ALGORITHM_NOT_PERMITTED = 4
-    KEY_WRAP_ALGORITHM_NOT_PERMITTED = 5
-    AUTHORIZATION_FAILED = 6
-    UPDATE_KEY_CHANGE_NOT_PERMITTED = 7
-    INVALID_SIGNATURE = 8
-    INVALID_CERTIFICATION_DATA = 9
-    UNKNOWN_USER = 10
-    MAX_SESSION_KEY_STATUS_REQUESTS_EXCEEDED = 11
+class AuthenticationError(IntEnum):  # A.45.7; 2 and 3 are of older versions
+    AUTHENTICATION_FAILED = 1
+    UNEXPECTED_REPLY = 2
+    NO_REPLY = 3
+    AGGRESSIVE_MODE_NOT_SUPPORTED = 4
+    MAC_ALGORITHM_NOT_SUPPORTED = 5
+    KEY_WRAP_ALGORITHM_NOT_SUPPORTED = 6
+    AUTHORIZATION_FAILED = 7
+    KEY_CHANGE_METHOD_NOT_PERMITTED = 8
+    INVALID_SIGNATURE = 9
+    INVALID_CERTIFICATION_DATA = 10
+    UNKNOWN_USER = 11
+    MAX_SESSION_KEY_STATUS_REQUESTS_EXCEEDED = 12
 
+
+class MacAlgorithm(IntEnum):  # A.45.1
+    NONE = 0
+    HMAC_SHA_1_4_OCTETS = 1
+    HMAC_SHA_1_10_OCTETS = 2
+    HMAC_SHA_256_8_OCTETS = 3
+    HMAC_SHA_256_16_OCTETS = 4
+    HMAC_SHA_1_8_OCTETS = 5
+    AES_GMAC = 6
+
+
+class ChallengeReason(IntEnum):  # A.45.1
+    CRITICAL = 1
+
+
+class KeyWrapAlgorithm(IntEnum):  # A.45.5
+    AES_128 = 1
+    AES_256 = 2
+
+
+class KeyStatus(IntEnum):  # A.45.5
+    OK = 1
+    NOT_INITIALIZED = 2
+    COMMUNICATION_FAILED = 3
+    AUTHENTICATION_FAILED = 4
+
+
+class KeyChangeMethod(IntEnum):  # A.45.10
+    AES_128_SHA_1_HMAC = 3
+    AES_256_SHA_256_HMAC = 4
+    AES_256_AES_GMAC = 5
+    RSA_1024_DSA_SHA_1_HMAC_SHA_1 = 67
+    RSA_2048_DSA_SHA_256_HMAC_SHA_256 = 68
+    RSA_3072_DSA_SHA_256_HMAC_SHA_256 = 69
+    RSA_2048_DSA_SHA_256_AES_GMAC = 70
+    RSA_3072_DSA_SHA_256_AES_GMAC = 71
+
+
+class CertificateType(IntEnum):  # A.45.8
+    IDENTITY = 1
+    ATTRIBUTE = 2
+
+
+class UserOperation(IntEnum):  # A.45.10
+    ADD = 1
+    DELETE = 2
+    CHANGE = 3
+
+
+AUTHENTICATION_CODES: dict[str, type[IntEnum]] = {  # A.45: which numbers of authentication objects are codes
+    "error_code": AuthenticationError, "mac_algorithm": MacAlgorithm, "reason": ChallengeReason, "key_wrap_algorithm": KeyWrapAlgorithm,
+    "key_status": KeyStatus, "key_change_method": KeyChangeMethod, "certificate_type": CertificateType, "operation": UserOperation,
+}  # fmt: skip
 
 ATTRIBUTES = {  # A.1: group 0, by variation
     196: "configuration_id", 197: "configuration_version", 198: "configuration_build_date", 199: "configuration_last_change_date",
