@@ -53,6 +53,15 @@ def test_values_have_their_requests_addresses() -> None:
         ("1A", "9A01", Anomaly.UNKNOWN_FUNCTION, Anomaly.UNKNOWN_FUNCTION),
         ("0300000002", "0402000100", 0, Anomaly.WRONG_RESPONSE | Anomaly.TRAILING | Anomaly.LENGTH_MISMATCH),
         ("8302", "", Anomaly.WRONG_ROLE, 0),
+        ("05000AFF00", "05000AFF00", 0, 0),
+        ("05000A0001", "05000A0001", Anomaly.BAD_VALUE, 0),
+        ("06000A0001", "06000A0001", 0, 0),
+        ("06000A0001", "06000B0001", 0, Anomaly.WRONG_RESPONSE),
+        ("10000100010200FF", "1000010002", 0, Anomaly.WRONG_RESPONSE),
+        ("16000100F20025", "16000100F20026", 0, Anomaly.WRONG_RESPONSE),
+        ("08000B0000", "08000C0003", 0, Anomaly.WRONG_RESPONSE),
+        ("1700000001000000000000", "", Anomaly.BAD_VALUE | Anomaly.TRAILING, 0),
+        ("180000", "1800420020" + "0000" * 32, 0, Anomaly.BAD_VALUE),
     ],
 )
 def test_what_is_wrong_is_named(request_: str, response: str, request_anomaly: int, response_anomaly: int) -> None:
@@ -70,6 +79,13 @@ def test_diagnostics_that_change_the_device() -> None:
     """6.8.1: restart communications option, force listen only mode, and one that only returns data."""
     table = exchange(("08000100FF", ""), ("0800040000", ""), ("080000A537", "")).seen[0].tables["modbus"]
     assert table.action.tolist() == [Action.RESTART, Action.MODE_CHANGE, Action.DIAGNOSTICS]
+
+
+def test_what_diagnostics_tell() -> None:
+    """6.8.1: the bus message count, and data that are only returned."""
+    table = exchange(("08000B0000", "08000B0102"), ("080000A53701", "080000A53701")).seen[0].tables["modbus"]
+    assert table.number("diagnostic_value")[table.has("diagnostic_value")].tolist() == [0, 0x102]
+    assert table.has("data").tolist() == [False, False, True, True]
 
 
 def test_identification() -> None:
