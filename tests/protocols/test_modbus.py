@@ -70,6 +70,19 @@ def test_what_is_wrong_is_named(request_: str, response: str, request_anomaly: i
     assert anomalies[1:] in ([], [response_anomaly])
 
 
+def test_answers_to_two_writes_of_one_transaction_are_not_told_apart() -> None:
+    writes = [mbap(1, bytes.fromhex(body)) for body in ("06000A0001", "06000B0002")]
+    frames, sent = [], 1
+    for content in writes:
+        frames.append(tcp(A, B, sent, content, identification=len(frames)))
+        sent += len(content)
+    sent = 1
+    for content in writes:
+        frames.append(tcp(B, A, sent, content, identification=len(frames)))
+        sent += len(content)
+    assert run(frames).seen[0].tables["modbus"].anomaly.tolist() == [0] * 4
+
+
 def test_an_answer_that_nobody_asked_for() -> None:
     result = exchange(("0300000001", "03020001"), ("", "03020001"))
     assert result.seen[0].tables["modbus"].anomaly.tolist() == [0, 0, Anomaly.NO_REQUEST]

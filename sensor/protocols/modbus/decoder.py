@@ -71,13 +71,27 @@ def decode(pdus: Pdus, _state: None) -> Table:
 
 
 def _echoes(table: Table, rows: Ints) -> None:
-    """What is written comes back in the answer (6.5, 6.6, 6.11, 6.12, 6.16), and so does the sub-function of a diagnostic (6.8): another one is a wrong answer."""
+    """What is written comes back in the answer (6.5, 6.6, 6.11, 6.12, 6.16), and so does the sub-function of a diagnostic (6.8): another one is a wrong answer.
+
+    Said only where the answer stands right behind its request, and no request of the same transaction before that: of two it is not known which is answered.
+    """
+    if not rows.size:
+        return
     asked, wrong = table.request[rows], np.zeros(len(rows), np.bool_)
-    for name in ECHOED if rows.size else ():
+    for name in ECHOED:
         if name in table:
             column, has = table.number(name), table.has(name)
             wrong |= has[rows] & has[asked] & (column[rows] != column[asked])
-    table.flag(rows[wrong], Anomaly.WRONG_RESPONSE)
+    place = table.flow.astype(np.int64) << 32 | table.pdus.position
+    wrong &= place[rows] == place[asked] + 1
+    if wrong.any():
+        rows, asked = rows[wrong], asked[wrong]
+        requests = np.flatnonzero(table.is_request)
+        requests = requests[np.argsort(place[requests])]
+        before = requests[np.searchsorted(place[requests], place[asked]) - 1]
+        transaction = table.number("transaction_id")
+        doubled = (place[before] == place[asked] - 1) & (transaction[before] == transaction[asked])
+        table.flag(rows[~doubled], Anomaly.WRONG_RESPONSE)
 
 
 def _behind_request(table: Table, function: Function, rows: Ints, at: Ints) -> Array:
