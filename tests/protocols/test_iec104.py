@@ -17,6 +17,7 @@ from sensor.events.vocabulary import Action, Anomaly, Trust
 from sensor.protocols.iec104 import IEC104
 from sensor.protocols.iec104 import types as t
 from sensor.protocols.iec104.types import TypeId
+from sensor.sinks.documents import json_values
 
 CLIENT, SERVER = True, False  # who sends
 Sent = tuple[bytes, bool, int, Trust]
@@ -164,6 +165,15 @@ def test_time_tags() -> None:
 def test_times_that_are_none(time: str, anomaly: int) -> None:
     table = decode(i(f"1e {HEAD} 01 {time}"))  # one that says itself that it is invalid (the last) is no anomaly
     assert table.anomaly[0] == (Anomaly.BAD_VALUE if anomaly else 0)
+
+
+def test_where_there_is_no_time_documents_say_null() -> None:
+    table = decode(i(f"1e 02 03 00 0300 640000 01 {CP56} 650000 01 000005080f0d1a"))
+    column = table.columns["time"]
+    assert isinstance(column, Lists)
+    assert json_values(column.of(0)) == ['"2026-11-15T08:05:01.000000000Z"', "null"]
+    assert IEC104.points is not None
+    assert IEC104.points(table).time_ns == {0: CP56_NS}
 
 
 def test_a_signalling_nan_is_a_value_like_another() -> None:

@@ -90,7 +90,7 @@ FIELDS = (
     Field("identification", "object", "What the device says of itself: order number, versions, names, serial numbers (lists 0x11 and 0x1C)"),
     Field("operating_state", "u1", "State of the controller", enum=State),
     Field("protection_level", "u1", "Protection level that is in force: 1 none, 2 no writing, 3 no reading either"),
-    Field("device_time", "i8", "Time that a controller is asked to take or says to have, as if its clock were UTC", unit="ns"),
+    Field("device_time", "M8[ns]", "Time that a controller is asked to take or says to have, as if its clock were UTC"),
     Field("password", "str", "Password that opens the controller, decoded"),
     Field("interval", "u4", "Cycle of subscribed values", unit="ms"),
     Field("variables", "object", "Variables that are watched, modified or forced: address, and value where there is one"),
