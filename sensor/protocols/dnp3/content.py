@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from sensor.columns import Array, Ints, read
-from sensor.events.field import label
 from sensor.events.table import CONTENT, Table
 from sensor.events.vocabulary import Anomaly
-from sensor.protocols.dnp3.codes import ATTRIBUTES, AUTHENTICATION_CODES, Function, Operation, TripClose
+from sensor.protocols.dnp3.codes import ATTRIBUTES, Function, Operation, TripClose
 from sensor.protocols.dnp3.headers import Headers
 from sensor.protocols.dnp3.objects import LAYOUTS
+from sensor.protocols.iec62351 import named
 
 TOLD = (0, 12, 41, 50, 51, 52, 70, 120)  # the groups that are read here
 CONTROL_BLOCK = np.dtype([("code", "u1"), ("count", "u1"), ("on_time", "<u4"), ("off_time", "<u4"), ("status", "u1")])  # A.8.1, A.8.2
@@ -240,9 +240,4 @@ def _said(record: dict[str, Any]) -> dict[str, Any]:
     """An object's numbers as documents show them: codes with their names, times as times."""
     if "time_low" in record and (text := time_text(record["time_low"] | record["time_high"] << 32)) is not None:
         record = {name: value for name, value in record.items() if name not in ("time_low", "time_high")} | {"time": text}
-    return {name: _coded(name, value) if name in AUTHENTICATION_CODES else value for name, value in record.items()}
-
-
-def _coded(name: str, code: int) -> dict[str, Any]:
-    codes = AUTHENTICATION_CODES[name]
-    return {"code": code, "name": label(codes(code)) if code in set(codes) else f"unknown_{code}"}
+    return named(record)

@@ -89,6 +89,8 @@ BCR = Element(
     quality=qualities(overflow=0x20, blocked=0, substituted=0, not_topical=0),
 )
 
+AID = Element((("association", "<u2"),), lists={"association": whole("association")})  # IEC TS 60870-5-7: which association a security statistic is about
+
 # 7.2.6.10 to 7.2.6.12: events of protection equipment
 SEP = Element(
     (("sep", "u1"),),

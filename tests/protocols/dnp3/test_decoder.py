@@ -129,7 +129,7 @@ def test_authentication() -> None:
     change = struct.pack("<BBIHHHHH", 4, 1, 9, 2, 30, 3, 0, 4) + b"bob" + bytes(4)
     [line] = lines(decode([request(32, (struct.pack("<BBBBH", 120, 10, 0x5B, 1, len(change)) + change).hex())]))
     [said] = line["authentication"]  # type: ignore[misc]
-    assert (said["user_name"], said["operation"]["name"], said["user_role"]) == ("bob", "add", 2)
+    assert (said["user_name"], said["operation"]["name"], said["user_role"]["name"]) == ("bob", "add", "engineer")
     aggressive = "78030701 04000000 0100" + CROB + "7809 5B01 0400 01020304"
     [line] = lines(decode([request(5, aggressive)]))
     assert line["object"] == [0x7803, 0x0C01, 0x7809]
