@@ -116,7 +116,7 @@ class Account:
     ns: int = 0
 
 
-class Counting(Engine):
+class Accounting(Engine):
     """An engine that keeps accounts of what it does. Slower: for rules' authors."""
 
     def __init__(self, plan: Any) -> None:

@@ -153,11 +153,11 @@ def new_from(alert: str, captures: tuple[str, ...], sid: int) -> None:
 def counted(plan: Plan, captures: tuple[str, ...]) -> list[tuple[Ready, Account]]:
     """Each rule of a plan, and its account over these captures."""
     from detectors.signature.detector import Signatures
-    from detectors.signature.explain import Counting
+    from detectors.signature.explain import Accounting
     from sensor.analysis import Analysis
     from sensor.capture import open_captures
 
-    engine = Counting(plan)
+    engine = Accounting(plan)
     if captures:
         analysis = Analysis(signatures=Signatures(engine))
         analysis.run(open_captures(captures))

@@ -16,6 +16,7 @@ from sensor import __version__
 from sensor.analysis import Analysis
 from sensor.columns import Batch
 from sensor.config import Config
+from sensor.events.record import Record
 from sensor.events.seen import Seen
 from sensor.service.control import Control
 from sensor.service.deliver import SpoolSink
@@ -25,7 +26,7 @@ from sensor.service.interval import Interval, counters
 from sensor.service.notify import notify, watchdog_s
 from sensor.service.reload import Reload
 from sensor.service.workers import Workers
-from sensor.sinks.published import Published, document
+from sensor.sinks.published import Published
 from sensor.spool import Spool
 
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ class Service:
     def _tell_health(self) -> None:
         self.told = time.monotonic()
         report = self.report()
-        self.sink.append([document("health", health_line(report, time.time_ns(), self.config.sensor).encode())])
+        self.sink.append([Record.of(health_line(report, time.time_ns(), self.config.sensor).encode(), "health")])
 
     def report(self) -> dict[str, Any]:
         """How everything is."""
