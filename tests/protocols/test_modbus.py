@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sensor.events.table import Spans
 from sensor.events.vocabulary import Action, Anomaly
 from sensor.protocols.modbus import MODBUS
+from sensor.protocols.modbus.codes import Category, MeiType
 from tests.make import CLIENT, SERVER, Run, run, tcp
 
 A, B = (CLIENT, 40000), (SERVER, 502)
@@ -99,6 +101,23 @@ def test_what_diagnostics_tell() -> None:
     table = exchange(("08000B0000", "08000B0102"), ("080000A53701", "080000A53701")).seen[0].tables["modbus"]
     assert table.number("diagnostic_value")[table.has("diagnostic_value")].tolist() == [0, 0x102]
     assert table.has("data").tolist() == [False, False, True, True]
+
+
+def test_who_defines_a_function() -> None:
+    """5.1 and annex A: public, user-defined, of a company, and nobody's."""
+    table = exchange(("0100000001", ""), ("41AA", ""), ("5A0002", ""), ("1A", "")).seen[0].tables["modbus"]
+    assert table.number("category").tolist() == [Category.PUBLIC, Category.USER_DEFINED, Category.RESERVED, Category.UNASSIGNED]
+    assert table.has("data").tolist() == [False, True, True, True]
+
+
+def test_canopen_behind_the_encapsulated_interface() -> None:
+    """6.20: whose content CiA defines."""
+    table = exchange(("2B0D00110001", "2B0D0011000102")).seen[0].tables["modbus"]
+    assert table.number("mei_type").tolist() == [MeiType.CANOPEN_GENERAL_REFERENCE] * 2
+    spans = table.columns["data"]
+    assert isinstance(spans, Spans)
+    assert spans.size.tolist() == [4, 5]
+    assert not table.anomaly.any()
 
 
 def test_identification() -> None:
