@@ -69,7 +69,7 @@ Examples:
 @click.option("--midstream", is_flag=True, help="With --compat: pick up connections whose beginning was not seen, as Suricata's stream.midstream.")
 @click.option("--rule-cache", metavar="DIR|none", type=FILE, help="Where rules made ready are kept for the next start; by default in the user's cache folder.")
 @click.option("--eve", metavar="FILE", type=FILE, help="Write the rules' alerts as Suricata's EVE does; a file that is there is replaced.")
-@click.option("--quiet", is_flag=True, help="No progress, and no page.")
+@click.option("--quiet", is_flag=True, help="No progress.")
 @config_option
 @lang_option
 @click.pass_context
@@ -126,7 +126,7 @@ def analyze(
     if summary == "json":
         sys.stdout.writelines(json_parts(analysis))
         click.echo()
-    elif not quiet and ndjson != "-" and any(source.id for source in analysis.sources):
+    elif ndjson != "-" and any(source.id for source in analysis.sources):
         print_page(analysis, settings.lang)
     complete = True
     if to_es is not None:

@@ -121,7 +121,6 @@ def _errors(table: Table, record: Array, rows: Ints) -> None:
         rows = rows[whole]
     error_class, error_code = record["error_class"][rows], record["error_code"][rows]
     table.set("error_class", rows, error_class)
-    table.set("error_code", rows, error_code)
     wrong = (error_class | error_code) != 0
     if wrong.any():
         bad = rows[wrong]
