@@ -21,11 +21,6 @@ MALFORMED = Kind(
     "What {client} and {server} say contradicts itself or ends too early ({protocol}, messages: {count}); within {window_s} s fewer than {limit} are expected.",
     Severity.MEDIUM, ("T0814",), "02003",
 )  # fmt: skip
-UNASKED = Kind(
-    "unasked-answer", "Answers without request",
-    "{server} answered {client} what it had not asked ({protocol}, answers: {count}); every answer is expected to have its request.",
-    Severity.MEDIUM, ("T1692.002",), "08003",
-)  # fmt: skip
 WRONG_ROLE = Kind(
     "wrong-role", "Answer or exception from a client",
     "In the conversation of {client} with {server} one sent what only the other may send ({protocol}, messages: {count}); each is expected to keep its role.",
@@ -72,11 +67,6 @@ class Violation:
 def malformed_burst() -> Violation:
     limits = "Knows what decoding checks; devices that break their own protocol every day need a higher limit."
     return Violation("malformed-burst", (MALFORMED,), BROKEN, limits)
-
-
-def unasked_answer() -> Violation:
-    limits = "Says nothing where only one direction is captured, or packets are missing."
-    return Violation("unasked-answer", (UNASKED,), Anomaly.NO_REQUEST, limits, limit=2)
 
 
 def wrong_role() -> Violation:

@@ -1,0 +1,93 @@
+"""Answers that nobody asked for: somebody else may have put them into the conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from detectors.memory import SECOND, Burst, Gathering
+from detectors.rows import flow, frame, pair, pick, ts_ns
+from detectors.state import TRANSIENT, setting
+from sensor.bounded import Bounded
+from sensor.columns import Ints
+from sensor.events.alert import Finding, Key, Kind, Severity
+from sensor.events.seen import Seen
+from sensor.events.table import WINDOW, Table
+from sensor.events.vocabulary import Anomaly, Trust
+
+UNASKED = Kind(
+    "unasked-answer", "Answers without request",
+    "{server} answered {client} what it had not asked ({protocol}, answers: {count}); every answer is expected to have its request.",
+    Severity.MEDIUM, ("T1692.002",), "08003",
+)  # fmt: skip
+MOST_WAITING = 4096  # conversations
+
+
+@dataclass
+class UnaskedAnswer:
+    """Counts them by pair of hosts and protocol, once the next message of who should have asked tells that none was missed before it.
+
+    By flow and direction of who should have asked: waiting, key, dataset, frame and time of answers until then; gaps, the place of the latest message behind
+    bytes that were missed.
+    """
+
+    name: str = "unasked-answer"
+    kinds: tuple[Kind, ...] = (UNASKED,)
+    needs: tuple[str, ...] = ("tables",)
+    limits: str = (
+        "Says nothing where only one direction is captured, near segments that are missing, and before the client speaks again; cannot tell lost datagrams."
+    )
+    limit: int = setting(2, "How many make an alert", least=1)
+    window_s: int = setting(600, "Seconds within which they count", least=1)
+    burst: Burst = field(default_factory=Burst)
+    waiting: Bounded[list[tuple[Key, str, int, int]]] = field(default_factory=lambda: Bounded(MOST_WAITING), metadata=TRANSIENT)
+    gaps: Bounded[int] = field(default_factory=lambda: Bounded(MOST_WAITING), metadata=TRANSIENT)
+
+    @property
+    def evicted(self) -> int:
+        return self.burst.evicted + self.waiting.evicted
+
+    def on_batch(self, seen: Seen) -> Iterator[Finding]:
+        more = Gathering(self._finding)
+        for table, row in pick(seen, self._rows):
+            number, pdu = flow(table, row), table.pdu[row]
+            side, position = bool(table.pdus.to_server[pdu]), int(table.pdus.position[pdu])
+            answers = self.waiting.entries.pop((number, side), ())
+            if table.pdus.trust[pdu] > Trust.ONE_SIDED:
+                self.gaps.put((number, side), position)
+                answers = ()
+            for key, dataset, at, now in answers:
+                if frames := self.burst.add(key, now, at, self.limit, self.window_s * SECOND):
+                    yield from more.add(key, frames, now, (key, number, dataset))
+            if table.anomaly[row] & np.uint32(Anomaly.NO_REQUEST):
+                other = number, not side
+                gap = self.gaps.get(other)
+                if gap is None or position - gap > WINDOW:
+                    held = self.waiting.get(other) or self.waiting.put(other, [])
+                    held.append((pair(seen, number, table.dataset), table.dataset, frame(table, row), ts_ns(table, row)))
+                    del held[:-WINDOW]
+        yield from more.end()
+        for kept in (self.waiting, self.gaps):
+            if kept.entries:
+                over = seen.over["flow"]
+                kept.drop((number, side) for number in over[np.isin(over, self._flows(kept))].tolist() for side in (False, True))
+
+    def _flows(self, kept: Bounded[Any]) -> list[int]:
+        return [number for number, _ in kept.entries]
+
+    def _rows(self, table: Table) -> Ints:
+        """Whatever is said in conversations that have such answers, and what is said behind gaps."""
+        unasked = np.flatnonzero(table.anomaly & np.uint32(Anomaly.NO_REQUEST))
+        chosen = table.pdus.trust > Trust.ONE_SIDED
+        if unasked.size or self.waiting.entries:
+            chosen = chosen | np.isin(table.pdus.flow, [*self._flows(self.waiting), *table.flow[unasked].tolist()])
+        rows = np.flatnonzero(chosen if table.is_whole else chosen[table.pdu])
+        return rows[table.is_new[rows]] if rows.size else rows
+
+    def _finding(self, context: tuple[Key, int, str], frames: tuple[int, ...], ts_ns: int, count: int) -> Finding:
+        key, number, dataset = context
+        parameters = {"limit": self.limit, "window_s": self.window_s}
+        return Finding(UNASKED, key, frames, ts_ns, number, protocol=dataset, parameters=parameters, count=count)
