@@ -77,4 +77,5 @@ class Kind(IntEnum):
     STREAM_NO_ROOM = auto()  # TCP: out-of-order bytes beyond the bound
     GARBAGE = auto()  # bytes of a known protocol's stream that are no PDU
     UNEXPECTED_PROTOCOL = auto()  # an industrial port that speaks something else
+    SEQUENCE_JUMP = auto()  # TCP: sequence numbers further on than any window
     FRAGMENTS_INCOMPLETE = auto()  # parts of an application message without the rest

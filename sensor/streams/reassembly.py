@@ -2,6 +2,7 @@
 
 Policy where segments overlap: the first bytes seen win (as Linux and Windows do for data already delivered); other content is reported, never used.
 A hole is waited for until the receiver acknowledges beyond it (then the sensor missed it), or `HELD_BYTES`, `HELD_SEGMENTS` or `HELD_NS` are exceeded.
+A hole that no window would leave is none: the sequence numbers jump, by mistake or to mislead. Where the stream goes on before it, what lies behind it is dropped.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from sensor.streams.flows import UNDECIDED, UNKNOWN
 from sensor.streams.framing import WHOLE
 
 HELD_BYTES, HELD_SEGMENTS, HELD_NS = 1 << 16, 64, 1_000_000_000
+MOST_GAP = 1 << 24  # bytes of a hole; receivers offer windows of a few MiB at most
 MOST_PDU = 1 << 17  # bytes of one PDU that are waited for
 Earlier: TypeAlias = Callable[[int, int, int], bytes | None]  # of a stream: sequence number, size, the frame that asks -> what another frame held there
 UNASKED = -1
@@ -149,8 +151,11 @@ class Reassembler:
         if distance > 0:
             self._hold(flow, from_b, segment)
         else:
+            before = stream.next
             self._advance(flow, from_b, segment, earlier)
             self._release(flow, from_b, segment, earlier)
+            if stream.next != before:
+                self._forget_jumps(flow, from_b, segment)
 
     def give_up_holes(self, flow: Flow, from_b: bool) -> None:
         """Deliver what is held behind holes."""
@@ -216,6 +221,19 @@ class Reassembler:
             segment.row, segment.begins = now.row, False
             self._advance(flow, from_b, segment, earlier)
 
+    def _forget_jumps(self, flow: Flow, from_b: bool, now: Segment) -> None:
+        """The stream goes on where it stood: what is held beyond any window no receiver takes, and it must not end the stream here either."""
+        stream = flow.streams[from_b]
+        assert stream.next is not None
+        while stream.held and (size := signed(stream.held[-1][2].sequence - stream.next)) > MOST_GAP:
+            segment = stream.held.pop()[2]
+            stream.held_bytes -= len(segment.content)
+            if flow.protocol == UNKNOWN:
+                self.count(UNKNOWN, "unrecognised", len(segment.content))
+            else:
+                self.troubles.append(Trouble(Kind.SEQUENCE_JUMP, now.row, now.frame, now.ts_ns, from_b, size))
+                self.count(flow.protocol, "skipped", len(segment.content))
+
     def _gap(self, flow: Flow, from_b: bool, now: Segment) -> None:
         """Give up the hole before the first held segment and go on behind it."""
         stream = flow.streams[from_b]
@@ -229,8 +247,9 @@ class Reassembler:
         """Bytes that were never seen: the PDU they fell into is lost, the next one must be found."""
         stream = flow.streams[from_b]
         if flow.protocol != UNKNOWN:
-            self.troubles.append(Trouble(Kind.STREAM_GAP, now.row, now.frame, now.ts_ns, from_b, size))
-            self.count(flow.protocol, "gap", size)
+            is_gap = size <= MOST_GAP
+            self.troubles.append(Trouble(Kind.STREAM_GAP if is_gap else Kind.SEQUENCE_JUMP, now.row, now.frame, now.ts_ns, from_b, size))
+            self.count(flow.protocol, "gap", size if is_gap else 0)
             self._drop(flow, from_b, now.row, len(stream.buffer))
             stream.need, stream.lost, stream.trust = 1, True, Trust.AFTER_GAP
         stream.apart = True

@@ -137,6 +137,33 @@ def test_lost_segment_is_a_gap_and_what_follows_says_so() -> None:
     assert result.pipeline.streams.bytes[1, "gap"] == 12
 
 
+@pytest.mark.parametrize("rows", [1, 100])
+def test_sequence_numbers_that_jump_are_no_missing_bytes(rows: int) -> None:
+    talk = Talk()
+    talk.segment(0, read_request(1))
+    talk.sent[0] += 1 << 28
+    talk.segment(0, read_request(2))
+    result = run(talk.frames, rows)
+    assert [row[-1] for row in result.rows("modbus", "transaction_id")] == [1, 2]
+    assert result.anomalies == [("SEQUENCE_JUMP", 2)]
+    assert result.pipeline.streams.bytes[1, "gap"] == 0
+
+
+@pytest.mark.parametrize("rows", [1, 100])
+def test_a_segment_beyond_any_window_does_not_end_the_stream(rows: int) -> None:
+    """No receiver takes it; a sensor that follows it would read nothing of what comes after."""
+    talk = Talk()
+    talk.segment(0, read_request(1))
+    talk.frames.append(tcp(A, B, talk.start + (1 << 28), read_request(66), ACK, 1, 99))
+    for number in range(2, 80):
+        talk.segment(0, read_request(number))
+    result = run(talk.frames, rows)
+    assert [row[-1] for row in result.rows("modbus", "transaction_id")] == list(range(1, 80))
+    assert result.anomalies == [("SEQUENCE_JUMP", 3)]
+    assert result.pipeline.streams.bytes[1, "skipped"] == 12
+    assert result.pipeline.report()["imbalance"] == []
+
+
 def test_garbage_is_passed_over_and_the_next_pdu_is_found() -> None:
     talk = Talk()
     talk.segment(0, read_request(1))
