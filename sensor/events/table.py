@@ -145,6 +145,7 @@ class Table:
         self.foreign = np.zeros(n, np.bool_)  # what only shares the protocol's framing: others' content, and the transport's own messages
         self.is_request, self.is_response = np.zeros(n, np.bool_), np.zeros(n, np.bool_)
         self.request = np.full(n, -1, np.int64)
+        self.unanswerable = np.zeros(0, np.int64)  # requests that nobody need answer; where somebody does, it is theirs
         self.identities: list[Any] | None = None  # what its dataset's `identity` gives, where that was asked already
 
     def __len__(self) -> int:

@@ -19,7 +19,7 @@ def mbap(number: int, body: bytes, unit: int = 1) -> bytes:
     return struct.pack("!HHHB", number, 0, len(body) + 1, unit) + body
 
 
-def exchange(*bodies: tuple[str, str]) -> Run:
+def exchange(*bodies: tuple[str, str], rows: int = 1 << 30) -> Run:
     """Requests and responses (hexadecimal, from the function code on), one segment each."""
     frames, sent = [], [1, 1]
     for number, pair in enumerate(bodies):
@@ -28,7 +28,7 @@ def exchange(*bodies: tuple[str, str]) -> Run:
                 content = mbap(number, bytes.fromhex(body))
                 frames.append(tcp(*((A, B) if side == 0 else (B, A)), sent[side], content, identification=len(frames)))
                 sent[side] += len(content)
-    return run(frames)
+    return run(frames, rows)
 
 
 def test_values_have_their_requests_addresses() -> None:
@@ -40,6 +40,15 @@ def test_values_have_their_requests_addresses() -> None:
     assert points.value.tolist() == [0x22B, 0, 100, *map(int, "1011001111010110101"), 10, 258]
     assert table.request.tolist() == [-1, 0, -1, 2, -1, 4]
     assert not table.anomaly.any()
+
+
+@pytest.mark.parametrize("rows", [1, 100])
+def test_nobody_answers_who_is_told_to_listen_only(rows: int) -> None:
+    """6.8.1, sub-function 4. A device that knows no diagnostics still refuses it."""
+    report = exchange(("0800040000", ""), ("0800000000", ""), ("0800000000", "0800000000"), rows=rows).pipeline.report()["protocols"]["modbus"]
+    assert (report["requests_paired"], report["requests_unanswered"]) == (1, 1)
+    report = exchange(("0800040000", "8801"), rows=rows).pipeline.report()["protocols"]["modbus"]
+    assert (report["requests_paired"], report["requests_unanswered"], report["responses_unasked"]) == (1, 0, 0)
 
 
 @pytest.mark.parametrize(

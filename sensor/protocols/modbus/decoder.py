@@ -19,6 +19,7 @@ from sensor.protocols.modbus.codes import (
     READ_BITS,
     READ_REGISTERS,
     Category,
+    Diagnostic,
     F,
     Function,
     IdentificationObject,
@@ -129,9 +130,12 @@ def _behind_response(table: Table, function: Function, rows: Ints, at: Ints) -> 
 
 
 def _diagnostics(table: Table, rows: Ints, at: Ints) -> Array:
-    """6.8: what lies behind the sub-function; two of them change what the device does."""
+    """6.8: what lies behind the sub-function; two of them change what the device does, and who is to listen only says nothing (6.8.1)."""
     size = table.pdus.end[rows] - at
     table.span("data", rows, at, size)
+    listen_only = table.number("sub_function")[rows] == Diagnostic.FORCE_LISTEN_ONLY_MODE
+    if not table.unanswerable.size:  # requests come first
+        table.unanswerable = rows[listen_only & table.to_server[rows]]
     for code, action in DIAGNOSTIC_ACTION.items():
         table.action[rows[table.number("sub_function")[rows] == code]] = action
     return size
