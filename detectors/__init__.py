@@ -18,7 +18,7 @@ from detectors.scan import Scan
 from detectors.scanner_write import ScannerWrite
 from detectors.stream_anomaly import StreamAnomaly
 from detectors.unasked_answer import UnaskedAnswer
-from detectors.violation import malformed_burst, wrong_role
+from detectors.violation import hidden_message, malformed_burst, wrong_role
 from sensor.events.alert import Finding, Kind
 from sensor.events.seen import Seen
 
@@ -47,6 +47,7 @@ DETECTORS: tuple[Callable[[], Any], ...] = (
     ArpSpoofing,
     malformed_burst,
     UnaskedAnswer,
+    hidden_message,
     wrong_role,
     StreamAnomaly,
     Goose,

@@ -12,7 +12,7 @@ from detectors.memory import SECOND, Burst, Gathering
 from detectors.rows import flow, frame, pair, pick, ts_ns
 from detectors.state import TRANSIENT, setting
 from sensor.bounded import Bounded
-from sensor.columns import Ints
+from sensor.columns import Array, Ints
 from sensor.events.alert import Finding, Key, Kind, Severity
 from sensor.events.seen import Seen
 from sensor.events.table import WINDOW, Table
@@ -30,7 +30,7 @@ MOST_WAITING = 4096  # conversations
 class UnaskedAnswer:
     """Counts them by pair of hosts and protocol, once the next message of who should have asked tells that none was missed before it.
 
-    By flow and direction of who should have asked: waiting, key, dataset, frame and time of answers until then; gaps, the place of the latest message behind
+    By flow * 2 + (whether the client should have asked): waiting, key, dataset, frame and time of answers until then; gaps, the place of the latest message behind
     bytes that were missed.
     """
 
@@ -55,35 +55,38 @@ class UnaskedAnswer:
         for table, row in pick(seen, self._rows):
             number, pdu = flow(table, row), table.pdu[row]
             side, position = bool(table.pdus.to_server[pdu]), int(table.pdus.position[pdu])
-            answers = self.waiting.entries.pop((number, side), ())
+            own, other = number * 2 + side, number * 2 + (not side)
+            answers = self.waiting.entries.pop(own, [])
             if table.pdus.trust[pdu] > Trust.ONE_SIDED:
-                self.gaps.put((number, side), position)
-                answers = ()
+                self.gaps.put(own, position)
+                answers = []
             for key, dataset, at, now in answers:
                 if frames := self.burst.add(key, now, at, self.limit, self.window_s * SECOND):
                     yield from more.add(key, frames, now, (key, number, dataset))
             if table.anomaly[row] & np.uint32(Anomaly.NO_REQUEST):
-                other = number, not side
                 gap = self.gaps.get(other)
                 if gap is None or position - gap > WINDOW:
                     held = self.waiting.get(other) or self.waiting.put(other, [])
                     held.append((pair(seen, number, table.dataset), table.dataset, frame(table, row), ts_ns(table, row)))
                     del held[:-WINDOW]
         yield from more.end()
-        for kept in (self.waiting, self.gaps):
-            if kept.entries:
-                over = seen.over["flow"]
-                kept.drop((number, side) for number in over[np.isin(over, self._flows(kept))].tolist() for side in (False, True))
+        self._forget(self.waiting, seen.over["flow"])
+        self._forget(self.gaps, seen.over["flow"])
 
-    def _flows(self, kept: Bounded[Any]) -> list[int]:
-        return [number for number, _ in kept.entries]
+    @staticmethod
+    def _flows(kept: Bounded[Any]) -> Ints:
+        return np.array(list(kept.entries), np.int64) >> 1
+
+    def _forget(self, kept: Bounded[Any], over: Array) -> None:
+        if kept.entries:
+            kept.drop(int(number) * 2 + side for number in np.intersect1d(over, self._flows(kept)) for side in (0, 1))
 
     def _rows(self, table: Table) -> Ints:
         """Whatever is said in conversations that have such answers, and what is said behind gaps."""
         unasked = np.flatnonzero(table.anomaly & np.uint32(Anomaly.NO_REQUEST))
         chosen = table.pdus.trust > Trust.ONE_SIDED
         if unasked.size or self.waiting.entries:
-            chosen = chosen | np.isin(table.pdus.flow, [*self._flows(self.waiting), *table.flow[unasked].tolist()])
+            chosen = chosen | np.isin(table.pdus.flow, np.append(self._flows(self.waiting), table.flow[unasked]))
         rows = np.flatnonzero(chosen if table.is_whole else chosen[table.pdu])
         return rows[table.is_new[rows]] if rows.size else rows
 

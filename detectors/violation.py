@@ -21,6 +21,12 @@ MALFORMED = Kind(
     "What {client} and {server} say contradicts itself or ends too early ({protocol}, messages: {count}); within {window_s} s fewer than {limit} are expected.",
     Severity.MEDIUM, ("T0814",), "02003",
 )  # fmt: skip
+HIDDEN = Kind(
+    "hidden-message", "Message hidden in another one's length",
+    "Between {client} and {server} a message claims bytes that are messages of their own ({protocol}, messages: {count}); who believes its length does not see "
+    "them, and a length is expected to be that of its message.",
+    Severity.HIGH, ("T1692.001",), "02003",
+)  # fmt: skip
 WRONG_ROLE = Kind(
     "wrong-role", "Answer or exception from a client",
     "In the conversation of {client} with {server} one sent what only the other may send ({protocol}, messages: {count}); each is expected to keep its role.",
@@ -67,6 +73,11 @@ class Violation:
 def malformed_burst() -> Violation:
     limits = "Knows what decoding checks; devices that break their own protocol every day need a higher limit."
     return Violation("malformed-burst", (MALFORMED,), BROKEN, limits)
+
+
+def hidden_message() -> Violation:
+    limits = "Sees those that begin with a segment, or behind the last field; what else a length reaches over is read as the message says."
+    return Violation("hidden-message", (HIDDEN,), Anomaly.HIDES_PDU, limits, limit=1)
 
 
 def wrong_role() -> Violation:

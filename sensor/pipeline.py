@@ -17,9 +17,11 @@ from sensor.events.exchange import Exchange
 from sensor.events.protocol import Protocol
 from sensor.events.seen import Inspected, Seen
 from sensor.events.table import Pdus, Table
+from sensor.events.vocabulary import Anomaly
 from sensor.ledger import EventLedger, PacketLedger
 from sensor.protocols import PROTOCOLS
 from sensor.streams.flows import UNKNOWN, Flows, Numbered, flow_rows
+from sensor.streams.framing import frame
 from sensor.streams.inspected import columns
 from sensor.streams.messages import Messages
 from sensor.streams.streams import Streams, hints
@@ -119,6 +121,8 @@ class Pipeline:
             self.messages[protocol.name].assemble(pdus)
         exchange = self.exchanges[protocol.name]
         table = protocol.decode(exchange.with_carried(pdus), self.states[protocol.state])
+        for rows, at, end in table.rest:
+            table.flag(rows[frame(protocol, table.pdus.data, at, end).filled > at], Anomaly.HIDES_PDU)
         exchange.settle(table, clock_ns, self.flows.c["pdus"], self.flows.c["slow"])
         return table
 

@@ -59,6 +59,7 @@ class Anomaly(IntFlag):
     WRONG_ROLE = auto()  # a server's PDU sent by the client, or the reverse
     BAD_SEQUENCE = auto()  # sequence or state numbers that go back or jump
     NESTED_TOO_DEEP = auto()
+    HIDES_PDU = auto()  # its length reaches over another PDU, which nobody sees who believes it
 
 
 class Kind(IntEnum):

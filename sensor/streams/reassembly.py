@@ -2,6 +2,8 @@
 
 Policy where segments overlap: the first bytes seen win (as Linux and Windows do for data already delivered); other content is reported, never used.
 A hole is waited for until the receiver acknowledges beyond it (then the sensor missed it), or `HELD_BYTES`, `HELD_SEGMENTS` or `HELD_NS` are exceeded.
+A PDU that waits for more while a segment brings nothing but whole PDUs has a length that reaches over them. Receivers that take each segment for a PDU carry
+those out, so both are read: the one as far as it goes, and those.
 A hole that no window would leave is none: the sequence numbers jump, by mistake or to mislead. Where the stream goes on before it, what lies behind it is dropped.
 """
 
@@ -16,7 +18,8 @@ import numpy as np
 
 from sensor.columns import PAD, read
 from sensor.events.protocol import HEAD, Protocol
-from sensor.events.vocabulary import Kind, Trust
+from sensor.events.seen import APART
+from sensor.events.vocabulary import Anomaly, Kind, Trust
 from sensor.streams.flows import UNDECIDED, UNKNOWN
 from sensor.streams.framing import WHOLE
 
@@ -83,7 +86,7 @@ class Flow:
 
 
 class Found(NamedTuple):
-    """A PDU that the slow path put together, or a piece of what is part of none. apart: it does not go on where the piece before it ended."""
+    """A PDU that the slow path put together, or a piece of what is part of none. notes: see Pdus, and Inspected.pieces."""
 
     content: bytes
     row: int
@@ -91,7 +94,7 @@ class Found(NamedTuple):
     ts_ns: int
     from_b: bool
     trust: Trust
-    apart: bool = False
+    notes: int = 0
 
 
 @dataclass(frozen=True)
@@ -193,12 +196,29 @@ class Reassembler:
             self.count(UNKNOWN, "unrecognised", len(content))
             self._say(stream, Found(content, segment.row, segment.frame, segment.ts_ns, from_b, Trust.COMPLETE))
         elif content:
+            if stream.buffer and not old and self._is_hidden(flow, stream, segment):
+                self._deliver(flow, from_b, segment, len(stream.buffer), Anomaly.HIDES_PDU)
+                stream.trust = Trust.RESYNCED
             sizes = () if old or stream.buffer else segment.sizes
             stream.buffer += content
             stream.marks.append((len(stream.buffer), segment.frame, segment.ts_ns))
             self._frame(flow, from_b, segment, sizes)
         if segment.cut:
             self._lose(flow, from_b, segment, segment.cut)
+
+    def _is_hidden(self, flow: Flow, stream: Stream, segment: Segment) -> bool:
+        """Whether the buffer holds the beginning of a PDU whose length reaches over the PDUs that this segment is. Decides what an undecided flow speaks."""
+        number = flow.protocol or flow.hint
+        if number in (UNDECIDED, UNKNOWN) or stream.lost:
+            return False
+        protocol, is_none = self.protocols[number - 1], segment.sizes and not segment.sizes[number]
+        if is_none or len(stream.buffer) < protocol.header.itemsize or not whole(protocol, segment.content, 0):
+            return False
+        if flow.protocol == UNDECIDED:
+            if not size_at(protocol, stream.buffer, 0) or not may_begin(protocol, stream.buffer):
+                return False
+            flow.protocol = number
+        return True
 
     def _hold(self, flow: Flow, from_b: bool, segment: Segment) -> None:
         stream = flow.streams[from_b]
@@ -271,7 +291,7 @@ class Reassembler:
             begin = end
 
     def _say(self, stream: Stream, piece: Found) -> None:
-        self.pieces.append(piece._replace(apart=stream.apart))
+        self.pieces.append(piece._replace(notes=APART if stream.apart else 0))
         stream.apart = False
 
     def _consume(self, stream: Stream, size: int) -> None:
@@ -301,10 +321,10 @@ class Reassembler:
             self.count(UNKNOWN, "unrecognised", len(stream.buffer))
             self._consume(stream, len(stream.buffer))
 
-    def _deliver(self, flow: Flow, from_b: bool, now: Segment, size: int) -> None:
+    def _deliver(self, flow: Flow, from_b: bool, now: Segment, size: int, notes: int = 0) -> None:
         stream = flow.streams[from_b]
         frame, ts_ns = _last(stream, size)
-        self.found.append(Found(bytes(stream.buffer[:size]), now.row, frame, ts_ns, from_b, stream.trust))
+        self.found.append(Found(bytes(stream.buffer[:size]), now.row, frame, ts_ns, from_b, stream.trust, notes))
         self.count(flow.protocol, "decoded", size)
         self._consume(stream, size)
         stream.need, stream.lost, stream.trust, stream.apart = 1, False, Trust.COMPLETE, True
@@ -345,7 +365,7 @@ class Reassembler:
                 waiting |= number == flow.hint or not flow.hint
                 continue
             size = self._size(number, stream.buffer, sizes)
-            if size and protocol.begins is not None and not protocol.begins(bytes(stream.buffer[:HEAD])):
+            if size and not may_begin(protocol, stream.buffer):
                 continue
             if (number == flow.hint and 0 < size <= len(stream.buffer)) or (size > 0 and whole(protocol, stream.buffer, 0)):
                 flow.protocol = number
@@ -390,6 +410,11 @@ def first(one: int, numbers: tuple[int, ...]) -> list[int]:
 def size_at(protocol: Protocol, buffer: bytes | bytearray, at: int) -> int:
     """What the protocol says of the header that stands here."""
     return int(protocol.size(np.frombuffer(bytes(buffer[at : at + protocol.header.itemsize]), protocol.header))[0])
+
+
+def may_begin(protocol: Protocol, buffer: bytearray) -> bool:
+    """Whether a flow of this protocol may begin so."""
+    return protocol.begins is None or protocol.begins(bytes(buffer[:HEAD]))
 
 
 def whole(protocol: Protocol, buffer: bytes | bytearray, at: int) -> bool:

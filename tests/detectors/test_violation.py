@@ -26,3 +26,8 @@ def test_an_exception_from_a_client() -> None:
     session = Session()
     assert alerts([session.open(), session.say(b""), session.ask(Action.ERROR, anomaly=Anomaly.WRONG_ROLE)])["wrong-role"].count == 1
     assert not alerts([session.ask(Action.ERROR, anomaly=Anomaly.BAD_VALUE)])
+
+
+def test_a_message_hidden_in_another_ones_length() -> None:
+    session = Session()
+    assert alerts([session.ask(Action.WRITE, anomaly=Anomaly.HIDES_PDU)])["hidden-message"].count == 1

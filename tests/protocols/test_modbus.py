@@ -42,6 +42,13 @@ def test_values_have_their_requests_addresses() -> None:
     assert not table.anomaly.any()
 
 
+def test_a_request_behind_the_last_field_is_said_to_be_there() -> None:
+    """Who goes by the function, not by the length, carries it out; surplus bytes alone hide nothing."""
+    hidden = mbap(9, bytes.fromhex("0600010002")).hex()
+    anomalies = exchange(("0600000001" + hidden, ""), ("0600000001" + "00" * 12, "")).seen[0].tables["modbus"].anomaly.tolist()
+    assert anomalies == [Anomaly.TRAILING | Anomaly.HIDES_PDU, Anomaly.TRAILING]
+
+
 @pytest.mark.parametrize("rows", [1, 100])
 def test_nobody_answers_who_is_told_to_listen_only(rows: int) -> None:
     """6.8.1, sub-function 4. A device that knows no diagnostics still refuses it."""

@@ -61,7 +61,7 @@ def decode(pdus: Pdus, _state: None) -> Table:
         at = body[rows] + layout.itemsize
         used = at + (_behind_response(table, functions[0], rows, at) if each & 1 else _behind_request(table, functions[0], rows, at))
         table.flag(rows[used > pdus.end[rows]], Anomaly.TRUNCATED)
-        table.flag(rows[used < pdus.end[rows]], Anomaly.TRAILING)
+        table.trailing(rows, used, pdus.end[rows])
     rows = np.flatnonzero((which == 254) & ~refused)
     table.span("data", rows, body[rows], pdus.end[rows] - body[rows])
     paired = np.flatnonzero(table.request >= 0)
