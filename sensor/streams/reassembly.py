@@ -18,7 +18,7 @@ import numpy as np
 
 from sensor.columns import PAD, read
 from sensor.events.protocol import HEAD, Protocol
-from sensor.events.seen import APART
+from sensor.events.seen import APART, OWNED
 from sensor.events.vocabulary import Anomaly, Kind, Trust
 from sensor.streams.flows import UNDECIDED, UNKNOWN
 from sensor.streams.framing import WHOLE
@@ -172,7 +172,7 @@ class Reassembler:
         self.give_up_holes(flow, from_b)
         stream = flow.streams[from_b]
         self.count(flow.protocol, "unfinished", len(stream.buffer))
-        self._piece(stream, from_b, 0, len(stream.buffer))
+        self._piece(flow, from_b, 0, len(stream.buffer))
         stream.buffer.clear()
         stream.marks.clear()
 
@@ -279,19 +279,20 @@ class Reassembler:
         if size:
             stream = flow.streams[from_b]
             self.count(flow.protocol, "skipped", size)
-            self._piece(stream, from_b, row, size)
+            self._piece(flow, from_b, row, size)
             self._consume(stream, size)
 
-    def _piece(self, stream: Stream, from_b: bool, row: int, size: int) -> None:
+    def _piece(self, flow: Flow, from_b: bool, row: int, size: int) -> None:
         """The buffer's first bytes are part of no PDU: told packet by packet."""
-        begin = 0
+        stream, begin = flow.streams[from_b], 0
+        notes = 0 if flow.protocol in (UNDECIDED, UNKNOWN) else OWNED
         for end, frame, ts_ns in stream.marks if size and self.inspect else ():  # one piece a packet
             if begin < size:
-                self._say(stream, Found(bytes(stream.buffer[begin : min(end, size)]), row, frame, ts_ns, from_b, Trust.COMPLETE))
+                self._say(stream, Found(bytes(stream.buffer[begin : min(end, size)]), row, frame, ts_ns, from_b, Trust.COMPLETE, notes))
             begin = end
 
     def _say(self, stream: Stream, piece: Found) -> None:
-        self.pieces.append(piece._replace(notes=APART if stream.apart else 0))
+        self.pieces.append(piece._replace(notes=piece.notes | (APART if stream.apart else 0)))
         stream.apart = False
 
     def _consume(self, stream: Stream, size: int) -> None:
@@ -387,7 +388,7 @@ class Reassembler:
         flow.protocol = UNKNOWN
         for side, stream in enumerate(flow.streams):
             self.count(UNKNOWN, "unrecognised", len(stream.buffer))
-            self._piece(stream, bool(side), now.row, len(stream.buffer))
+            self._piece(flow, bool(side), now.row, len(stream.buffer))
             stream.buffer.clear()
             stream.marks.clear()
             stream.lost, stream.trust = False, Trust.COMPLETE
