@@ -15,7 +15,7 @@ from sensor.bounded import Bounded
 from sensor.columns import Array, Ints
 from sensor.events.alert import Finding, Key, Kind, Severity
 from sensor.events.seen import Seen
-from sensor.events.table import WINDOW, Table
+from sensor.events.table import Table
 from sensor.events.vocabulary import Anomaly, Trust
 
 UNASKED = Kind(
@@ -23,14 +23,15 @@ UNASKED = Kind(
     "{server} answered {client} what it had not asked ({protocol}, answers: {count}); every answer is expected to have its request.",
     Severity.MEDIUM, ("T1692.002",), "08003",
 )  # fmt: skip
-MOST_WAITING = 4096  # conversations
+MOST_WAITING, MOST_HELD = 4096, 64  # conversations; answers of each
+NEAR_NS = 10 * SECOND  # of a gap: what was asked in it is answered by then
 
 
 @dataclass
 class UnaskedAnswer:
     """Counts them by pair of hosts and protocol, once the next message of who should have asked tells that none was missed before it.
 
-    By flow * 2 + (whether the client should have asked): waiting, key, dataset, frame and time of answers until then; gaps, the place of the latest message behind
+    By flow * 2 + (whether the client should have asked): waiting, key, dataset, frame and time of answers until then; gaps, the time of the latest message behind
     bytes that were missed.
     """
 
@@ -54,21 +55,21 @@ class UnaskedAnswer:
         more = Gathering(self._finding)
         for table, row in pick(seen, self._rows):
             number, pdu = flow(table, row), table.pdu[row]
-            side, position = bool(table.pdus.to_server[pdu]), int(table.pdus.position[pdu])
+            side, now = bool(table.pdus.to_server[pdu]), ts_ns(table, row)
             own, other = number * 2 + side, number * 2 + (not side)
             answers = self.waiting.entries.pop(own, [])
             if table.pdus.trust[pdu] > Trust.ONE_SIDED:
-                self.gaps.put(own, position)
+                self.gaps.put(own, now)
                 answers = []
-            for key, dataset, at, now in answers:
-                if frames := self.burst.add(key, now, at, self.limit, self.window_s * SECOND):
-                    yield from more.add(key, frames, now, (key, number, dataset))
+            for key, dataset, at, then in answers:
+                if frames := self.burst.add(key, then, at, self.limit, self.window_s * SECOND):
+                    yield from more.add(key, frames, then, (key, number, dataset))
             if table.anomaly[row] & np.uint32(Anomaly.NO_REQUEST):
                 gap = self.gaps.get(other)
-                if gap is None or position - gap > WINDOW:
+                if gap is None or now - gap > NEAR_NS:
                     held = self.waiting.get(other) or self.waiting.put(other, [])
-                    held.append((pair(seen, number, table.dataset), table.dataset, frame(table, row), ts_ns(table, row)))
-                    del held[:-WINDOW]
+                    held.append((pair(seen, number, table.dataset), table.dataset, frame(table, row), now))
+                    del held[:-MOST_HELD]
         yield from more.end()
         self._forget(self.waiting, seen.over["flow"])
         self._forget(self.gaps, seen.over["flow"])
