@@ -21,7 +21,7 @@ def mbap(number: int, body: bytes, unit: int = 1) -> bytes:
     return struct.pack("!HHHB", number, 0, len(body) + 1, unit) + body
 
 
-def exchange(*bodies: tuple[str, str]) -> Run:
+def exchange(*bodies: tuple[str, str], rows: int = 1 << 30) -> Run:
     """Requests and responses (hexadecimal, from the function code on), one segment each."""
     frames, sent = [], [1, 1]
     for number, pair in enumerate(bodies):
@@ -30,7 +30,7 @@ def exchange(*bodies: tuple[str, str]) -> Run:
                 content = mbap(number, bytes.fromhex(body))
                 frames.append(tcp(*((A, B) if side == 0 else (B, A)), sent[side], content, identification=len(frames)))
                 sent[side] += len(content)
-    return run(frames)
+    return run(frames, rows)
 
 
 def test_values_have_their_requests_addresses() -> None:
@@ -42,6 +42,22 @@ def test_values_have_their_requests_addresses() -> None:
     assert points.value.tolist() == [0x22B, 0, 100, *map(int, "1011001111010110101"), 10, 258]
     assert table.request.tolist() == [-1, 0, -1, 2, -1, 4]
     assert not table.anomaly.any()
+
+
+def test_a_request_behind_the_last_field_is_said_to_be_there() -> None:
+    """Who goes by the function, not by the length, carries it out; surplus bytes alone hide nothing."""
+    hidden = mbap(9, bytes.fromhex("0600010002")).hex()
+    anomalies = exchange(("0600000001" + hidden, ""), ("0600000001" + "00" * 12, "")).seen[0].tables["modbus"].anomaly.tolist()
+    assert anomalies == [Anomaly.TRAILING | Anomaly.HIDES_PDU, Anomaly.TRAILING]
+
+
+@pytest.mark.parametrize("rows", [1, 100])
+def test_nobody_answers_who_is_told_to_listen_only(rows: int) -> None:
+    """6.8.1, sub-function 4. A device that knows no diagnostics still refuses it."""
+    report = exchange(("0800040000", ""), ("0800000000", ""), ("0800000000", "0800000000"), rows=rows).pipeline.report()["protocols"]["modbus"]
+    assert (report["requests_paired"], report["requests_unanswered"]) == (1, 1)
+    report = exchange(("0800040000", "8801"), rows=rows).pipeline.report()["protocols"]["modbus"]
+    assert (report["requests_paired"], report["requests_unanswered"], report["responses_unasked"]) == (1, 0, 0)
 
 
 @pytest.mark.parametrize(

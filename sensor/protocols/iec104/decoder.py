@@ -143,7 +143,8 @@ def _objects(table: Table, o: Objects) -> None:
         authentication.decode(table, o.rows, o.type_id, o.first)
         held, used = np.where(opaque, 0, held), np.where(opaque, left, used)
     table.flag(o.rows[used > left], Anomaly.TRUNCATED | Anomaly.LENGTH_MISMATCH)
-    table.flag(o.rows[used < left], Anomaly.TRAILING | Anomaly.LENGTH_MISMATCH)
+    table.flag(o.rows[used < left], Anomaly.LENGTH_MISMATCH)
+    table.trailing(o.rows, o.first + used, end)
     some = np.flatnonzero(held > 0)
     if some.size:
         rows, held_, step_ = o.rows[some], held[some], step[some]

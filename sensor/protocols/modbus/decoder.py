@@ -61,7 +61,7 @@ def decode(pdus: Pdus, _state: None) -> Table:
         at = body[rows] + layout.itemsize
         used = at + (_behind_response(table, functions[0], rows, at) if each & 1 else _behind_request(table, functions[0], rows, at))
         table.flag(rows[used > pdus.end[rows]], Anomaly.TRUNCATED)
-        table.flag(rows[used < pdus.end[rows]], Anomaly.TRAILING)
+        table.trailing(rows, used, pdus.end[rows])
     rows = np.flatnonzero((which == 254) & ~refused)
     table.span("data", rows, body[rows], pdus.end[rows] - body[rows])
     paired = np.flatnonzero(table.request >= 0)
@@ -161,14 +161,18 @@ def _behind_response(table: Table, function: Function, rows: Ints, at: Ints) -> 
 
 
 def _diagnostics(table: Table, rows: Ints, at: Ints) -> Array:
-    """6.8: what lies behind the sub-function: two bytes, but for data that are only returned. Two sub-functions change what the device does."""
-    size = table.pdus.end[rows] - at
-    is_number = (size == REGISTER.itemsize) & (table.number("sub_function")[rows] != Diagnostic.RETURN_QUERY_DATA)
+    """6.8: what lies behind the sub-function: two bytes, but for data that are only returned. Two sub-functions change what the device does; who is to listen
+    only says nothing (6.8.1).
+    """
+    size, sub_function = table.pdus.end[rows] - at, table.number("sub_function")[rows]
+    is_number = (size == REGISTER.itemsize) & (sub_function != Diagnostic.RETURN_QUERY_DATA)
     told, left = np.flatnonzero(is_number), np.flatnonzero(~is_number)
     table.set("diagnostic_value", rows[told], read(table.pdus.data, at[told], VALUE)["value"])
     table.span("data", rows[left], at[left], size[left])
+    if not table.unanswerable.size:  # requests come first
+        table.unanswerable = rows[(sub_function == Diagnostic.FORCE_LISTEN_ONLY_MODE) & table.to_server[rows]]
     for code, action in DIAGNOSTIC_ACTION.items():
-        table.action[rows[table.number("sub_function")[rows] == code]] = action
+        table.action[rows[sub_function == code]] = action
     return size
 
 

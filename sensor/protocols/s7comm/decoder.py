@@ -86,11 +86,11 @@ def _header(table: Table, s: Sections, rows: Ints | slice, key: Ints) -> None:
         (record["redundancy"] != 0, Anomaly.BAD_VALUE),
         (~(is_job | is_answer | is_userdata), Anomaly.UNKNOWN_FUNCTION),
         (s.claimed_end[rows] > table.pdus.message_end[rows], Anomaly.TRUNCATED),
-        (s.claimed_end[rows] < table.pdus.message_end[rows], Anomaly.TRAILING),
     ):
         if wrong.any():
             numbers = np.arange(len(table)) if isinstance(rows, slice) else rows
             table.flag(numbers[wrong], anomaly)
+    table.trailing(np.arange(len(table)) if isinstance(rows, slice) else rows, s.claimed_end[rows], table.pdus.message_end[rows])
 
 
 def _bodies(table: Table, s: Sections, every: Ints, state: State) -> None:
