@@ -90,7 +90,7 @@ class Repeated:
             group.last_ns = max(group.last_ns, int(last[i]))
 
     def _text(self, seen: Seen, dataset: str, flow: int) -> str:
-        return f'{ecs.ends(seen.flows, flow)},"protocol":"{dataset}"}},{self.observer},"tapsight":{{"source":{quote(seen.source.name)}'
+        return f'{ecs.ends(seen.flows, np.array([flow]), np.array([True]))[0]},"protocol":"{dataset}"}},{self.observer},"tapsight":{{"source":{quote(seen.source.name)}'
 
     def add_points(self, seen: Seen, table: Table, points: Points) -> None:
         """Values that were read or reported."""
