@@ -32,6 +32,10 @@ IS_ENGINEERING = np.isin(np.arange(256), ENGINEERING)
 ADDRESS: dict[str, type[np.generic]] = {"high": np.uint64, "low": np.uint64}
 NOTHING = {"first": NEVER, "first_ns": np.int64(0), "packets": np.int64(0), "bytes": np.int64(0), "serves": np.uint64(0), "uses": np.uint64(0), "engineered": np.int64(0)}  # fmt: skip
 
+JOINED = (
+    ("serves", np.bitwise_or), ("uses", np.bitwise_or), ("first", np.minimum), ("last_ns", np.maximum), ("packets", np.add), ("bytes", np.add), ("engineered", np.add),
+)  # fmt: skip
+
 
 class Assets:
     """Learns from batches. Bounded; `evicted` counts assets that left, `unsaid` values that devices said of themselves and that left.
@@ -196,28 +200,30 @@ class Assets:
             row = self._senders(seen, table, rows[part], np.zeros(len(rows[part]), np.bool_))
             np.add.at(self.known.c["engineered"], row, np.int64(1))
 
+    def __len__(self) -> int:
+        """How many there are, a MAC and the address that has it being one."""
+        owner, mac, _ = self._cards()
+        return len(self.known) - len(self._joined(owner, mac)[0])
+
     def __iter__(self) -> Iterator[Asset]:
         """Everyone, in the order of addresses; one at a time, for there may be many."""
-        c, rows = self.known.c, self.known.rows()
-        rows = rows[np.lexsort((c["low"][rows], c["high"][rows]))]
-        serves, uses = c["serves"].copy(), c["uses"].copy()
+        rows = self.known.rows()
+        rows = rows[np.lexsort((self.known.c["low"][rows], self.known.c["high"][rows]))]
         owner, mac, alone = self._cards()
-        joined = self._joined(rows, owner, mac)
-        for part, whole in joined.items():  # a MAC's own words are those of the address that has it
-            serves[whole] |= serves[part]
-            uses[whole] |= uses[part]
+        part, whole = self._joined(owner, mac)
+        c = self._whole(part, whole)
         parts: dict[int, list[int]] = {}
-        for part, whole in joined.items():
-            parts.setdefault(whole, []).append(part)
-        rows = rows[~np.isin(rows, list(joined))]
-        names = {bits: self._names(bits) for bits in {*serves.tolist(), *uses.tolist()}}
+        for each, row in zip(part.tolist(), whole.tolist(), strict=True):
+            parts.setdefault(row, []).append(each)
+        rows = rows[~np.isin(rows, part)]
+        names = {bits: self._names(bits) for bits in {*c["serves"][rows].tolist(), *c["uses"][rows].tolist()}}
         sources, before = self.origins.sources, self.origins.before
         for begin in range(0, len(rows), self.at_once):
             some = rows[begin : begin + self.at_once]
-            columns = (c[name][some] for name in ("high", "low", "first", "first_ns", "last_ns", "packets", "bytes", "engineered"))
+            columns = (c[name][some] for name in ("serves", "uses", "high", "low", "first", "first_ns", "last_ns", "packets", "bytes", "engineered"))
             own = (np.searchsorted(owner, some, side) for side in ("left", "right"))
             for row, a, b, serve, use, high, low, first, first_ns, last_ns, packets, size, engineered in zip(
-                *(column.tolist() for column in (some, *own, serves[some], uses[some], *columns)), strict=True
+                *(column.tolist() for column in (some, *own, *columns)), strict=True
             ):
                 macs, single = mac[a:b].tolist(), mac[a:b][alone[a:b]].tolist()
                 if high == MAC_HIGH:
@@ -240,14 +246,24 @@ class Assets:
         own = own[np.lexsort((mac[own], owner[own]))]
         return owner[own], mac[own], alone[own]
 
-    def _joined(self, rows: Array, owner: Array, mac: Array) -> dict[int, int]:
+    def _joined(self, owner: Array, mac: Array) -> tuple[Array, Array]:
         """Rows of MACs that are the own of just one address (one that several claim, by spoofing, is nobody's), and that address's row."""
-        c = self.known.c
+        c, rows = self.known.c, self.known.rows()
         layer_2 = rows[c["high"][rows] == MAC_HIGH]
         order = np.argsort(mac, kind="stable")
         begin, end = (np.searchsorted(mac[order], c["low"][layer_2], side) for side in ("left", "right"))
         one = end - begin == 1
-        return dict(zip(layer_2[one].tolist(), owner[order[begin[one]]].tolist(), strict=True))
+        return layer_2[one], owner[order[begin[one]]]
+
+    def _whole(self, part: Array, whole: Array) -> dict[str, Array]:
+        """The columns of `known`; what a MAC said and sent is that of the address that has it, too."""
+        c = self.known.c
+        result = c | {name: c[name].copy() for name, _ in JOINED} | {"first_ns": c["first_ns"].copy()}
+        for name, add in JOINED:
+            add.at(result[name], whole, c[name][part])
+        begins = c["first"][part] == result["first"][whole]
+        result["first_ns"][whole[begins]] = c["first_ns"][part[begins]]
+        return result
 
     def _names(self, bits: int) -> frozenset[str]:
         return frozenset(name for number, name in enumerate(self.datasets, 1) if bits >> number & 1)

@@ -174,7 +174,7 @@ def _assets(console: Console, analysis: Analysis, places: Places, lang: str) -> 
     if console.width < WIDE:
         columns = ("Address", "Role", "What it said of itself")
         rows = [(_stacked(address, mac), _stacked(role, named, talks), said) for address, mac, role, named, talks, said in rows]
-    _table(console, "Assets", columns, rows, len(analysis.assets.known), lang)
+    _table(console, "Assets", columns, rows, len(analysis.assets), lang)
 
 
 def _stacked(*lines: str) -> str:
