@@ -40,10 +40,11 @@ JOINED = (
 class Assets:
     """Learns from batches. Bounded; `evicted` counts assets that left, `unsaid` values that devices said of themselves and that left.
 
+    networks: of the plant, although their addresses are public.
     known: by address; first: place of the source and frame; serves and uses: a bit per dataset. cards: which address was seen with which MAC.
     """
 
-    def __init__(self, datasets: tuple[Dataset, ...], most: int = MOST) -> None:
+    def __init__(self, datasets: tuple[Dataset, ...], most: int = MOST, networks: tuple[str, ...] = ()) -> None:
         if len(datasets) > MOST_DATASETS:
             raise ValueError(f"{len(datasets)} datasets, but bits for {MOST_DATASETS}")
         self.datasets, self.at_once = {dataset.name: dataset for dataset in datasets}, min(AT_ONCE, most // 2)
@@ -51,6 +52,8 @@ class Assets:
         self.behaviour = Behaviour(
             {protocol.name: protocol.server for protocol in protocols if protocol.server},
             {protocol.name: protocol.client for protocol in protocols if protocol.client},
+            frozenset(protocol.name for protocol in protocols if protocol.is_published),
+            networks,
         )
         self.known = Keyed(most, ADDRESS, NOTHING)
         self.cards = Keyed(2 * most, ADDRESS | {"mac": np.uint64}, {"by_arp": np.bool_(False)})
@@ -217,13 +220,16 @@ class Assets:
             parts.setdefault(row, []).append(each)
         rows = rows[~np.isin(rows, part)]
         names = {bits: self._names(bits) for bits in {*c["serves"][rows].tolist(), *c["uses"][rows].tolist()}}
+        published = self.behaviour.published
+        engineers = mac[c["engineered"][owner] > 0]
+        is_engineers = (c["engineered"] > 0) | (c["high"] == MAC_HIGH) & np.isin(c["low"], engineers)
         sources, before = self.origins.sources, self.origins.before
         for begin in range(0, len(rows), self.at_once):
             some = rows[begin : begin + self.at_once]
             columns = (c[name][some] for name in ("serves", "uses", "high", "low", "first", "first_ns", "last_ns", "packets", "bytes", "engineered"))
             own = (np.searchsorted(owner, some, side) for side in ("left", "right"))
-            for row, a, b, serve, use, high, low, first, first_ns, last_ns, packets, size, engineered in zip(
-                *(column.tolist() for column in (some, *own, *columns)), strict=True
+            for row, a, b, is_engineer, serve, use, high, low, first, first_ns, last_ns, packets, size, engineered in zip(
+                *(column.tolist() for column in (some, *own, is_engineers[some], *columns)), strict=True
             ):
                 macs, single = mac[a:b].tolist(), mac[a:b][alone[a:b]].tolist()
                 if high == MAC_HIGH:
@@ -233,7 +239,10 @@ class Assets:
                     attributes |= self.said.get((int(c["high"][each]), int(c["low"][each])), {})
                 attributes |= self.said.get((high, low), {})
                 where = Where(before[first >> FRAME], first & (1 << FRAME) - 1, first_ns, sources[first >> FRAME].name)
-                yield Asset(high, low, where, last_ns, packets, size, macs, single, names[serve], names[use], self.behaviour, engineered, attributes)
+                yield Asset(
+                    high, low, where, last_ns, packets, size, macs, single, names[serve], names[use] - published, names[use] & published,
+                    self.behaviour, engineered, is_engineer, attributes,
+                )  # fmt: skip
 
     def _cards(self) -> tuple[Array, Array, Mask]:
         """Row of `known` and MAC, sorted, of each MAC that is an address's own; and whether that MAC was seen with no other address."""

@@ -189,6 +189,8 @@ def _asset(asset: Asset, places: Places, lang: str) -> tuple[str, ...]:
     roles = ", ".join(translate(role, lang) for role in sorted(asset.roles))
     named = printable(" ".join(filter(None, (asset.best.get("vendor"), asset.model))))
     talks = " ".join(sorted(asset.serves)) + (" → " + " ".join(sorted(asset.uses)) if asset.uses else "")
+    if asset.publishes:
+        talks = _stacked(talks, f"{translate('publishes', lang)} {' '.join(sorted(asset.publishes))}")
     return asset.address, " ".join(map(mac_text, asset.macs)), roles, named, talks, "\n".join(said[:6])
 
 

@@ -64,6 +64,15 @@ def test_what_a_mac_sent_counts_for_the_address_that_has_it(rows: int) -> None:
     assert len(assets) == len(list(assets)) == 2
 
 
+@pytest.mark.parametrize(("networks", "roles"), [((), ["external"]), (("8.8.0.0/16",), ["hmi"])])
+def test_a_client_on_the_internet_is_none_of_the_plants_hosts(networks: tuple[str, ...], roles: list[str]) -> None:
+    assets = Assets(PROTOCOLS, networks=networks)
+    for seen in run([tcp(("8.8.8.8", 40_000), (SERVER, 502), 1, read(1, [1])[0]), tcp((SERVER, 502), ("8.8.8.8", 40_000), 1, read(1, [1])[1])]).seen:
+        assets.learn(seen)
+    found = {document["tapsight"]["asset"]["address"]: own(document)["roles"] for document in documents(assets)}
+    assert found == {"8.8.8.8": roles, SERVER: ["controller"]}
+
+
 @pytest.mark.parametrize("rows", CUTS)
 def test_requests_alone_make_no_server(rows: int) -> None:
     found = known([tcp((CLIENT, 40_000), (SERVER, 502), 1, read(1, [1])[0])], rows)
@@ -103,7 +112,8 @@ def test_what_a_mac_publishes_is_said_of_the_address_that_has_it() -> None:
     alone, joined = known([goose]), known([goose, arp])
     assert [document["tapsight"]["asset"]["address"] for document in alone.values()] == ["02-00-00-00-00-0A"]
     assert list(joined) == ["10.0.0.9"]
-    assert own(joined["10.0.0.9"])["uses"] + own(joined["10.0.0.9"])["serves"] == ["goose"]
+    said = own(joined["10.0.0.9"])
+    assert (said["publishes"], said["uses"], said["serves"]) == (["goose"], [], [])
 
 
 def test_the_source_is_that_in_which_the_conversation_began() -> None:
