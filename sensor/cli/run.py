@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,24 +12,6 @@ from sensor.cli.settings import config_option, lang_option, load_config
 
 if TYPE_CHECKING:
     from detectors.signature.detector import Signatures
-
-PRIORITY = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
-
-
-class Journal(logging.Formatter):
-    """A line with its priority before it, as journald reads it (sd-daemon(3)); the time is journald's."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return f"<{PRIORITY.get(record.levelno, 6)}>{super().format(record)}"
-
-
-def set_up_log() -> None:
-    """To standard error: for journald where it listens, else with the time."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(Journal("%(message)s") if "JOURNAL_STREAM" in os.environ else logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    log = logging.getLogger("tapsight")
-    log.handlers[:] = [handler]
-    log.setLevel(logging.INFO)
 
 
 @click.command(
@@ -70,6 +50,7 @@ def run(
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # threads that nobody uses would keep rights that we give up
     from sensor.config import TapSettings
     from sensor.service.assemble import ServiceError, assemble
+    from sensor.service.journal import set_up_log
 
     settings = load_config(config, lang)
     taps = [*settings.run.taps, *(TapSettings(interface=name) for name in interfaces)]

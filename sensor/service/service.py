@@ -22,6 +22,7 @@ from sensor.service.deliver import SpoolSink
 from sensor.service.handed import total
 from sensor.service.health import Health, Shedding, health_line
 from sensor.service.interval import Interval, counters
+from sensor.service.journal import Told, tell_health
 from sensor.service.notify import notify, watchdog_s
 from sensor.service.reload import Reload
 from sensor.service.workers import Workers
@@ -91,7 +92,7 @@ class Service:
             self.analysis = Analysis(config, [self.sink], pipeline=pipeline, sums_up=False)
             self.analysis.watch.detectors.append(counted())
         self.sink.follow(self.analysis)
-        self.health, self.interval, self.shedding = Health(), Interval(), Shedding()
+        self.health, self.interval, self.shedding, self.told_of = Health(), Interval(), Shedding(), Told()
         self.stopping = threading.Event()
         self.wants_reload = False
         self.told = time.monotonic()
@@ -165,6 +166,7 @@ class Service:
             self._tell_health()
         if self.interval.is_over():
             self.interval.turn(self._counters(), self.analysis.ledger())
+            self.told_of.tell(self.status(), time.monotonic())
 
     def _take_rules(self, found: Signatures | Exception | None) -> None:
         """New rules take the old ones' place and keep what those remembered."""
@@ -181,8 +183,8 @@ class Service:
 
     def _tell_health(self) -> None:
         self.told = time.monotonic()
-        report = self.report()
-        self.sink.append([document("health", health_line(report, time.time_ns(), self.config.sensor).encode())])
+        self.sink.append([document("health", health_line(self.report(), time.time_ns(), self.config.sensor).encode())])
+        tell_health(self.status())
 
     def report(self) -> dict[str, Any]:
         """How everything is."""

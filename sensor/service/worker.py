@@ -134,7 +134,7 @@ class Worker:
 
     def report(self) -> dict[str, Any]:
         """engine, sources: as those of a service that has no workers; ledger: its part of it."""
-        ledger = self.pipeline.report()
+        ledger = self.pipeline.report() | {"shed": dict(self.published.shed_counts)}
         if self.signatures is not None:
             ledger["rules"] = {name: count for name, count in self.signatures.report().items() if not self.number or "evaluated" not in name}
             ledger["forgotten"]["detector signature"] = self.signatures.evicted

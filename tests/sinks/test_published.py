@@ -26,6 +26,10 @@ class Telling:
         self.published, self.records = Published(profile, "test", "en"), list[Record]()
         self.analysis = Analysis(sinks=[self])
 
+    @property
+    def shed(self) -> Counter[str]:
+        return self.published.shed_counts
+
     def add(self, seen: Seen, alerts: list[Alert]) -> None:
         self.records += self.published.batch(seen, alerts)
         self.records += self.published.now_and_then(seen.clock_ns, self.analysis.assets, self.analysis.ledger)
@@ -112,3 +116,5 @@ def test_what_there_is_no_time_for_is_counted() -> None:
     assert telling.published.shed_counts["flows"] == 1
     assert telling.published.shed_counts["points"] > 0
     assert telling.published.shed_counts["repeated"] > 0
+    ledger = json.loads([record.document for record in telling.records if record.dataset == "ledger"][-1])
+    assert ledger["tapsight"]["ledger"]["shed"] == telling.published.shed_counts
