@@ -100,6 +100,12 @@ def test_what_is_no_address_of_elasticsearch(tmp_path: Path, url: str) -> None:
     assert found == [f"4: elasticsearch.urls.1: http://HOST:PORT or https://HOST:PORT was expected: {url!r}"]
 
 
+@pytest.mark.parametrize("broker", ["kafka", "kafka:0", "kafka:x", "a:1,b:2", "user@a:1", "http://a:1", "a:1/x", ""])
+def test_brokers_have_a_port(tmp_path: Path, broker: str) -> None:
+    assert not problems(tmp_path, "kafka: {brokers: ['kafka.example:9092', '[::1]:9093'], topic: 'plant.{dataset}'}\n")
+    assert problems(tmp_path, f"kafka:\n  brokers: ['{broker}']\n") == [f"2: kafka.brokers.0: HOST:PORT was expected: {broker!r}"]
+
+
 def test_streams_and_webhooks_have_addresses(tmp_path: Path) -> None:
     assert not problems(tmp_path, "run: {streams: ['tcp://a:1']}\nwebhook: {url: ''}\n")
     found = problems(tmp_path, "run: {streams: ['tcp://a', 'udp://a:1']}\nwebhook: {url: 'x://y'}\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sensor.config import Config
 from sensor.delivery.elasticsearch import ElasticsearchDestination
 from sensor.delivery.files import FileDestination
+from sensor.delivery.kafka import KafkaDestination
 from sensor.delivery.outcome import Destination
 from sensor.delivery.syslog import SyslogDestination
 from sensor.delivery.webhook import WebhookDestination
@@ -21,4 +22,6 @@ def destinations(config: Config) -> list[Destination]:
         found.append(FileDestination(config.files))
     if config.webhook.url:
         found.append(WebhookDestination(config.webhook))
+    if config.kafka.brokers:
+        found.append(KafkaDestination(config.kafka))
     return found
