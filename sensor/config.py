@@ -200,6 +200,7 @@ class RunSettings(Strict):
     taps: list[TapSettings] = Field(default_factory=list, description="Interfaces to listen to: interface, name, zone, filter")
     folders: list[str] = Field(default_factory=list, description="Folders that another capturer rotates files into")
     streams: list[Tcp] = Field(default_factory=list, description="Captures over TCP, as tcp://host:port")
+    pipes: list[str] = Field(default_factory=list, description="Named pipes that another capturer writes captures into")
     workers: int = Field(1, ge=1, le=64, description="Processes that share the packets of the interfaces; one more then puts together what they find")
     batch_ms: int = Field(100, ge=10, le=10_000, description="How long packets are gathered at most before they are looked at")
     state: str = Field("/var/lib/tapsight", description="Folder for the spool and what is remembered across restarts")
@@ -320,6 +321,9 @@ def absent(config: Config) -> Iterator[tuple[Place, str]]:
     for i, name in enumerate(config.rules.paths):
         if name != "packs" and not Path(name).exists():
             yield ("rules", "paths", i), f"no such file or folder: {name!r}"
+    for i, name in enumerate(config.run.pipes):
+        if not Path(name).is_fifo():
+            yield ("run", "pipes", i), f"no such pipe: {name!r}"
     if Path(config.run.state).exists() and not Path(config.run.state).is_dir():
         yield ("run", "state"), f"is no folder: {config.run.state!r}"
 

@@ -24,6 +24,7 @@ Examples:
 @click.option("-i", "--interface", "interfaces", multiple=True, metavar="IFACE", help="Listen to an interface; besides those of the configuration.")
 @click.option("--folder", "folders", multiple=True, metavar="DIR", help="Read the files that another capturer rotates into a folder.")
 @click.option("--stream", "streams", multiple=True, metavar="tcp://HOST:PORT", help="Read a capture that comes over TCP.")
+@click.option("--pipe", "pipes", multiple=True, metavar="PATH", help="Read captures that another program writes into a named pipe.")
 @click.option("--profile", type=click.Choice(["alerts", "acts", "full"]), help="What is delivered.")
 @click.option("--state", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Folder for the spool and what is remembered across restarts.")
 @click.option("--es", multiple=True, metavar="URL", help="Deliver to Elasticsearch (first: tapsight es install); several for several hosts.")
@@ -35,6 +36,7 @@ def run(
     interfaces: tuple[str, ...],
     folders: tuple[str, ...],
     streams: tuple[str, ...],
+    pipes: tuple[str, ...],
     profile: str | None,
     state: Path | None,
     es: tuple[str, ...],
@@ -54,15 +56,17 @@ def run(
 
     settings = load_config(config, lang)
     taps = [*settings.run.taps, *(TapSettings(interface=name) for name in interfaces)]
-    changes = {"taps": taps, "folders": [*settings.run.folders, *folders], "streams": [*settings.run.streams, *streams]}
+    changes = {"taps": taps, "folders": [*settings.run.folders, *folders], "streams": [*settings.run.streams, *streams], "pipes": [*settings.run.pipes, *pipes]}
     changes |= {"profile": profile} if profile else {}
     changes |= {"state": str(state)} if state else {}
     changes |= {"workers": workers} if workers else {}
     settings = settings.model_copy(update={"run": settings.run.model_copy(update=changes)})
     if es:
         settings = settings.model_copy(update={"elasticsearch": settings.elasticsearch.model_copy(update={"urls": list(es)})})
-    if not (settings.run.taps or settings.run.folders or settings.run.streams):
-        raise click.UsageError("nothing to listen to: name an interface (-i), a folder (--folder) or a stream (--stream), or a configuration that does")
+    if not (settings.run.taps or settings.run.folders or settings.run.streams or settings.run.pipes):
+        raise click.UsageError(
+            "nothing to listen to: name an interface (-i), a folder (--folder), a stream (--stream) or a pipe (--pipe), or a configuration that does"
+        )
     set_up_log()
 
     def rules() -> Signatures | None:

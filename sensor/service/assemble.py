@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from detectors.signature.detector import Signatures
 from sensor.channel import CONTEXT
 from sensor.config import Config
-from sensor.live import Folder, Live, Remote, Share, Size, Tap, drop_privileges, open_live
+from sensor.live import Folder, Live, Pipe, Remote, Share, Size, Tap, drop_privileges, open_live
 from sensor.service.delivery import Delivery, deliveries
 from sensor.service.handed import Merged
 from sensor.service.service import Service
@@ -60,7 +60,7 @@ def opened(config: Config, state: Path) -> list[Live]:
     if run.workers > 1 and not run.taps:
         raise ValueError(f"run.workers: {run.workers} processes share the packets of interfaces, and none is named")
     taps = [Tap(tap.interface, config.site, tap.zone, tap.name or tap.interface, tap.filter) for tap in run.taps]
-    others: list[Folder | Remote] = [*folders(config, state), *streams(config)]
+    others: list[Folder | Remote | Pipe] = [*folders(config, state), *streams(config), *pipes(config)]
     shared = (run.workers if taps else 0) + len(others) > 1
     share = Share(run.workers, os.getpid(), source_id(config), frame_numbers()) if shared else Share()
     lives: list[Live] = []
@@ -89,6 +89,13 @@ def streams(config: Config) -> Iterator[Remote]:
         if parts.scheme != "tcp" or not parts.hostname or not parts.port:
             raise ValueError(f"{stream}: tcp://host:port was expected")
         yield Remote(parts.hostname, parts.port, config.run.batch_ms / 1000)
+
+
+def pipes(config: Config) -> Iterator[Pipe]:
+    for path in config.run.pipes:
+        if not Path(path).is_fifo():
+            raise ValueError(f"{path}: no such pipe")
+        yield Pipe(path, config.run.batch_ms / 1000)
 
 
 def source_id(config: Config) -> str:
@@ -120,7 +127,7 @@ def started(config: Config, lives: list[Live], make_rules: Callable[[], Signatur
 
 def named(config: Config) -> str:
     """The sources in words."""
-    return ", ".join((*(tap.name or tap.interface for tap in config.run.taps), *config.run.folders, *config.run.streams))
+    return ", ".join((*(tap.name or tap.interface for tap in config.run.taps), *config.run.folders, *config.run.streams, *config.run.pipes))
 
 
 def hand_over(state: Path, user: str) -> None:

@@ -192,6 +192,18 @@ def test_live_and_offline_say_the_same(network: Network, tmp_path: Path) -> None
     assert sorted(repr(row[1:]) for row in live["modbus"]) == sorted(repr(row[1:]) for row in expected["modbus"])
 
 
+def test_what_comes_through_a_pipe(tmp_path: Path) -> None:
+    """One writer after the other, each with a capture of its own."""
+    os.mkfifo(tmp_path / "pipe")
+    with running(tmp_path, run={"pipes": [str(tmp_path / "pipe")]}, **NO_RULES) as service:
+        for round_ in (1, 2):
+            service.wait_for(lambda status: status["sources"]["sources"])
+            (tmp_path / "pipe").write_bytes(pcap(talk(50, f"10.0.{round_}.1"), 1_700_000_000 + 100 * round_))
+            service.wait_for(lambda status, round_=round_: status["engine"]["packets"] == round_ * len(talk(50)))
+        assert service.stop() == 0
+    assert sum(each["event"]["dataset"] == "tapsight.modbus" for each in service.documents()) == 200
+
+
 def test_killed_at_any_instant_nothing_is_lost(tmp_path: Path) -> None:
     """Files are there, the service is killed again and again: in the end every event of every file is there, and none under two ids."""
     captures = tmp_path / "captures"
