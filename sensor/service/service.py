@@ -81,7 +81,7 @@ class Service:
         self, config: Config, sources: Sources | Workers, spool: Spool, senders: Iterable[Sender], make_rules: Callable[[], Signatures | None]
     ) -> None:
         self.config, self.sources, self.spool, self.senders = config, sources, spool, list(senders)
-        self.published = Published(config.run.profile, config.sensor, config.lang)
+        self.published = Published(config.run.profile, config.sensor, config.lang, config.site)
         self.sink = SpoolSink(spool, self.published)
         self.workers = sources if isinstance(sources, Workers) else None
         self.reload: Reload | Workers = self.workers or Reload(make_rules)
@@ -183,7 +183,7 @@ class Service:
 
     def _tell_health(self) -> None:
         self.told = time.monotonic()
-        self.sink.append([document("health", health_line(self.report(), time.time_ns(), self.config.sensor).encode())])
+        self.sink.append([document("health", health_line(self.report(), time.time_ns(), self.config.sensor, self.config.site).encode())])
         tell_health(self.status())
 
     def report(self) -> dict[str, Any]:

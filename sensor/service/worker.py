@@ -49,7 +49,7 @@ class Worker:
     ) -> None:
         self.number, self.config, self.source, self.channel = number, config, source, channel
         self.pipeline = Pipeline(deduplicate=config.deduplicate, most_flows=most, inspect=True, first=number * CONVERSATIONS)
-        self.published = Published(config.run.profile, config.sensor, config.lang)
+        self.published = Published(config.run.profile, config.sensor, config.lang, config.site)
         self.signatures: Signatures | None = None
         self.health, self.shedding, self.reload = Health(), Shedding(), Reload(make_rules)
         self.wants_reload = self.wants_stop = False

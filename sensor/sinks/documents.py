@@ -86,8 +86,8 @@ def parts(pdu: Ints) -> Ints:
 class Renderer:
     """Renders the events of one sensor."""
 
-    def __init__(self, sensor: str) -> None:
-        self.observer = f'"observer":{{"type":"sensor","vendor":"Tapsight","product":"tapsight","name":{quote(sensor)}}}'
+    def __init__(self, sensor: str, site: str = "") -> None:
+        self.observer = ecs.observer(sensor, site)
         self.ends = ecs.Ends()
 
     def table(self, seen: Seen, table: Table, wanted: Mask | None = None) -> list[bytes]:
@@ -120,7 +120,7 @@ class Renderer:
             t.integers(table.latency_ns[rows])
         t.fixed("},")
         t.chosen(*self.ends.column(seen.flows, table.flow[rows], table.to_server[rows]))
-        t.fixed(f',"protocol":"{dataset}"}},{self.observer},"tapsight":{{"source":{quote(seen.source.name)},"frame":')
+        t.fixed(f',"protocol":"{dataset}"}},{self.observer}"source":{quote(seen.source.name)},"frame":')
         t.integers(frame)
         if is_answer:
             t.fixed(',"request_frame":')

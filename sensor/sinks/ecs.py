@@ -114,6 +114,15 @@ class Ends:
             self.texts = {key: text for key, text in self.texts.items() if key >> 2 not in gone}
 
 
+def observer(sensor: str, site: str) -> str:
+    """Which sensor, and the beginning of what is its own: its site, where it has one; left open for the rest."""
+    return f'"observer":{{"type":"sensor","vendor":"Tapsight","product":"tapsight","name":{quote(sensor)}}},"tapsight":{{{place(site)}'
+
+
+def place(site: str) -> str:
+    return f'"site":{quote(site)},' if site else ""
+
+
 def ends(flows: dict[str, Array], flow: int, to_server: bool = True) -> str:
     """See Ends.column. Of one row of columns like the flow table's."""
     client, server = conversation(flows, flow)

@@ -53,7 +53,7 @@ def point_lines(renderer: Renderer, seen: Seen, table: Table, points: Points, ke
     t.chosen(table.action[rows].astype(np.int64) * 3 + outcome(table, rows), KINDS)
     t.fixed("},")
     t.chosen(*renderer.ends.column(seen.flows, flow, to_server))
-    t.fixed(f',"protocol":"{table.dataset}"}},{renderer.observer},"tapsight":{{"source":{quote(seen.source.name)},"frame":')
+    t.fixed(f',"protocol":"{table.dataset}"}},{renderer.observer}"source":{quote(seen.source.name)},"frame":')
     t.integers(table.frame[rows])
     t.fixed(',"trust":"')
     t.chosen(table.trust[rows], TRUSTS)

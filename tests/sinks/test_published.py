@@ -18,12 +18,14 @@ from tests.detectors.signature.harness import talk
 from tests.make import batches
 from tests.sinks.polling import MINUTE, polled, written
 
+SITE = 'press "shop" 1'
+
 
 class Telling:
     """A sink that keeps what is told."""
 
     def __init__(self, profile: Profile) -> None:
-        self.published, self.records = Published(profile, "test", "en"), list[Record]()
+        self.published, self.records = Published(profile, "test", "en", SITE), list[Record]()
         self.analysis = Analysis(sinks=[self])
 
     @property
@@ -45,6 +47,7 @@ def told(profile: Profile, frames: list[bytes], times: list[int], rows: int = 50
     for record, document in zip(telling.records, documents, strict=True):
         assert (document["event"]["id"], document["event"]["dataset"]) == (record.id, f"tapsight.{record.dataset}")
         assert document["@timestamp"].endswith("Z")
+        assert document["tapsight"]["site"] == SITE
     assert len({record.id for record in telling.records}) == len(telling.records)
     return telling, documents
 
