@@ -61,13 +61,13 @@ def flow_lines(over: dict[str, Array], origins: list[Source], protocols: Sequenc
     counts = [
         np.where(client_is_a == first, over[f"{name}_a"], over[f"{name}_b"]).tolist() for name in ("packets", "bytes", "payload") for first in (True, False)
     ]
-    names = ("first_frame", "last_ns", "first_ns")
+    names = ("interface", "first_frame", "last_ns", "first_ns")
     columns = zip(
         *(over[name].tolist() for name in names), ecs.times(over["first_ns"]), ecs.times(over["last_ns"]), over["end"].tolist(),
         histories(over["history"], client_is_a), protocol_names(over["protocol"], protocols), origins, *counts, strict=True,
     )  # fmt: skip
     lines = []
-    for row, (frame, last_ns, first_ns, start, end, reason, history, protocol, source, p0, p1, b0, b1, y0, y1) in enumerate(columns):
+    for row, (interface, frame, last_ns, first_ns, start, end, reason, history, protocol, source, p0, p1, b0, b1, y0, y1) in enumerate(columns):
         text = ecs.ends(over, row)
         text = text.replace('"source":{', f'"source":{{"packets":{p0},"bytes":{b0},', 1).replace(
             '"destination":{', f'"destination":{{"packets":{p1},"bytes":{b1},', 1
@@ -77,7 +77,7 @@ def flow_lines(over: dict[str, Array], origins: list[Source], protocols: Sequenc
             f'"dataset":"tapsight.flow","category":["network"],"type":["connection","end"],"action":"{CONNECT}","outcome":"{"success" if p0 and p1 else "unknown"}",'
             f'"reason":"{ENDS[reason]}","start":"{start}","end":"{end}","duration":{last_ns - first_ns}}},{text},"packets":{p0 + p1},"bytes":{b0 + b1}'
             + (f',"protocol":"{protocol}"' if protocol else "")
-            + f'}},{observer}"source":{quote(source.name)},"frame":{frame},"trust":"{"complete" if p0 and p1 else "one_sided"}",'
+            + f'}},{observer}"source":{quote(source.heard_at(interface))},"frame":{frame},"trust":"{"complete" if p0 and p1 else "one_sided"}",'
             f'"flow":{{"history":"{history}","payload":{{"source":{y0},"destination":{y1}}}}}}}}}'
         )
     return lines
@@ -106,7 +106,8 @@ def _anomaly(seen: Seen, anomaly: AnomalyEvent, identifier: str, sensor: str, si
     document = base("anomaly", identifier, anomaly.ts_ns, sensor, site)
     document["event"] |= {"category": ["network"], "type": ["info"], "action": label(Action.ERROR), "outcome": "unknown", "reason": label(anomaly.kind)}
     own = {"kind": label(anomaly.kind), "size": anomaly.size} | ({"detail": anomaly.detail} if anomaly.detail else {})
-    document["tapsight"] |= {"source": seen.source.name, "frame": anomaly.frame, "anomaly": own}
+    interface = int(seen.flows["interface"][anomaly.flow]) if anomaly.flow >= 0 else -1
+    document["tapsight"] |= {"source": seen.source.heard_at(interface), "frame": anomaly.frame, "anomaly": own}
     text = quote(document)[:-1]
     if anomaly.flow >= 0:
         to_server = bool(seen.flows["server_is_b"][anomaly.flow]) != anomaly.from_b

@@ -89,7 +89,8 @@ class Repeated:
             group.last_ns = max(group.last_ns, int(last[i]))
 
     def _text(self, seen: Seen, dataset: str, flow: int) -> str:
-        return f'{ecs.ends(seen.flows, flow)},"protocol":"{dataset}"}},{self.observer}"source":{quote(seen.source.name)}'
+        source = seen.source.heard_at(int(seen.flows["interface"][flow]))
+        return f'{ecs.ends(seen.flows, flow)},"protocol":"{dataset}"}},{self.observer}"source":{quote(source)}'
 
     def add_points(self, seen: Seen, table: Table, points: Points) -> None:
         """Values that were read or reported."""
