@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,7 @@ from sensor.cli.settings import config_option, lang_option, load_config
 
 if TYPE_CHECKING:
     from detectors.signature.detector import Signatures
+    from sensor.config import Config
 
 
 @click.command(
@@ -47,22 +48,26 @@ def run(
 ) -> None:
     """Listen, for months: decode, detect, and deliver to Elasticsearch and others what was found; nothing is lost while they are away.
 
-    Signals: TERM and INT stop in order, HUP reads the rules anew. tapsight status says how it is.
+    Signals: TERM and INT stop in order, HUP reads rules and configuration anew. tapsight status says how it is.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # threads that nobody uses would keep rights that we give up
     from sensor.config import TapSettings
     from sensor.service.assemble import ServiceError, assemble
     from sensor.service.journal import set_up_log
 
-    settings = load_config(config, lang)
-    taps = [*settings.run.taps, *(TapSettings(interface=name) for name in interfaces)]
-    changes = {"taps": taps, "folders": [*settings.run.folders, *folders], "streams": [*settings.run.streams, *streams], "pipes": [*settings.run.pipes, *pipes]}
-    changes |= {"profile": profile} if profile else {}
-    changes |= {"state": str(state)} if state else {}
-    changes |= {"workers": workers} if workers else {}
-    settings = settings.model_copy(update={"run": settings.run.model_copy(update=changes)})
-    if es:
-        settings = settings.model_copy(update={"elasticsearch": settings.elasticsearch.model_copy(update={"urls": list(es)})})
+    def read() -> Config:
+        """The configuration as it is now, with what the command line says."""
+        settings = load_config(config, lang)
+        taps = [*settings.run.taps, *(TapSettings(interface=name) for name in interfaces)]
+        more = {"folders": folders, "streams": streams, "pipes": pipes}
+        changes: dict[str, Any] = {"taps": taps} | {name: [*getattr(settings.run, name), *some] for name, some in more.items()}
+        changes |= {"profile": profile} if profile else {}
+        changes |= {"state": str(state)} if state else {}
+        changes |= {"workers": workers} if workers else {}
+        elasticsearch = settings.elasticsearch.model_copy(update={"urls": list(es)} if es else {})
+        return settings.model_copy(update={"run": settings.run.model_copy(update=changes), "elasticsearch": elasticsearch})
+
+    settings = read()
     if not (settings.run.taps or settings.run.folders or settings.run.streams or settings.run.pipes):
         raise click.UsageError(
             "nothing to listen to: name an interface (-i), a folder (--folder), a stream (--stream) or a pipe (--pipe), or a configuration that does"
@@ -72,10 +77,10 @@ def run(
     def rules() -> Signatures | None:
         from sensor.cli.signatures import made
 
-        return made((load_config(config, lang) if config else settings).rules)
+        return made(read().rules)
 
     try:
-        service = assemble(settings, rules, as_root=root)
+        service = assemble(settings, rules, read, as_root=root)
     except ServiceError as error:
         raise click.ClickException(str(error)) from error
     if failed := service.run():

@@ -28,8 +28,8 @@ class ServiceError(Exception):
     """Why there is no service, in one line."""
 
 
-def assemble(config: Config, make_rules: Callable[[], Signatures | None], *, as_root: bool = False) -> Service:
-    """Everything opened and ready to run. Raises ServiceError."""
+def assemble(config: Config, make_rules: Callable[[], Signatures | None], read: Callable[[], Config] | None = None, *, as_root: bool = False) -> Service:
+    """Everything opened and ready to run. make_rules, read: give rules and configuration as they are then. Raises ServiceError."""
     run, state = config.run, Path(config.run.state)
     with ExitStack() as undone:  # what is open, whatever else cannot be
         try:
@@ -47,7 +47,7 @@ def assemble(config: Config, make_rules: Callable[[], Signatures | None], *, as_
             spool = undone.enter_context(Spool(state / "spool", consumers=tuple(sender.name for sender in senders)))
             for sender in senders:
                 sender.attach(spool)
-            service = Service(config, sources, spool, senders, make_rules)
+            service = Service(config, sources, spool, senders, make_rules, read)
         except (OSError, ValueError, LookupError) as error:
             raise ServiceError(why(error)) from error
         undone.pop_all()

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -207,6 +208,31 @@ def test_what_comes_through_a_pipe(tmp_path: Path) -> None:
             service.wait_for(lambda status, round_=round_: status["engine"]["packets"] == round_ * len(talk(50)))
         assert service.stop() == 0
     assert sum(each["event"]["dataset"] == "tapsight.modbus" for each in service.documents()) == 200
+
+
+def test_a_destination_is_reached_in_another_way_from_one_moment_to_the_next(tmp_path: Path) -> None:
+    """Without a restart, and nothing is lost or told twice. What else was changed is named in the log."""
+    os.mkfifo(tmp_path / "pipe")
+    with running(tmp_path, run={"pipes": [str(tmp_path / "pipe")]}, **NO_RULES) as service:
+        for round_ in (1, 2):
+            service.wait_for(lambda status: status["sources"]["sources"])
+            (tmp_path / "pipe").write_bytes(pcap(talk(50, f"10.0.{round_}.1"), 1_700_000_000 + 100 * round_))
+            service.wait_for(lambda status, round_=round_: status["delivery"]["files"]["delivered"].get("modbus") == round_ * len(talk(50)))
+            if round_ == 1:
+                changed = yaml.safe_load(service.config.read_text()) | {"files": {"path": str(tmp_path / "delivered-anew.ndjson")}, "flows": 300_000}
+                service.config.write_text(yaml.safe_dump(changed))
+                assert service.process is not None
+                service.process.send_signal(signal.SIGHUP)
+                service.wait_for(lambda _status: "from the next start on" in service.log.read_text())
+        assert service.stop() == 0
+    log = service.log.read_text()
+    assert "files is reached as the configuration says now" in log
+    assert "changed, and at work from the next start on: flows\n" in log
+    places = {each["event"]["id"]: path.name for path in tmp_path.glob("delivered*") for each in map(json.loads, path.read_text("utf-8").splitlines())}
+    assert Counter(places.values()).keys() == {"delivered.ndjson", "delivered-anew.ndjson"}
+    documents = service.documents()
+    assert len(documents) == len(places)
+    assert sum(each["event"]["dataset"] == "tapsight.modbus" for each in documents) == 200
 
 
 def test_killed_at_any_instant_nothing_is_lost(tmp_path: Path) -> None:
