@@ -15,7 +15,7 @@ RESULTS = Path(__file__).parent / "RESULTS.md"
 GOALS = {"analyze": "40", "analyze --store": "25", "analyze --ndjson": "10", "analyze --jobs 2": "1.7 of one"}  # times tshark
 HOSTILE = (
     "Not part of this run: `python -m tests.fuzz --packets 10000000` mutates ten million packets of the captures at hand through the whole analysis, "
-    "and some of them at several cuts; what fails is kept as a small capture, with its seed. Tests do the same with half a million."
+    "and some of them at several cuts; what fails is kept as a small capture, with its seed. Tests do the same with a million."
 )
 SPOOL = (
     "Documents of 499 octets; one sync a commit. By `python -m bench.spool` on the disk that it runs on; goal: 200,000 documents/s at 1,000 a commit. "

@@ -17,7 +17,8 @@ from detectors.sampled_values import SampledValues
 from detectors.scan import Scan
 from detectors.scanner_write import ScannerWrite
 from detectors.stream_anomaly import StreamAnomaly
-from detectors.violation import malformed_burst, unasked_answer, wrong_role
+from detectors.unasked_answer import UnaskedAnswer
+from detectors.violation import hidden_message, malformed_burst, wrong_role
 from sensor.events.alert import Finding, Kind
 from sensor.events.seen import Seen
 
@@ -45,7 +46,8 @@ DETECTORS: tuple[Callable[[], Any], ...] = (
     PointSweep,
     ArpSpoofing,
     malformed_burst,
-    unasked_answer,
+    UnaskedAnswer,
+    hidden_message,
     wrong_role,
     StreamAnomaly,
     Goose,

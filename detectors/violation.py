@@ -21,10 +21,11 @@ MALFORMED = Kind(
     "What {client} and {server} say contradicts itself or ends too early ({protocol}, messages: {count}); within {window_s} s fewer than {limit} are expected.",
     Severity.MEDIUM, ("T0814",), "02003",
 )  # fmt: skip
-UNASKED = Kind(
-    "unasked-answer", "Answers without request",
-    "{server} answered {client} what it had not asked ({protocol}, answers: {count}); every answer is expected to have its request.",
-    Severity.MEDIUM, ("T1692.002",), "08003",
+HIDDEN = Kind(
+    "hidden-message", "Message hidden in another one's length",
+    "Between {client} and {server} a message claims bytes that are messages of their own ({protocol}, messages: {count}); who believes its length does not see "
+    "them, and a length is expected to be that of its message.",
+    Severity.HIGH, ("T1692.001",), "02003",
 )  # fmt: skip
 WRONG_ROLE = Kind(
     "wrong-role", "Answer or exception from a client",
@@ -74,9 +75,9 @@ def malformed_burst() -> Violation:
     return Violation("malformed-burst", (MALFORMED,), BROKEN, limits)
 
 
-def unasked_answer() -> Violation:
-    limits = "Says nothing where only one direction is captured, or packets are missing."
-    return Violation("unasked-answer", (UNASKED,), Anomaly.NO_REQUEST, limits, limit=2)
+def hidden_message() -> Violation:
+    limits = "Sees those that begin with a segment, or behind the last field; what else a length reaches over is read as the message says."
+    return Violation("hidden-message", (HIDDEN,), Anomaly.HIDES_PDU, limits, limit=1)
 
 
 def wrong_role() -> Violation:

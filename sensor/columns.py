@@ -66,6 +66,10 @@ class Problem:
     message: str
     skipped: int = 0
     fatal: bool = False  # nothing behind it could be read
+    is_closed: bool = False  # not even the first byte was seen
+
+    def __str__(self) -> str:
+        return self.message if self.is_closed else f"offset {self.offset}: {self.message}"
 
 
 @dataclass(frozen=True)

@@ -72,12 +72,16 @@ class PacketLedger:
         return wrong
 
 
+NOT_READ = ("foreign", "trailing")  # bytes of PDUs: what another protocol says in them; what lies behind the last field
+
+
 @dataclass
 class EventLedger:
     """Counts of events and anomalies, for a whole run."""
 
     events: Counter[str] = field(default_factory=Counter)
     foreign: Counter[str] = field(default_factory=Counter)  # events of a protocol's framing that carry something else
+    bytes: Counter[tuple[str, str]] = field(default_factory=Counter)  # of PDUs, by dataset and why nobody read them (NOT_READ)
     malformed: Counter[tuple[str, str]] = field(default_factory=Counter)  # by dataset and Anomaly
     anomalies: Counter[str] = field(default_factory=Counter)  # by Kind
 
@@ -86,7 +90,12 @@ class EventLedger:
         for name, table in seen.datasets.items():
             new = table.is_new
             self.events[name] += int(np.count_nonzero(new))
-            self.foreign[name] += int(np.count_nonzero(new & table.foreign))
+            if (foreign := new & table.foreign).any():
+                self.foreign[name] += int(np.count_nonzero(foreign))
+                pdu = table.pdu[foreign]
+                self.bytes[name, "foreign"] += int((table.pdus.message_end[pdu] - table.pdus.message_at[pdu]).sum())
+            for rows, at, end in table.rest:
+                self.bytes[name, "trailing"] += int((end - at)[new[rows]].sum())
             wrong = table.anomaly[new]
             if wrong.any():
                 for bit in Anomaly:
@@ -99,6 +108,7 @@ class EventLedger:
         return {
             "events": self.events[name],
             "events_foreign": self.foreign[name],
+            **{f"bytes_{what}": size for (which, what), size in sorted(self.bytes.items()) if which == name and size},
             "anomalies": {what: count for (which, what), count in sorted(self.malformed.items()) if which == name},
         }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -17,9 +18,11 @@ from sensor.events.exchange import Exchange
 from sensor.events.protocol import Protocol
 from sensor.events.seen import Inspected, Seen
 from sensor.events.table import Pdus, Table
-from sensor.ledger import EventLedger, PacketLedger
+from sensor.events.vocabulary import Anomaly
+from sensor.ledger import NOT_READ, EventLedger, PacketLedger
 from sensor.protocols import PROTOCOLS
-from sensor.streams.flows import UNKNOWN, Flows, Numbered, flow_rows
+from sensor.streams.flows import UNDECIDED, UNKNOWN, Flows, Numbered, flow_rows
+from sensor.streams.framing import frame
 from sensor.streams.inspected import columns
 from sensor.streams.messages import Messages
 from sensor.streams.streams import Streams, hints
@@ -84,7 +87,7 @@ class Pipeline:
         """What rules look at, before the flow table counts this batch. Takes the pieces out of what was found."""
         to_server = self.streams.assembly.to_server(numbered.flow, numbered.from_b, numbered.rows)
         pieces = found.pop()[1] if found and found[-1][0] == UNKNOWN else Pdus.none(found[0][1].data if found else packets.data)
-        return Inspected(pieces.data, columns(packets, numbered, self.flows, to_server), pieces)
+        return Inspected(pieces.data, columns(packets, numbered, self.flows, to_server), pieces, self.streams.unclaimed)
 
     def interpret(self, tracked: Tracked) -> Seen:
         """PDUs -> events. Of flows that are over it has the numbers only: `run` adds their columns, some at a time."""
@@ -119,6 +122,8 @@ class Pipeline:
             self.messages[protocol.name].assemble(pdus)
         exchange = self.exchanges[protocol.name]
         table = protocol.decode(exchange.with_carried(pdus), self.states[protocol.state])
+        for rows, at, end in table.rest:
+            table.flag(rows[frame(protocol, table.pdus.data, at, end).filled > at], Anomaly.HIDES_PDU)
         exchange.settle(table, clock_ns, self.flows.c["pdus"], self.flows.c["slow"])
         return table
 
@@ -130,20 +135,41 @@ class Pipeline:
             for messages in self.messages.values():
                 messages.forget(set(flows.tolist()) if messages.open else set())
 
+    def payload(self) -> dict[str, int]:
+        """What became of all payload bytes: what protocols read; of their streams and PDUs what they did not; what applications were told; and the rest."""
+        known, rest, not_read = Counter[str](), 0, sum(self.event_ledger.bytes.values())
+        for (number, what), size in self.streams.bytes.items():
+            if what in ("retransmitted", "padding") or number not in (UNDECIDED, UNKNOWN):
+                known[what] += size
+            elif what != "gap":
+                rest += size
+        return {
+            "read": known["decoded"] - not_read,
+            "not_read": known["skipped"] + known["unfinished"] + not_read,
+            "applications": self.conversations.bytes,
+            "retransmitted": known["retransmitted"],
+            "padding": known["padding"],
+            "unrecognised": rest - self.conversations.bytes,
+        }
+
     def report(self) -> dict[str, Any]:
         """The whole ledger as one document."""
         payload, protocols = self.streams.bytes, {}
         owners = {protocol.state: protocol.name for protocol in reversed(self.protocols)}  # of several that share a state the first one
         for number, protocol in enumerate(self.protocols, 1):
-            sizes = {f"bytes_{what}": size for (which, what), size in sorted(payload.items()) if which == number}
-            entry = self.event_ledger.report(protocol.name) | sizes | self.exchanges[protocol.name].report()
+            events, sizes = (
+                self.event_ledger.report(protocol.name),
+                {f"bytes_{what}": size for (which, what), size in sorted(payload.items()) if which == number},
+            )
+            if "bytes_decoded" in sizes:
+                sizes["bytes_decoded"] -= sum(events.get(f"bytes_{what}", 0) for what in NOT_READ)
+            entry = events | sizes | self.exchanges[protocol.name].report()
             if protocol.name in self.messages:
                 entry["messages_incomplete"] = self.messages[protocol.name].incomplete
             protocols[protocol.name] = entry
-        unrecognised = sum(size for (which, _), size in payload.items() if which in (0, UNKNOWN))
         return self.ledger.report() | {
             "flows": {"total": self.flows.begun, "evicted": self.flows.evicted},
-            "payload": {"bytes": self.ledger.payload, "unrecognised": unrecognised, "slow_packets": self.streams.slow_segments},
+            "payload": {"bytes": self.ledger.payload, **self.payload(), "slow_packets": self.streams.slow_segments},
             "protocols": protocols,
             "applications": self.conversations.report(self.event_ledger.events),
             "anomalies": dict(sorted(self.event_ledger.anomalies.items())),

@@ -53,6 +53,9 @@ def results(batches: Iterable[Batch], jobs: int = 1) -> dict[str, list[bytes]]:
     for name in BY_BATCH:
         del ledger["payload"][name]
     assert ledger["imbalance"] == []
+    parts = {name: size for name, size in ledger["payload"].items() if name != "bytes"}
+    assert sum(parts.values()) == ledger["payload"]["bytes"], ledger["payload"]
+    assert min(parts.values()) >= 0, ledger["payload"]
     found["ledger"] = [json.dumps({name: value}).encode() for name, value in ledger.items()]
     summary = analysis.summary
     for name, items in (("conversations", summary.met_conversations()), ("others", summary.met_others()), ("acts", summary.met_acts())):

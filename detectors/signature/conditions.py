@@ -12,7 +12,7 @@ from detectors.signature import events, messages, modbus
 from detectors.signature.headers import PACKET_KEYWORDS, any_of, on_packets
 from detectors.signature.rule import Condition, Number
 from detectors.signature.units import PACKETS, PIECE, Units
-from sensor.columns import Mask
+from sensor.columns import Array, Mask
 from sensor.events.table import Lists, Table
 from sensor.events.vocabulary import Anomaly
 
@@ -154,12 +154,17 @@ def field(table: Table, key: str, value: Any) -> Mask:
     if isinstance(column, Lists):
         start, count, content = column.flat()
         if len(content):
-            good = np.concatenate(([0], np.cumsum(any_of(value, content))))
+            good = np.concatenate(([0], np.cumsum(any_of(value, _numbers(content)))))
             return np.asarray(good[start + count] > good[start], np.bool_) & table.has(key)
         return mask
     if not isinstance(column, np.ndarray):
         raise ValueError(f"{key} is no number")  # noqa: TRY004  # what the caller handles
-    return table.has(key) & any_of(value, column)
+    return table.has(key) & any_of(value, _numbers(column))
+
+
+def _numbers(values: Array) -> Array:
+    """Times as nanoseconds since 1970; other numbers as they are."""
+    return values.astype(np.int64) if values.dtype.kind == "M" else values
 
 
 def rows_mask(conditions: tuple[Condition, ...], units: Units) -> Mask:

@@ -151,7 +151,7 @@ ON_PACKETS: Mapping[str, OfPackets] = {
     "udp.hlen_too_small": lambda units: (udp_length(units) > 0) & (udp_length(units) < 8),
     "udp.len_invalid": lambda units: (udp_length(units) > 0) & (udp_length(units) < 8),
     "udp.hlen_invalid": lambda units: (udp_length(units) >= 8) & (udp_length(units) != udp_left(units)),
-    "reassembly_seq_gap": anomaly(Kind.STREAM_GAP),
+    "reassembly_seq_gap": anomaly(Kind.STREAM_GAP, Kind.SEQUENCE_JUMP),
     "reassembly_overlap_different_data": anomaly(Kind.OVERLAP_DIFFERENT),
     "reassembly_no_segment": anomaly(Kind.STREAM_NO_ROOM),
     "applayer_unexpected_protocol": anomaly(Kind.UNEXPECTED_PROTOCOL),

@@ -31,7 +31,7 @@ def words(ready: Ready, values: Mapping[str, str] = MappingProxyType({})) -> lis
         lines.append(f"flow: {', '.join(sorted(rule.flow))}")
     places = {"packets" if key.on_packets else " and ".join(key.datasets) if key.datasets else "PDUs and streams" for key in ready.keys}
     lines.append(f"looks at {', '.join(sorted(places))}")
-    lines.append(f"searches all of them at once for {text(ready.pattern.expression)}" if ready.pattern else "searches for nothing: asks all of them")
+    lines.append(f"searches all of them at once for {plain(ready.pattern.expression)}" if ready.pattern else "searches for nothing: asks all of them")
     lines += [f"asks for {'no ' if each.negated else ''}{each.keyword} {spoken(each.value)}" for each in rule.conditions]
     for buffer, _ in ready.programs:
         lines += list(_of_buffer(buffer))
@@ -99,7 +99,12 @@ def spoken(value: Any) -> str:
         return " or ".join(map(spoken, value))
     if isinstance(value, Number):
         return f"{value.operator} {value.value}" + (f" {value.high}" if value.high else "")
-    return text(value) if isinstance(value, bytes) else str(value)
+    return text(value) if isinstance(value, bytes) else str(value).replace(",", " or ")
+
+
+def plain(expression: bytes) -> str:
+    """An expression as people write it: letters and digits as they are."""
+    return re.sub(rb"\\x([0-9a-f]{2})", lambda code: one if (one := bytes.fromhex(code[1].decode())).isalnum() else code[0], expression).decode("latin-1")
 
 
 def text(pattern: bytes) -> str:
@@ -116,7 +121,7 @@ class Account:
     ns: int = 0
 
 
-class Counting(Engine):
+class Accounting(Engine):
     """An engine that keeps accounts of what it does. Slower: for rules' authors."""
 
     def __init__(self, plan: Any) -> None:

@@ -14,7 +14,7 @@ from sensor.bounded import Budget
 from sensor.columns import Array
 from sensor.decode.packets import Transport
 from sensor.events.message import Message, Said
-from sensor.events.seen import APART, NONE, Seen
+from sensor.events.seen import APART, NONE, OWNED, Seen
 from sensor.events.vocabulary import Trust
 
 MOST_CONVERSATIONS = 65_536
@@ -31,6 +31,7 @@ class Open:
     each side was heard, server first; count: messages.
 
     name: of the parser's application. inner: the parser of what follows, for sides that have turned to it. raw: by side, what a message may come from.
+    unnamed: bytes heard before the application was known.
     """
 
     parser: Conversation | None = None
@@ -42,6 +43,7 @@ class Open:
     last: tuple[int, int] = (0, 0)
     fed: list[int] = field(default_factory=lambda: [0, 0])
     count: int = 0
+    unnamed: int = 0
 
     def hear(self, to_server: bool, frame: int, ts_ns: int, content: bytes, *, is_datagram: bool) -> None:
         """The next packet."""
@@ -86,13 +88,15 @@ class Conversations:
 
     number, done: by flow the place in `applications` of what it speaks, counted from 1 (0: not known), and whether nothing is left to parse. evicted:
     conversations that were forgotten before their end because there were too many. broken: those that their parser could make no sense of from somewhere on.
-    raw: the bytes that messages may come from, of all together; who has to give up theirs says its next message without them.
+    raw: the bytes that messages may come from, of all together; who has to give up theirs says its next message without them. bytes: of conversations whose
+    application is known, where no protocol has them.
     """
 
     def __init__(self, applications: tuple[Application, ...], most: int = MOST_CONVERSATIONS) -> None:
         self.applications, self.most, self.evicted, self.broken, self.failed = applications, most, 0, 0, 0
         self.open: OrderedDict[Hashable, Open] = OrderedDict()  # by conversation
         self.raw = Budget(MOST_RAW)  # by conversation
+        self.bytes = 0
         self.expected: OrderedDict[tuple[int, int, int], Expected] = OrderedDict()  # by address (high and low) and port that they go to
         self.names = {application.name: number for number, application in enumerate(applications, 1)}
         self.number, self.done = np.zeros(0, np.int64), np.zeros(0, np.bool_)
@@ -108,8 +112,21 @@ class Conversations:
         is_asked = (packets["transport"] == Transport.UDP) & (packets["flow"] >= 0) & (packets["payload_length"] > 0)
         datagrams = np.flatnonzero(is_asked if Transport.UDP in self.transports else is_asked & False)
         n_pieces = len(pieces)
+        unclaimed = np.zeros(len(packets["flow"]), np.bool_)
+        unclaimed[seen.inspected.unclaimed] = True
         parts = [
-            (pieces.row, pieces.flow, pieces.to_server, pieces.at, pieces.end, pieces.frame, pieces.ts_ns, pieces.notes & APART != 0, np.arange(len(pieces))),
+            (
+                pieces.row,
+                pieces.flow,
+                pieces.to_server,
+                pieces.at,
+                pieces.end,
+                pieces.frame,
+                pieces.ts_ns,
+                pieces.notes & APART != 0,
+                np.arange(len(pieces)),
+                pieces.notes & OWNED == 0,
+            ),
             (
                 datagrams,
                 *(packets[name][datagrams] for name in ("flow", "to_server", "payload_at")),
@@ -117,6 +134,7 @@ class Conversations:
                 *(packets[name][datagrams] for name in ("frame", "ts_ns")),
                 np.zeros(len(datagrams), np.bool_),
                 n_pieces + datagrams,
+                unclaimed[datagrams],
             ),
         ]
         columns = [np.concatenate(pair) for pair in zip(*parts, strict=True)]
@@ -124,8 +142,9 @@ class Conversations:
         spoken[columns[8]] = self._spoken(columns[1])  # of those that are done; the others' follows
         order = np.lexsort((columns[5], columns[0]))  # what one packet releases, of both sides, in the order in which it was said
         order = order[~self.done[columns[1][order]]]
+        columns[9] = np.where(columns[9], columns[4] - columns[3], 0)
         found: list[Message] = []
-        for row, flow, to_server, at, end, frame, ts_ns, apart, place in zip(*(column[order].tolist() for column in columns), strict=True):
+        for row, flow, to_server, at, end, frame, ts_ns, apart, place, size in zip(*(column[order].tolist() for column in columns), strict=True):
             if not self.done[flow]:
                 key = int(c["conversation"][flow])
                 each = self._opened(key, flow, c)
@@ -145,7 +164,12 @@ class Conversations:
                     del self.open[key]
                 for other in self.raw.hold(key, 0 if self.done[flow] else each.held):
                     self.open[other].give_up()
+                each.unnamed += size
+                if self.number[flow]:
+                    self.bytes += each.unnamed - size  # its own follow, with those of all that are known by now
+                    each.unnamed = 0
             spoken[place] = self._spoken(flow)
+        self.bytes += int(columns[9][spoken[columns[8]] > 0].sum())
         over = seen.over["flow"][self.number[seen.over["flow"]] > 0]
         for flow, key in zip(over.tolist(), c["conversation"][over].tolist(), strict=True):
             if (last := self.open.get(key)) is not None:

@@ -49,7 +49,7 @@ def open_source(path: str, *, size: int = SIZE, rows: int = ROWS) -> tuple[Sourc
         stream = Stream(path, source)
     except ERRORS as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        source.report(Problem(0, f"cannot be opened: {reason}", fatal=True))
+        source.report(Problem(0, f"cannot be opened: {reason}", fatal=True, is_closed=True))
         return source, iter([Cutter(source, size, rows).empty()])
     return source, read_stream(source, stream, size, rows)
 

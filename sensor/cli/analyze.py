@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from sensor.analysis import Analysis
+from sensor.cli.completion import DATASETS, FILE
 from sensor.cli.outputs import chosen_datasets, delivered, delivery, overwrites, sinks
 from sensor.cli.progress import Progress
 from sensor.cli.settings import config_option, lang_option, load_config
@@ -25,10 +26,15 @@ Examples:
   tapsight analyze --ndjson - --only alert,modbus plant.pcap
   tapsight analyze --es http://localhost:9200 plant.pcap"""
 )
-@click.argument("captures", nargs=-1, required=True, metavar="CAPTURE...")
+@click.argument("captures", nargs=-1, required=True, metavar="CAPTURE...", type=FILE)
 @click.option("--summary", type=click.Choice(["page", "json"]), default="page", help="What to print at the end: a page to read, or one JSON document.")
-@click.option("--ndjson", metavar="FILE|-", help="Write every document as a line of JSON; a file that is there is replaced.")
-@click.option("--only", metavar="DATASETS", help="Restrict --ndjson, --store and --es to these datasets, separated by commas: alert,flow,asset,modbus,...")
+@click.option("--ndjson", metavar="FILE|-", type=FILE, help="Write every document as a line of JSON; a file that is there is replaced.")
+@click.option(
+    "--only",
+    metavar="DATASETS",
+    shell_complete=DATASETS,
+    help="Restrict --ndjson, --store and --es to these datasets, separated by commas: alert,flow,asset,modbus,...",
+)
 @click.option("--es", multiple=True, metavar="URL", help="Deliver every document to Elasticsearch (first: tapsight es install); several for several hosts.")
 @click.option(
     "--dead-letters",
@@ -46,6 +52,7 @@ Examples:
     "--rules",
     multiple=True,
     metavar="FILE|DIR",
+    type=FILE,
     help="Rules in Suricata's or Snort's language, instead of those that ship; packs: those that ship, too; may be given several times.",
 )
 @click.option("--no-rules", is_flag=True, help="Without any rules, those that ship included.")
@@ -60,9 +67,9 @@ Examples:
 )
 @click.option("-k", "checksums", type=click.Choice(["all", "none"]), help="With --compat: whether checksums are verified, as of Suricata's -k. [default: all]")
 @click.option("--midstream", is_flag=True, help="With --compat: pick up connections whose beginning was not seen, as Suricata's stream.midstream.")
-@click.option("--rule-cache", metavar="DIR|none", help="Where rules made ready are kept for the next start; by default in the user's cache folder.")
-@click.option("--eve", metavar="FILE", help="Write the rules' alerts as Suricata's EVE does; a file that is there is replaced.")
-@click.option("--quiet", is_flag=True, help="No progress, and no page.")
+@click.option("--rule-cache", metavar="DIR|none", type=FILE, help="Where rules made ready are kept for the next start; by default in the user's cache folder.")
+@click.option("--eve", metavar="FILE", type=FILE, help="Write the rules' alerts as Suricata's EVE does; a file that is there is replaced.")
+@click.option("--quiet", is_flag=True, help="No progress.")
 @config_option
 @lang_option
 @click.pass_context
@@ -119,7 +126,7 @@ def analyze(
     if summary == "json":
         sys.stdout.writelines(json_parts(analysis))
         click.echo()
-    elif not quiet and ndjson != "-" and any(source.id for source in analysis.sources):
+    elif ndjson != "-" and any(source.id for source in analysis.sources):
         print_page(analysis, settings.lang)
     complete = True
     if to_es is not None:
@@ -130,6 +137,6 @@ def analyze(
     if problems:
         for source in analysis.sources:
             for problem in source.problems:
-                click.echo(f"tapsight: {source.name}: offset {problem.offset}: {problem.message}", err=True)
+                click.echo(f"tapsight: {source.name}: {problem}", err=True)
     if problems or not complete:
         ctx.exit(1)

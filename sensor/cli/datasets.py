@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 STANDARD_INPUT = Path("-")
 MOST_ROWS = 1_000  # that a table shows
 FORMULA = r"^[=+\-@\t\r]"  # what a spreadsheet would take for a formula (OWASP, CSV Injection)
+MOST_WHOLE = 1 << 53
 TIME = "%Y-%m-%dT%H:%M:%S%.9fZ"
 
 
@@ -56,7 +57,7 @@ def analysed(path: Path, folder: Path, wanted: frozenset[str]) -> list[str]:
     config = load_config(None, None)
     analysis = Analysis(config, [StoreSink(folder, wanted, config.sensor, config.lang)], signatures=made(config.rules))
     analysis.run(open_captures([str(path)]))
-    return [f"{source.name}: offset {problem.offset}: {problem.message}" for source in analysis.sources for problem in source.problems]
+    return [f"{source.name}: {problem}" for source in analysis.sources for problem in source.problems]
 
 
 def alias(dataset: str) -> str:
@@ -168,4 +169,8 @@ def cell(value: Any) -> str:
     """A value for people."""
     if value is None:
         return ""
-    return printable(",".join(map(str, value)) if isinstance(value, list) else str(value))
+    if isinstance(value, list):
+        return ",".join(map(cell, value))
+    if isinstance(value, float) and value.is_integer() and abs(value) < MOST_WHOLE:
+        return str(int(value))  # registers and counters are held as such, beside real numbers
+    return printable(str(value))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sensor.cli.completion import FILE
 from sensor.cli.settings import lang_option
 from sensor.lang import default_language
 
@@ -26,7 +27,7 @@ Examples:
 \b
 Exit codes: 0 done, 1 there is no such frame or the capture could not be read, 2 usage, 3 shown without Wireshark's view (tshark is missing or failed)."""
 )
-@click.argument("capture")
+@click.argument("capture", type=FILE)
 @click.option("--frame", type=click.IntRange(min=1), required=True, metavar="N", help="Number of the frame, as Wireshark counts.")
 @lang_option
 @click.pass_context
@@ -35,10 +36,10 @@ def dissect(ctx: click.Context, capture: str, frame: int, lang: str | None) -> N
 
     An event stands at the frame that completes its message. Wireshark's view needs tshark (Debian: apt-get install tshark); without it ours is shown alone.
     """
-    from rich.console import Console
     from rich.table import Table
 
     from sensor.cli import ours
+    from sensor.cli.terminal import console
     from sensor.cli.wireshark import dissection
 
     if capture == "-":
@@ -53,12 +54,7 @@ def dissect(ctx: click.Context, capture: str, frame: int, lang: str | None) -> N
     grid.add_column(ratio=1)
     grid.add_column(ratio=1)
     grid.add_row(ours.view(found, lang), beside(theirs.lines))
-    console = Console(highlight=False)
-    console = console if console.is_terminal else Console(highlight=False, width=WIDTH)
-    if theirs.lines:
-        console.print(grid)
-    else:
-        console.print(ours.view(found, lang))
+    console(WIDTH).print(grid if theirs.lines else ours.view(found, lang))
     for note in theirs.notes:
         click.echo(f"tapsight: {note}", err=True)
     if not theirs.lines:

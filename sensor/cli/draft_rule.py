@@ -1,15 +1,16 @@
-"""A rule made of an alert: the conversation's ends, what was done, and the codes of the event that the alert ended with."""
+"""A rule made of an alert: the conversation's ends, what was done, and the codes that its commands have in common."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import click
 import numpy as np
 
 from sensor.analysis import Analysis
 from sensor.capture import open_captures
+from sensor.columns import Ints
 from sensor.events.alert import Alert
 from sensor.events.field import label
 from sensor.events.table import Table
@@ -18,14 +19,26 @@ from sensor.pipeline import Pipeline
 
 SID = 1_000_001  # the first that nobody else gives: 1,000,000 to 1,999,999 are the user's own
 MOST_FIELDS = 6
+MOST_VALUES = 8  # of a field: one with more distinguishes nothing
 
 
-@dataclass(frozen=True)
+@dataclass
 class Evidence:
-    """An event: its table and row."""
+    """What the commands of an alert have in common: their acts, and the values of their coded fields; only fields that all of them have."""
 
-    table: Table
-    row: int
+    dataset: str
+    commands: int = 0
+    actions: set[int] = field(default_factory=set)
+    values: dict[str, set[int]] = field(default_factory=dict)
+
+    def add(self, table: Table, rows: Ints) -> None:
+        """These commands, too."""
+        coded = {name for name, each in table.fields.items() if each.enum is not None and isinstance(table.columns.get(name), np.ndarray)}
+        everywhere = {name for name in coded if bool(table.has(name)[rows].all())}
+        found = {name: set(table.number(name)[rows].tolist()) for name in table.fields if name in everywhere}
+        self.values = {name: self.values[name] | found[name] for name in self.values if name in found} if self.commands else found
+        self.actions |= set(table.action[rows].tolist())
+        self.commands += len(rows)
 
 
 def find(captures: Sequence[str], identifier: str) -> tuple[Alert, Analysis]:
@@ -41,34 +54,30 @@ def find(captures: Sequence[str], identifier: str) -> tuple[Alert, Analysis]:
     return found[0], analysis
 
 
-def evidence(captures: Sequence[str], alert: Alert) -> Evidence | None:
-    """The event of the alert's protocol in the first of its frames that has one."""
+def evidence(captures: Sequence[str], alert: Alert) -> Evidence:
+    """What was said to the server in the alert's frames, in the alert's protocol. Raises ClickException where nothing was."""
+    found = Evidence(alert.protocol)
     for seen in Pipeline().run(open_captures(captures)):
         table = seen.tables.get(alert.protocol)
         if table is not None and seen.source.id == alert.source:
             rows = np.flatnonzero(np.isin(table.frame, alert.frames) & table.is_new & table.to_server)
             if rows.size:
-                return Evidence(table, int(rows[0]))
-    return None
+                found.add(table, rows)
+    if not found.commands:
+        raise click.ClickException(f"alert {alert.id} ({alert.title()}) is about no command that a rule could ask for")
+    return found
 
 
-def draft(alert: Alert, event: Evidence | None, keywords: frozenset[str], sid: int = SID) -> str:
-    """The rule's text. keywords: those that rules have."""
+def draft(alert: Alert, found: Evidence, keywords: frozenset[str], sid: int = SID) -> str:
+    """The rule's text: it holds for each of the commands. keywords: those that rules have."""
     client, server = (end.address if end is not None and "-" not in end.address else "any" for end in (alert.client, alert.server))
     port = alert.server.port if alert.server is not None and alert.server.port else "any"
-    protocol = alert.protocol if event is not None else "ip"
-    options = [f'msg:"{quoted(alert.title())}"']
-    if event is not None:
-        table, row = event.table, event.row
-        action = Action(int(table.action[row]))
-        options += ["flow:to_server", *([f"action:{label(action)}"] if action != Action.OTHER else [])]
-        for name, field in table.fields.items():
-            column = table.columns.get(name)
-            keyword = f"{table.dataset}.{name}"
-            if field.enum is not None and isinstance(column, np.ndarray) and table.has(name)[row] and keyword in keywords and len(options) < MOST_FIELDS + 3:
-                options.append(f"{keyword}:{int(column[row])}")
+    actions = ",".join(label(Action(action)) for action in sorted(found.actions)) if Action.OTHER not in found.actions else ""
+    conditions = {f"{found.dataset}.{name}": sorted(values) for name, values in found.values.items() if len(values) <= MOST_VALUES}
+    asked = [f"{keyword}:{','.join(map(str, values))}" for keyword, values in conditions.items() if keyword in keywords][:MOST_FIELDS]
+    options = [f'msg:"{quoted(alert.title())}"', "flow:to_server", *([f"action:{actions}"] if actions else []), *asked]
     options += ["classtype:misc-attack", f"sid:{sid}", "rev:1"]
-    return f"alert {protocol} {client} any -> {server} {port} ({'; '.join(options)};)"
+    return f"alert {found.dataset} {client} any -> {server} {port} ({'; '.join(options)};)"
 
 
 def quoted(text: str) -> str:

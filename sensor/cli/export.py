@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sensor.cli.completion import DATASET
 from sensor.cli.datasets import STANDARD_INPUT, alias, opened, report, show
 from sensor.lang import near
 
@@ -24,7 +25,7 @@ Examples:
   zcat old.pcap.gz | tapsight export - point"""
 )
 @click.argument("source", metavar="CAPTURE|STORE", type=click.Path(exists=True, allow_dash=True, path_type=Path))
-@click.argument("dataset")
+@click.argument("dataset", shell_complete=DATASET)
 @click.option("--format", "form", type=click.Choice(["table", "ndjson", "csv", "parquet"]), default="table", show_default=True, help="How to write it.")
 @click.option("--fields", metavar="A,B,...", help="Only these columns, in this order.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write to a file instead of standard output.")

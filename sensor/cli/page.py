@@ -16,6 +16,7 @@ from rich.text import Text
 
 from sensor.analysis import Analysis
 from sensor.assets.asset import Asset
+from sensor.cli.terminal import console as for_output
 from sensor.cli.terminal import print_table, printable
 from sensor.columns import Source
 from sensor.events.address import mac_text
@@ -88,9 +89,7 @@ def worst_first(analysis: Analysis) -> list[Alert]:
 
 def print_page(analysis: Analysis, lang: str) -> None:
     """The page, on standard output."""
-    console = Console(highlight=False, markup=False)  # names and texts are others': none of them is markup
-    if not console.is_terminal:
-        console.width = WIDTH
+    console = for_output(WIDTH)
 
     def say(text: str) -> str:
         return translate(text, lang)
@@ -216,6 +215,9 @@ def _acts(console: Console, analysis: Analysis, places: Places, lang: str) -> No
     _table(console, "Acts on controllers", columns, rows, len(analysis.summary.acts), lang)
 
 
+PAYLOAD = ("read", "not_read", "applications", "retransmitted", "padding", "unrecognised")
+
+
 def _ledger(console: Console, ledger: dict[str, Any], lang: str) -> None:
     """What was understood and what was not."""
     console.print(translate("Ledger", lang), style="bold")
@@ -224,7 +226,7 @@ def _ledger(console: Console, ledger: dict[str, Any], lang: str) -> None:
     _line(console, "not read", {kind: ", ".join(f"{n}×{c}" for n, c in counts.items()) for kind, counts in ledger["not_read"].items() if counts}, lang)
     marks = {name: packets[name] for name in ("cut_short", "bad_checksum") if packets[name]}
     _line(console, "marked", marks, lang)
-    _line(console, "payload bytes", {"all": payload["bytes"], "unrecognised": payload["unrecognised"]}, lang)
+    _line(console, "payload bytes", {"all": payload["bytes"]} | {what: payload[what] for what in PAYLOAD if payload[what] or what == "unrecognised"}, lang)
     for name, entry in ledger["protocols"].items():
         shown = {key: value for key, value in entry.items() if value and key != "anomalies"} | entry["anomalies"]
         _line(console, name, shown, lang)

@@ -7,15 +7,17 @@ from typing import Any
 
 import click
 
+from sensor.cli.completion import PROTOCOL
 from sensor.cli.settings import lang_option
-from sensor.cli.terminal import print_table
+from sensor.cli.terminal import console, print_table
 from sensor.lang import default_language, translate
 
+WIDTH = 200  # of a table that no terminal shows
 format_option = click.option("--format", "style", type=click.Choice(["table", "json"]), default="table", show_default=True, help="How to print it.")
 
 
 @click.command(epilog="Example: tapsight fields modbus --format json")
-@click.argument("protocol", required=False)
+@click.argument("protocol", required=False, shell_complete=PROTOCOL)
 @format_option
 @lang_option
 def fields(protocol: str | None, style: str, lang: str | None) -> None:
@@ -110,14 +112,11 @@ def show(rows: list[dict[str, Any]], columns: tuple[str, ...], style: str, lang:
     if style == "json":
         click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
         return
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
-    console = console if console.is_terminal else Console(highlight=False, width=200)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(translate(column, lang), overflow="fold")
     for row in rows:
         table.add_row(*(", ".join(map(str, row[column])) if isinstance(row[column], list) else str(row[column]) for column in columns))
-    print_table(console, table)
+    print_table(console(WIDTH), table)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sensor.cli.completion import FILE
 from sensor.cli.reference import format_option
 from sensor.cli.signatures import PACKS, fields, places, planned
 from sensor.cli.terminal import printable
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 paths_argument = click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path))
 home_option = click.option("--home-net", metavar="CIDR,...", help="The addresses of the plant, $HOME_NET in rules. [default: private addresses]")
 variable_option = click.option("--var", "settings", multiple=True, metavar="NAME=VALUE", help="A variable that rules name, e.g. DNP3_PORTS=[20000,19999].")
-geoip_option = click.option("--geoip", default="", metavar="FILE", help="Database of countries in MaxMind's format (.mmdb), for rules with geoip.")
+geoip_option = click.option("--geoip", default="", metavar="FILE", type=FILE, help="Database of countries in MaxMind's format (.mmdb), for rules with geoip.")
 
 
 @click.group()
@@ -91,7 +92,7 @@ rules_option = click.option(
 
 @rules.command(epilog="Example: tapsight rules explain 9000001 plant.pcap")
 @click.argument("sid", type=int)
-@click.argument("captures", nargs=-1, metavar="[CAPTURE]...")
+@click.argument("captures", nargs=-1, metavar="[CAPTURE]...", type=FILE)
 @rules_option
 @home_option
 @variable_option
@@ -116,7 +117,7 @@ def explain(sid: int, captures: tuple[str, ...], paths: tuple[Path, ...], home_n
 
 
 @rules.command(epilog="Example: tapsight rules profile plant.pcap --rules local.rules")
-@click.argument("captures", nargs=-1, required=True, metavar="CAPTURE...")
+@click.argument("captures", nargs=-1, required=True, metavar="CAPTURE...", type=FILE)
 @rules_option
 @home_option
 @variable_option
@@ -133,7 +134,7 @@ def profile(captures: tuple[str, ...], paths: tuple[Path, ...], home_net: str | 
 
 @rules.command("new-from", epilog="Example: tapsight rules new-from 3f2a plant.pcap >> local.rules")
 @click.argument("alert")
-@click.argument("captures", nargs=-1, required=True, metavar="CAPTURE...")
+@click.argument("captures", nargs=-1, required=True, metavar="CAPTURE...", type=FILE)
 @click.option("--sid", type=click.IntRange(1), default=1_000_001, show_default=True, help="The rule's number.")
 def new_from(alert: str, captures: tuple[str, ...], sid: int) -> None:
     """Draft a rule that finds what an alert (its id, or the beginning of it) found, and say how often it fires in these captures."""
@@ -153,15 +154,15 @@ def new_from(alert: str, captures: tuple[str, ...], sid: int) -> None:
 def counted(plan: Plan, captures: tuple[str, ...]) -> list[tuple[Ready, Account]]:
     """Each rule of a plan, and its account over these captures."""
     from detectors.signature.detector import Signatures
-    from detectors.signature.explain import Counting
+    from detectors.signature.explain import Accounting
     from sensor.analysis import Analysis
     from sensor.capture import open_captures
 
-    engine = Counting(plan)
+    engine = Accounting(plan)
     if captures:
         analysis = Analysis(signatures=Signatures(engine))
         analysis.run(open_captures(captures))
-        problems = [f"{source.name}: offset {problem.offset}: {problem.message}" for source in analysis.sources for problem in source.problems]
+        problems = [f"{source.name}: {problem}" for source in analysis.sources for problem in source.problems]
         if not analysis.sources or problems:
             raise click.ClickException(problems[0] if problems else f"no captures found in {', '.join(captures)}")
     return list(zip(plan.ready, engine.accounts, strict=True))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
+from sensor.cli.completion import FILE
 from sensor.cli.settings import config_option, load_config
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ Examples:
 \b
 Exit codes: 0 done, 1 nothing found or the capture could not be read (or not to its end), 2 usage.""",
 )
-@click.argument("capture")
+@click.argument("capture", type=FILE)
 @click.option("--alert", metavar="ID", help="The evidence of an alert (analyses the capture again); a beginning of its id that no other has is enough.")
 @click.option(
     "--context", type=click.FloatRange(min=0), metavar="SECONDS", help="With --alert: also what its two ends sent each other so long before and after."
@@ -132,7 +133,7 @@ class Cut:
         """Say what of the capture could not be read."""
         problems = self.source.problems if self.source else []
         for problem in problems:
-            click.echo(f"tapsight: {self.source.name if self.source else ''}: offset {problem.offset}: {problem.message}", err=True)
+            click.echo(f"tapsight: {self.source.name if self.source else ''}: {problem}", err=True)
         return bool(problems)
 
 

@@ -13,6 +13,7 @@ from sensor.delivery.templates import SERVERLESS, Server
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
+PLACE = re.compile(r"HTTPS?Connection\(host='([^']*)', port=(\d+)\)")  # as the client writes an address
 PORTS = {"http": 80, "https": 443}
 JSON = {"accept": "application/json", "content-type": "application/json"}
 
@@ -103,6 +104,7 @@ def told(error: BaseException | dict[str, Any]) -> str:
         status, body = getattr(error, "status_code", None), getattr(error, "body", None)
         inner = body.get("error") if isinstance(body, dict) else None
         text = told(inner) if isinstance(inner, dict) else str(inner or getattr(error, "message", None) or error)
+        text = PLACE.sub(r"\1:\2", text)
         text = f"{status} {text}" if status else f"{type(error).__name__}: {text}"
     return " ".join(text.split())[:400]
 

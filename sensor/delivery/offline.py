@@ -47,7 +47,7 @@ class DeliverySink(NdjsonSink):
         self.documents += len(lines)
         lanes: dict[Lane, list[Record]] = {}
         for line in lines:
-            record = record_of(line)
+            record = Record.of(line)
             lanes.setdefault(LANES.get(record.dataset, Lane.EVENT), []).append(record)
         for lane, records in lanes.items():
             while not self.queue.append(lane, records, LOOK_S):
@@ -67,10 +67,3 @@ class DeliverySink(NdjsonSink):
         self.stop.set()
         self.queue.close()
         self.thread.join()
-
-
-def record_of(line: bytes) -> Record:
-    """A document's record. line: as sensor.sinks renders it, with event.id and event.dataset as the first of their names."""
-    identifier = line.partition(b'"event":{"id":"')[2].partition(b'"')[0]
-    dataset = line.partition(b'"dataset":"tapsight.')[2].partition(b'"')[0]
-    return Record(dataset.decode(), identifier.decode(), line)

@@ -24,6 +24,21 @@ def address_text(high: int, low: int) -> str:
     return str(ipaddress.IPv6Address(high << 64 | low))
 
 
+def address_texts(high: Array, low: Array) -> list[str]:
+    """The same of columns."""
+    if bool(((high == 0) & (low >> np.uint64(32) == 0xFFFF)).all()):
+        octets = low.astype(">u8").view(np.uint8).reshape(-1, 8)[:, 4:].tolist()
+        return [f"{a}.{b}.{c}.{d}" for a, b, c, d in octets]
+    return list(map(address_text, high.tolist(), low.tolist()))
+
+
+def mac_texts(mac: Array) -> list[str]:
+    """`mac_text` of a column, which names few: each is written once."""
+    each, which = np.unique(mac, return_inverse=True)
+    texts = list(map(mac_text, each.tolist()))
+    return [texts[i] for i in which.tolist()]
+
+
 def mac_text(mac: int) -> str:
     """A MAC as ECS writes it: `00-00-5E-00-53-23`."""
     return (mac & (1 << 48) - 1).to_bytes(6).hex("-").upper()

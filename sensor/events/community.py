@@ -6,6 +6,8 @@ import base64
 import hashlib
 import struct
 
+import numpy as np
+
 from sensor.columns import Array
 
 # The specification's one-way and request/response pairs of ICMP and ICMPv6 types: a type's counterpart is the "port" of the other end.
@@ -20,6 +22,31 @@ def community_id(flows: dict[str, Array], flow: int, seed: int = 0) -> str:
     first, second = (packed(int(flows[f"{end}_high"][flow]), int(flows[f"{end}_low"][flow])) for end in ends)
     ports = int(flows[f"{ends[0]}_port"][flow]), int(flows[f"{ends[1]}_port"][flow])
     return calculate(first, second, protocol, ports if protocol in PORTED else None, seed)
+
+
+TUPLE = np.dtype([("seed", ">u2"), ("a", ">u4"), ("b", ">u4"), ("protocol", "u1"), ("padding", "u1"), ("p", ">u2"), ("q", ">u2")])  # of IPv4
+
+
+def community_ids(flows: dict[str, Array], flow: Array) -> list[str]:
+    """The same of many flows, all of IP: TCP, UDP and SCTP over IPv4 at once, the others one by one."""
+    protocol = flows["ip_protocol"][flow]
+    is_plain = (flows["ip_version"][flow] == 4) & ((protocol == 6) | (protocol == 17) | (protocol == 132))
+    plain = flow[is_plain]
+    found = iter(_plain(flows, plain)) if len(plain) else iter(())
+    return [next(found) if easy else community_id(flows, one) for one, easy in zip(flow.tolist(), is_plain.tolist(), strict=True)]
+
+
+def _plain(flows: dict[str, Array], flow: Array) -> list[str]:
+    """The lower address goes first, of two equal ones the lower port."""
+    a, b = (flows[f"{end}_low"][flow] << np.uint64(16) | flows[f"{end}_port"][flow] for end in "ab")
+    content = np.zeros(len(flow), TUPLE)
+    content["protocol"] = flows["ip_protocol"][flow]
+    for name, port, end in (("a", "p", np.minimum(a, b)), ("b", "q", np.maximum(a, b))):
+        content[name], content[port] = end >> np.uint64(16) & np.uint64(0xFFFFFFFF), end & np.uint64(0xFFFF)
+    text, size = content.tobytes(), TUPLE.itemsize
+    sums = [hashlib.sha1(text[at : at + size], usedforsecurity=False).digest() for at in range(0, len(text), size)]
+    encoded = base64.b64encode(b"\0".join([*sums, b""])).decode()  # of 21 octets each, so that all are encoded at once
+    return [f"1:{encoded[at : at + 27]}=" for at in range(0, len(encoded), 28)]
 
 
 PORTED = (1, 6, 17, 58, 132)  # ICMP, TCP, UDP, ICMPv6, SCTP

@@ -26,6 +26,7 @@ class Exchange:
 
     def __post_init__(self) -> None:
         self.asked = np.zeros(self.most_flows, np.bool_)  # by flow: whether its client was ever seen asking
+        self.silent = np.zeros(0, np.bool_)  # which of those carried nobody need answer
 
     def with_carried(self, pdus: Pdus) -> Pdus:
         """These PDUs, behind the requests that still wait for an answer."""
@@ -57,12 +58,15 @@ class Exchange:
         if not rows.size:
             self.carried = None
             return
+        silent = np.zeros(len(pdus), np.bool_)
+        silent[table.pdu[table.unanswerable]] = True
         flow = pdus.flow[rows]
         keep = (positions[flow] - pdus.position[rows] <= WINDOW) & ((clock - pdus.released_ns[rows] <= PATIENCE_NS) | held[flow])
-        self.unanswered += int(np.count_nonzero(~keep))
+        self.unanswered += int(np.count_nonzero(~keep & ~silent[rows]))
         rows = rows[keep]
         self.dropped += max(0, len(rows) - MOST_CARRIED)
         rows = rows[-MOST_CARRIED:]
+        self.silent = silent[rows]
         self.carried = pack(pdus, rows) if rows.size else None
 
     def forget(self, flows: Ints) -> None:
@@ -70,8 +74,8 @@ class Exchange:
         self.asked[flows] = False
         if self.carried is not None and len(flows):
             gone = np.isin(self.carried.flow, flows)
-            self.unanswered += int(np.count_nonzero(gone))
-            self.carried = pack(self.carried, np.flatnonzero(~gone)) if not gone.all() else None
+            self.unanswered += int(np.count_nonzero(gone & ~self.silent))
+            self.carried, self.silent = pack(self.carried, np.flatnonzero(~gone)) if not gone.all() else None, self.silent[~gone]
 
     def report(self) -> dict[str, int]:
         return {"requests_paired": self.paired, "requests_unanswered": self.unanswered, "responses_unasked": self.unasked, "requests_dropped": self.dropped}

@@ -96,7 +96,8 @@ class Lists:
                 content = at() if callable(at) else at if wire == CONTENT or put is None else items(self.data, at, put, wire)
                 counts, content = (put, content) if put is not None else content
                 start[rows], count[rows] = total + np.cumsum(counts) - counts, counts
-                contents.append(content.astype(self.item))
+                with np.errstate(invalid="ignore"):  # a signalling NaN becomes a quiet one
+                    contents.append(content.astype(self.item))
                 total += len(content)
             self._read = start, count, np.concatenate(contents)
         return self._read
@@ -145,6 +146,8 @@ class Table:
         self.foreign = np.zeros(n, np.bool_)  # what only shares the protocol's framing: others' content, and the transport's own messages
         self.is_request, self.is_response = np.zeros(n, np.bool_), np.zeros(n, np.bool_)
         self.request = np.full(n, -1, np.int64)
+        self.unanswerable = np.zeros(0, np.int64)  # requests that nobody need answer; where somebody does, it is theirs
+        self.rest: list[tuple[Ints, Ints, Ints]] = []  # rows, and where bytes lie behind their last field
         self.identities: list[Any] | None = None  # what its dataset's `identity` gives, where that was asked already
 
     def __len__(self) -> int:
@@ -203,6 +206,13 @@ class Table:
     def flag(self, rows: Array | int, anomaly: Anomaly) -> None:
         """Mark rows (indices without repeats, mask or one index) as anomalous."""
         self.anomaly[rows] |= np.uint32(anomaly)
+
+    def trailing(self, rows: Ints, at: Ints, end: Ints) -> None:
+        """Bytes at..end of these rows, where there are some, lie behind the last field: marked TRAILING, and kept for whoever asks what they hide."""
+        some = np.flatnonzero(at < end)
+        if some.size:
+            self.flag(rows[some], Anomaly.TRAILING)
+            self.rest.append((rows[some], at[some], end[some]))
 
     def body(self, layout: np.dtype[Any], rows: Ints, at: Array, end: Array) -> Mask:
         """Read `layout` at `at` (one per row of `rows`) into the fields of the same names; rows without room are marked TRUNCATED. Which rows had room."""

@@ -59,6 +59,7 @@ class Anomaly(IntFlag):
     WRONG_ROLE = auto()  # a server's PDU sent by the client, or the reverse
     BAD_SEQUENCE = auto()  # sequence or state numbers that go back or jump
     NESTED_TOO_DEEP = auto()
+    HIDES_PDU = auto()  # its length reaches over another PDU, which nobody sees who believes it
 
 
 class Kind(IntEnum):
@@ -77,4 +78,5 @@ class Kind(IntEnum):
     STREAM_NO_ROOM = auto()  # TCP: out-of-order bytes beyond the bound
     GARBAGE = auto()  # bytes of a known protocol's stream that are no PDU
     UNEXPECTED_PROTOCOL = auto()  # an industrial port that speaks something else
+    SEQUENCE_JUMP = auto()  # TCP: sequence numbers further on than any window
     FRAGMENTS_INCOMPLETE = auto()  # parts of an application message without the rest

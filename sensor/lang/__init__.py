@@ -52,6 +52,7 @@ PAGE: tuple[str, ...] = (
     "applications", "conversations broken", "conversations evicted", "conversations failed", "sensor", "engine", "sources", "spool", "delivery",
     "flows", "not read", "marked", "payload bytes", "anomalies", "forgotten", "does not balance", "low", "medium", "high", "critical", "all",
     "unrecognised", "cut short", "bad checksum", "link types", "ip protocols", "ethertypes", "events", "events foreign", "bytes decoded", "bytes skipped", "bytes gap",
+    "bytes foreign", "bytes trailing", "bytes padding", "retransmitted", "padding",
     "bytes retransmitted", "bytes unfinished", "bytes unrecognised", "requests paired", "requests unanswered", "responses unasked", "requests dropped",
     "messages incomplete", "field", "protocol", "dtype", "unit", "description", "ecs", "wireshark", "keyword", "title", "tcp", "udp", "fields", "limits", "alert",
     "severity", "techniques", "gbt_20986", "needs", "key", "default", "meaning", "controller", "io_device", "outstation", "ied", "engineering_station", "gateway", "hmi",

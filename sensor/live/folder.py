@@ -174,7 +174,7 @@ class Folder:
             self.counts.files += 1
             self.counts.unread += bool(source.problems)
             for problem in source.problems[:3]:
-                self.problem(f"{path}: offset {problem.offset}: {problem.message}")
+                self.problem(f"{path}: {problem}")
         else:
             self.counts.not_captures += 1
         digest = hashlib.blake2b(head, digest_size=12).hexdigest()

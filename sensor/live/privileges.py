@@ -36,7 +36,7 @@ def drop_privileges(user: str = "", *, root: bool = False) -> None:
             os.setgid(entry.pw_gid)
             os.setuid(entry.pw_uid)
         elif not root:
-            raise PermissionError("refuses to run as root: name a user to become, or say that root is meant")
+            raise PermissionError("refuses to run as root: name a user to become (run.user in the configuration), or say that root is meant (--root)")
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl.argtypes = [ctypes.c_int, *[ctypes.c_ulong] * 4]
     libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)  # since Linux 4.3; what follows empties the set as well

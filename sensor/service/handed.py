@@ -23,7 +23,7 @@ from sensor.events.table import Lists, Pdus, Table
 from sensor.streams.flows import COLUMNS, COUNTS, STREAM
 
 WHOLE = {name for make in DETECTORS for name in make().needs}  # datasets whose every field detectors look at
-KEPT = ("row", "frame", "ts_ns", "flow", "to_server", "carried")  # of a PDU's columns
+KEPT = ("row", "frame", "ts_ns", "flow", "to_server", "trust", "carried")  # of a PDU's columns
 NONE = np.zeros(0, np.int64)
 EMPTY = padded(b"")
 
@@ -62,7 +62,7 @@ def lean(table: Table) -> Table:
         if column.name not in KEPT:
             setattr(pdus, column.name, NONE)
     pdus.data = table.pdus.data if whole else EMPTY
-    result.pdus, result.fields, result.bit = pdus, {}, {}  # the reader knows the dataset's fields
+    result.pdus, result.fields, result.bit, result.rest = pdus, {}, {}, []  # the reader knows the dataset's fields
     result.columns = {name: column for name, column in table.columns.items() if whole or name in LOOKED_INTO if not isinstance(column, Lists | dict)}
     return result
 

@@ -58,7 +58,7 @@ def unusual(ledger: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield from entry("packets", mark.replace("_", " "), count=packets[mark], of=packets["total"])
     yield from entry("payload bytes", "unrecognised", count=payload["unrecognised"], of=payload["bytes"])
     for protocol, counts in ledger["protocols"].items():
-        for what in ("bytes_gap", "bytes_skipped"):
+        for what in ("bytes_gap", "bytes_skipped", "bytes_foreign"):
             yield from entry(protocol, what.replace("_", " "), count=counts.get(what, 0), of=payload["bytes"])
         unanswered = counts["requests_unanswered"]
         yield from entry(protocol, "requests unanswered", count=unanswered, of=unanswered + counts["requests_paired"])

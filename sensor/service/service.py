@@ -16,6 +16,7 @@ from sensor import __version__
 from sensor.analysis import Analysis
 from sensor.columns import Batch
 from sensor.config import Config
+from sensor.events.record import Record
 from sensor.events.seen import Seen
 from sensor.service.control import Control
 from sensor.service.deliver import SpoolSink
@@ -27,7 +28,7 @@ from sensor.service.journal import Told, tell_health
 from sensor.service.notify import notify, watchdog_s
 from sensor.service.reload import Reload, Settings
 from sensor.service.workers import Workers
-from sensor.sinks.published import Published, document
+from sensor.sinks.published import Published
 from sensor.spool import Spool
 
 if TYPE_CHECKING:
@@ -176,7 +177,8 @@ class Service:
 
     def _tell_health(self) -> None:
         self.told = time.monotonic()
-        self.sink.append([document("health", health_line(self.report(), time.time_ns(), self.config.sensor, self.config.site).encode())])
+        line = health_line(self.report(), time.time_ns(), self.config.sensor, self.config.site)
+        self.sink.append([Record.of(line.encode(), "health")])
         tell_health(self.status())
 
     def report(self) -> dict[str, Any]:

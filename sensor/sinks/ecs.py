@@ -10,8 +10,8 @@ import numpy as np
 
 from sensor.columns import Array, Ints
 from sensor.decode.packets import Transport
-from sensor.events.address import MAC_HIGH, End, conversation
-from sensor.events.community import community_id
+from sensor.events.address import MAC_HIGH, End, address_texts, mac_texts
+from sensor.events.community import community_ids
 from sensor.events.field import Field, label
 from sensor.events.vocabulary import Action, Anomaly
 
@@ -103,8 +103,9 @@ class Ends:
         key = flow.astype(np.int64) << 2 | flows["server_is_b"][flow].astype(np.int64) << 1 | to_server
         if len(self.texts) > MOST_ENDS:
             self.texts.clear()
-        for one in set(np.unique(key).tolist()) - self.texts.keys():
-            self.texts[one] = ends(flows, one >> 2, bool(one & 1))
+        if missing := set(np.unique(key).tolist()) - self.texts.keys():
+            some = np.array(sorted(missing))
+            self.texts |= zip(some.tolist(), ends(flows, some >> 2, some & 1), strict=True)
         return key, self.texts
 
     def forget(self, flow: Array) -> None:
@@ -123,17 +124,43 @@ def place(site: str) -> str:
     return f'"site":{quote(site)},' if site else ""
 
 
-def ends(flows: dict[str, Array], flow: int, to_server: bool = True) -> str:
-    """See Ends.column. Of one row of columns like the flow table's."""
-    client, server = conversation(flows, flow)
-    is_mac = int(flows["a_high"][flow]) == MAC_HIGH
-    texts = quote(end_body(client)), quote(end_body(server))
-    source, destination = texts if to_server else texts[::-1]
-    network: dict[str, Any] = {"transport": label(Transport(int(flows["transport"][flow])))}
-    network |= {"vlan": {"id": str(int(flows["vlan"][flow]))}} if flows["vlan"][flow] else {}
-    related = ""
-    if not is_mac:
-        network |= {"type": f"ipv{int(flows['ip_version'][flow])}", "iana_number": str(int(flows["ip_protocol"][flow]))}
-        network |= {"community_id": community_id(flows, flow)}
-        related = f',"related":{{"ip":{quote([client.address, server.address])}}}'
-    return f'"source":{source},"destination":{destination},"client":{texts[0]},"server":{texts[1]}{related},"network":{quote(network)[:-1]}'
+def ends(flows: dict[str, Array], flow: Ints, to_server: Array) -> list[str]:
+    """See Ends.column. Of several rows of columns like the flow table's."""
+    (a_texts, a_addresses), (b_texts, b_addresses) = (_ends(flows, flow, end) for end in "ab")
+    networks, has_ip = _networks(flows, flow)
+    columns = (flows["server_is_b"][flow].tolist(), to_server.tolist(), a_texts, b_texts, a_addresses, b_addresses, has_ip, networks)
+    found = []
+    for server_is_b, asks, a, b, a_address, b_address, is_ip, network in zip(*columns, strict=True):
+        client, server = (a, b) if server_is_b else (b, a)
+        source, destination = (client, server) if asks else (server, client)
+        first, second = (a_address, b_address) if server_is_b else (b_address, a_address)
+        related = f',"related":{{"ip":["{first}","{second}"]}}' if is_ip else ""
+        found.append(f'"source":{source},"destination":{destination},"client":{client},"server":{server}{related},"network":{network}')
+    return found
+
+
+def _ends(flows: dict[str, Array], flow: Ints, end: str) -> tuple[list[str], list[str]]:
+    """Each flow's end a or b as JSON, and its address. As `end_body` has it: a MAC is no `ip`, and what is zero is left out."""
+    high = flows[f"{end}_high"][flow]
+    addresses, macs = address_texts(high, flows[f"{end}_low"][flow]), mac_texts(flows[f"{end}_mac"][flow])
+    columns = zip(addresses, (high == MAC_HIGH).tolist(), flows[f"{end}_port"][flow].tolist(), macs, strict=True)
+    texts = [
+        f'{{"address":"{address}"'
+        + ("" if is_mac else f',"ip":"{address}"')
+        + (f',"port":{port}' if port else "")
+        + (f',"mac":"{mac}"}}' if mac != NO_MAC else "}")
+        for address, is_mac, port, mac in columns
+    ]
+    return texts, addresses
+
+
+def _networks(flows: dict[str, Array], flow: Ints) -> tuple[list[str], list[bool]]:
+    """What `network` says of each flow, left open, and whether it is of IP."""
+    has_ip = flows["a_high"][flow] != MAC_HIGH
+    columns = zip(*(flows[name][flow].tolist() for name in ("transport", "vlan")), strict=True)
+    texts = [f'{{"transport":"{label(Transport(transport))}"' + (f',"vlan":{{"id":"{vlan}"}}' if vlan else "") for transport, vlan in columns]
+    rows = np.flatnonzero(has_ip)
+    of_ip = (*(flows[name][flow[rows]].tolist() for name in ("ip_version", "ip_protocol")), community_ids(flows, flow[rows]))
+    for row, version, protocol, community in zip(rows.tolist(), *of_ip, strict=True):
+        texts[row] += f',"type":"ipv{version}","iana_number":"{protocol}","community_id":"{community}"'
+    return texts, has_ip.tolist()

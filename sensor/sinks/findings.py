@@ -64,12 +64,12 @@ def flow_lines(over: dict[str, Array], origins: list[Source], protocols: Sequenc
     names = ("interface", "first_frame", "last_ns", "first_ns")
     columns = zip(
         *(over[name].tolist() for name in names), ecs.times(over["first_ns"]), ecs.times(over["last_ns"]), over["end"].tolist(),
-        histories(over["history"], client_is_a), protocol_names(over["protocol"], protocols), origins, *counts, strict=True,
+        histories(over["history"], client_is_a), protocol_names(over["protocol"], protocols), origins,
+        ecs.ends(over, np.arange(len(client_is_a)), np.ones(len(client_is_a), np.bool_)), *counts, strict=True,
     )  # fmt: skip
     lines = []
-    for row, (interface, frame, last_ns, first_ns, start, end, reason, history, protocol, source, p0, p1, b0, b1, y0, y1) in enumerate(columns):
-        text = ecs.ends(over, row)
-        text = text.replace('"source":{', f'"source":{{"packets":{p0},"bytes":{b0},', 1).replace(
+    for interface, frame, last_ns, first_ns, start, end, reason, history, protocol, source, ends, p0, p1, b0, b1, y0, y1 in columns:
+        text = ends.replace('"source":{', f'"source":{{"packets":{p0},"bytes":{b0},', 1).replace(
             '"destination":{', f'"destination":{{"packets":{p1},"bytes":{b1},', 1
         )
         lines.append(
@@ -111,7 +111,12 @@ def _anomaly(seen: Seen, anomaly: AnomalyEvent, identifier: str, sensor: str, si
     text = quote(document)[:-1]
     if anomaly.flow >= 0:
         to_server = bool(seen.flows["server_is_b"][anomaly.flow]) != anomaly.from_b
-        text += "," + ecs.ends(seen.flows, anomaly.flow, to_server) + (f',"protocol":{quote(anomaly.protocol)}' if anomaly.protocol else "") + "}"
+        text += (
+            ","
+            + ecs.ends(seen.flows, np.array([anomaly.flow]), np.array([to_server]))[0]
+            + (f',"protocol":{quote(anomaly.protocol)}' if anomaly.protocol else "")
+            + "}"
+        )
     return text + "}"
 
 

@@ -41,12 +41,6 @@ REPEATS = (Action.OTHER, Action.CONNECT, Action.READ, Action.REPORT, Action.DIAG
 IS_ACT = ~np.isin(np.arange(256), REPEATS)
 
 
-def document(dataset: str, line: bytes) -> Record:
-    """A line with its event.id, which is the first id in it."""
-    begin = line.index(b'"id":"', line.index(b'"event":{')) + 6
-    return Record(dataset, line[begin : line.index(b'"', begin)].decode(), line)
-
-
 class Published:
     """Makes the documents of a run, batch by batch and, by capture time, now and then."""
 
@@ -81,21 +75,21 @@ class Published:
                 if (table := seen.datasets.get(each.name)) is not None:
                     yield from self._table(seen, table, each)
             if seen.anomalies:
-                yield from (document("anomaly", line.encode()) for line in findings.anomaly_lines(seen, self.sensor, self.site))
+                yield from (Record.of(line.encode(), "anomaly") for line in findings.anomaly_lines(seen, self.sensor, self.site))
             if self._affords(2, "flows", len(seen.over["flow"])):
                 flows = findings.flow_lines(seen.over, self.origins.of(seen.over["flow"]), SPOKEN, self.sensor, self.site)
-                yield from (document("flow", line.encode()) for line in flows)
-            yield from (document(dataset, line) for dataset, line in self.repeated.take(seen.clock_ns, seen.source.id))
+                yield from (Record.of(line.encode(), "flow") for line in flows)
+            yield from (Record.of(line, dataset) for dataset, line in self.repeated.take(seen.clock_ns, seen.source.id))
         self.renderer.ends.forget(seen.over["flow"])
 
     def _table(self, seen: Seen, table: Table, dataset: Dataset) -> Iterator[Record]:
         if table.dataset in seen.applications and not self._affords(2, "applications", len(table)):
             return
         if self.profile == "full" or table.dataset in seen.applications:
-            yield from (document(table.dataset, line) for line in self.renderer.table(seen, table))
+            yield from (Record.of(line, table.dataset) for line in self.renderer.table(seen, table))
         else:
             is_told = IS_ACT[table.action] | (table.anomaly != 0)
-            yield from (document(table.dataset, line) for line in self.renderer.table(seen, table, is_told))
+            yield from (Record.of(line, table.dataset) for line in self.renderer.table(seen, table, is_told))
             if self._affords(2, "repeated", len(table)):
                 self.repeated.add(seen, table, ~is_told)
         if dataset.points is not None and self._affords(1, "points", len(table)):
@@ -106,7 +100,7 @@ class Published:
                 self.repeated.add_points(seen, table, points)
                 kept = written(points)
             for some in kept.parts():
-                yield from (document("point", line) for line in point_lines(self.renderer, seen, table, points, some))
+                yield from (Record.of(line, "point") for line in point_lines(self.renderer, seen, table, points, some))
 
     def _affords(self, level: int, what: str, count: int) -> bool:
         """Whether there is time for this kind of work; what is left out is counted."""
@@ -154,7 +148,7 @@ class Published:
     def rest(self, clock_ns: int) -> Iterator[Record]:
         """The end: the minute that has begun."""
         if self.profile != "alerts":
-            yield from (document(dataset, line) for dataset, line in self.repeated.take(clock_ns, next(reversed(self.sources), ""), last=True))
+            yield from (Record.of(line, dataset) for dataset, line in self.repeated.take(clock_ns, next(reversed(self.sources), ""), last=True))
 
     def _is_due(self, what: str, clock_ns: int, every_ns: int, *, last: bool) -> bool:
         if not last and clock_ns < self.due[what]:
@@ -177,7 +171,7 @@ class Published:
 
     def _hashed(self, dataset: str, line: str) -> Record:
         """A document of what may be told again and again: its content makes its id."""
-        old = document(dataset, line.encode())
+        old = Record.of(line.encode(), dataset)
         identifier = f"{old.id}-{hashlib.blake2b(old.document, digest_size=6).hexdigest()}"
         return Record(dataset, identifier, old.document.replace(f'"id":"{old.id}"'.encode(), f'"id":"{identifier}"'.encode(), 1))
 

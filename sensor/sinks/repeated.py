@@ -90,7 +90,8 @@ class Repeated:
 
     def _text(self, seen: Seen, dataset: str, flow: int) -> str:
         source = seen.source.heard_at(int(seen.flows["interface"][flow]))
-        return f'{ecs.ends(seen.flows, flow)},"protocol":"{dataset}"}},{self.observer}"source":{quote(source)}'
+        ends = ecs.ends(seen.flows, np.array([flow]), np.array([True]))[0]
+        return f'{ends},"protocol":"{dataset}"}},{self.observer}"source":{quote(source)}'
 
     def add_points(self, seen: Seen, table: Table, points: Points) -> None:
         """Values that were read or reported."""

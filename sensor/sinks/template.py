@@ -18,7 +18,7 @@ FEW = 16  # lines for which a matrix does not pay
 CHUNK = 1 << 20  # bytes of a matrix: it stays in the cache
 
 
-HEX = np.frombuffer(b"".join(b"%02x" % byte for byte in range(256)), np.uint8).reshape(256, 2)
+HEX = np.frombuffer(b"".join(b"%02x" % byte for byte in range(256)), np.uint16)  # both digits of each byte
 
 
 @dataclass
@@ -96,7 +96,7 @@ def written(parts: list[Bytes], n: int) -> list[bytes]:
             if part.ndim == 2:
                 some[:, at : at + part.shape[1]] = part[begin : begin + rows]
             at += part.shape[-1]
-        lines += some.tobytes().replace(b"\0", b"").splitlines()
+        lines += some[some != 0].tobytes().splitlines()
     return lines
 
 
@@ -122,10 +122,13 @@ def hexadecimal(data: Bytes, at: Ints, size: Ints) -> Bytes | None:
     longest = int(size.max())
     if longest * len(at) > 4 * int(size.sum()) + CHUNK:
         return None
-    index = np.arange(longest)
-    matrix: Bytes = HEX[data[at[:, None] + index]]
-    matrix[index >= size[:, None]] = 0
-    return matrix.reshape(len(at), -1)
+    matrix = np.empty((len(at), longest), np.uint16)
+    index, window, rows = np.arange(longest), np.lib.stride_tricks.sliding_window_view(data, longest), max(1, CHUNK // max(longest, 1))
+    for begin in range(0, len(at), rows):
+        some = slice(begin, begin + rows)
+        matrix[some] = HEX[window[at[some]]]
+        matrix[some] *= index < size[some, None]
+    return matrix.view(np.uint8)
 
 
 def digits(values: Array) -> Bytes | None:

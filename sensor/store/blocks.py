@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from sensor.columns import Array, Ints, Mask, ragged
 from sensor.decode.packets import Transport
-from sensor.events.address import conversation, mac_text
-from sensor.events.community import community_id
+from sensor.events.address import address_texts, conversation, mac_text
+from sensor.events.community import community_ids
 from sensor.events.field import Field, label
 from sensor.events.point import Points
 from sensor.events.protocol import Dataset
@@ -49,15 +49,14 @@ class Conversations:
         b = flows["server_is_b"][one]
         if len(self.texts) > MOST_TEXTS:
             self.texts.clear()
-        found = [self.texts.get(key) or self._make(flows, key) for key in (one.astype(np.int64) << 1 | b).tolist()]
+        keys = (one.astype(np.int64) << 1 | b).tolist()
+        if missing := [key for key in keys if key not in self.texts]:
+            self.texts |= zip(missing, of_flows(flows, np.array(missing) >> 1), strict=True)
+        found = [self.texts[key] for key in keys]
         texts = zip(("client_ip", "server_ip", "community_id"), zip(*found, strict=True) if found else ((), (), ()), strict=True)
         ports = {"client_port": np.where(b, flows["a_port"][one], flows["b_port"][one]), "server_port": np.where(b, flows["b_port"][one], flows["a_port"][one])}
         columns: dict[str, Part] = {name: Words(which, text) for name, text in texts}
         return columns | {name: Numbers(port[which]) for name, port in ports.items()}
-
-    def _make(self, flows: dict[str, Array], key: int) -> tuple[str, str, str | None]:
-        found = self.texts[key] = of_flow(flows, key >> 1)
-        return found
 
     def forget(self, flow: Array) -> None:
         """These flows are over: their numbers will be others'."""
@@ -66,10 +65,15 @@ class Conversations:
             self.texts.pop(one << 1 | 1, None)
 
 
-def of_flow(flows: dict[str, Array], flow: int) -> tuple[str, str, str | None]:
-    """Client, server and community id (none without IP) of a row of columns like the flow table's."""
-    client, server = conversation(flows, flow)
-    return client.address, server.address, community_id(flows, flow) if flows["ip_version"][flow] else None
+def of_flows(flows: dict[str, Array], flow: Ints) -> list[tuple[str, str, str | None]]:
+    """Client, server and community id (none without IP) of rows of columns like the flow table's."""
+    a, b = (address_texts(flows[f"{end}_high"][flow], flows[f"{end}_low"][flow]) for end in "ab")
+    communities: list[str | None] = [None] * len(flow)
+    rows = np.flatnonzero(flows["ip_version"][flow])
+    for row, community in zip(rows.tolist(), community_ids(flows, flow[rows]), strict=True):
+        communities[row] = community
+    of_b = flows["server_is_b"][flow].tolist()
+    return [(one, other, name) if server_is_b else (other, one, name) for one, other, name, server_is_b in zip(a, b, communities, of_b, strict=True)]
 
 
 def anomaly_text(bits: int) -> str | None:
@@ -165,7 +169,7 @@ def point_block(seen: Seen, table: Table, points: Points, kept: Kept, conversati
 def flow_block(over: dict[str, Array], protocols: Sequence[Dataset]) -> Block:
     """Flows that are over, of one source."""
     b, row = over["server_is_b"], np.arange(len(over["flow"]))
-    found = [of_flow(over, i) for i in row.tolist()]
+    found = of_flows(over, row)
     columns: dict[str, Part] = {name: Words(row, text) for name, text in zip(("client_ip", "server_ip", "community_id"), zip(*found, strict=True), strict=True)}
     for name in ("mac", "port"):
         a_has, b_has = over[f"a_{name}"], over[f"b_{name}"]
@@ -197,7 +201,8 @@ def anomaly_block(seen: Seen) -> Block:
     ports = np.zeros((2, n), np.int64)
     ports[:, mine] = np.array([[client.port for client, _ in ends], [server.port for _, server in ends]], np.int64)
     from_b = np.array([anomaly.from_b for anomaly in anomalies], np.bool_)
-    named = [(i, name) for i in mine.tolist() if (name := of_flow(seen.flows, int(flow[i]))[2]) is not None]  # bare Ethernet has none
+    names = [name for _, _, name in of_flows(seen.flows, flow[mine])]
+    named = [(i, name) for i, name in zip(mine.tolist(), names, strict=True) if name is not None]  # bare Ethernet has none
     columns: dict[str, Part] = {
         "id": Words(row, anomaly_ids(seen)),
         "time": Numbers(np.array([anomaly.ts_ns for anomaly in anomalies], np.int64)),

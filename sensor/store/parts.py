@@ -75,7 +75,7 @@ def _size(part: Part) -> int:
         case Listed():
             return part.count.nbytes + part.items.values.nbytes
         case Few():
-            return sum(60 + len(value) for value in part.values)
+            return 60 * len(part.values) + sum(map(len, part.values))
 
 
 @dataclass

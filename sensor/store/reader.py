@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from sensor.datasets import SPOKEN
@@ -40,7 +41,10 @@ class Store:
         paths = self.segments(dataset)
         if not paths:
             return pl.LazyFrame(schema=columns)
-        return pl.scan_parquet(paths, schema=columns, missing_columns="insert", extra_columns="ignore", glob=False)
+        kinds = [{name: kind for name, kind in pl.read_parquet_schema(path).items() if columns.get(name, kind) != kind} for path in paths]
+        if not any(kinds):
+            return _scan(paths, columns)
+        return pl.concat([_scan([path], columns, other) for path, other in zip(paths, kinds, strict=True)])
 
     def segments(self, dataset: str) -> list[Path]:
         """The files to read: of each source those of its last finished run, or of the last run where none was finished."""
@@ -97,6 +101,14 @@ QUERIES = {
     "asset": "SELECT document FROM assets GROUP BY address HAVING json_extract(document, '$.\"@timestamp\"') || run = max(json_extract(document, '$.\"@timestamp\"') || run)",
     "ledger": "SELECT document FROM ledger ORDER BY run",
 }
+
+
+def _scan(paths: list[Path], columns: dict[str, pl.DataType], other: Mapping[str, pl.DataType] = MappingProxyType({})) -> pl.LazyFrame:
+    """Segments with the columns of this version. other: those that have another type in them, as other versions wrote them; what cannot be that of today is null."""
+    import polars as pl
+
+    found = pl.scan_parquet(paths, schema={**columns, **other}, missing_columns="insert", extra_columns="ignore", glob=False)
+    return found.with_columns(pl.col(name).cast(columns[name], strict=False) for name in other) if other else found
 
 
 def _frame(rows: list[Document], columns: dict[str, pl.DataType]) -> pl.LazyFrame:

@@ -44,6 +44,7 @@ class Role(IntEnum):
 
 
 MOST_OVER = 8192  # flows that are over in one of a batch's results
+SHAKES = 0x37  # TCP flags that tell a SYN or SYN+ACK from what only looks like one: URG, ACK, RST, SYN, FIN
 LETTERS = "SHADFR"  # of a TCP history: SYN, SYN+ACK, pure ACK, data, FIN, RST. Bit of `letters`: place here, plus 6 when sent by end b
 SYN, ANSWERED, ACKED, DATA, FIN, RST = (1 << place for place in range(6))
 BOTH = 1 | 1 << 6
@@ -208,14 +209,14 @@ class Flows:
         self.c[name][ids[other]] = values[other]
 
     def _roles(self, p: Packets, ids: NDArray[np.int32], packet: Ints, from_b: Mask) -> None:
-        """Who is the server: whom the SYN goes to; else whose port a protocol of the list has, or an application; else who has the
-        lower port: clients of NFS have ports below 1024."""
+        """Who is the server: whom the SYN goes to (with FIN, RST or URG it begins nothing); else whose port a protocol of the list has, or an application; else
+        who has the lower port: clients of NFS have ports below 1024."""
         transport, flags = p.transport[packet], p.flags[packet]
         ethernet = transport == Transport.ETHERNET
         to = self.hint[transport, np.where(ethernet, p.ethertype[packet], p.destination_port[packet])]
         back = np.where(ethernet, 0, self.hint[transport, p.source_port[packet]])
         tcp = transport == Transport.TCP
-        syn, answer = tcp & (flags & 0x12 == 0x02), tcp & (flags & 0x12 == 0x12)
+        syn, answer = tcp & (flags & SHAKES == 0x02), tcp & (flags & SHAKES == 0x12)
         by_port = (to > 0) != (back > 0)
         serves, asks = (self.served[transport, port[packet]] for port in (p.destination_port, p.source_port))
         to_server = np.where(by_port, to > 0, np.where(serves != asks, serves, p.destination_port[packet] <= p.source_port[packet]))

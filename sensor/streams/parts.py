@@ -8,7 +8,6 @@ import numpy as np
 
 from sensor.columns import Array, Ints, Mask, appended, distinct, heads, order_by, ragged
 from sensor.decode.packets import Packets
-from sensor.events.seen import APART
 from sensor.events.table import Pdus
 from sensor.events.vocabulary import Trust
 from sensor.streams.flows import NEVER, UNKNOWN, Flows, Numbered
@@ -36,8 +35,7 @@ class Parts:
         for pdu in found:
             at = self.base + len(self.annex)
             self.annex += pdu.content
-            notes = APART if pdu.apart else 0
-            self.rows.append((protocol, at, at + len(pdu.content), pdu.row, pdu.frame, pdu.ts_ns, flow, pdu.from_b, pdu.trust, notes))
+            self.rows.append((protocol, at, at + len(pdu.content), pdu.row, pdu.frame, pdu.ts_ns, flow, pdu.from_b, pdu.trust, pdu.notes))
 
     def settle(self) -> None:
         """What came one by one becomes columns."""

@@ -2,6 +2,9 @@
 
 Policy where segments overlap: the first bytes seen win (as Linux and Windows do for data already delivered); other content is reported, never used.
 A hole is waited for until the receiver acknowledges beyond it (then the sensor missed it), or `HELD_BYTES`, `HELD_SEGMENTS` or `HELD_NS` are exceeded.
+A PDU that waits for more while a segment brings nothing but whole PDUs has a length that reaches over them. Receivers that take each segment for a PDU carry
+those out, so both are read: the one as far as it goes, and those.
+A hole that no window would leave is none: the sequence numbers jump, by mistake or to mislead. Where the stream goes on before it, what lies behind it is dropped.
 """
 
 from __future__ import annotations
@@ -15,11 +18,13 @@ import numpy as np
 
 from sensor.columns import PAD, read
 from sensor.events.protocol import HEAD, Protocol
-from sensor.events.vocabulary import Kind, Trust
+from sensor.events.seen import APART, OWNED
+from sensor.events.vocabulary import Anomaly, Kind, Trust
 from sensor.streams.flows import UNDECIDED, UNKNOWN
 from sensor.streams.framing import WHOLE
 
 HELD_BYTES, HELD_SEGMENTS, HELD_NS = 1 << 16, 64, 1_000_000_000
+MOST_GAP = 1 << 24  # bytes of a hole; receivers offer windows of a few MiB at most
 MOST_PDU = 1 << 17  # bytes of one PDU that are waited for
 Earlier: TypeAlias = Callable[[int, int, int], bytes | None]  # of a stream: sequence number, size, the frame that asks -> what another frame held there
 UNASKED = -1
@@ -81,7 +86,7 @@ class Flow:
 
 
 class Found(NamedTuple):
-    """A PDU that the slow path put together, or a piece of what is part of none. apart: it does not go on where the piece before it ended."""
+    """A PDU that the slow path put together, or a piece of what is part of none. notes: see Pdus, and Inspected.pieces."""
 
     content: bytes
     row: int
@@ -89,7 +94,7 @@ class Found(NamedTuple):
     ts_ns: int
     from_b: bool
     trust: Trust
-    apart: bool = False
+    notes: int = 0
 
 
 @dataclass(frozen=True)
@@ -149,8 +154,11 @@ class Reassembler:
         if distance > 0:
             self._hold(flow, from_b, segment)
         else:
+            before = stream.next
             self._advance(flow, from_b, segment, earlier)
             self._release(flow, from_b, segment, earlier)
+            if stream.next != before:
+                self._forget_jumps(flow, from_b, segment)
 
     def give_up_holes(self, flow: Flow, from_b: bool) -> None:
         """Deliver what is held behind holes."""
@@ -164,7 +172,7 @@ class Reassembler:
         self.give_up_holes(flow, from_b)
         stream = flow.streams[from_b]
         self.count(flow.protocol, "unfinished", len(stream.buffer))
-        self._piece(stream, from_b, 0, len(stream.buffer))
+        self._piece(flow, from_b, 0, len(stream.buffer))
         stream.buffer.clear()
         stream.marks.clear()
 
@@ -188,12 +196,29 @@ class Reassembler:
             self.count(UNKNOWN, "unrecognised", len(content))
             self._say(stream, Found(content, segment.row, segment.frame, segment.ts_ns, from_b, Trust.COMPLETE))
         elif content:
+            if stream.buffer and not old and self._is_hidden(flow, stream, segment):
+                self._deliver(flow, from_b, segment, len(stream.buffer), Anomaly.HIDES_PDU)
+                stream.trust = Trust.RESYNCED
             sizes = () if old or stream.buffer else segment.sizes
             stream.buffer += content
             stream.marks.append((len(stream.buffer), segment.frame, segment.ts_ns))
             self._frame(flow, from_b, segment, sizes)
         if segment.cut:
             self._lose(flow, from_b, segment, segment.cut)
+
+    def _is_hidden(self, flow: Flow, stream: Stream, segment: Segment) -> bool:
+        """Whether the buffer holds the beginning of a PDU whose length reaches over the PDUs that this segment is. Decides what an undecided flow speaks."""
+        number = flow.protocol or flow.hint
+        if number in (UNDECIDED, UNKNOWN) or stream.lost:
+            return False
+        protocol, is_none = self.protocols[number - 1], segment.sizes and not segment.sizes[number]
+        if is_none or len(stream.buffer) < protocol.header.itemsize or not whole(protocol, segment.content, 0):
+            return False
+        if flow.protocol == UNDECIDED:
+            if not size_at(protocol, stream.buffer, 0) or not may_begin(protocol, stream.buffer):
+                return False
+            flow.protocol = number
+        return True
 
     def _hold(self, flow: Flow, from_b: bool, segment: Segment) -> None:
         stream = flow.streams[from_b]
@@ -216,6 +241,19 @@ class Reassembler:
             segment.row, segment.begins = now.row, False
             self._advance(flow, from_b, segment, earlier)
 
+    def _forget_jumps(self, flow: Flow, from_b: bool, now: Segment) -> None:
+        """The stream goes on where it stood: what is held beyond any window no receiver takes, and it must not end the stream here either."""
+        stream = flow.streams[from_b]
+        assert stream.next is not None
+        while stream.held and (size := signed(stream.held[-1][2].sequence - stream.next)) > MOST_GAP:
+            segment = stream.held.pop()[2]
+            stream.held_bytes -= len(segment.content)
+            if flow.protocol == UNKNOWN:
+                self.count(UNKNOWN, "unrecognised", len(segment.content))
+            else:
+                self.troubles.append(Trouble(Kind.SEQUENCE_JUMP, now.row, now.frame, now.ts_ns, from_b, size))
+                self.count(flow.protocol, "skipped", len(segment.content))
+
     def _gap(self, flow: Flow, from_b: bool, now: Segment) -> None:
         """Give up the hole before the first held segment and go on behind it."""
         stream = flow.streams[from_b]
@@ -229,8 +267,9 @@ class Reassembler:
         """Bytes that were never seen: the PDU they fell into is lost, the next one must be found."""
         stream = flow.streams[from_b]
         if flow.protocol != UNKNOWN:
-            self.troubles.append(Trouble(Kind.STREAM_GAP, now.row, now.frame, now.ts_ns, from_b, size))
-            self.count(flow.protocol, "gap", size)
+            is_gap = size <= MOST_GAP
+            self.troubles.append(Trouble(Kind.STREAM_GAP if is_gap else Kind.SEQUENCE_JUMP, now.row, now.frame, now.ts_ns, from_b, size))
+            self.count(flow.protocol, "gap", size if is_gap else 0)
             self._drop(flow, from_b, now.row, len(stream.buffer))
             stream.need, stream.lost, stream.trust = 1, True, Trust.AFTER_GAP
         stream.apart = True
@@ -240,19 +279,20 @@ class Reassembler:
         if size:
             stream = flow.streams[from_b]
             self.count(flow.protocol, "skipped", size)
-            self._piece(stream, from_b, row, size)
+            self._piece(flow, from_b, row, size)
             self._consume(stream, size)
 
-    def _piece(self, stream: Stream, from_b: bool, row: int, size: int) -> None:
+    def _piece(self, flow: Flow, from_b: bool, row: int, size: int) -> None:
         """The buffer's first bytes are part of no PDU: told packet by packet."""
-        begin = 0
+        stream, begin = flow.streams[from_b], 0
+        notes = 0 if flow.protocol in (UNDECIDED, UNKNOWN) else OWNED
         for end, frame, ts_ns in stream.marks if size and self.inspect else ():  # one piece a packet
             if begin < size:
-                self._say(stream, Found(bytes(stream.buffer[begin : min(end, size)]), row, frame, ts_ns, from_b, Trust.COMPLETE))
+                self._say(stream, Found(bytes(stream.buffer[begin : min(end, size)]), row, frame, ts_ns, from_b, Trust.COMPLETE, notes))
             begin = end
 
     def _say(self, stream: Stream, piece: Found) -> None:
-        self.pieces.append(piece._replace(apart=stream.apart))
+        self.pieces.append(piece._replace(notes=piece.notes | (APART if stream.apart else 0)))
         stream.apart = False
 
     def _consume(self, stream: Stream, size: int) -> None:
@@ -282,10 +322,10 @@ class Reassembler:
             self.count(UNKNOWN, "unrecognised", len(stream.buffer))
             self._consume(stream, len(stream.buffer))
 
-    def _deliver(self, flow: Flow, from_b: bool, now: Segment, size: int) -> None:
+    def _deliver(self, flow: Flow, from_b: bool, now: Segment, size: int, notes: int = 0) -> None:
         stream = flow.streams[from_b]
         frame, ts_ns = _last(stream, size)
-        self.found.append(Found(bytes(stream.buffer[:size]), now.row, frame, ts_ns, from_b, stream.trust))
+        self.found.append(Found(bytes(stream.buffer[:size]), now.row, frame, ts_ns, from_b, stream.trust, notes))
         self.count(flow.protocol, "decoded", size)
         self._consume(stream, size)
         stream.need, stream.lost, stream.trust, stream.apart = 1, False, Trust.COMPLETE, True
@@ -326,7 +366,7 @@ class Reassembler:
                 waiting |= number == flow.hint or not flow.hint
                 continue
             size = self._size(number, stream.buffer, sizes)
-            if size and protocol.begins is not None and not protocol.begins(bytes(stream.buffer[:HEAD])):
+            if size and not may_begin(protocol, stream.buffer):
                 continue
             if (number == flow.hint and 0 < size <= len(stream.buffer)) or (size > 0 and whole(protocol, stream.buffer, 0)):
                 flow.protocol = number
@@ -348,7 +388,7 @@ class Reassembler:
         flow.protocol = UNKNOWN
         for side, stream in enumerate(flow.streams):
             self.count(UNKNOWN, "unrecognised", len(stream.buffer))
-            self._piece(stream, bool(side), now.row, len(stream.buffer))
+            self._piece(flow, bool(side), now.row, len(stream.buffer))
             stream.buffer.clear()
             stream.marks.clear()
             stream.lost, stream.trust = False, Trust.COMPLETE
@@ -371,6 +411,11 @@ def first(one: int, numbers: tuple[int, ...]) -> list[int]:
 def size_at(protocol: Protocol, buffer: bytes | bytearray, at: int) -> int:
     """What the protocol says of the header that stands here."""
     return int(protocol.size(np.frombuffer(bytes(buffer[at : at + protocol.header.itemsize]), protocol.header))[0])
+
+
+def may_begin(protocol: Protocol, buffer: bytearray) -> bool:
+    """Whether a flow of this protocol may begin so."""
+    return protocol.begins is None or protocol.begins(bytes(buffer[:HEAD]))
 
 
 def whole(protocol: Protocol, buffer: bytes | bytearray, at: int) -> bool:

@@ -43,9 +43,9 @@ class FlowTrouble:
 class Streams:
     """Keeps what streams need from batch to batch.
 
-    bytes: counts payload bytes by (protocol number, what): decoded, skipped, retransmitted, unfinished and unrecognised sum up to all TCP, UDP and Ethernet
-    payload that was captured; gap is what was never seen. slow_segments, packets: that went down the slow path, and all. troubles: what was wrong, for whoever takes it.
-    inspect: what is part of no PDU is told, too, as pieces (protocol number UNKNOWN), in order.
+    bytes: counts payload bytes by (protocol number, what): decoded, skipped, padding, retransmitted, unfinished and unrecognised sum up to all TCP, UDP and
+    Ethernet payload that was captured; gap is what was never seen. slow_segments, packets: that went down the slow path, and all. troubles: what was wrong, for whoever takes it.
+    inspect: what is part of no PDU is told, too, as pieces (protocol number UNKNOWN), in order. unclaimed: rows of this batch's datagrams of no protocol.
     """
 
     def __init__(self, protocols: tuple[Protocol, ...], flows: Flows, *, inspect: bool = False) -> None:
@@ -57,6 +57,7 @@ class Streams:
         self.slow: dict[int, Flow] = {}
         self.slow_segments = self.packets = 0
         self.tries: dict[int, int] = {}  # datagrams of undecided flows that were no PDU
+        self.unclaimed = np.zeros(0, np.int64)
         self.memory = Memory()
         self.troubles: list[FlowTrouble] = []
         self.assembly = Assembly(flows)
@@ -66,6 +67,7 @@ class Streams:
         """The PDUs that these packets complete, by protocol number; of a source that ends those that are still held, too."""
         parts = Parts(len(p.data) - PAD)
         self.assembly.turned.clear()
+        self.unclaimed = np.zeros(0, np.int64)
         self._flush(parts)
         if p.batch.ends:
             for flow, state in sorted(self.slow.items(), key=lambda item: int(self.flows.c["first_frame"][item[0]])):
@@ -269,6 +271,7 @@ class Streams:
         rows, flow = n.rows[some], n.flow[some]
         at, end = p.payload_at[rows], p.payload_at[rows] + p.payload_length[rows]
         number = self._decide_datagrams(p, n, some, at, end)
+        self.unclaimed = rows[number == 0]
         self.count(UNKNOWN, "unrecognised", int((end - at)[number == 0].sum()))
         cut = p.wire_length[rows] > p.payload_length[rows]  # by the snap length: no fault of the sender
         for one in distinct(number[number > 0]):
@@ -279,9 +282,10 @@ class Streams:
             parts.add(one, frames.at, frames.end, row, p.batch.frame[row], p.batch.ts_ns[row], flow[which], n.from_b[some[which]], trust, 0)
             rest = end[mine] - frames.filled
             self.count(one, "decoded", int((end - at)[mine].sum() - rest.sum()))
-            self.count(one, "skipped", int(rest.sum()))
-            # What is left of an Ethernet frame behind a PDU is its padding.
-            wrong = (rest > 0) & ~cut[mine] & ((transport[some[mine]] == Transport.UDP) | (frames.filled == at[mine]))
+            padding = (transport[some[mine]] == Transport.ETHERNET) & (frames.filled > at[mine])  # of frames behind a PDU
+            self.count(one, "padding", int(rest[padding].sum()))
+            self.count(one, "skipped", int(rest[~padding].sum()))
+            wrong = (rest > 0) & ~cut[mine] & ~padding
             for i in mine[wrong].tolist():
                 self._trouble(Kind.GARBAGE, p, n, int(some[i]), one, int(end[i] - at[i]))
 

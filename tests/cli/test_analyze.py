@@ -97,5 +97,10 @@ def test_rules_as_suricata_evaluates_them(tmp_path: Path) -> None:
     assert found[-1]["app_proto"] == "http"
 
 
+def test_quiet_is_about_progress(demo_capture: Path) -> None:
+    """The page is what was asked for."""
+    assert tapsight("analyze", "--quiet", demo_capture).stdout == tapsight("analyze", demo_capture).stdout != b""
+
+
 def test_how_suricata_does_it_is_asked_together_with_it(demo_capture: Path) -> None:
     assert b"--compat suricata" in tapsight("analyze", "--midstream", demo_capture).stderr

@@ -191,3 +191,15 @@ def test_a_rule_is_drafted_from_an_alert(tmp_path: Path) -> None:
     rules_file.write_text(rule + "\n")
     assert run("check", str(rules_file))[0] == 0
     assert run("new-from", "ffffffffffffffffffff", str(capture))[0] == 2
+
+
+def test_a_draft_holds_for_every_command_of_the_alert(demo_capture: Path, tmp_path: Path) -> None:
+    exported = CliRunner().invoke(cli, ["export", str(demo_capture), "alert", "--format", "ndjson"])
+    alerts = {(each["title"], each["protocol"]): each for each in map(json.loads, exported.output.splitlines())}
+    written = alerts["Write from a host that scanned", "modbus"]
+    code, text = run("new-from", written["id"], str(demo_capture))
+    assert code == 0, text
+    assert f"; fires {written['count']} times in " in text
+    code, text = run("new-from", alerts["Controller scan", None]["id"], str(demo_capture))
+    assert code == 1
+    assert "is about no command that a rule could ask for" in text

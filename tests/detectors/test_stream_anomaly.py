@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from scapy.layers.inet import IP, UDP
+import pytest
+from scapy.layers.inet import IP, TCP, UDP
 from scapy.packet import Raw
 
 from sensor.events.vocabulary import Action
@@ -8,8 +9,8 @@ from tests import make
 from tests.detectors.toy import Session, alerts, message
 
 
-def fragment(content: bytes, offset: int, more: bool) -> bytes:
-    packet = IP(src=make.CLIENT, dst=make.SERVER, id=9, proto=17, flags="MF" if more else 0, frag=offset // 8) / Raw(content)
+def fragment(content: bytes, offset: int, more: bool, protocol: int = 17) -> bytes:
+    packet = IP(src=make.CLIENT, dst=make.SERVER, id=9, proto=protocol, flags="MF" if more else 0, frag=offset // 8) / Raw(content)
     return make.ethernet(bytes(packet))
 
 
@@ -20,6 +21,24 @@ def test_teardrop() -> None:
 def test_fragments_that_follow_each_other() -> None:
     whole = bytes(UDP(sport=5, dport=6) / Raw(b"x" * 40))
     assert not alerts([fragment(whole[:24], 0, True), fragment(whole[24:], 24, False)])
+
+
+@pytest.mark.parametrize(
+    ("kind", "frames"),
+    [
+        ("tiny-fragment", [fragment(b"a" * 8, 0, True, 6), fragment(b"a" * 16, 8, False, 6)]),
+        ("fragment-overlap", [fragment(b"b" * 8, 64, False), fragment(b"a" * 80, 0, True)]),
+        ("land", [make.ethernet(bytes(IP(src=make.SERVER, dst=make.SERVER) / UDP(sport=9, dport=9)))]),
+    ],
+)
+def test_packets_that_nobody_sends_in_good_faith(kind: str, frames: list[bytes]) -> None:
+    assert list(alerts(frames)) == [kind]
+
+
+def test_packets_like_them_that_are_sound() -> None:
+    first = bytes(TCP(sport=5, dport=6)) + b"x" * 4
+    assert not alerts([fragment(first, 0, True, 6), fragment(b"y" * 16, len(first), False, 6)])
+    assert not alerts([make.ethernet(bytes(IP(src=make.SERVER, dst=make.CLIENT) / UDP(sport=9, dport=9)))])
 
 
 def test_the_same_bytes_twice_with_different_content() -> None:

@@ -22,18 +22,12 @@ def test_one_malformed_message_is_no_burst() -> None:
     assert not alerts(every(601, [again.ask(Action.READ, i, anomaly=Anomaly.TRUNCATED) for i in range(3)]))
 
 
-def test_answers_that_nobody_asked_for() -> None:
-    session = Session()
-    asked = [session.ask(Action.READ, 1), session.answer(Action.READ, 1)]
-    assert alerts([*asked, session.answer(Action.READ, 7), session.answer(Action.READ, 8)])["unasked-answer"].count == 2
-
-
-def test_answers_before_the_first_request_belong_to_what_was_not_captured() -> None:
-    session = Session()
-    assert not alerts([session.answer(Action.READ, 7), session.answer(Action.READ, 8), session.ask(Action.READ, 1), session.answer(Action.READ, 1)])
-
-
 def test_an_exception_from_a_client() -> None:
     session = Session()
     assert alerts([session.open(), session.say(b""), session.ask(Action.ERROR, anomaly=Anomaly.WRONG_ROLE)])["wrong-role"].count == 1
     assert not alerts([session.ask(Action.ERROR, anomaly=Anomaly.BAD_VALUE)])
+
+
+def test_a_message_hidden_in_another_ones_length() -> None:
+    session = Session()
+    assert alerts([session.ask(Action.WRITE, anomaly=Anomaly.HIDES_PDU)])["hidden-message"].count == 1

@@ -1,4 +1,4 @@
-"""Half a million mutated packets, and mutated files: always the same ones. TAPSIGHT_FUZZ in the environment is another number of packets."""
+"""A million mutated packets, and mutated files: always the same ones. TAPSIGHT_FUZZ in the environment is another number of packets."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from tests.fuzz import mutate
 from tests.fuzz.pool import Pool, captures, load
 from tests.fuzz.run import SESSION, Failure, Fuzzer, compare, save, smallest
 
-PACKETS = int(os.environ.get("TAPSIGHT_FUZZ", "500000"))
-PARTS = 8  # tests that share the packets, so that they may run beside each other
-FILES = 60  # mutated files of each part
+PACKETS = int(os.environ.get("TAPSIGHT_FUZZ", "1000000"))
+PARTS = 4  # tests that share the packets, so that they may run beside each other: each has more sessions than memory needs to settle
+FILES = 120  # mutated files of each part
 MOST_FILE = 60_000  # bytes
 
 

@@ -17,6 +17,7 @@ from sensor.events.vocabulary import Action, Anomaly, Trust
 from sensor.protocols.iec104 import IEC104
 from sensor.protocols.iec104 import types as t
 from sensor.protocols.iec104.types import TypeId
+from sensor.sinks.documents import json_values
 
 CLIENT, SERVER = True, False  # who sends
 Sent = tuple[bytes, bool, int, Trust]
@@ -71,6 +72,8 @@ def get(table: Table, name: str, row: int = 0) -> object:
         return column.of(row).tolist()
     if isinstance(column, np.ndarray):
         return column[row].item()
+    if isinstance(column, dict):
+        return column[row]
     assert isinstance(column, Spans)
     return table.pdus.data[column.at[row] : column.at[row] + column.size[row]].tobytes()
 
@@ -164,6 +167,64 @@ def test_time_tags() -> None:
 def test_times_that_are_none(time: str, anomaly: int) -> None:
     table = decode(i(f"1e {HEAD} 01 {time}"))  # one that says itself that it is invalid (the last) is no anomaly
     assert table.anomaly[0] == (Anomaly.BAD_VALUE if anomaly else 0)
+
+
+AUTHENTICATED = {  # by type: what follows the segment's octet, and what is said of it
+    "51": (
+        "03000000 0100 04 01 0400 DEADBEEF",
+        {"sequence": 3, "user": 1, "mac_algorithm": "hmac_sha_256_16_octets", "reason": "critical", "challenge_size": 4},
+    ),
+    "52": ("03000000 0100 0400 DEADBEEF", {"sequence": 3, "user": 1, "mac_size": 4}),
+    "53": ("2d 01 06 00 0300 640000 01", {"asdu_type": "c_sc_na_1"}),
+    "55": ("03000000 0100 02 01 04 0400 DEADBEEF", {"key_wrap_algorithm": "aes_256", "key_status": "ok"}),
+    "56": ("03000000 0100 2000", {"key_size": 32}),
+    "57": (f"01000000 02000000 0100 0700 01 {CP56} 0000", {"association": 7, "error_code": "authentication_failed"}),
+    "5a": ("04 01 09000000 0200 1e00 0300 0000 0400" + b"bob".hex() + "00000000", {"operation": "add", "user_role": "engineer", "user_name": "bob"}),
+    "5b": ("04 0300 0400" + b"bob".hex() + "00000000", {"key_change_method": "aes_256_sha_256_hmac", "user_name": "bob"}),
+    "5c": ("03000000 0100 0400 DEADBEEF", {"challenge_size": 4}),
+    "5d": ("03000000 0100 0400 DEADBEEF", {"key_size": 4}),
+    "5e": ("03000000 0100 0400 DEADBEEF", {"key_size": 4}),
+    "5f": ("DEADBEEF", {}),
+}
+
+
+@pytest.mark.parametrize("type_id", AUTHENTICATED)
+def test_secure_authentication(type_id: str) -> None:
+    """IEC TS 60870-5-7: the only segment of its ASDU."""
+    content, expected = AUTHENTICATED[type_id]
+    table = decode(i(f"{type_id} 01 0e 00 0300 c0 {content}"))
+    assert table.anomaly[0] == 0
+    assert table.failed[0] == (type_id == "57")
+    said = table.columns["authentication"][0]  # type: ignore[index]
+    assert (said["is_first"], said["is_last"], said["segment"]) == (True, True, 0)
+    for name, value in expected.items():
+        assert (said[name]["name"] if isinstance(said[name], dict) else said[name]) == value
+
+
+def test_segments_of_secure_authentication() -> None:
+    table = decode(i("56 01 0f 00 0300 81 DEADBEEF"), i("54 01 0f 00 0300 0100", sent=1), i("51 01 0e 00 0300 40 0300", sent=2), i("51 01 0e 00 0300", sent=3))
+    assert table.columns["authentication"] == {  # type: ignore[comparison-overlap]
+        0: {"is_first": False, "is_last": True, "segment": 1},
+        1: {"user": 1},
+        2: {"is_first": True, "is_last": False, "segment": 0},
+    }
+    assert [bool(anomaly & Anomaly.TRUNCATED) for anomaly in table.anomaly.tolist()] == [False, False, True, True]
+
+
+def test_security_statistics() -> None:
+    table = decode(i(f"29 01 03 00 0300 640000 0700 2a000000 05 {CP56}"))
+    assert (table.anomaly[0], get(table, "association"), get(table, "value"), get(table, "time")) == (0, [7], [42], [CP56_NS])
+    assert IEC104.points is not None
+    assert IEC104.points(table).value.tolist() == [42]
+
+
+def test_where_there_is_no_time_documents_say_null() -> None:
+    table = decode(i(f"1e 02 03 00 0300 640000 01 {CP56} 650000 01 000005080f0d1a"))
+    column = table.columns["time"]
+    assert isinstance(column, Lists)
+    assert json_values(column.of(0)) == ['"2026-11-15T08:05:01.000000000Z"', "null"]
+    assert IEC104.points is not None
+    assert IEC104.points(table).time_ns == {0: CP56_NS}
 
 
 def test_a_signalling_nan_is_a_value_like_another() -> None:

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sensor.events.table import Spans
 from sensor.events.vocabulary import Action, Anomaly
 from sensor.protocols.modbus import MODBUS
+from sensor.protocols.modbus.codes import Category, MeiType
 from tests.make import CLIENT, SERVER, Run, run, tcp
 
 A, B = (CLIENT, 40000), (SERVER, 502)
@@ -19,7 +21,7 @@ def mbap(number: int, body: bytes, unit: int = 1) -> bytes:
     return struct.pack("!HHHB", number, 0, len(body) + 1, unit) + body
 
 
-def exchange(*bodies: tuple[str, str]) -> Run:
+def exchange(*bodies: tuple[str, str], rows: int = 1 << 30) -> Run:
     """Requests and responses (hexadecimal, from the function code on), one segment each."""
     frames, sent = [], [1, 1]
     for number, pair in enumerate(bodies):
@@ -28,7 +30,7 @@ def exchange(*bodies: tuple[str, str]) -> Run:
                 content = mbap(number, bytes.fromhex(body))
                 frames.append(tcp(*((A, B) if side == 0 else (B, A)), sent[side], content, identification=len(frames)))
                 sent[side] += len(content)
-    return run(frames)
+    return run(frames, rows)
 
 
 def test_values_have_their_requests_addresses() -> None:
@@ -42,6 +44,22 @@ def test_values_have_their_requests_addresses() -> None:
     assert not table.anomaly.any()
 
 
+def test_a_request_behind_the_last_field_is_said_to_be_there() -> None:
+    """Who goes by the function, not by the length, carries it out; surplus bytes alone hide nothing."""
+    hidden = mbap(9, bytes.fromhex("0600010002")).hex()
+    anomalies = exchange(("0600000001" + hidden, ""), ("0600000001" + "00" * 12, "")).seen[0].tables["modbus"].anomaly.tolist()
+    assert anomalies == [Anomaly.TRAILING | Anomaly.HIDES_PDU, Anomaly.TRAILING]
+
+
+@pytest.mark.parametrize("rows", [1, 100])
+def test_nobody_answers_who_is_told_to_listen_only(rows: int) -> None:
+    """6.8.1, sub-function 4. A device that knows no diagnostics still refuses it."""
+    report = exchange(("0800040000", ""), ("0800000000", ""), ("0800000000", "0800000000"), rows=rows).pipeline.report()["protocols"]["modbus"]
+    assert (report["requests_paired"], report["requests_unanswered"]) == (1, 1)
+    report = exchange(("0800040000", "8801"), rows=rows).pipeline.report()["protocols"]["modbus"]
+    assert (report["requests_paired"], report["requests_unanswered"], report["responses_unasked"]) == (1, 0, 0)
+
+
 @pytest.mark.parametrize(
     ("request_", "response", "request_anomaly", "response_anomaly"),
     [
@@ -53,12 +71,34 @@ def test_values_have_their_requests_addresses() -> None:
         ("1A", "9A01", Anomaly.UNKNOWN_FUNCTION, Anomaly.UNKNOWN_FUNCTION),
         ("0300000002", "0402000100", 0, Anomaly.WRONG_RESPONSE | Anomaly.TRAILING | Anomaly.LENGTH_MISMATCH),
         ("8302", "", Anomaly.WRONG_ROLE, 0),
+        ("05000AFF00", "05000AFF00", 0, 0),
+        ("05000A0001", "05000A0001", Anomaly.BAD_VALUE, 0),
+        ("06000A0001", "06000A0001", 0, 0),
+        ("06000A0001", "06000B0001", 0, Anomaly.WRONG_RESPONSE),
+        ("10000100010200FF", "1000010002", 0, Anomaly.WRONG_RESPONSE),
+        ("16000100F20025", "16000100F20026", 0, Anomaly.WRONG_RESPONSE),
+        ("08000B0000", "08000C0003", 0, Anomaly.WRONG_RESPONSE),
+        ("1700000001000000000000", "", Anomaly.BAD_VALUE | Anomaly.TRAILING, 0),
+        ("180000", "1800420020" + "0000" * 32, 0, Anomaly.BAD_VALUE),
     ],
 )
 def test_what_is_wrong_is_named(request_: str, response: str, request_anomaly: int, response_anomaly: int) -> None:
     anomalies = exchange((request_, response)).seen[0].tables["modbus"].anomaly.tolist()
     assert anomalies[0] == request_anomaly
     assert anomalies[1:] in ([], [response_anomaly])
+
+
+def test_answers_to_two_writes_of_one_transaction_are_not_told_apart() -> None:
+    writes = [mbap(1, bytes.fromhex(body)) for body in ("06000A0001", "06000B0002")]
+    frames, sent = [], 1
+    for content in writes:
+        frames.append(tcp(A, B, sent, content, identification=len(frames)))
+        sent += len(content)
+    sent = 1
+    for content in writes:
+        frames.append(tcp(B, A, sent, content, identification=len(frames)))
+        sent += len(content)
+    assert run(frames).seen[0].tables["modbus"].anomaly.tolist() == [0] * 4
 
 
 def test_an_answer_that_nobody_asked_for() -> None:
@@ -70,6 +110,30 @@ def test_diagnostics_that_change_the_device() -> None:
     """6.8.1: restart communications option, force listen only mode, and one that only returns data."""
     table = exchange(("08000100FF", ""), ("0800040000", ""), ("080000A537", "")).seen[0].tables["modbus"]
     assert table.action.tolist() == [Action.RESTART, Action.MODE_CHANGE, Action.DIAGNOSTICS]
+
+
+def test_what_diagnostics_tell() -> None:
+    """6.8.1: the bus message count, and data that are only returned."""
+    table = exchange(("08000B0000", "08000B0102"), ("080000A53701", "080000A53701")).seen[0].tables["modbus"]
+    assert table.number("diagnostic_value")[table.has("diagnostic_value")].tolist() == [0, 0x102]
+    assert table.has("data").tolist() == [False, False, True, True]
+
+
+def test_who_defines_a_function() -> None:
+    """5.1 and annex A: public, user-defined, of a company, and nobody's."""
+    table = exchange(("0100000001", ""), ("41AA", ""), ("5A0002", ""), ("1A", "")).seen[0].tables["modbus"]
+    assert table.number("category").tolist() == [Category.PUBLIC, Category.USER_DEFINED, Category.RESERVED, Category.UNASSIGNED]
+    assert table.has("data").tolist() == [False, True, True, True]
+
+
+def test_canopen_behind_the_encapsulated_interface() -> None:
+    """6.20: whose content CiA defines."""
+    table = exchange(("2B0D00110001", "2B0D0011000102")).seen[0].tables["modbus"]
+    assert table.number("mei_type").tolist() == [MeiType.CANOPEN_GENERAL_REFERENCE] * 2
+    spans = table.columns["data"]
+    assert isinstance(spans, Spans)
+    assert spans.size.tolist() == [4, 5]
+    assert not table.anomaly.any()
 
 
 def test_identification() -> None:

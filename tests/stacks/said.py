@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from sensor.events.field import label
 from sensor.events.point import Points, Quality, RawType, Space, Verb
 from sensor.pipeline import Pipeline
@@ -48,6 +50,11 @@ class Said:
             for document in self.documents.get(dataset, [])
         ]
         return [event for event in found if all(event.get(name) == value for name, value in wanted.items())]
+
+
+def ns(time: str) -> int:
+    """A document's time as nanoseconds since 1970."""
+    return int(np.datetime64(time.removesuffix("Z"), "ns").astype(np.int64))
 
 
 def _plain(value: Any) -> Any:

@@ -238,3 +238,5 @@ def test_diagnostics(said: Said) -> None:
         "clear_counters_and_diagnostic_register",
     ]
     assert [event["data"] for event in said.events("modbus", sub_function="return_query_data")] == ["1234", "1234"]
+    for count in ("bus_message", "server_message"):
+        assert all("diagnostic_value" in event for event in said.events("modbus", sub_function=f"return_{count}_count"))

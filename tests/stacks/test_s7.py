@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.stacks.proxy import Recording, TcpProxy, free_port, wait_for
-from tests.stacks.said import Said, understood
+from tests.stacks.said import Said, ns, understood
 
 pytest.importorskip("snap7", minversion="3.3", reason="python-snap7 is not installed")
 
@@ -206,7 +206,7 @@ def test_blocks(said: Said, session: tuple[Recording, Answers]) -> None:
 
 def test_the_clock(said: Said) -> None:
     (set_,) = said.events("s7comm", action="time_set", outcome="unknown")
-    assert set_["device_time"] == int(CLOCK.replace(tzinfo=UTC).timestamp()) * 1_000_000_000
+    assert ns(set_["device_time"]) == int(CLOCK.replace(tzinfo=UTC).timestamp()) * 1_000_000_000
     assert [event["action"] for event in said.events("s7comm", function_group="time", subfunction=1)] == ["diagnostics", "diagnostics"]
 
 

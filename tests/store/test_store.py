@@ -216,6 +216,17 @@ def test_segments_of_other_versions_are_read_with_the_columns_of_this_one(tmp_pa
     assert found["frame"].equals(whole["frame"])
 
 
+def test_a_column_that_was_of_another_type_is_read_as_that_of_this_version(tmp_path: Path) -> None:
+    analysis(sink(tmp_path, "modbus"))
+    path = next((tmp_path / EVENTS / "modbus").iterdir())
+    whole = pl.read_parquet(path)
+    whole.with_columns(pl.col("time").cast(pl.Int64), unit_id=pl.lit("many")).write_parquet(path)
+    found = Store(tmp_path).scan("modbus").collect()
+    assert found["time"].equals(whole["time"])
+    assert found["unit_id"].null_count() == len(found)
+    assert found.schema == whole.schema
+
+
 @pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda protocol: protocol.name)
 def test_every_field_has_a_column_of_its_own(protocol: Any) -> None:
     columns = schema(protocol.name)

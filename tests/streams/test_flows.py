@@ -86,6 +86,14 @@ def test_without_handshake_the_known_port_tells_then_the_lower_one(first: int) -
         assert flow["role"] == role
 
 
+@pytest.mark.parametrize("flags", [SYN | FIN, SYN | RST, SYN | 0x20, SYN | ACK | FIN])
+def test_a_syn_that_begins_nothing_tells_nothing(flags: int) -> None:
+    """As scanners and fuzzers send them: neither end is the server for that."""
+    flow = one([tcp(("10.0.0.2", 502), ("10.0.0.1", 2582), 1, flags=flags), tcp(("10.0.0.1", 2582), ("10.0.0.2", 502), 1)])
+    assert server(flow) == ("10.0.0.2", 502)
+    assert flow["role"] == Role.PORT
+
+
 def test_without_both_the_first_pdu_tells() -> None:
     response = struct.pack("!HHHBBBH", 1, 0, 5, 1, 3, 2, 77)
     flow = one([tcp(("10.0.0.1", 5000), ("10.0.0.2", 6000), 1, response)])

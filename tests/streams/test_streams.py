@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sensor.events.vocabulary import Trust
+from sensor.events.vocabulary import Anomaly, Trust
 from sensor.pipeline import Pipeline
+from sensor.protocols import PROTOCOLS
 from sensor.streams.streams import Streams
 from tests.make import ACK, CLIENT, FIN, RST, SERVER, SYN, Run, batches, run, tcp, udp
 
@@ -146,6 +147,33 @@ def test_lost_segment_is_a_gap_and_what_follows_says_so() -> None:
     assert result.pipeline.streams.bytes[1, "gap"] == 12
 
 
+@pytest.mark.parametrize("rows", [1, 100])
+def test_sequence_numbers_that_jump_are_no_missing_bytes(rows: int) -> None:
+    talk = Talk()
+    talk.segment(0, read_request(1))
+    talk.sent[0] += 1 << 28
+    talk.segment(0, read_request(2))
+    result = run(talk.frames, rows)
+    assert [row[-1] for row in result.rows("modbus", "transaction_id")] == [1, 2]
+    assert result.anomalies == [("SEQUENCE_JUMP", 2)]
+    assert result.pipeline.streams.bytes[1, "gap"] == 0
+
+
+@pytest.mark.parametrize("rows", [1, 100])
+def test_a_segment_beyond_any_window_does_not_end_the_stream(rows: int) -> None:
+    """No receiver takes it; a sensor that follows it would read nothing of what comes after."""
+    talk = Talk()
+    talk.segment(0, read_request(1))
+    talk.frames.append(tcp(A, B, talk.start + (1 << 28), read_request(66), ACK, 1, 99))
+    for number in range(2, 80):
+        talk.segment(0, read_request(number))
+    result = run(talk.frames, rows)
+    assert [row[-1] for row in result.rows("modbus", "transaction_id")] == list(range(1, 80))
+    assert result.anomalies == [("SEQUENCE_JUMP", 3)]
+    assert result.pipeline.streams.bytes[1, "skipped"] == 12
+    assert result.pipeline.report()["imbalance"] == []
+
+
 def test_garbage_is_passed_over_and_the_next_pdu_is_found() -> None:
     talk = Talk()
     talk.segment(0, read_request(1))
@@ -240,3 +268,46 @@ def test_a_reset_begins_nothing_on_either_path(rows: int) -> None:
     ]
     assert everything(run(frames, rows)) == everything(run(frames, pipeline=slow_pipeline())) == everything(run(frames))
     assert len(run(frames, rows).rows("modbus")) == 3
+
+
+def dnp3_of(length: int) -> bytes:
+    """The same with another length, and the checksum right for it."""
+    head = bytes([0x05, 0x64, length]) + dnp3_frame()[3:8]
+    return head + crc(head)
+
+
+LONGER = {  # a PDU, and the same with a length of more than it has
+    "modbus": (read_request(1), read_request(1)[:4] + b"\x00\xfe" + read_request(1)[6:]),
+    "s7comm": tuple(bytes.fromhex(f"0300{length:04x}02f08032010000000100080000f0000001000101e0") for length in (25, 0xFFFF)),
+    "enip": tuple(bytes.fromhex("6f00") + struct.pack("<HI16x", length, 9) + bytes(8) for length in (8, 0xFFE0)),
+    "iec104": tuple(bytes.fromhex(f"68{length:02x}0000000064010600010000000014") for length in (14, 253)),
+    "dnp3": (dnp3_frame(), dnp3_of(255)),
+}
+
+
+def sent_as(name: str, *contents: bytes) -> list[bytes]:
+    """These segments, from a client to the protocol's port."""
+    sent, frames = 1, []
+    (port,) = next(protocol.tcp_ports for protocol in PROTOCOLS if protocol.name == name)
+    for i, content in enumerate(contents):
+        frames.append(tcp(A, (SERVER, port), sent, content, identification=i))
+        sent += len(content)
+    return frames
+
+
+@pytest.mark.parametrize("rows", [1, 100])
+@pytest.mark.parametrize("before", [0, 1])
+@pytest.mark.parametrize("name", LONGER)
+def test_a_length_that_reaches_over_what_follows_hides_nothing(name: str, before: int, rows: int) -> None:
+    """Who takes each segment for a PDU carries out what follows; in a flow that begins so, too."""
+    good, long = LONGER[name]
+    result = run(sent_as(name, *[good] * before, long, good, good + good, good), rows)
+    assert [bool(row[4] & Anomaly.HIDES_PDU) for row in result.rows(name)] == [False] * before + [True] + [False] * 4
+    assert {what for _, what in result.pipeline.streams.bytes} == {"decoded"}
+
+
+@pytest.mark.parametrize("name", LONGER)
+def test_a_pdu_that_goes_on_in_another_segment_is_waited_for(name: str) -> None:
+    """That segment is no PDU to its end, though it begins like one."""
+    good, long = LONGER[name]
+    assert run(sent_as(name, long, good + b"!")).rows(name) == []

@@ -215,20 +215,6 @@ class FileStatus(IntEnum):  # A.27.4, A.27.6
     UNDEFINED = 255
 
 
-class AuthenticationError(IntEnum):  # A.45.7
-    WRONG_REPLY = 1
-    NO_REPLY = 2
-    AGGRESSIVE_MODE_NOT_PERMITTED = 3
-    MAC_ALGORITHM_NOT_PERMITTED = 4
-    KEY_WRAP_ALGORITHM_NOT_PERMITTED = 5
-    AUTHORIZATION_FAILED = 6
-    UPDATE_KEY_CHANGE_NOT_PERMITTED = 7
-    INVALID_SIGNATURE = 8
-    INVALID_CERTIFICATION_DATA = 9
-    UNKNOWN_USER = 10
-    MAX_SESSION_KEY_STATUS_REQUESTS_EXCEEDED = 11
-
-
 ATTRIBUTES = {  # A.1: group 0, by variation
     196: "configuration_id", 197: "configuration_version", 198: "configuration_build_date", 199: "configuration_last_change_date",
     200: "configuration_signature", 201: "configuration_signature_algorithm", 202: "master_resource_id", 203: "device_location_altitude",

@@ -12,6 +12,7 @@ from sensor.events.vocabulary import Anomaly
 from sensor.protocols.dnp3.codes import ATTRIBUTES, Function, Operation, TripClose
 from sensor.protocols.dnp3.headers import Headers
 from sensor.protocols.dnp3.objects import LAYOUTS
+from sensor.protocols.iec62351 import named
 
 TOLD = (0, 12, 41, 50, 51, 52, 70, 120)  # the groups that are read here
 CONTROL_BLOCK = np.dtype([("code", "u1"), ("count", "u1"), ("on_time", "<u4"), ("off_time", "<u4"), ("status", "u1")])  # A.8.1, A.8.2
@@ -117,13 +118,20 @@ def attribute(content: bytes) -> Any:
     match kind:
         case 1:
             return value.decode("utf-8", "replace").rstrip("\0")
-        case 2 | 3 | 7:
+        case 2 | 3:
             return int.from_bytes(value, "little", signed=kind == 3)
+        case 7 if (text := time_text(int.from_bytes(value, "little"))) is not None:
+            return text
         case 4 if len(value) in (4, 8):
             return float(np.frombuffer(value, f"<f{len(value)}")[0])
         case 254 | 255:
             return [{"variation": number, "writable": properties & 1} for number, properties in zip(value[::2], value[1::2], strict=False)]
     return value.hex()
+
+
+def time_text(ms: int) -> str | None:
+    """A.0: milliseconds since 1970 UTC as text; None where they go further than clocks here."""
+    return f"{np.datetime64(ms, 'ms')}Z" if ms < LATEST_MS else None
 
 
 # A.27, file-control objects: what stands before the name or data
@@ -189,11 +197,14 @@ AUTHENTICATION: dict[int, list[tuple[str, str]]] = {
     6: [("sequence", "<u4"), ("user", "<u2")],
     7: [("sequence", "<u4"), ("user", "<u2"), ("association", "<u2"), ("error_code", "u1"), ("time_low", "<u4"), ("time_high", "<u2")],
     8: [("key_change_method", "u1"), ("certificate_type", "u1")],
-    10: [("key_change_method", "u1"), ("operation", "u1"), ("sequence", "<u4"), ("user_role", "<u2"), ("user_role_expiry", "<u2"), ("user_name_size", "<u2")],
+    10: [
+        ("key_change_method", "u1"), ("operation", "u1"), ("sequence", "<u4"), ("user_role", "<u2"), ("user_role_expiry", "<u2"), ("user_name_size", "<u2"),
+        ("public_key_size", "<u2"), ("certification_size", "<u2"),
+    ],
     11: [("key_change_method", "u1"), ("user_name_size", "<u2"), ("challenge_size", "<u2")],
     12: [("sequence", "<u4"), ("user", "<u2"), ("challenge_size", "<u2")],
     13: [("sequence", "<u4"), ("user", "<u2"), ("key_size", "<u2")],
-}
+}  # fmt: skip
 
 
 def _authentication(table: Table, row: int, headers: Headers, header: int) -> None:
@@ -219,4 +230,14 @@ def _authentication(table: Table, row: int, headers: Headers, header: int) -> No
             table.flag(row, Anomaly.TRUNCATED)
             break
         if layout.names:
-            objects[-1] |= dict(zip(layout.names, read(data, np.array([begin]), layout)[0].tolist(), strict=True))
+            objects[-1] |= _said(dict(zip(layout.names, read(data, np.array([begin]), layout)[0].tolist(), strict=True)))
+            if (size := objects[-1].get("user_name_size")) is not None:  # the first of what stands behind the numbers
+                name_at = begin + layout.itemsize
+                objects[-1]["user_name"] = data[name_at : min(name_at + size, end)].tobytes().decode("utf-8", "replace")
+
+
+def _said(record: dict[str, Any]) -> dict[str, Any]:
+    """An object's numbers as documents show them: codes with their names, times as times."""
+    if "time_low" in record and (text := time_text(record["time_low"] | record["time_high"] << 32)) is not None:
+        record = {name: value for name, value in record.items() if name not in ("time_low", "time_high")} | {"time": text}
+    return named(record)

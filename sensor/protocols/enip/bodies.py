@@ -83,7 +83,7 @@ def _rest(table: Table, rows: Ints, used: Ints, end: Ints, *, is_data: bool) -> 
     if len(some) < len(rows):
         rows, used, left = rows[some], used[some], left[some]
     if not is_data:
-        table.flag(rows, Anomaly.TRAILING)
+        table.trailing(rows, used, used + left)
     if rows.size:
         table.span("data", rows, used, left)
 

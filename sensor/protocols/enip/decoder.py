@@ -98,9 +98,10 @@ def _encapsulation(table: Table, header: Array, top: Ints, carries: Ints, found:
     table.list("item_types", rows, found.count, types, CONTENT)
     empty = (header["length"] > 0) & (header["length"] < FRONT + 2) & ((header["command"] == C.SEND_RR_DATA) | (header["command"] == C.SEND_UNIT_DATA))
     table.flag(top[empty], Anomaly.TRUNCATED)
-    for wrong, anomaly in ((found.truncated, Anomaly.TRUNCATED), (found.odd, Anomaly.BAD_VALUE), (found.trailing, Anomaly.TRAILING)):
+    for wrong, anomaly in ((found.truncated, Anomaly.TRUNCATED), (found.odd, Anomaly.BAD_VALUE)):
         if wrong.any():
             table.flag(rows[wrong], anomaly)
+    table.trailing(rows, found.rest, table.pdus.end[carries])
     identity.sockets(table, rows, found.socket_at)
 
 

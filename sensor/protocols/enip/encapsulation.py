@@ -74,7 +74,8 @@ class Items:
 
     at, end: int64, equal where there is none. is_connected; connection_id (uint32), sequence_count (uint16, class 1 to 3).
     types: uint16[rows, at most MOST_ITEMS], count of them.
-    socket_at: of a socket address item (0 where none). truncated, odd (items in an unexpected order or number), trailing.
+    socket_at: of a socket address item (0 where none). truncated, odd (items in an unexpected order or number). rest: int64, where
+    bytes lie behind the items.
     """
 
     at: Ints
@@ -88,7 +89,7 @@ class Items:
     socket_at: Ints
     truncated: Mask
     odd: Mask
-    trailing: Mask
+    rest: Ints
 
     @property
     def is_even(self) -> bool:
@@ -123,7 +124,7 @@ def items(data: Bytes, at: Ints, end: Ints) -> Items:
     types[:, 0], types[:, 1] = address, np.where(connected, ItemType.CONNECTED_DATA, ItemType.UNCONNECTED_DATA)
     begin = at + np.where(connected, USUAL.itemsize, UNCONNECTED_AT)
     zeros = np.zeros(n, np.int64)
-    return Items(begin, end, np.full(n, 2), types, connected, connected, usual["connection_id"], usual["sequence_count"], zeros, none, none, none)
+    return Items(begin, end, np.full(n, 2), types, connected, connected, usual["connection_id"], usual["sequence_count"], zeros, none, none, end)
 
 
 def _walk(data: Bytes, at: Ints, end: Ints) -> Items:
@@ -134,7 +135,7 @@ def _walk(data: Bytes, at: Ints, end: Ints) -> Items:
     count = np.minimum(stated, MOST_ITEMS)
     found = Items(
         np.zeros(n, np.int64), np.zeros(n, np.int64), count, np.zeros((n, int(count.max(initial=0))), np.uint16), np.zeros(n, np.bool_), np.zeros(n, np.bool_),
-        np.zeros(n, np.uint32), np.zeros(n, np.uint16), np.zeros(n, np.int64), ~fits, stated > MOST_ITEMS, np.zeros(n, np.bool_),
+        np.zeros(n, np.uint32), np.zeros(n, np.uint16), np.zeros(n, np.int64), ~fits, stated > MOST_ITEMS, end,
     )  # fmt: skip
     here, rows = at + 2, np.flatnonzero(stated > 0)
     for i in range(found.types.shape[1]):
@@ -153,7 +154,7 @@ def _walk(data: Bytes, at: Ints, end: Ints) -> Items:
         found.types[rows, i] = item["type"]
         _item(found, data, rows, item["type"], begin, stop)
         here[rows] = stop
-    found.trailing = (here < end) & ~found.odd
+    found.rest = np.where(found.odd, end, here)
     return found
 
 

@@ -69,7 +69,7 @@ def _listed(table: Table, rows: Ints, at: Ints, end: Ints) -> None:
     sockets(table, rows, at)
     at = at + SOCKET.itemsize
     used = everything(table, rows, at, end)
-    table.flag(rows[used < end], Anomaly.TRAILING)
+    table.trailing(rows, used, end)
 
 
 def sockets(table: Table, rows: Ints, at: Ints) -> None:

@@ -106,13 +106,12 @@ def _run_idle(table: Table, at: Ints) -> Ints:
 
 
 def values(table: Table) -> Points:
-    """The data of each PDU as one point: only the devices know what lies in it."""
+    """The data of each PDU as one point: only the devices know what lies in it. Both ends report theirs, every few milliseconds: no packet is an act."""
     data = table.columns.get("data")
     assert isinstance(data, Spans)
     rows = np.flatnonzero(table.is_new & (data.size > 0))
-    verb = np.where(table.number("direction")[rows] == Direction.ORIGINATOR_TO_TARGET, Verb.WRITE, Verb.REPORT)
     block, address = table.number("connection_point")[rows], table.number("connection_id")[rows]
-    found = points(rows, np.full(len(rows), np.nan), RawType.BYTES, space=Space.ASSEMBLY, verb=verb, block=block, address=address)
+    found = points(rows, np.full(len(rows), np.nan), RawType.BYTES, space=Space.ASSEMBLY, verb=Verb.REPORT, block=block, address=address)
     spans = zip(data.at[rows].tolist(), data.size[rows].tolist(), strict=True)
     found.exact = {i: table.pdus.data[at : at + length].tobytes() for i, (at, length) in enumerate(spans)}
     return found

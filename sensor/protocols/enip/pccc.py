@@ -103,7 +103,7 @@ def _typed(table: Table, rows: Ints, function: Array, at: Ints, end: Ints) -> In
 @lru_cache(1 << 12)
 def _address(kind: int, number: int, element: int, part: int) -> bytes:
     """A data table address as ladder programs write it: `N7:0`, `T4:2.1` for a sub-element."""
-    letter = LETTER[FileType(kind)] if kind in set(FileType) else f"0x{kind:02X}/"
+    letter = LETTER.get(kind, f"0x{kind:02X}/")
     return f"{letter}{number}:{element}{f'.{part}' if part else ''}".encode()
 
 

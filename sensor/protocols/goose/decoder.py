@@ -23,7 +23,7 @@ FIELDS = (
     Field("time_allowed_to_live", "u4", "How long to wait for the next frame", "ms", wireshark="goose.timeAllowedtoLive"),
     Field("dat_set", "text", "Reference of the data set that is published", wireshark="goose.datSet"),
     Field("go_id", "text", "Identifier of the message", wireshark="goose.goID"),
-    Field("t", "i8", "When the state number last changed", "ns since 1970"),
+    Field("t", "M8[ns]", "When the state number last changed"),
     Field("time_quality", "u1", "Quality of t: 80 leap seconds known, 40 clock failure, 20 clock not synchronized, the rest accurate bits"),
     Field("st_num", "u4", "State number: counts changes of the data set's values", wireshark="goose.stNum"),
     Field("sq_num", "u4", "Sequence number: counts repetitions of a state", wireshark="goose.sqNum"),

@@ -10,7 +10,7 @@ import numpy as np
 from sensor.columns import Array, Ints, Mask, ragged, read
 from sensor.events.table import CONTENT, Pdus, Table, pair
 from sensor.events.vocabulary import Anomaly
-from sensor.protocols.iec104 import types
+from sensor.protocols.iec104 import authentication, types
 from sensor.protocols.iec104.apci import CONFIRMS, HEADER, U_ACTION, Format
 from sensor.protocols.iec104.codes import Category
 from sensor.protocols.iec104.fields import FIELDS
@@ -140,9 +140,11 @@ def _objects(table: Table, o: Objects) -> None:
         used[segment] += said
     if opaque.any():
         table.span("data", o.rows[opaque], o.first[opaque], left[opaque])
+        authentication.decode(table, o.rows, o.type_id, o.first)
         held, used = np.where(opaque, 0, held), np.where(opaque, left, used)
     table.flag(o.rows[used > left], Anomaly.TRUNCATED | Anomaly.LENGTH_MISMATCH)
-    table.flag(o.rows[used < left], Anomaly.TRAILING | Anomaly.LENGTH_MISMATCH)
+    table.flag(o.rows[used < left], Anomaly.LENGTH_MISMATCH)
+    table.trailing(o.rows, o.first + used, end)
     some = np.flatnonzero(held > 0)
     if some.size:
         rows, held_, step_ = o.rows[some], held[some], step[some]

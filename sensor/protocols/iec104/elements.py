@@ -13,7 +13,7 @@ from sensor.columns import Array, Mask
 from sensor.events.point import Quality, RawType
 
 Read: TypeAlias = Callable[[Array], Array]  # records of an element's layout -> one value each
-NO_TIME = 0  # where time fields hold no time
+NO_TIME = np.datetime64("NaT")  # where time fields hold no time
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,8 @@ BCR = Element(
     quality=qualities(overflow=0x20, blocked=0, substituted=0, not_topical=0),
 )
 
+AID = Element((("association", "<u2"),), lists={"association": whole("association")})  # IEC TS 60870-5-7: which association a security statistic is about
+
 # 7.2.6.10 to 7.2.6.12: events of protection equipment
 SEP = Element(
     (("sep", "u1"),),
@@ -136,7 +138,7 @@ def cp56(end: str = "") -> Element:
         return np.asarray(date | (r[hour] & 0x1F > 23) | (r[minute] & 0x3F > 59) | (r[ms] > 59_999), np.bool_)
 
     def time(r: Array) -> Array:
-        """Nanoseconds since 1970. The standard leaves the zone open, UTC is taken; of the century it says nothing: 1970 to 2069.
+        """The standard leaves the zone open, UTC is taken; of the century it says nothing: 1970 to 2069.
 
         Years from 100 on are not allowed (0 to 99), but met: stations that count from 1900.
         """
@@ -144,7 +146,7 @@ def cp56(end: str = "") -> Element:
         months = (years + np.where(years < 70, 30, -70)) * 12 + (r[month] & 0x0F) - 1
         days = months.astype("M8[M]").astype("M8[D]").astype(np.int64) + (r[day] & 0x1F) - 1
         minutes = (days * 24 + (r[hour] & 0x1F)) * 60 + (r[minute] & 0x3F)
-        return np.where(outside(r), NO_TIME, (minutes * 60_000 + r[ms]) * 1_000_000)
+        return np.where(outside(r), NO_TIME, ((minutes * 60_000 + r[ms]) * 1_000_000).astype("M8[ns]"))
 
     flags: dict[str, Read] = {} if end else {"time_invalid": bits(minute, 7, 1), "summer_time": bits(hour, 7, 1)}
     layout = tuple(zip(names, ("<u2", "u1", "u1", "u1", "u1", "u1"), strict=True))

@@ -35,12 +35,13 @@ FIELDS = (
     Field("ioa", "u4[]", "Information object addresses", wireshark=asdu("ioa")),
     Field("value", "f8[]", "Values by object: states, measured and counted values, set points, bit strings", wireshark=asdu(VALUES)),
     Field("quality", "u1[]", "Octet that tells each object's quality: 80 invalid, 40 not topical, 20 substituted, 10 blocked", wireshark=asdu("siq diq qds")),
-    Field("time", "i8[]", "Time tags of seven octets, read as UTC; 0 where they hold no time", "ns since 1970", wireshark=asdu("cp56time")),
-    Field("time_end", "i8[]", "End of the range whose log is asked for", "ns since 1970"),
+    Field("time", "M8[ns][]", "Time tags of seven octets, read as UTC; null where they hold no time", wireshark=asdu("cp56time")),
+    Field("time_end", "M8[ns][]", "End of the range whose log is asked for"),
     Field("time_invalid", "u1[]", "IV of each time tag", wireshark=asdu("cp24time.iv cp56time.iv")),
     Field("summer_time", "u1[]", "SU of each time tag", wireshark=asdu("cp56time.su")),
     Field("time_of_hour", "u4[]", "Time tags of three octets", "ms"),
     Field("elapsed", "u2[]", "Elapsed, duration or operating time", "ms"),
+    Field("association", "u2[]", "Association that each security statistic is about"),
     Field("counter_sequence", "u1[]", "Sequence notation of integrated totals", wireshark=asdu("bcr.sq")),
     Field("transient", "u1[]", "T of step positions: 1 while the equipment moves", wireshark=asdu("vti.t")),
     Field("changed", "u2[]", "Bits of packed single points that changed since the last report"),
@@ -71,5 +72,8 @@ FIELDS = (
     Field("file_error", "u1", "Why a file service failed", enum=codes.FileError),
     Field("checksum", "u1", "Sum of the bytes of a section or file, modulo 256"),
     Field("length_of_segment", "u1", "Bytes of a file's segment", "bytes"),
-    Field("data", "bytes", "A file's segment, or what follows the common address in types whose elements the standard does not define"),
+    Field("authentication", "object", "What the first segment of an ASDU of secure authentication says, and which segment it is"),
+    Field(
+        "data", "bytes", "A file's segment, or what follows the common address in types of secure authentication and those that the standard does not define"
+    ),
 )

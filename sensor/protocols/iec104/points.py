@@ -42,6 +42,6 @@ def values(table: Table) -> Points:
         flag_at, _, flag = invalid.flat()
         has = np.flatnonzero(held[row] > 0)
         ns, is_invalid = time[begin[row[has]] + index[has]], flag[flag_at[row[has]] + index[has]]
-        has, ns = has[(ns != 0) & (is_invalid == 0)], ns[(ns != 0) & (is_invalid == 0)]
-        result.time_ns = dict(zip(has.tolist(), ns.tolist(), strict=True))
+        known = ~np.isnat(ns) & (is_invalid == 0)
+        result.time_ns = dict(zip(has[known].tolist(), ns[known].astype(np.int64).tolist(), strict=True))
     return result

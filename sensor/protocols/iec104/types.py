@@ -63,7 +63,7 @@ class TypeId(IntEnum):
     M_EP_TD_1 = 38, A.REPORT, e.SEP, e.CP16, e.CP56
     M_EP_TE_1 = 39, A.REPORT, e.SPE, e.QDP, e.CP16, e.CP56
     M_EP_TF_1 = 40, A.REPORT, e.OCI, e.QDP, e.CP16, e.CP56
-    S_IT_TC_1 = 41, A.REPORT
+    S_IT_TC_1 = 41, A.REPORT, e.AID, e.BCR, e.CP56
     C_SC_NA_1 = 45, A.OPERATE, e.SCO
     C_DC_NA_1 = 46, A.OPERATE, e.DCO
     C_RC_NA_1 = 47, A.OPERATE, e.RCO
@@ -116,8 +116,8 @@ class TypeId(IntEnum):
 
 T = TypeId
 COMMANDS = tuple(t for t in T if t.action == A.OPERATE)
-MONITORED = tuple(t for t in T if t.name.startswith("M_") and t != T.M_EI_NA_1)
-SECURITY = tuple(t for t in T if t.name.startswith("S_"))  # laid out by IEC TS 60870-5-7, and cut into segments: carried as bytes
+MONITORED = (*(t for t in T if t.name.startswith("M_") and t != T.M_EI_NA_1), T.S_IT_TC_1)
+SECURITY = tuple(t for t in T if t.name.startswith("S_") and t != T.S_IT_TC_1)  # without information objects, and cut into segments: authentication.py
 SEQUENCED = (1, 3, 5, 7, 9, 11, 13, 15, 20, 21, 126)  # 7.3: types whose objects may stand as a sequence of elements (SQ = 1)
 SEQUENCE_ONLY = (T.F_DR_TA_1,)
 SINGLE = tuple(t for t in T if t not in MONITORED and t not in SECURITY and t not in SEQUENCE_ONLY)  # one object, SQ = 0
@@ -171,7 +171,7 @@ _ALLOWED: dict[tuple[TypeId, ...], tuple[int, ...]] = {
     (T.P_ME_NA_1, T.P_ME_NB_1, T.P_ME_NC_1): (6, 7, *range(20, 37), *REFUSALS),
     (T.P_AC_NA_1,): (*range(6, 10), *REFUSALS),
     tuple(t for t in T if t.action == A.FILE_ACCESS): (3, 5, 13, *REFUSALS),
-    SECURITY: (3, 14, 15, 16, 37, *REFUSALS),
+    (*SECURITY, T.S_IT_TC_1): (3, 14, 15, 16, 37, *REFUSALS),
 }
 CAUSE_ALLOWED = np.zeros((256, 64), np.bool_)
 CAUSE_ALLOWED[:, 48:] = True  # special use

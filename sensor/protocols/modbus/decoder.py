@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sensor.columns import Array, Ints
+from sensor.columns import Array, Ints, read
 from sensor.events.table import Pdus, Table, pair
 from sensor.events.vocabulary import Anomaly
 from sensor.protocols.modbus.codes import (
@@ -19,6 +19,7 @@ from sensor.protocols.modbus.codes import (
     READ_BITS,
     READ_REGISTERS,
     Category,
+    Diagnostic,
     F,
     Function,
     IdentificationObject,
@@ -60,12 +61,37 @@ def decode(pdus: Pdus, _state: None) -> Table:
         at = body[rows] + layout.itemsize
         used = at + (_behind_response(table, functions[0], rows, at) if each & 1 else _behind_request(table, functions[0], rows, at))
         table.flag(rows[used > pdus.end[rows]], Anomaly.TRUNCATED)
-        table.flag(rows[used < pdus.end[rows]], Anomaly.TRAILING)
+        table.trailing(rows, used, pdus.end[rows])
     rows = np.flatnonzero((which == 254) & ~refused)
     table.span("data", rows, body[rows], pdus.end[rows] - body[rows])
     paired = np.flatnonzero(table.request >= 0)
     table.flag(paired[function[paired] != function[table.request[paired]]], Anomaly.WRONG_RESPONSE)
+    _echoes(table, paired[IS_ECHO[code[paired]]])
     return table
+
+
+def _echoes(table: Table, rows: Ints) -> None:
+    """What is written comes back in the answer (6.5, 6.6, 6.11, 6.12, 6.16), and so does the sub-function of a diagnostic (6.8): another one is a wrong answer.
+
+    Said only where the answer stands right behind its request, and no request of the same transaction before that: of two it is not known which is answered.
+    """
+    if not rows.size:
+        return
+    asked, wrong = table.request[rows], np.zeros(len(rows), np.bool_)
+    for name in ECHOED:
+        if name in table:
+            column, has = table.number(name), table.has(name)
+            wrong |= has[rows] & has[asked] & (column[rows] != column[asked])
+    place = table.flow.astype(np.int64) << 32 | table.pdus.position
+    wrong &= place[rows] == place[asked] + 1
+    if wrong.any():
+        rows, asked = rows[wrong], asked[wrong]
+        requests = np.flatnonzero(table.is_request)
+        requests = requests[np.argsort(place[requests])]
+        before = requests[np.searchsorted(place[requests], place[asked]) - 1]
+        transaction = table.number("transaction_id")
+        doubled = (place[before] == place[asked] - 1) & (transaction[before] == transaction[asked])
+        table.flag(rows[~doubled], Anomaly.WRONG_RESPONSE)
 
 
 def _behind_request(table: Table, function: Function, rows: Ints, at: Ints) -> Array:
@@ -73,12 +99,17 @@ def _behind_request(table: Table, function: Function, rows: Ints, at: Ints) -> A
     end, quantity = table.pdus.end[rows], table.number("quantity")[rows].astype(np.int64)
     bad = (quantity == 0) | (quantity > MOST.get(function, 0xFFFF))
     table.flag(rows[bad & table.has("quantity")[rows]], Anomaly.BAD_VALUE)
+    if function == F.WRITE_SINGLE_COIL:  # stands for both writes of one
+        value, coil = table.number("value")[rows], table.number("function_code")[rows] == F.WRITE_SINGLE_COIL
+        table.flag(rows[coil & table.has("value")[rows] & ~np.isin(value, ON_OR_OFF)], Anomaly.BAD_VALUE)
     match function:
         case F.WRITE_MULTIPLE_COILS | F.WRITE_MULTIPLE_REGISTERS | F.READ_WRITE_MULTIPLE_REGISTERS:
             count = table.number("byte_count")[rows].astype(np.int64)
             held = np.minimum(count, end - at)
             bits = function == F.WRITE_MULTIPLE_COILS
             asked = table.number("write_quantity")[rows].astype(np.int64) if function == F.READ_WRITE_MULTIPLE_REGISTERS else quantity
+            if function == F.READ_WRITE_MULTIPLE_REGISTERS:
+                table.flag(rows[(asked == 0) | (asked > MOST_WRITTEN)], Anomaly.BAD_VALUE)
             table.flag(rows[(asked + 7 >> 3 if bits else asked * 2) != count], Anomaly.LENGTH_MISMATCH)
             _values(table, "bits" if bits else "registers", rows, at, held, asked)
             return count
@@ -110,6 +141,7 @@ def _behind_response(table: Table, function: Function, rows: Ints, at: Ints) -> 
             return count
         case F.READ_FIFO_QUEUE:
             queued = table.number("fifo_count")[rows].astype(np.int64)
+            table.flag(rows[queued > MOST_QUEUED], Anomaly.BAD_VALUE)
             _values(table, "registers", rows, at, end - at, queued)
             return queued * 2
         case F.GET_COMM_EVENT_LOG:
@@ -129,13 +161,29 @@ def _behind_response(table: Table, function: Function, rows: Ints, at: Ints) -> 
 
 
 def _diagnostics(table: Table, rows: Ints, at: Ints) -> Array:
-    """6.8: what lies behind the sub-function; two of them change what the device does."""
-    size = table.pdus.end[rows] - at
-    table.span("data", rows, at, size)
+    """6.8: what lies behind the sub-function: two bytes, but for data that are only returned. Two sub-functions change what the device does; who is to listen
+    only says nothing (6.8.1).
+    """
+    size, sub_function = table.pdus.end[rows] - at, table.number("sub_function")[rows]
+    is_number = (size == REGISTER.itemsize) & (sub_function != Diagnostic.RETURN_QUERY_DATA)
+    told, left = np.flatnonzero(is_number), np.flatnonzero(~is_number)
+    table.set("diagnostic_value", rows[told], read(table.pdus.data, at[told], VALUE)["value"])
+    table.span("data", rows[left], at[left], size[left])
+    if not table.unanswerable.size:  # requests come first
+        table.unanswerable = rows[(sub_function == Diagnostic.FORCE_LISTEN_ONLY_MODE) & table.to_server[rows]]
     for code, action in DIAGNOSTIC_ACTION.items():
-        table.action[rows[table.number("sub_function")[rows] == code]] = action
+        table.action[rows[sub_function == code]] = action
     return size
 
+
+VALUE = np.dtype([("value", REGISTER)])
+ON_OR_OFF = (0xFF00, 0)  # 6.5
+MOST_WRITTEN, MOST_QUEUED = 121, 31  # 6.17, 6.18
+ECHOED = ("address", "value", "quantity", "and_mask", "or_mask", "sub_function")
+IS_ECHO = np.isin(
+    np.arange(256),
+    (F.WRITE_SINGLE_COIL, F.WRITE_SINGLE_REGISTER, F.WRITE_MULTIPLE_COILS, F.WRITE_MULTIPLE_REGISTERS, F.MASK_WRITE_REGISTER, F.DIAGNOSTICS),
+)
 
 # 6.1 to 6.17: the most that one request may ask for
 MOST: dict[int, int] = {F.READ_COILS: 2000, F.READ_DISCRETE_INPUTS: 2000, F.READ_HOLDING_REGISTERS: 125, F.READ_INPUT_REGISTERS: 125}

@@ -7,6 +7,14 @@ import numpy as np
 from sensor.events.field import Field
 from sensor.protocols.modbus.codes import READ_BITS, READ_REGISTERS, Category, Diagnostic, ExceptionCode, F, Function, IdentificationObject, MeiType
 
+COUNTS = " ".join(
+    f"modbus.diagnostic.{name}"
+    for name in (
+        "return_diag_register", "bus_message_count", "bus_comm_error_count", "bus_exception_error_count", "slave_message_count", "no_slave_response_count",
+        "slave_nak_count", "slave_busy_count", "bus_char_overrun_count",
+    )
+)  # fmt: skip
+
 FIELDS = (
     Field("transaction_id", "u2", "Pairs a response with its request", wireshark="mbtcp.trans_id"),
     Field("unit_id", "u1", "Device behind the server", wireshark="mbtcp.unit_id"),
@@ -24,6 +32,7 @@ FIELDS = (
     Field("write_address", "u2", "First register written by a read and write", wireshark="modbus.write_reference_num"),
     Field("write_quantity", "u2", "Registers written by a read and write", wireshark="modbus.write_word_cnt"),
     Field("sub_function", "u2", "Which diagnostic", enum=Diagnostic, wireshark="modbus.diagnostic_code"),
+    Field("diagnostic_value", "u2", "What a diagnostic counts, tells or sets", wireshark=COUNTS),
     Field("exception_status", "u1", "The eight exception status outputs"),
     Field("status", "u2", "0xFFFF while the device still works on a program command", wireshark="modbus.ev_status"),
     Field("event_count", "u2", "Messages completed without exception", wireshark="modbus.ev_count"),

@@ -292,11 +292,16 @@ class State(IntEnum):
     DEFECTIVE = 13
 
 
-# By function group, every subfunction that is known; by both, its action. What a group does in general stands under -1.
+# By function group, every subfunction that is known.
 SUBFUNCTIONS: dict[int, type[IntEnum]] = {
     Group.MODE_TRANSITION: State, Group.PROGRAMMING: Programming, Group.CYCLIC: Cyclic, Group.BLOCK: Block, Group.CPU: Cpu, Group.SECURITY: Security,
     Group.BLOCK_SEND: BlockSend, Group.TIME: Time, Group.NC_PROGRAMMING: NcProgramming,
 }  # fmt: skip
+# The name of each: group * 256 + subfunction.
+Operation = IntEnum(  # type: ignore[misc]  # the names are the table's
+    "Operation", {f"{Group(group).name}_{code.name}": group << 8 | code for group, codes in SUBFUNCTIONS.items() for code in codes}
+)
+# By both, the action. What a group does in general stands under -1.
 USERDATA_ACTION: dict[tuple[int, int], Action] = {
     (Group.MODE_TRANSITION, -1): Action.REPORT,
     (Group.PROGRAMMING, -1): Action.DIAGNOSTICS,

@@ -86,11 +86,11 @@ def _header(table: Table, s: Sections, rows: Ints | slice, key: Ints) -> None:
         (record["redundancy"] != 0, Anomaly.BAD_VALUE),
         (~(is_job | is_answer | is_userdata), Anomaly.UNKNOWN_FUNCTION),
         (s.claimed_end[rows] > table.pdus.message_end[rows], Anomaly.TRUNCATED),
-        (s.claimed_end[rows] < table.pdus.message_end[rows], Anomaly.TRAILING),
     ):
         if wrong.any():
             numbers = np.arange(len(table)) if isinstance(rows, slice) else rows
             table.flag(numbers[wrong], anomaly)
+    table.trailing(np.arange(len(table)) if isinstance(rows, slice) else rows, s.claimed_end[rows], table.pdus.message_end[rows])
 
 
 def _bodies(table: Table, s: Sections, every: Ints, state: State) -> None:
@@ -121,7 +121,6 @@ def _errors(table: Table, record: Array, rows: Ints) -> None:
         rows = rows[whole]
     error_class, error_code = record["error_class"][rows], record["error_code"][rows]
     table.set("error_class", rows, error_class)
-    table.set("error_code", rows, error_code)
     wrong = (error_class | error_code) != 0
     if wrong.any():
         bad = rows[wrong]

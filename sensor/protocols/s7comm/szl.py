@@ -32,6 +32,7 @@ RECORDS: dict[int | tuple[int, int], str] = {
     0x19: "led:H is_on:B blinks:B",
     0x22: "start_information:20x processing:H reaction:H discarded:I",
     0x24: "event:H information:B state:B reserved:4x start_1:B start_2:B start_3:B start_4:B time:T",
+    0x25: "partition:B assignment:B ob_number:B reserved:B",
     (0x31, 1): "index:H longest_pdu:H most_connections:H mpi_rate:I bus_rate:I",
     (0x32, 1): "index:H reserved_pg:H reserved_os:H used_pg:H used_os:H configured:H established:H free:H used_free:H load_percent:H",
     (0x32, 2): "index:H test_jobs:H",
@@ -39,13 +40,23 @@ RECORDS: dict[int | tuple[int, int], str] = {
     "hardware_version_2:H program_version_1:H program_version_2:H",
     (0x32, 5): "index:H extended:H automatic_sending:H user_messages:H status_messages:H",
     (0x32, 8): "index:H synchronization_cycle:H correction:H meter_0:H meter_1:H meter_2:H meter_3:H meter_4:H meter_5:H meter_6:H meter_7:H time:T",
+    (0x32, 0x0A): "index:H backplane_rate:I",
+    (0x32, 0x0B): "index:H running:B reserved:B overflow:B reserved:B meter_0:I meter_1:I meter_2:I meter_3:I meter_4:I meter_5:I meter_6:I meter_7:I",
+    (0x32, 0x0C): "index:H running:B reserved:B overflow:B reserved:B meter_8:I meter_9:I meter_10:I meter_11:I meter_12:I meter_13:I meter_14:I meter_15:I",
     0x37: "logical_address:H ip:A netmask:A gateway:A mac:M source:B reserved:B configured:T",
     0x71: "redundancy:H state_1:B state_2:B redundancy_information:H self_test:H state_cpu_0:H state_cpu_1:H state_cpu_2:H is_valid:B reserved:B",
     0x74: "led:H is_on:B blinks:B",
-    0x90: "master_system:B cpu:B rack:H properties:B reserved:9x",
+    0x75: "address_1_rack_0:H address_2_rack_0:H address_1_rack_1:H address_2_rack_1:H reserved:4x logical_address:H status:H",
+    0x90: "master_system:B rack:B slot:B interface:B logical_address:H reserved:4x properties:B reserved:3x",
     0x91: "address_1:H address_2:H logical_address:H expected_type:H actual_type:H reserved:H io_status:H area:H",
     0x92: "status:16x",
+    0x94: "index:H status:256x",
+    0x95: "master_system:B rack:B slot:B interface:B logical_address:H reserved:4x properties:B dp_address:B reserved:2x isochronous_ob:B reserved:B baud_rate:I "
+    "cycle_us:I reserved:16x",
+    0x96: "logical_address:H system:H profile:I station:H slot:H subslot:H offset:H expected_type:14x type_differs:H reserved:H io_status:H area:H reserved:10x",
     0xA0: "event:H priority_class:B ob_number:B data_id:2x information_1:2x information_2:4x time:T",
+    0xB1: "faults:B properties:B operating_faults:B interrupts:B",
+    0xB4: "status_1:B status_2:B status_3:B master_address:B manufacturer:H",
 }
 SIZES = {"B": 1, "H": 2, "I": 4, "T": 8, "A": 4, "M": 6}
 LEDS = {
@@ -119,7 +130,7 @@ def record(number: int, content: bytes) -> dict[str, Any]:
     """One record by the names of its list; what is behind them as bytes, all of it where the list is not known."""
     if number == COMPONENTS:
         return component(content)
-    layout = RECORDS.get((number, int.from_bytes(content[:2]))) or RECORDS.get(number)
+    layout = RECORDS.get((number, _part(content))) or RECORDS.get(number)
     said: dict[str, Any] = {}
     at = 0
     for name, code in (part.split(":") for part in (layout or "").split()):
@@ -140,6 +151,11 @@ def record(number: int, content: bytes) -> dict[str, Any]:
     return said
 
 
+def _part(content: bytes) -> int:
+    """Which part of its list a record is: the low byte of its index. The high byte says of a redundant pair which of both tells."""
+    return int.from_bytes(content[1:2])
+
+
 def value(code: str, content: bytes) -> int | str:
     """One number, text, time or address."""
     match code:
@@ -158,16 +174,16 @@ def value(code: str, content: bytes) -> int | str:
 
 def component(content: bytes) -> dict[str, Any]:
     """List 0x1C: an index and 32 bytes."""
-    index = int.from_bytes(content[:2])
-    if index == MANUFACTURER and len(content) >= 8:
+    index, part = int.from_bytes(content[:2]), _part(content)
+    if part == MANUFACTURER and len(content) >= 8:
         return {
             "index": index,
             "manufacturer": int.from_bytes(content[2:4]),
             "profile": int.from_bytes(content[4:6]),
             "profile_type": int.from_bytes(content[6:8]),
         }
-    text = content[2:26] if index in (1, 2, 5, 7) else content[2:34]
-    return {"index": index, NAMES.get(index & 0xFF, "text"): text.split(b"\0")[0].decode("latin-1").strip()}
+    text = content[2:26] if part in (1, 2, 5, 7) else content[2:34]
+    return {"index": index, NAMES.get(part, "text"): text.split(b"\0")[0].decode("latin-1").strip()}
 
 
 def identification(records: list[dict[str, Any]]) -> dict[str, str]:
@@ -189,7 +205,7 @@ def components(parts: list[bytes]) -> dict[str, str]:
     said: dict[str, str] = {}
     for part in parts:
         each = component(part)
-        if each["index"] == MANUFACTURER:
+        if _part(part) == MANUFACTURER:
             said.setdefault("vendor", VENDORS.get(each.get("manufacturer", 0), f"{each.get('manufacturer', 0):#06x}"))
         for name, text in each.items():
             if name in NAMES.values() and text:

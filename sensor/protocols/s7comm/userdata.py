@@ -48,6 +48,7 @@ def decode(table: Table, s: Sections, rows: Ints, state: State) -> None:
     record = read(table.pdus.data, s.parameter_at[rows], PARAMETERS)
     kind, group, subfunction = record["type_and_group"] >> 4, record["type_and_group"] & 0xF, record["subfunction"]
     columns = {"userdata_type": kind, "function_group": group, "subfunction": subfunction, "sequence_number": record["sequence_number"]}
+    columns["operation"] = group.astype(np.uint16) << 8 | subfunction
     for name, values in columns.items():
         table.set(name, rows, values)
     is_push = kind & 0xC == Kind.PUSH

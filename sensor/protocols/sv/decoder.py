@@ -31,7 +31,7 @@ FIELDS = (
     Field("dat_set", "text", "Reference of the data set that is published", wireshark="sv.datSet"),
     Field("smp_cnt", "u2", "Counts samples; begins with 0 when a second does", wireshark="sv.smpCnt"),
     Field("conf_rev", "u4", "Revision of the data set's configuration", wireshark="sv.confRev"),
-    Field("refr_tm", "i8", "When the values were refreshed", "ns since 1970"),
+    Field("refr_tm", "M8[ns]", "When the values were refreshed"),
     Field("time_quality", "u1", "Quality of the time: 80 leap seconds known, 40 clock failure, 20 clock not synchronized, the rest accurate bits"),
     Field("smp_synch", "u1", "What clock sampling follows", enum=Synch, wireshark="sv.smpSynch"),
     Field("smp_rate", "u2", "Samples per period or second, or seconds per sample", wireshark="sv.smpRate"),

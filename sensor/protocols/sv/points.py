@@ -42,6 +42,6 @@ def values(table: Table) -> Points:
         data = table.pdus.data
         text = [data[at : at + size].tobytes().decode("utf-8", "replace") for at, size in zip(names.at[rows].tolist(), names.size[rows].tolist(), strict=True)]
         result.name = dict(enumerate(np.repeat(np.array(text, np.object_), CHANNELS).tolist()))
-    times = np.repeat(table.number("refr_tm")[rows], CHANNELS)
+    times = np.repeat(table.number("refr_tm")[rows], CHANNELS).astype(np.int64)
     result.time_ns = {i: int(times[i]) for i in np.flatnonzero(times).tolist()}
     return result

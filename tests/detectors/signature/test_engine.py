@@ -296,3 +296,14 @@ def test_a_bounded_regular_expression_is_searched_for() -> None:
         rule("udp any any -> any any", 'pcre:"/n[e-z]{2}dle/s";') + "\n" + rule("udp any any -> any any", 'pcre:"/^needle/";').replace("sid:1", "sid:2")
     ).engine.plan
     assert sorted((ready.rule.sid, ready.pattern is not None) for ready in plan.ready) == [(1, True), (2, False)]
+
+
+def test_times_are_nanoseconds() -> None:
+    """A single point with a time tag of 15 November 2026 (IEC 60870-5-101, 7.3.1.22)."""
+    asdu = bytes.fromhex("1e 01 03 00 0300 640000 01 e803 05 08 0f 0b 1a")
+    frames = talk((1, bytes((0x68, 4 + len(asdu), 0, 0, 0, 0)) + asdu), ends=(A, (B[0], 2404)))
+    rules = "".join(
+        f'alert iec104 any any -> any any (msg:"m"; iec104.time:{value}; sid:{sid};)\n'
+        for sid, value in enumerate((">0", f">{1_700_000_000 * S}", f"<{1_700_000_000 * S}"), 1)
+    )
+    assert {sid for sid, _ in fired(rules, frames)} == {1, 2}

@@ -85,6 +85,7 @@ def test_device_attributes() -> None:
         return (bytes([1, len(content)]) + content).hex()
 
     objects = "00FC000000" + text(b"ACME") + "00FA000000" + text(b"RTU 7") + "00F8000000" + text(b"4711") + "00F2000000" + text(b"1.2") + "00EF000000 0201 10"
+    objects += "00C6000000 0706" + struct.pack("<Q", 86_400_000)[:6].hex()
     [line] = lines(decode([response(objects)]))
     expected = {
         "manufacturer_name": "ACME",
@@ -92,6 +93,7 @@ def test_device_attributes() -> None:
         "serial_number": "4711",
         "software_version": "1.2",
         "number_of_binary_inputs": 16,
+        "configuration_build_date": "1970-01-02T00:00:00.000Z",
     }
     assert line["attributes"] == expected
     assert line["anomaly"] == 0
@@ -116,7 +118,18 @@ def test_file_transfer() -> None:
 def test_authentication() -> None:
     challenge = "7801 5B01 0C00 03000000 0100 04 01 DEADBEEF"
     [line] = lines(decode([response(challenge, 0, "0000", 131)]))
-    assert line["authentication"] == [{"object": "challenge", "size": 12, "sequence": 3, "user": 1, "mac_algorithm": 4, "reason": 1}]
+    algorithm, reason = {"code": 4, "name": "hmac_sha_256_16_octets"}, {"code": 1, "name": "critical"}
+    assert line["authentication"] == [{"object": "challenge", "size": 12, "sequence": 3, "user": 1, "mac_algorithm": algorithm, "reason": reason}]
+    error = "7807 5B01 0F00 05000000 0200 0700 0C" + struct.pack("<Q", 1000)[:6].hex()
+    [line] = lines(decode([response(error, 0, "0000", 131)]))
+    code = {"code": 12, "name": "max_session_key_status_requests_exceeded"}
+    expected = {"object": "error", "size": 15, "sequence": 5, "user": 2, "association": 7, "error_code": code, "time": "1970-01-01T00:00:01.000Z"}
+    assert line["authentication"] == [expected]
+    assert line["failed"]
+    change = struct.pack("<BBIHHHHH", 4, 1, 9, 2, 30, 3, 0, 4) + b"bob" + bytes(4)
+    [line] = lines(decode([request(32, (struct.pack("<BBBBH", 120, 10, 0x5B, 1, len(change)) + change).hex())]))
+    [said] = line["authentication"]  # type: ignore[misc]
+    assert (said["user_name"], said["operation"]["name"], said["user_role"]["name"]) == ("bob", "add", "engineer")
     aggressive = "78030701 04000000 0100" + CROB + "7809 5B01 0400 01020304"
     [line] = lines(decode([request(5, aggressive)]))
     assert line["object"] == [0x7803, 0x0C01, 0x7809]

@@ -48,6 +48,31 @@ def test_numbers(code: int) -> None:
     assert found.time_ns == ({0: time * 1_000_000, 1: time * 1_000_000} if "time_low" in (record.names or ()) else {})
 
 
+STATES = {
+    code: layout for code, layout in LAYOUTS.items() if layout.record is not None and layout.kind in (Kind.BINARY, Kind.DOUBLE_BIT, Kind.BINARY_COMMAND_EVENT)
+}
+
+
+@pytest.mark.parametrize("code", STATES)
+def test_states(code: int) -> None:
+    """The state in the upper bits of the flags, behind 8-bit indexes; a relative time needs a common one before it."""
+    layout, time = STATES[code], 1_700_000_000_000
+    assert layout.record is not None
+    names = layout.record.names or ()
+    items = b""
+    for index in (7, 200):
+        items += bytes((index,))
+        for name in names:
+            part = {"flags": 0x81, "time_low": time & 0xFFFFFFFF, "time_high": time >> 32, "relative": 5}[name]
+            items += struct.pack("<" + NUMBERS[layout.record[name].str[1:]], part)
+    common = bytes.fromhex("33010701") + struct.pack("<Q", time)[:6] if "relative" in names else b""
+    found = points(response((common + bytes((code >> 8, code & 0xFF, 0x17, 2)) + items).hex()))
+    assert found.address.tolist() == [7, 200]
+    assert found.value.tolist() == [2 if layout.kind == Kind.DOUBLE_BIT else 1] * 2
+    assert found.quality.tolist() == [Quality.REFUSED if layout.kind == Kind.BINARY_COMMAND_EVENT else Quality.GOOD] * 2
+    assert set(found.time_ns.values()) == ({(time + 5) * 1_000_000} if "relative" in names else {time * 1_000_000} if "time_low" in names else set())
+
+
 def test_packed_bits() -> None:
     found = points(response("01010003 0C  A902"))  # indexes 3 to 12
     assert found.address.tolist() == list(range(3, 13))

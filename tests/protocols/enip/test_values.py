@@ -176,6 +176,20 @@ def test_pccc_modes_and_plc5_addresses() -> None:
     assert found[4]["anomaly"] & Anomaly.UNKNOWN_FUNCTION  # type: ignore[operator]
 
 
+@pytest.mark.parametrize(
+    ("command", "action"),
+    [
+        ("0701", Action.MODE_CHANGE), ("0704", Action.DOWNLOAD), ("0705", Action.CONNECT), ("0706", Action.UPLOAD),
+        ("03", Action.DOWNLOAD), ("04", Action.UPLOAD), ("0E02", Action.MODE_CHANGE), ("0E0C", Action.MODIFY_PROGRAM), ("0E0E", Action.DOWNLOAD),
+    ],
+)  # fmt: skip
+def test_pccc_of_older_processors(command: str, action: Action) -> None:
+    """1770-6.5.13, table 5.A: a command and, where it has any, a function."""
+    message = REQUESTER + bytes.fromhex(f"{command[:2]}00 0100 {command[2:]}")
+    [asked] = events(exchange(request(0x4B, PCCC, message)))
+    assert (asked["action"], asked["anomaly"]) == (action, 0)
+
+
 TRIAD = struct.pack("<HHI", 0x77, 1, 0xABCD)
 PATH = bytes.fromhex("0100 2004 2405 2c64 2c65".replace(" ", ""))
 

@@ -7,7 +7,7 @@ import struct
 import pytest
 
 from sensor.events.vocabulary import Action, Anomaly
-from sensor.protocols.s7comm.codes import Area, BlockType, Cpu, Group, Programming, State
+from sensor.protocols.s7comm.codes import SUBFUNCTIONS, Area, BlockType, Cpu, Group, Operation, Programming, State
 from sensor.protocols.s7comm.errors import Error
 from sensor.protocols.s7comm.parts import MOST_OPEN
 from sensor.protocols.s7comm.userdata import password
@@ -68,6 +68,17 @@ def test_component_identification_in_two_data_units() -> None:
         assert not engine.state.parts.open.entries
 
 
+def test_components_of_a_redundant_pair() -> None:
+    records = [struct.pack(">H32s", 0xF801, b"S7-400H"), struct.pack(">HHHH26s", 0xF809, 0x2A, 0xF600, 1, b"")]
+    assert read_szl(szl(0x021C, 0, *records))["identification"] == {"system_name": "S7-400H", "vendor": "Siemens"}
+
+
+def test_subfunctions_have_names() -> None:
+    assert len(Operation) == sum(len(codes) for codes in SUBFUNCTIONS.values())
+    row = said(decode(client(userdata(REQUEST, Group.PROGRAMMING, Programming.FORCE, b""))), 0)
+    assert (row["operation"], Operation(row["operation"]).name) == (0x0109, "PROGRAMMING_FORCE")  # type: ignore[arg-type]
+
+
 def test_open_answers_are_bounded() -> None:
     engine = Engine()
     for reference in range(1, 256):
@@ -92,6 +103,18 @@ def test_status_lists() -> None:
         {"logical_address": 2039, "ip": "192.168.0.1", "netmask": "255.255.255.0", "gateway": "192.168.0.254", "mac": "00-1B-1B-23-EB-3B", "source": 1,
          "configured": "2016-02-08T14:51:37.569"}
     ]  # fmt: skip
+    meters = struct.pack(">HBBBB8IH", 0xF80B, 1, 0, 0, 0, *range(100, 108), 0)  # of a redundant pair's master in rack 0
+    assert read_szl(szl(0x0132, 0xB, meters))["szl_records"][0]["meter_7"] == 107  # type: ignore[index]
+    system = {"master_system": 1, "rack": 0, "slot": 2, "interface": 1, "logical_address": 2047, "properties": 3}
+    assert read_szl(szl(0x0090, 0, bytes.fromhex("01000201 07ff 00000000 03 000000")))["szl_records"] == [system]
+    row = read_szl(szl(0x0195, 0x100, bytes.fromhex("01000201 07ff 00000000 03 02 0000 3d 00 0016e360 000003e8") + bytes(16)))
+    assert row["szl_records"] == [system | {"dp_address": 2, "isochronous_ob": 61, "baud_rate": 1_500_000, "cycle_us": 1000}]
+    module = struct.pack(">HHIHHHH14sHHHH10s", 2042, 100, 0, 3, 1, 1, 0, b"\0\x2a".ljust(14, b"\0"), 1, 0, 0x82, 0, bytes(10))
+    row = read_szl(szl(0x0C96, 2042, module))
+    assert {name: row["szl_records"][0][name] for name in ("system", "station", "type_differs", "io_status")} == {  # type: ignore[index]
+        "system": 100, "station": 3, "type_differs": 1, "io_status": 0x82,
+    }  # fmt: skip
+    assert read_szl(szl(0x0025, 0, bytes((1, 3, 40, 0))))["szl_records"] == [{"partition": 1, "assignment": 3, "ob_number": 40}]
     assert read_szl(szl(0x7777, 0, b"\1\2"))["szl_records"] == [{"bytes": "0102"}]
 
 
