@@ -19,7 +19,6 @@ from sensor.capture import open_captures
 from sensor.config import ElasticsearchSettings
 from sensor.delivery.client import connect
 from sensor.delivery.install import check, install, uninstall
-from sensor.delivery.offline import record_of
 from sensor.events.record import Record
 from tests.delivery.conftest import USERS
 from tests.delivery.sending import ask, dead, deliver, destination, document, records, sender, stored
@@ -40,7 +39,7 @@ def unlike(lines: list[bytes]) -> Iterator[Record]:
         shape = (body["event"]["dataset"], *(path for path, _ in leaves("", body)))
         alike[shape] += 1
         if alike[shape] <= MOST_ALIKE:
-            yield record_of(line)
+            yield Record.of(line)
 
 
 def test_documents_of_every_dataset_are_taken(plain: Server, demo_capture: Path, tmp_path: Path) -> None:
