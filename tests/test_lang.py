@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from detectors import DETECTORS
-from detectors.signature.detector import SENTENCE
+from detectors.signature.detector import TO_CLIENT, TO_SERVER
 from detectors.state import settings
 from rules import packs
 from sensor.cli.doctor import FINDINGS
@@ -41,8 +41,8 @@ def sayable() -> Iterator[str]:
         yield detector.limits
         yield from (text for kind in detector.kinds for text in (kind.title, kind.sentence))
         yield from (each.metadata["about"] for each in settings(detector))
-    yield SENTENCE
-    yield from (about.title for pack in packs() for about in pack.rules.values())
+    yield from (TO_SERVER, TO_CLIENT)
+    yield from (text for pack in packs() for about in pack.rules.values() for text in (about.title, about.threat))
     for protocol in EVENTS:
         yield from filter(None, (protocol.needs, *(field.about for field in protocol.fields)))
 
