@@ -14,7 +14,7 @@ def alert(
     identifier: str, *frames: int, severity: Severity = Severity.HIGH, is_rule: bool = False, is_asked: bool = False, server: End = B, source: str = "s"
 ) -> Alert:
     kind = Kind(identifier, "T", "S", severity, ("R" if is_rule else "D",), "", is_asked=is_asked, rule=RULE if is_rule else ())
-    return Alert(identifier, kind, "", source, "", A, server, "modbus", None, {}, frames, frames[0], frames[-1], 1, 0, 0)
+    return Alert(identifier, kind, "", source, "", A, server, "modbus", None, {}, frames, frames[0], frames[-1], 1, 0, 0, -1)
 
 
 def told(*alerts: Alert) -> dict[str, list[str]]:
