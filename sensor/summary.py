@@ -22,8 +22,8 @@ MOST = 20_000  # conversations and acts that are kept apart; what comes later is
 
 # What is done to a controller, as against what is asked of it.
 ACTS = (
-    Action.WRITE, Action.OPERATE, Action.MODE_CHANGE, Action.START, Action.STOP, Action.RESTART, Action.DOWNLOAD, Action.UPLOAD, Action.MODIFY_PROGRAM,
-    Action.FORCE, Action.CONFIGURE_WRITE, Action.FIRMWARE_UPDATE, Action.TIME_SET, Action.AUTHENTICATE, Action.ALARM_MANAGEMENT, Action.FILE_ACCESS,
+    Action.WRITE, Action.SELECT, Action.OPERATE, Action.MODE_CHANGE, Action.START, Action.STOP, Action.RESTART, Action.DOWNLOAD, Action.UPLOAD,
+    Action.MODIFY_PROGRAM, Action.FORCE, Action.CONFIGURE_WRITE, Action.FIRMWARE_UPDATE, Action.TIME_SET, Action.AUTHENTICATE, Action.ALARM_MANAGEMENT, Action.FILE_ACCESS,
 )  # fmt: skip
 IS_ACT = np.isin(np.arange(256), ACTS)
 

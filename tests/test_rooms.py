@@ -44,7 +44,7 @@ ROOMS: dict[str, set[str]] = {
         "sensor.tracked",
         "sensor.beside",
     },
-    "sensor.assets": {"sensor.columns", "sensor.keyed", "sensor.events", "sensor.lang", "sensor.decode"},
+    "sensor.assets": {"sensor.columns", "sensor.keyed", "sensor.events", "sensor.lang", "sensor.decode", "sensor.ports", "sensor.streams.flows"},
     "detectors": {  # of the last ones, their words: rules speak of headers, checksums and codes, and Suricata's of each layer of a tunnel
         "sensor.bounded",
         "sensor.columns",

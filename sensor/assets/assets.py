@@ -6,12 +6,13 @@ An asset is an address that has sent something. A MAC is an asset's own when ARP
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
 from sensor.assets.asset import Asset, Attributes, Behaviour, Evidence, Where
 from sensor.columns import Array, Ints, Mask, firsts, heads
+from sensor.decode.packets import Transport
 from sensor.events.address import MAC_HIGH, MAPPED
 from sensor.events.origins import FRAME, Origins
 from sensor.events.protocol import Dataset, Protocol
@@ -19,6 +20,8 @@ from sensor.events.seen import Seen
 from sensor.events.table import Table
 from sensor.events.vocabulary import Action
 from sensor.keyed import NEVER, Keyed
+from sensor.ports import NOT_DECODED
+from sensor.streams.flows import UNDECIDED, UNKNOWN
 
 MOST = 65_536  # assets, and twice as many pairs of an address and a MAC; those longest silent leave first and are counted
 MOST_SAID = 50_000  # values kept of what devices say of themselves; the device that spoke first leaves first and is counted
@@ -30,16 +33,25 @@ ENGINEERING = (
 )  # fmt: skip
 IS_ENGINEERING = np.isin(np.arange(256), ENGINEERING)
 ADDRESS: dict[str, type[np.generic]] = {"high": np.uint64, "low": np.uint64}
-NOTHING = {"first": NEVER, "first_ns": np.int64(0), "packets": np.int64(0), "bytes": np.int64(0), "serves": np.uint64(0), "uses": np.uint64(0), "engineered": np.int64(0)}  # fmt: skip
+BITS = ("serves", "uses", "serves_others", "uses_others")
+NOTHING: dict[str, np.generic] = {"first": NEVER, "first_ns": np.int64(0), "packets": np.int64(0), "bytes": np.int64(0), "engineered": np.int64(0)}
+NOTHING |= dict.fromkeys(BITS, np.uint64(0))
+OTHERS = tuple(sorted(set(NOT_DECODED.values())))  # protocols that are known by their port alone
+
+JOINED = (
+    *((name, np.bitwise_or) for name in BITS), ("first", np.minimum), ("last_ns", np.maximum), ("packets", np.add), ("bytes", np.add), ("engineered", np.add),
+)  # fmt: skip
 
 
 class Assets:
     """Learns from batches. Bounded; `evicted` counts assets that left, `unsaid` values that devices said of themselves and that left.
 
-    known: by address; first: place of the source and frame; serves and uses: a bit per dataset. cards: which address was seen with which MAC.
+    networks: of the plant, although their addresses are public.
+    known: by address; first: place of the source and frame; serves and uses: a bit per dataset, serves_others and
+    uses_others: one per protocol of OTHERS. cards: which address was seen with which MAC.
     """
 
-    def __init__(self, datasets: tuple[Dataset, ...], most: int = MOST) -> None:
+    def __init__(self, datasets: tuple[Dataset, ...], most: int = MOST, networks: tuple[str, ...] = ()) -> None:
         if len(datasets) > MOST_DATASETS:
             raise ValueError(f"{len(datasets)} datasets, but bits for {MOST_DATASETS}")
         self.datasets, self.at_once = {dataset.name: dataset for dataset in datasets}, min(AT_ONCE, most // 2)
@@ -47,6 +59,8 @@ class Assets:
         self.behaviour = Behaviour(
             {protocol.name: protocol.server for protocol in protocols if protocol.server},
             {protocol.name: protocol.client for protocol in protocols if protocol.client},
+            frozenset(protocol.name for protocol in protocols if protocol.is_published),
+            networks,
         )
         self.known = Keyed(most, ADDRESS, NOTHING)
         self.cards = Keyed(2 * most, ADDRESS | {"mac": np.uint64}, {"by_arp": np.bool_(False)})
@@ -128,8 +142,13 @@ class Assets:
             return
         alone = ~self.met[number]
         self._ends({name: over[name][alone] for name in (*NAMES, "packets_a", "packets_b")}, number[alone])
+        bit = _others(over)
         for end in "ab":
             row = self.known.find(over[f"{end}_high"], over[f"{end}_low"])
+            says = np.flatnonzero((bit > 0) & (over[f"payload_{end}"] > 0) & (row >= 0))
+            serves = over["server_is_b"][says] == (end == "b")
+            for name, which in (("serves_others", says[serves]), ("uses_others", says[~serves])):
+                np.bitwise_or.at(c[name], row[which], bit[which])
             sends = (over[f"packets_{end}"] > 0) & (row >= 0)
             row = row[sends]
             np.add.at(c["packets"], row, over[f"packets_{end}"][sends])
@@ -196,28 +215,34 @@ class Assets:
             row = self._senders(seen, table, rows[part], np.zeros(len(rows[part]), np.bool_))
             np.add.at(self.known.c["engineered"], row, np.int64(1))
 
+    def __len__(self) -> int:
+        """How many there are, a MAC and the address that has it being one."""
+        owner, mac, _ = self._cards()
+        return len(self.known) - len(self._joined(owner, mac)[0])
+
     def __iter__(self) -> Iterator[Asset]:
         """Everyone, in the order of addresses; one at a time, for there may be many."""
-        c, rows = self.known.c, self.known.rows()
-        rows = rows[np.lexsort((c["low"][rows], c["high"][rows]))]
-        serves, uses = c["serves"].copy(), c["uses"].copy()
+        rows = self.known.rows()
+        rows = rows[np.lexsort((self.known.c["low"][rows], self.known.c["high"][rows]))]
         owner, mac, alone = self._cards()
-        joined = self._joined(rows, owner, mac)
-        for part, whole in joined.items():  # a MAC's own words are those of the address that has it
-            serves[whole] |= serves[part]
-            uses[whole] |= uses[part]
+        part, whole = self._joined(owner, mac)
+        c = self._whole(part, whole)
         parts: dict[int, list[int]] = {}
-        for part, whole in joined.items():
-            parts.setdefault(whole, []).append(part)
-        rows = rows[~np.isin(rows, list(joined))]
-        names = {bits: self._names(bits) for bits in {*serves.tolist(), *uses.tolist()}}
+        for each, row in zip(part.tolist(), whole.tolist(), strict=True):
+            parts.setdefault(row, []).append(each)
+        rows = rows[~np.isin(rows, part)]
+        names = {bits: _names(bits, self.datasets) for bits in {*c["serves"][rows].tolist(), *c["uses"][rows].tolist()}}
+        others = {bits: _names(bits, OTHERS) for bits in {*c["serves_others"][rows].tolist(), *c["uses_others"][rows].tolist()}}
+        published = self.behaviour.published
+        engineers = mac[c["engineered"][owner] > 0]
+        is_engineers = (c["engineered"] > 0) | (c["high"] == MAC_HIGH) & np.isin(c["low"], engineers)
         sources, before = self.origins.sources, self.origins.before
         for begin in range(0, len(rows), self.at_once):
             some = rows[begin : begin + self.at_once]
-            columns = (c[name][some] for name in ("high", "low", "first", "first_ns", "last_ns", "packets", "bytes", "engineered"))
+            columns = (c[name][some] for name in (*BITS, "high", "low", "first", "first_ns", "last_ns", "packets", "bytes", "engineered"))
             own = (np.searchsorted(owner, some, side) for side in ("left", "right"))
-            for row, a, b, serve, use, high, low, first, first_ns, last_ns, packets, size, engineered in zip(
-                *(column.tolist() for column in (some, *own, serves[some], uses[some], *columns)), strict=True
+            for row, a, b, is_engineer, serve, use, serve_others, use_others, high, low, first, first_ns, last_ns, packets, size, engineered in zip(
+                *(column.tolist() for column in (some, *own, is_engineers[some], *columns)), strict=True
             ):
                 macs, single = mac[a:b].tolist(), mac[a:b][alone[a:b]].tolist()
                 if high == MAC_HIGH:
@@ -227,7 +252,10 @@ class Assets:
                     attributes |= self.said.get((int(c["high"][each]), int(c["low"][each])), {})
                 attributes |= self.said.get((high, low), {})
                 where = Where(before[first >> FRAME], first & (1 << FRAME) - 1, first_ns, sources[first >> FRAME].name)
-                yield Asset(high, low, where, last_ns, packets, size, macs, single, names[serve], names[use], self.behaviour, engineered, attributes)
+                yield Asset(
+                    high, low, where, last_ns, packets, size, macs, single, names[serve], names[use] - published, names[use] & published,
+                    others[serve_others], others[use_others], self.behaviour, engineered, is_engineer, attributes,
+                )  # fmt: skip
 
     def _cards(self) -> tuple[Array, Array, Mask]:
         """Row of `known` and MAC, sorted, of each MAC that is an address's own; and whether that MAC was seen with no other address."""
@@ -240,19 +268,42 @@ class Assets:
         own = own[np.lexsort((mac[own], owner[own]))]
         return owner[own], mac[own], alone[own]
 
-    def _joined(self, rows: Array, owner: Array, mac: Array) -> dict[int, int]:
+    def _joined(self, owner: Array, mac: Array) -> tuple[Array, Array]:
         """Rows of MACs that are the own of just one address (one that several claim, by spoofing, is nobody's), and that address's row."""
-        c = self.known.c
+        c, rows = self.known.c, self.known.rows()
         layer_2 = rows[c["high"][rows] == MAC_HIGH]
         order = np.argsort(mac, kind="stable")
         begin, end = (np.searchsorted(mac[order], c["low"][layer_2], side) for side in ("left", "right"))
         one = end - begin == 1
-        return dict(zip(layer_2[one].tolist(), owner[order[begin[one]]].tolist(), strict=True))
+        return layer_2[one], owner[order[begin[one]]]
 
-    def _names(self, bits: int) -> frozenset[str]:
-        return frozenset(name for number, name in enumerate(self.datasets, 1) if bits >> number & 1)
+    def _whole(self, part: Array, whole: Array) -> dict[str, Array]:
+        """The columns of `known`; what a MAC said and sent is that of the address that has it, too."""
+        c = self.known.c
+        result = c | {name: c[name].copy() for name, _ in JOINED} | {"first_ns": c["first_ns"].copy()}
+        for name, add in JOINED:
+            add.at(result[name], whole, c[name][part])
+        begins = c["first"][part] == result["first"][whole]
+        result["first_ns"][whole[begins]] = c["first_ns"][part[begins]]
+        return result
 
 
+def _names(bits: int, known: Iterable[str]) -> frozenset[str]:
+    return frozenset(name for number, name in enumerate(known, 1) if bits >> number & 1)
+
+
+def _others(over: Mapping[str, Array]) -> Array:
+    """The bit in OTHERS of each flow of which nothing but its server's port or EtherType is known; 0: that is nobody's."""
+    port = np.where(over["server_is_b"], over["b_port"], over["a_port"])
+    number = np.where(over["transport"] == Transport.ETHERNET, over["ethertype"], port)
+    where = over["transport"].astype(np.int64) << 16 | number
+    place = np.minimum(np.searchsorted(PLACES, where), len(PLACES) - 1)
+    is_other = (PLACES[place] == where) & np.isin(over["protocol"], (UNDECIDED, UNKNOWN))
+    return np.where(is_other, BIT_OF[place], np.uint64(0))
+
+
+PLACES = np.array(sorted(transport << 16 | number for transport, number in NOT_DECODED))
+BIT_OF = np.array([1 << OTHERS.index(NOT_DECODED[Transport(place >> 16), place & 0xFFFF]) + 1 for place in PLACES.tolist()], np.uint64)
 NAMES = ("a_high", "a_low", "b_high", "b_low", "a_mac", "b_mac", "first_frame", "first_ns")
 
 

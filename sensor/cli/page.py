@@ -121,7 +121,7 @@ class Page:
 
     def _assets(self) -> None:
         """Those of a role, and those that said something, first. A narrow terminal has what belongs together in one column."""
-        n = len(self.analysis.assets.known)
+        n = len(self.analysis.assets)
         shown = nsmallest(self.most or n, self.analysis.assets, lambda asset: (not asset.roles, not asset.attributes))
         rows: Iterable[tuple[str, ...]] = map(self._asset, shown)
         columns: tuple[str, ...] = ("Address", "MAC", "Role", "Vendor and model", "Serves → uses", "What it said of itself")
@@ -138,8 +138,16 @@ class Page:
         texts = [f"{self.listed(values)} {where}" for where, values in said.items()]
         roles = ", ".join(worded(role, self.lang) for role in sorted(asset.roles))
         named = printable(" ".join(filter(None, (asset.best.get("vendor"), asset.model))))
-        talks = " ".join((*sorted(asset.serves), *(("→", *sorted(asset.uses)) if asset.uses else ())))
-        return asset.address, " ".join(map(mac_text, asset.macs)), roles, named, talks, "\n".join(texts)
+        return asset.address, " ".join(map(mac_text, asset.macs)), roles, named, self._talks(asset), "\n".join(texts)
+
+    def _talks(self, asset: Asset) -> str:
+        """What it serves and uses, as far as that is decoded or told by its port; and what it publishes."""
+        serves, uses = (
+            [*sorted(known), *(self.say("{name} (not decoded)").format(name=name) for name in sorted(others))]
+            for known, others in ((asset.serves, asset.serves_others), (asset.uses, asset.uses_others))
+        )
+        talks = " ".join((*serves, *(("→", *uses) if uses else ())))
+        return _stacked(talks, f"{self.say('publishes')} {' '.join(sorted(asset.publishes))}" if asset.publishes else "")
 
     def _conversations(self) -> None:
         summary = self.analysis.summary

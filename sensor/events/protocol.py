@@ -95,6 +95,7 @@ class Protocol(Dataset):
     role: +1 where the header was surely sent to a server, -1 where surely to a client, 0 where it does not tell (int8).
     others: which headers are other protocols' under the same EtherType, for those that share theirs: such frames are none of its own, and no garbage either.
     server, client: what serving it, or using it, makes of a host in the plant (a role of assets); empty: tells nothing.
+    is_published: it is sent to whoever listens, so that nobody serves or uses it.
     begins: whether a flow that begins with these bytes (its first HEAD) may be one of it, where others have the same header.
     is_datagram: a datagram or frame is one PDU to its end (then a size above 0 only says that it is one).
     decode: the PDUs' events; its second argument is what `state` made, kept from batch to batch and bounded by the protocol itself. Protocols
@@ -116,6 +117,7 @@ class Protocol(Dataset):
     others: Callable[[Array], Mask] | None = None
     server: str = "controller"
     client: str = "hmi"
+    is_published: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
