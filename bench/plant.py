@@ -38,7 +38,7 @@ class Plant:
         source, frame = Source("plant"), 1
         for begin in range(0, int(seconds * NS), step := int(each_s * NS)):
             batch = together(source, [make(begin, begin + step) for make in (self.polls, self.writes, self.visits)], frame)
-            source.identify(batch)
+            source.meet(batch)
             frame += len(batch)
             yield batch
 

@@ -17,7 +17,8 @@ from sensor.events.table import Table
 
 INTERNET = Kind(
     "internet-address", "Industrial protocol with an internet address",
-    "{client} and {server} speak {protocol}, and {public} is an internet address (conversations: {count}); industrial protocols are expected within the plant only.",
+    "{client} and {server} speak {protocol}, and {public} is an internet address (conversations: {count}); industrial protocols are expected within the plant only. "
+    "Public addresses that are the plant's own belong into the setting `networks`.",
     Severity.HIGH, ("T0883",), "08001",
 )  # fmt: skip
 

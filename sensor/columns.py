@@ -33,6 +33,8 @@ class Source:
     comments: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)  # at most MOST_PROBLEMS; the last one then stands for all that came later
     backwards: int = 0  # packets whose time is before that of the packet before them
+    first_ns: int | None = None  # the earliest and the latest time of its packets
+    last_ns: int | None = None
     bytes_read: int = 0  # of the file as it is stored, so that progress is right for a compressed one too
     bytes_total: int | None = None  # None where it cannot be known (a pipe)
     is_live: bool = False  # its packets' times are the clock's, which goes on without them
@@ -50,12 +52,17 @@ class Source:
         """The tap, of several, whose packets these are (-1: not known); else the name."""
         return self.interfaces[interface] if self.is_live and interface >= 0 else self.name
 
-    def identify(self, batch: Batch) -> None:
-        """Take the id from the first packet."""
-        if not self.id and len(batch):
+    def meet(self, batch: Batch) -> None:
+        """Take the id from the first packet, and the times of all."""
+        if not len(batch):
+            return
+        first, last = int(batch.ts_ns.min()), int(batch.ts_ns.max())
+        self.first_ns = first if self.first_ns is None else min(first, self.first_ns)
+        self.last_ns = last if self.last_ns is None else max(last, self.last_ns)
+        if not self.id:
             begin = int(batch.offset[0])
-            first = batch.data[begin : begin + int(batch.captured[0])].tobytes() + batch.ts_ns[:1].tobytes()
-            self.id = hashlib.blake2b(first, digest_size=6).hexdigest()
+            content = batch.data[begin : begin + int(batch.captured[0])].tobytes() + batch.ts_ns[:1].tobytes()
+            self.id = hashlib.blake2b(content, digest_size=6).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ class Pipeline:
             if batch is not None and batch.source is not following.source:
                 yield self.track(batch.none(ends=True))  # what is still held of the one source must not be taken for the next one's
             batch = following
-            batch.source.identify(batch)
+            batch.source.meet(batch)
             yield self.track(batch)
         if batch is not None:
             self.flows.finish()

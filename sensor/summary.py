@@ -30,7 +30,7 @@ IS_ACT = np.isin(np.arange(256), ACTS)
 
 @dataclass(slots=True)
 class Tally:
-    """How often, how much, and the frames where it was first seen (in `source`) and last seen (in `last_source`)."""
+    """How often, how much, the frames where it was first seen (in `source`) and last seen (in `last_source`), and its earliest and latest time."""
 
     source: str
     first_frame: int
@@ -40,10 +40,14 @@ class Tally:
     packets: int
     bytes: int
     refused: int
+    first_ns: int
+    last_ns: int
 
 
 ENDS: dict[str, type[np.generic]] = dict.fromkeys(("client_high", "client_low", "server_high", "server_low"), np.uint64)
-COUNTS = {"first": NEVER, "last": np.int64(0)} | dict.fromkeys(("count", "packets", "bytes", "refused"), np.int64(0))
+COUNTS = (
+    {"first": NEVER, "last": np.int64(0)} | dict.fromkeys(("count", "packets", "bytes", "refused"), np.int64(0)) | {"earliest_ns": NEVER, "latest_ns": ~NEVER}
+)
 
 
 class Summary:
@@ -80,6 +84,8 @@ class Summary:
         counted = row >= 0
         self.uncounted += int(np.count_nonzero(~counted))
         np.minimum.at(table.c["first"], row[counted], (self.origins.place(over["flow"]) << FRAME | over["first_frame"])[counted])
+        np.minimum.at(table.c["earliest_ns"], row[counted], over["first_ns"][counted])
+        np.maximum.at(table.c["latest_ns"], row[counted], over["last_ns"][counted])
         np.add.at(table.c["count"], row[counted], np.int64(1))
         for name in ("packets", "bytes"):
             np.add.at(table.c[name], row[counted], (over[f"{name}_a"] + over[f"{name}_b"])[counted])
@@ -96,8 +102,12 @@ class Summary:
         start = np.flatnonzero(heads(key[order]))
         order = rows[order]
         one = order[start]  # of each flow and action
-        new, frame = table.is_new[order], self.origins.here(table.frame[order])
-        first, last = (reduce.reduceat(np.where(new, frame, none), start) for reduce, none in ((np.minimum, NEVER), (np.maximum, 0)))
+        new, frame, ts_ns = table.is_new[order], self.origins.here(table.frame[order]), table.ts_ns[order]
+        first, last, earliest, latest = (
+            reduce.reduceat(np.where(new, column, none), start)
+            for column, none_first, none_last in ((frame, NEVER, 0), (ts_ns, NEVER, ~NEVER))
+            for reduce, none in ((np.minimum, none_first), (np.maximum, none_last))
+        )
         count, no = np.add.reduceat(new.astype(np.int64), start), np.add.reduceat(refused[order], start)
         ends = _ends({name: column[table.flow[one]] for name, column in seen.flows.items() if name in ADDRESSES})
         identity = (*ends, np.full(len(one), self.numbers[table.dataset]), table.action[one])
@@ -108,6 +118,8 @@ class Summary:
         row = row[counted]
         np.minimum.at(c["first"], row, first[counted])
         np.maximum.at(c["last"], row, last[counted])
+        np.minimum.at(c["earliest_ns"], row, earliest[counted])
+        np.maximum.at(c["latest_ns"], row, latest[counted])
         np.add.at(c["count"], row, count[counted])
         np.add.at(c["refused"], row, no[counted])
 
@@ -133,11 +145,11 @@ class Summary:
         for row, tally in self._tallies(self.acts, largest=False):
             yield *_texts(c, row), self.names[int(c["protocol"][row])], label(Action(int(c["action"][row]))), tally
 
-    def met_others(self, *, largest: bool = False) -> Iterator[tuple[str, int, Tally]]:
+    def met_others(self, *, largest: bool = False) -> Iterator[tuple[Transport, int, Tally]]:
         """Transport, port and what there was."""
         c = self.others.c
         for row, tally in self._tallies(self.others, largest=largest):
-            yield label(Transport(int(c["transport"][row]))), int(c["port"][row]), tally
+            yield Transport(int(c["transport"][row])), int(c["port"][row]), tally
 
 
 ADDRESSES = ("a_high", "a_low", "b_high", "b_low", "server_is_b")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from detectors import DETECTORS
-from detectors.signature.detector import SENTENCE
+from detectors.signature.detector import TO_CLIENT, TO_SERVER
 from detectors.state import settings
 from rules import packs
 from sensor.cli.doctor import FINDINGS
@@ -20,9 +20,10 @@ from sensor.datasets import EVENTS
 from sensor.decode.packets import Outcome
 from sensor.events.alert import OUTCOMES, Severity
 from sensor.events.vocabulary import Action, Anomaly, Kind
-from sensor.lang import LANGUAGES, PAGE, catalogue, default_language, translate
+from sensor.lang import LANGUAGES, PAGE, catalogue, counted, default_language, translate, worded
 
 ROOT = Path(__file__).parents[1]
+SAYS = ("translate", "say", "counted", "_table", "_line")
 OTHERS = [lang for lang in LANGUAGES if lang != "en"]
 
 
@@ -41,18 +42,18 @@ def sayable() -> Iterator[str]:
         yield detector.limits
         yield from (text for kind in detector.kinds for text in (kind.title, kind.sentence))
         yield from (each.metadata["about"] for each in settings(detector))
-    yield SENTENCE
-    yield from (about.title for pack in packs() for about in pack.rules.values())
+    yield from (TO_SERVER, TO_CLIENT)
+    yield from (text for pack in packs() for about in pack.rules.values() for text in (about.title, about.threat))
     for protocol in EVENTS:
         yield from filter(None, (protocol.needs, *(field.about for field in protocol.fields)))
 
 
 def said_by_pages() -> set[str]:
-    """The texts that the command line's modules hand to `translate` or `say`, or to `_table` as title and columns."""
+    """The texts that the command line's modules hand to those who translate them."""
     found: set[str] = set()
     for path in (ROOT / "sensor" / "cli").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("translate", "say", "_table"):
+            if isinstance(node, ast.Call) and (node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")) in SAYS:
                 values = [item for each in node.args for item in (each.elts if isinstance(each, ast.Tuple) else [each])]
                 found |= {each.value for each in values if isinstance(each, ast.Constant) and isinstance(each.value, str)}
     return found
@@ -101,3 +102,19 @@ def test_what_nobody_translated_stays_english() -> None:
     assert translate("Controller stopped", "zh") == "控制器被停止"
     assert translate("Controller stopped", "en") == "Controller stopped"
     assert catalogue("../zh") == {}
+
+
+def test_one_and_several() -> None:
+    assert [counted("{count} flow|{count} flows", n, "en") for n in (0, 1, 2, 1234)] == ["0 flows", "1 flow", "2 flows", "1,234 flows"]
+    assert [counted("{count} flow|{count} flows", n, "zh") for n in (1, 2)] == ["1 条流", "2 条流"]
+    assert [counted("{count} s", n, "en") for n in (1, 2)] == ["1 s", "2 s"]
+
+
+def test_names_are_words() -> None:
+    assert [worded(name, "en") for name in ("io_device", "engineering_station", "file_access", "own_name")] == [
+        "I/O device",
+        "engineering station",
+        "file access",
+        "own name",
+    ]
+    assert [worded(name, "zh") for name in ("io_device", "bad_value", "own_name")] == ["I/O 设备", "非法值", "own name"]

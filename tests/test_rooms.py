@@ -27,7 +27,8 @@ ROOMS: dict[str, set[str]] = {
     "sensor.streams": {"sensor.columns", "sensor.slots", "sensor.events", "sensor.decode"},
     "sensor.protocols": {"sensor.bounded", "sensor.columns", "sensor.events"},
     "sensor.applications": {"sensor.bounded", "sensor.columns", "sensor.events", "sensor.decode.packets"},
-    "sensor.datasets": {"sensor.events", "sensor.protocols", "sensor.applications"},
+    "sensor.ports": {"sensor.decode.packets"},
+    "sensor.datasets": {"sensor.events", "sensor.decode.packets", "sensor.ports", "sensor.protocols", "sensor.applications"},
     "sensor.ledger": {"sensor.columns", "sensor.events", "sensor.decode", "sensor.streams"},
     "sensor.named": {"sensor.columns", "sensor.events"},
     "sensor.tracked": {"sensor.columns", "sensor.events", "sensor.streams.flows"},
@@ -45,7 +46,7 @@ ROOMS: dict[str, set[str]] = {
         "sensor.tracked",
         "sensor.beside",
     },
-    "sensor.assets": {"sensor.columns", "sensor.keyed", "sensor.events", "sensor.lang", "sensor.decode"},
+    "sensor.assets": {"sensor.columns", "sensor.keyed", "sensor.events", "sensor.lang", "sensor.decode", "sensor.ports", "sensor.streams.flows"},
     "detectors": {  # of the last ones, their words: rules speak of headers, checksums and codes, and Suricata's of each layer of a tunnel
         "sensor.bounded",
         "sensor.columns",

@@ -68,6 +68,8 @@ class Asset:
     serves: frozenset[str]  # protocols
     uses: frozenset[str]
     publishes: frozenset[str]
+    serves_others: frozenset[str]  # protocols of which nothing is decoded, by their ports
+    uses_others: frozenset[str]
     behaviour: Behaviour
     engineered: int  # engineering acts that it did
     is_engineers: bool  # engineering acts were done by it, or by an address that has its MAC

@@ -6,13 +6,14 @@ An asset is an address that has sent something. A MAC is an asset's own when ARP
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 
 import numpy as np
 
 from sensor.assets.asset import Asset, Attributes, Behaviour, Evidence, Where
 from sensor.columns import Array, Ints, Mask, firsts, heads
+from sensor.decode.packets import Transport
 from sensor.events.address import MAC_HIGH, MAPPED
 from sensor.events.origins import FRAME, Origins
 from sensor.events.protocol import Carried, Dataset, Protocol
@@ -20,6 +21,8 @@ from sensor.events.seen import Seen
 from sensor.events.table import Table
 from sensor.events.vocabulary import Action
 from sensor.keyed import NEVER, Keyed
+from sensor.ports import NOT_DECODED
+from sensor.streams.flows import UNDECIDED, UNKNOWN
 
 MOST = 65_536  # assets, and twice as many pairs of an address and a MAC; those longest silent leave first and are counted
 MOST_SAID = 50_000  # values kept of what devices say of themselves; the device that spoke first leaves first and is counted
@@ -31,10 +34,13 @@ ENGINEERING = (
 )  # fmt: skip
 IS_ENGINEERING = np.isin(np.arange(256), ENGINEERING)
 ADDRESS: dict[str, type[np.generic]] = {"high": np.uint64, "low": np.uint64}
-NOTHING = {"first": NEVER, "first_ns": np.int64(0), "packets": np.int64(0), "bytes": np.int64(0), "serves": np.uint64(0), "uses": np.uint64(0), "engineered": np.int64(0)}  # fmt: skip
+BITS = ("serves", "uses", "serves_others", "uses_others")
+NOTHING: dict[str, np.generic] = {"first": NEVER, "first_ns": np.int64(0), "packets": np.int64(0), "bytes": np.int64(0), "engineered": np.int64(0)}
+NOTHING |= dict.fromkeys(BITS, np.uint64(0))
+OTHERS = tuple(sorted(set(NOT_DECODED.values())))  # protocols that are known by their port alone
 
 JOINED = (
-    ("serves", np.bitwise_or), ("uses", np.bitwise_or), ("first", np.minimum), ("last_ns", np.maximum), ("packets", np.add), ("bytes", np.add), ("engineered", np.add),
+    *((name, np.bitwise_or) for name in BITS), ("first", np.minimum), ("last_ns", np.maximum), ("packets", np.add), ("bytes", np.add), ("engineered", np.add),
 )  # fmt: skip
 
 
@@ -42,7 +48,8 @@ class Assets:
     """Learns from batches. Bounded; `evicted` counts assets that left, `unsaid` values that devices said of themselves and that left.
 
     networks: of the plant, although their addresses are public.
-    known: by address; first: place of the source and frame; serves and uses: a bit per dataset. cards: which address was seen with which MAC.
+    known: by address; first: place of the source and frame; serves and uses: a bit per dataset, serves_others and
+    uses_others: one per protocol of OTHERS. cards: which address was seen with which MAC.
     """
 
     def __init__(self, datasets: tuple[Dataset, ...], most: int = MOST, networks: tuple[str, ...] = ()) -> None:
@@ -142,8 +149,13 @@ class Assets:
             return
         alone = ~self.met[number]
         self._ends({name: over[name][alone] for name in (*NAMES, "packets_a", "packets_b")}, number[alone])
+        bit = _others(over)
         for end in "ab":
             row = self.known.find(over[f"{end}_high"], over[f"{end}_low"])
+            says = np.flatnonzero((bit > 0) & (over[f"payload_{end}"] > 0) & (row >= 0))
+            serves = over["server_is_b"][says] == (end == "b")
+            for name, which in (("serves_others", says[serves]), ("uses_others", says[~serves])):
+                np.bitwise_or.at(c[name], row[which], bit[which])
             sends = (over[f"packets_{end}"] > 0) & (row >= 0)
             row = row[sends]
             np.add.at(c["packets"], row, over[f"packets_{end}"][sends])
@@ -226,16 +238,17 @@ class Assets:
         for each, row in zip(part.tolist(), whole.tolist(), strict=True):
             parts.setdefault(row, []).append(each)
         rows = rows[~np.isin(rows, part)]
-        names = {bits: self._names(bits) for bits in {*c["serves"][rows].tolist(), *c["uses"][rows].tolist()}}
+        names = {bits: _names(bits, self.datasets) for bits in {*c["serves"][rows].tolist(), *c["uses"][rows].tolist()}}
+        others = {bits: _names(bits, OTHERS) for bits in {*c["serves_others"][rows].tolist(), *c["uses_others"][rows].tolist()}}
         published = self.behaviour.published
         engineers = mac[c["engineered"][owner] > 0]
         is_engineers = (c["engineered"] > 0) | (c["high"] == MAC_HIGH) & np.isin(c["low"], engineers)
         sources, before = self.origins.sources, self.origins.before
         for begin in range(0, len(rows), self.at_once):
             some = rows[begin : begin + self.at_once]
-            columns = (c[name][some] for name in ("serves", "uses", "high", "low", "first", "first_ns", "last_ns", "packets", "bytes", "engineered"))
+            columns = (c[name][some] for name in (*BITS, "high", "low", "first", "first_ns", "last_ns", "packets", "bytes", "engineered"))
             own = (np.searchsorted(owner, some, side) for side in ("left", "right"))
-            for row, a, b, is_engineer, serve, use, high, low, first, first_ns, last_ns, packets, size, engineered in zip(
+            for row, a, b, is_engineer, serve, use, serve_others, use_others, high, low, first, first_ns, last_ns, packets, size, engineered in zip(
                 *(column.tolist() for column in (some, *own, is_engineers[some], *columns)), strict=True
             ):
                 macs, single = mac[a:b].tolist(), mac[a:b][alone[a:b]].tolist()
@@ -248,7 +261,7 @@ class Assets:
                 where = Where(before[first >> FRAME], first & (1 << FRAME) - 1, first_ns, sources[first >> FRAME].name)
                 yield Asset(
                     high, low, where, last_ns, packets, size, macs, single, names[serve], names[use] - published, names[use] & published,
-                    self.behaviour, engineered, is_engineer, attributes,
+                    others[serve_others], others[use_others], self.behaviour, engineered, is_engineer, attributes,
                 )  # fmt: skip
 
     def _cards(self) -> tuple[Array, Array, Mask]:
@@ -281,10 +294,23 @@ class Assets:
         result["first_ns"][whole[begins]] = c["first_ns"][part[begins]]
         return result
 
-    def _names(self, bits: int) -> frozenset[str]:
-        return frozenset(name for number, name in enumerate(self.names, 1) if bits >> number & 1)
+
+def _names(bits: int, known: Iterable[str]) -> frozenset[str]:
+    return frozenset(name for number, name in enumerate(known, 1) if bits >> number & 1)
 
 
+def _others(over: Mapping[str, Array]) -> Array:
+    """The bit in OTHERS of each flow of which nothing but its server's port or EtherType is known; 0: that is nobody's."""
+    port = np.where(over["server_is_b"], over["b_port"], over["a_port"])
+    number = np.where(over["transport"] == Transport.ETHERNET, over["ethertype"], port)
+    where = over["transport"].astype(np.int64) << 16 | number
+    place = np.minimum(np.searchsorted(PLACES, where), len(PLACES) - 1)
+    is_other = (PLACES[place] == where) & np.isin(over["protocol"], (UNDECIDED, UNKNOWN))
+    return np.where(is_other, BIT_OF[place], np.uint64(0))
+
+
+PLACES = np.array(sorted(transport << 16 | number for transport, number in NOT_DECODED))
+BIT_OF = np.array([1 << OTHERS.index(NOT_DECODED[Transport(place >> 16), place & 0xFFFF]) + 1 for place in PLACES.tolist()], np.uint64)
 NAMES = ("a_high", "a_low", "b_high", "b_low", "a_mac", "b_mac", "first_frame", "first_ns")
 
 

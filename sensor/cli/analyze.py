@@ -69,6 +69,7 @@ Examples:
 @click.option("--midstream", is_flag=True, help="With --compat: pick up connections whose beginning was not seen, as Suricata's stream.midstream.")
 @click.option("--rule-cache", metavar="DIR|none", type=FILE, help="Where rules made ready are kept for the next start; by default in the user's cache folder.")
 @click.option("--eve", metavar="FILE", type=FILE, help="Write the rules' alerts as Suricata's EVE does; a file that is there is replaced.")
+@click.option("--all", "shows_all", is_flag=True, help="The whole page: every row of each table.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 @config_option
 @lang_option
@@ -94,13 +95,15 @@ def analyze(
     midstream: bool,
     rule_cache: str | None,
     eve: str | None,
+    shows_all: bool,
     quiet: bool,
     config: Path | None,
     lang: str,
 ) -> None:
     """Read captures (files, directories, globs, - for standard input) and say who is on the network, what they did to each other, and what is wrong."""
     from sensor.capture import open_captures
-    from sensor.cli.page import json_parts, print_page
+    from sensor.cli.page import print_page
+    from sensor.cli.summary import json_parts
 
     for option, written in (("--ndjson", ndjson), ("--eve", eve)):
         if written and overwrites(written, captures):
@@ -126,8 +129,8 @@ def analyze(
     if summary == "json":
         sys.stdout.writelines(json_parts(analysis))
         click.echo()
-    elif ndjson != "-" and any(source.id for source in analysis.sources):
-        print_page(analysis, settings.lang)
+    elif ndjson != "-" and any(source.id or not source.problems for source in analysis.sources):
+        print_page(analysis, settings.lang, shows_all=shows_all)
     complete = True
     if to_es is not None:
         line, complete = delivered(to_es, dead_letters)

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import click
 
+from sensor.cli.groups import Group
 
-@click.group()
+
+@click.group(cls=Group)
 def config() -> None:
     """Check, show or make a configuration."""
 

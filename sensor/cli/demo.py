@@ -28,8 +28,9 @@ Exit codes: 0 done, 1 the capture could not be made or read, 2 usage."""
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Keep the capture in this pcapng file.")
 @click.option("--no-analyze", is_flag=True, help="Only make the capture (goes with -o).")
 @click.option("--force", is_flag=True, help="Overwrite FILE.")
+@click.option("--all", "shows_all", is_flag=True, help="The whole page: every row of each table.")
 @lang_option
-def demo(output: Path | None, no_analyze: bool, force: bool, lang: str | None) -> None:
+def demo(output: Path | None, no_analyze: bool, force: bool, shows_all: bool, lang: str | None) -> None:
     """Make a capture of a small waterworks with an intrusion in it, and analyze it. It is the same capture every time."""
     if no_analyze and output is None:
         raise click.UsageError("--no-analyze makes a capture only: -o says where to")
@@ -39,7 +40,7 @@ def demo(output: Path | None, no_analyze: bool, force: bool, lang: str | None) -
         path = output or Path(directory, NAME)
         make(path)
         if not no_analyze:
-            show(path, lang)
+            show(path, lang, shows_all=shows_all)
     if output is not None:
         click.echo(f"{output}: kept", err=True)
 
@@ -56,7 +57,7 @@ def make(path: Path) -> None:
         raise click.ClickException(f"the capture could not be made: {lines[-1] if lines else f'exit code {done.returncode}'}")
 
 
-def show(path: Path, lang: str | None) -> None:
+def show(path: Path, lang: str | None, *, shows_all: bool) -> None:
     """Analyse it, as `tapsight analyze` does."""
     from sensor.analysis import Analysis
     from sensor.capture import open_source
@@ -70,4 +71,4 @@ def show(path: Path, lang: str | None) -> None:
     with Progress(show=True) as progress:
         analysis = Analysis(settings, signatures=made(settings.rules))
         analysis.run(batches, each=progress.advance)
-    print_page(analysis, settings.lang)
+    print_page(analysis, settings.lang, shows_all=shows_all)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sensor.cli.groups import Group
 from sensor.cli.settings import config_option, load_config
 
 if TYPE_CHECKING:
@@ -75,11 +76,12 @@ def retentions(words: tuple[str, ...]) -> tuple[dict[str, str], str]:
 
 
 @click.group(
+    cls=Group,
     epilog="""\b
 Examples:
   tapsight es install --es https://es.example:9200
   tapsight es check --config tapsight.yaml
-User and password, or an API key: in the configuration, or in the environment (TAPSIGHT_ES_API_KEY, TAPSIGHT_ES_PASSWORD)."""
+User and password, or an API key: in the configuration, or in the environment (TAPSIGHT_ES_API_KEY, TAPSIGHT_ES_PASSWORD).""",
 )
 def es() -> None:
     """Install, check or remove the templates of our data streams in Elasticsearch."""

@@ -25,7 +25,7 @@ COMMANDS = {
     "fields": ("sensor.cli.reference:fields", "List every field of every protocol."),
     "protocols": ("sensor.cli.reference:protocols", "List the protocols: what each needs and cannot do."),
     "detectors": ("sensor.cli.reference:detectors", "List the detectors: what each needs and cannot do."),
-    "rules": ("sensor.cli.rules:rules", "Check or list rules in Suricata's and Snort's language."),
+    "rules": ("sensor.cli.rules:rules", "Check, list, explain, profile or draft rules in Suricata's and Snort's language."),
     "spool": ("sensor.cli.spool:spool", "See, check, drain or export what waits for delivery."),
     "doctor": ("sensor.cli.doctor:doctor", "Check whether this machine is fit to listen, and say what to do."),
     "es": ("sensor.cli.es:es", "Install, check or remove our templates in Elasticsearch."),

@@ -17,7 +17,7 @@ from sensor.events.field import Field, label
 from sensor.events.seen import Seen
 from sensor.events.table import Lists, Spans, Table
 from sensor.events.vocabulary import Action, Anomaly, Trust
-from sensor.lang import translate
+from sensor.lang import counted, translate, worded
 from sensor.pipeline import Pipeline
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Event:
 class Found:
     """packet: what decoding said of it, None where there is no such frame. frames: how many were read."""
 
-    packet: list[tuple[str, str]] | None = None
+    packet: list[tuple[str, str | int]] | None = None
     events: list[Event] = field(default_factory=list)
     anomalies: list[str] = field(default_factory=list)
     frames: int = 0
@@ -81,23 +81,23 @@ def up_to(batches: Iterator[Batch], frame: int, found: Found) -> Iterator[Batch]
         yield batch
 
 
-def headers(p: Packets, row: int) -> list[tuple[str, str]]:
+def headers(p: Packets, row: int) -> list[tuple[str, str | int]]:
     """A packet's own columns as text."""
     batch = p.batch
     ends = [address_text(int(high[row]), int(low[row])) for high, low in ((p.source_high, p.source_low), (p.destination_high, p.destination_low))]
     ports = [int(p.source_port[row]), int(p.destination_port[row])] if p.transport[row] in (Transport.TCP, Transport.UDP) else []
-    said = [
+    said: list[tuple[str, str | int]] = [
         ("time", time_text(int(batch.ts_ns[row]))),
         ("bytes", f"{int(batch.captured[row])} of {int(batch.length[row])}"),
         ("MAC", f"{mac_text(int(p.mac_source[row]))} > {mac_text(int(p.mac_destination[row]))}"),
         ("VLAN", str(int(p.vlan[row])) if p.vlan[row] else ""),
         ("addresses", " > ".join(f"{end}:{port}" if ports else end for end, port in zip(ends, ports or (0, 0), strict=True)) if p.transport[row] else ""),
         ("transport", label(Transport(int(p.transport[row])))),
-        ("payload", f"{int(p.payload_length[row])} bytes"),
+        ("payload", int(p.payload_length[row])),
         ("outcome", label(Outcome(int(p.outcome[row])))),
         ("interface", batch.source.interfaces[int(batch.interface[row])]),
     ]
-    return [(name, value) for name, value in said if value]
+    return [(name, value) for name, value in said if value != ""]
 
 
 def event(seen: Seen, table: Table, row: int) -> Event:
@@ -151,7 +151,8 @@ def view(found: Found, lang: str) -> RichTable:
     for _ in range(3):
         table.add_column(overflow="fold")
     for name, value in found.packet or ():
-        table.add_row(translate(name, lang), Text(value), "")
+        shown = counted("{count} byte|{count} bytes", value, lang) if isinstance(value, int) else worded(value, lang) if name == "outcome" else value
+        table.add_row(translate(name, lang), Text(shown), "")
     if not found.events:
         table.add_row("", "", "")
         table.add_row(Text(translate("no event", lang), style="bold"), "", Text(translate("nothing that is decoded ends in this frame", lang), style="dim"))

@@ -117,6 +117,9 @@ def show(rows: list[dict[str, Any]], columns: tuple[str, ...], style: str, lang:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(translate(column, lang), overflow="fold")
+    above = ""
     for row in rows:
-        table.add_row(*(", ".join(map(str, row[column])) if isinstance(row[column], list) else str(row[column]) for column in columns))
+        shown = row | {"limits": translate("as above", lang)} if row.get("limits") and row["limits"] == above else row
+        above = row.get("limits", "")
+        table.add_row(*(", ".join(map(str, shown[column])) if isinstance(shown[column], list) else str(shown[column]) for column in columns))
     print_table(console(WIDTH), table)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sensor.cli.completion import FILE
+from sensor.cli.groups import Group
 from sensor.cli.reference import format_option
 from sensor.cli.signatures import PACKS, fields, places, planned
 from sensor.cli.terminal import printable
@@ -26,9 +27,9 @@ variable_option = click.option("--var", "settings", multiple=True, metavar="NAME
 geoip_option = click.option("--geoip", default="", metavar="FILE", type=FILE, help="Database of countries in MaxMind's format (.mmdb), for rules with geoip.")
 
 
-@click.group()
+@click.group(cls=Group)
 def rules() -> None:
-    """Check, list, explain or profile rules in Suricata's and Snort's language."""
+    """Check, list, explain, profile or draft rules in Suricata's and Snort's language."""
 
 
 @rules.command(epilog="Example: tapsight rules check emerging-scada.rules local/ --home-net 10.1.0.0/16")

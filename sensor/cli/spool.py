@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from sensor.cli.groups import Group
 from sensor.cli.reference import format_option, show
 from sensor.cli.settings import lang_option
 from sensor.cli.terminal import printable
@@ -36,7 +37,7 @@ lanes_option = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def spool() -> None:
     """See, check, drain or export what waits for delivery."""
 

@@ -52,6 +52,7 @@ class Kind:
     techniques: tuple[str, ...]
     gbt: str
     is_asked: bool = False
+    meaning: str = ""
     rule: tuple[tuple[str, str], ...] = ()  # ECS rule.* of a signature, beside what every kind has
 
 
@@ -61,7 +62,7 @@ class Finding:
 
     key: what makes it the same alert as another of its kind. frames: the evidence, the deciding one last; ts_ns: that one's time. flow: the conversation
     (-1: none; is_reversed: its client is whom the flow table takes for the server), or `ends`, its client and server where they are known otherwise.
-    count: how many facts it stands for; 0 for an answer (accepted or refused) to what is known already.
+    count: how many facts it stands for; 0 for an answer (accepted or refused) to what is known already. began_ns: the time of the first of several.
     """
 
     kind: Kind
@@ -77,6 +78,11 @@ class Finding:
     count: int = 1
     accepted: int = 0
     refused: int = 0
+    began_ns: int | None = None
+
+    @property
+    def first_ns(self) -> int:
+        return self.ts_ns if self.began_ns is None else self.began_ns
 
 
 @dataclass(frozen=True)
@@ -117,12 +123,11 @@ class Alert:
         return translate(self.kind.title, lang)
 
     def sentence(self, lang: str = "en") -> str:
-        """What was seen and what was expected, and how the other end answered."""
+        """What was seen and what was expected, what it means, and how the other end answered."""
         ends = {name: end.address if end else "?" for name, end in (("client", self.client), ("server", self.server))}
         said = translate(self.kind.sentence, lang).format_map(ends | {"protocol": self.protocol, "count": self.count} | dict(self.parameters))
-        if not self.kind.is_asked:
-            return said
-        return said + ("" if lang == "zh" else " ") + translate(self.outcome, lang)
+        more = (translate(text, lang) for text in (self.kind.meaning, self.outcome if self.kind.is_asked else "") if text)
+        return ("" if lang == "zh" else " ").join((said, *more))
 
     @property
     def outcome(self) -> str:
@@ -165,7 +170,7 @@ class Open:
         frames = (*self.frames, *(() if self.latest in self.frames else (self.latest,)))
         return Alert(
             id=self.id, kind=finding.kind, sensor=sensor, source=self.source, key=repr(finding.key), client=client, server=server, protocol=finding.protocol,
-            action=finding.action, parameters=finding.parameters, frames=frames, first_ns=finding.ts_ns, last_ns=self.last_ns, count=self.count,
+            action=finding.action, parameters=finding.parameters, frames=frames, first_ns=finding.first_ns, last_ns=self.last_ns, count=self.count,
             accepted=self.accepted, refused=self.refused, interface=self.interface,
         )  # fmt: skip
 
@@ -193,7 +198,7 @@ class Alerts:
         mine = self.open.setdefault(finding.kind.name, Bounded(self.most))
         key = seen.source.id, finding.key
         entry = mine.entries.get(key)
-        if entry is None or finding.ts_ns - entry.last_ns > self.quiet_ns:
+        if entry is None or finding.first_ns - entry.last_ns > self.quiet_ns:
             if not finding.count:
                 return
             entry = mine.put(key, self._begin(seen, finding))

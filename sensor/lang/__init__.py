@@ -14,8 +14,20 @@ LANGUAGES = ("en", "zh")
 
 
 def translate(text: str, lang: str) -> str:
-    """`text` in this language; as it is where the language is English or the catalogue does not know it."""
-    return text if lang == "en" else catalogue(lang).get(text, text)
+    """`text` in this language; as it is where the catalogue does not know it."""
+    return catalogue(lang).get(text, text)
+
+
+def worded(name: str, lang: str) -> str:
+    """A name of ours (of a role, an action, an attribute) as this language's readers know it."""
+    text = translate(name, lang)
+    return text if text != name else translate(name.replace("_", " "), lang)
+
+
+def counted(text: str, count: int, lang: str) -> str:
+    """So many of something. text: "{count} flow|{count} flows", for one and for several; languages that make no difference have one text for both."""
+    one, _, several = translate(text, lang).partition("|")
+    return (one if count == 1 or not several else several).format(count=f"{count:,}")
 
 
 @cache
@@ -46,11 +58,14 @@ def near(word: str, known: Iterable[str]) -> str:
 
 # What the command line's pages say, besides what fields and detectors say of themselves.
 PAGE: tuple[str, ...] = (
-    "Alerts", "Assets", "Conversations", "Ledger", "Protocols", "Severity", "Count", "Frames", "Id", "What was seen", "Client", "Server",
+    "Alerts", "Assets", "Conversations", "Ledger", "Protocols", "Severity", "Count", "Frames", "What was seen", "Client", "Server",
     "Protocol", "Address", "MAC", "Role", "Vendor and model", "Serves → uses", "What it said of itself", "Flows", "Packets", "Bytes", "Transport", "Action",
-    "Refused", "Other traffic, by server port or EtherType", "Acts on controllers", "none", "{count} more", "frame", "bytes", "problems", "packets",
+    "Refused", "Other traffic, by server port or EtherType", "Acts on controllers", "none", "{count} more: --all shows them", "frame", "frames", "id", "packets", "Time", "Usually",
+    "{count}, {folded} of them told with others", "Also rule {rule} of {ruleset}: {title}.", "{name} (not decoded)", "{count} byte|{count} bytes",
+    "{count} packet|{count} packets", "{count} flow|{count} flows", "{count} problem|{count} problems", "{count} day|{count} days", "{count} h", "{count} min", "{count} s",
+    "{count} ms", "as above",
     "applications", "conversations broken", "conversations evicted", "conversations failed", "sensor", "engine", "sources", "spool", "delivery",
-    "flows", "not read", "marked", "payload bytes", "anomalies", "forgotten", "does not balance", "low", "medium", "high", "critical", "all",
+    "not read", "marked", "payload bytes", "anomalies", "forgotten", "does not balance", "low", "medium", "high", "critical", "all",
     "unrecognised", "cut short", "bad checksum", "link types", "ip protocols", "ethertypes", "events", "events foreign", "bytes decoded", "bytes skipped", "bytes gap",
     "bytes foreign", "bytes trailing", "bytes padding", "retransmitted", "padding",
     "bytes retransmitted", "bytes unfinished", "bytes unrecognised", "requests paired", "requests unanswered", "responses unasked", "requests dropped",
@@ -62,6 +77,10 @@ PAGE: tuple[str, ...] = (
     "segments damaged", "segments unreadable", "torn octets", "index lost", "index not saved", "quota", "disk full", "disk error", "too large", "missing",
     "no longer kept",
     "time", "addresses", "transport", "payload", "outcome", "interface", "no event", "nothing that is decoded ends in this frame", "anomaly", "VLAN",
+    # what devices say of themselves
+    "name", "model", "product", "firmware", "serial", "hardware", "vendor", "device_type", "product_code", "description", "chassis", "copyright", "server_id", "role", "ip",
+    "alias", "software", "os", "os_version", "model_name", "vendor_url", "user_application_name", "module_name", "module_type", "plant_identification", "location",
+    "memory_card_serial_number", "oem_copyright", "profinet_vendor_id", "profinet_device_id",
     # status
     "Service", "running since {started}, {time}; listening to {sources}", "Taps", "Folders and streams",
     "{packets} packets, {per_second} packets/s, {bytes}/s over the last {seconds} s",

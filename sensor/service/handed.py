@@ -23,7 +23,7 @@ from sensor.events.table import Lists, Pdus, Table
 from sensor.streams.flows import COLUMNS, COUNTS, STREAM
 
 WHOLE = {name for make in DETECTORS for name in make().needs}  # datasets whose every field detectors look at
-KEPT = ("row", "frame", "ts_ns", "flow", "to_server", "trust", "carried")  # of a PDU's columns
+KEPT = ("row", "frame", "ts_ns", "flow", "to_server", "trust", "position", "carried")  # of a PDU's columns
 NONE = np.zeros(0, np.int64)
 EMPTY = padded(b"")
 

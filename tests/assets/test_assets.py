@@ -13,7 +13,7 @@ from sensor.assets.assets import Assets
 from sensor.pipeline import Pipeline
 from sensor.protocols import PROTOCOLS
 from sensor.sinks.assets import asset_text
-from tests.make import CLIENT, SERVER, SYN, batches, ethernet, run, tcp
+from tests.make import ACK, CLIENT, SERVER, SYN, batches, ethernet, run, tcp, udp
 from tests.sinks.traffic import Talk, frames, read
 
 CUTS = (1, 2, 5, 1 << 20)
@@ -44,6 +44,17 @@ def test_whoever_asks_uses_and_whoever_answers_serves(rows: int) -> None:
     found = known(frames(), rows)
     assert (own(found[CLIENT])["uses"], own(found[SERVER])["serves"]) == (["modbus"], ["modbus"])
     assert own(found[SERVER])["roles"] == ["controller"]
+
+
+@pytest.mark.parametrize("rows", CUTS)
+def test_what_is_known_by_its_port_alone_is_told_apart(rows: int) -> None:
+    """Who sent bytes to or from such a port uses or serves it; a port that was only tried says nothing."""
+    asked, answered = udp((CLIENT, 50_000), (SERVER, 47808), b"who is"), udp((SERVER, 47808), (CLIENT, 50_000), b"I am")
+    tried = [tcp((CLIENT, 50_001), (SERVER, 1911), 1, flags=SYN), tcp((SERVER, 1911), (CLIENT, 50_001), 1, flags=SYN | ACK)]
+    found = known([asked, answered, *tried, *frames()], rows)
+    assert (own(found[CLIENT])["uses_not_decoded"], own(found[SERVER])["serves_not_decoded"]) == (["bacnet"], ["bacnet"])
+    assert (own(found[CLIENT])["serves_not_decoded"], own(found[SERVER])["uses_not_decoded"]) == ([], [])
+    assert own(found[SERVER])["serves"] == ["modbus"]
 
 
 @pytest.mark.parametrize("rows", CUTS)

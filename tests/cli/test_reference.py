@@ -7,6 +7,7 @@ import json
 from click.testing import CliRunner
 
 from detectors.signature.load import loads
+from sensor.cli.reference import detectors
 from sensor.cli.reference import fields as command
 from sensor.protocols import PROTOCOLS
 
@@ -33,3 +34,11 @@ def test_the_table_shows_it() -> None:
     result = CliRunner().invoke(command, ["modbus", "--lang", "zh"])
     assert "规则关键字" in result.output
     assert "modbus.unit_id" in result.output
+
+
+def test_a_limit_of_several_alerts_is_told_once() -> None:
+    table = CliRunner().invoke(detectors, ["--lang", "en"]).output
+    assert table.count("What is usual is not learned") <= 1
+    assert table.count("as above") > 9
+    rows = json.loads(CliRunner().invoke(detectors, ["--lang", "en", "--format", "json"]).output)
+    assert all(row["limits"].endswith(".") for row in rows)

@@ -22,11 +22,11 @@ def journald(tmp_path: Path) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind(str(tmp_path / "socket"))
         listening.settimeout(5)
-        handler, before, level = Journald(str(tmp_path / "socket")), log.handlers[:], log.level
-        log.handlers[:] = [handler]
+        handler, before, level, told_on = Journald(str(tmp_path / "socket")), log.handlers[:], log.level, log.propagate
+        log.handlers[:], log.propagate = [handler], False  # pytest's own capture cannot send on what no encoding knows
         log.setLevel(logging.INFO)
         yield listening
-        log.handlers[:] = before
+        log.handlers[:], log.propagate = before, told_on
         log.setLevel(level)
         handler.close()
 
