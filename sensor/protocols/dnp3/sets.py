@@ -10,10 +10,9 @@ from enum import IntEnum
 from typing import Any, NamedTuple
 
 from sensor.bounded import Bounded
-from sensor.events.field import label
+from sensor.events.field import coded, label
 from sensor.protocols.dnp3.attributes import DataType, time_text, typed
 from sensor.protocols.dnp3.objects import LAYOUTS
-from sensor.protocols.iec62351 import coded
 
 MOST = 1024  # descriptors and prototypes remembered; the oldest leaves first
 PRIVATE, PROTOTYPE, DESCRIPTOR, PRESENT, EVENT = 83, 85, 86, 87, 88

@@ -79,7 +79,7 @@ FIELDS = (
     Field("transport_class", "u1", "0 and 1 carry I/O, 2 and 3 messages", wireshark="cip.cm.fwo.transport"),
     Field("connection_path", "bytes", "Where a connection or an unconnected message goes"),
     Field("connection", "object", "Parameters of a connection that is opened: priorities, types, sizes, trigger, points"),
-    Field("description", "object", "Symbols or template members that the controller describes"),
+    Field("description", "object", "Symbols or template members that the controller describes, or the mode that a PCCC command asks for"),
     Field("pccc_command", "u1", "PCCC command", enum=PcccCommand),
     Field("pccc_function", "u2", "PCCC command and function", enum=PcccFunction),
     Field("pccc_status", "u1", "How the processor answered", enum=PcccStatus, wireshark="cip.pccc.gs.status"),
