@@ -64,7 +64,7 @@ FIELDS = (
     Field("data_offset", "u4", "Where in the tag, template or memory the data begins", unit="byte"),
     Field("integers", "i8[]", "Values of Boolean, integer and bit string types"),
     Field("reals", "f8[]", "Values of real types"),
-    Field("string", "text", "Value of a string type"),
+    Field("string", "text", "Value of a string type; a date and time or a path as text"),
     Field("or_mask", "bytes", "Bits that a read-modify-write sets"),
     Field("and_mask", "bytes", "Bits that a read-modify-write keeps"),
     Field("data", "bytes", "Service data that no field above says"),

@@ -16,7 +16,8 @@ from sensor.events.table import Table
 from sensor.events.vocabulary import Anomaly
 from sensor.protocols.enip.context import Context
 from sensor.protocols.enip.pccc_codes import LETTER, PCCC_ACTIONS, WITH_FUNCTION, CpuMode, PcccCommand, PcccFunction, PcccStatus, Plc5Mode
-from sensor.protocols.enip.pccc_values import put, typed, values
+from sensor.protocols.enip.pccc_values import typed, values
+from sensor.protocols.enip.texts import put
 
 F = PcccFunction
 # Behind the requester's identification, which begins with its own length:

@@ -5,16 +5,16 @@ Source: Rockwell 1770-6.5.16, chapters 7 (typed read and write, word range read,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from sensor.columns import PAD, Array, Ints, appended, read
+from sensor.columns import Array, Ints, read
 from sensor.events.table import CONTENT, Table, items
 from sensor.events.vocabulary import Anomaly
 from sensor.protocols.enip.pccc_codes import FileType
+from sensor.protocols.enip.texts import put
 
 WORD, BITS, LONG, FLOAT = np.dtype("<i2"), np.dtype("<u2"), np.dtype("<i4"), np.dtype("<f4")
 WORDS = (FileType.STATUS, FileType.TIMER, FileType.COUNTER, FileType.CONTROL, FileType.INTEGER, FileType.BCD, FileType.ASCII)
@@ -65,16 +65,6 @@ def _text(table: Table, rows: Ints, at: Ints, end: Ints) -> Ints:
         texts.append(table.pdus.data[begin : begin + LONGEST].reshape(-1, 2)[:, ::-1].tobytes()[:size])
     put(table, "string", rows[mine], texts)
     return np.where(fits, at + STRING, at)
-
-
-def put(table: Table, name: str, rows: Ints, texts: Sequence[bytes]) -> None:
-    """Texts that do not lie in packets as they read: they go behind the packets' bytes."""
-    if not texts:
-        return
-    base = len(table.pdus.data) - PAD
-    sizes = np.array([len(text) for text in texts], np.int64)
-    table.span(name, rows, base + np.cumsum(sizes) - sizes, sizes)
-    table.pdus.data = appended(table.pdus.data, b"".join(texts))
 
 
 def typed(table: Table, rows: Ints, at: Ints, end: Ints) -> Ints:
