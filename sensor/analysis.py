@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
@@ -105,4 +105,7 @@ class Analysis:
         if self.signatures is not None:
             report["rules"] = self.signatures.report()
         report["forgotten"] = {name: count for name, count in forgotten.items() if count}
+        shed = sum((Counter(getattr(sink, "shed", {})) for sink in self.sinks), Counter(report.pop("shed", {})))
+        if shed:
+            report["shed"] = dict(shed)
         return report

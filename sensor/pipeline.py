@@ -174,5 +174,5 @@ class Pipeline:
             "applications": self.conversations.report(self.event_ledger.events),
             "anomalies": dict(sorted(self.event_ledger.anomalies.items())),
             "forgotten": {f"state of {name}": getattr(self.states[state], "evicted", 0) for state, name in owners.items()},
-            "imbalance": self.ledger.imbalance(payload),
+            "imbalance": self.ledger.imbalance(payload, self.streams.held),
         }

@@ -108,7 +108,7 @@ ROOMS: dict[str, set[str]] = {
     },
 }
 TOP = ("sensor.cli",)  # imports whatever it shows
-HEAVY = ("polars", "scapy", "pyshark", "elasticsearch")  # imported where they are used, never with the module
+HEAVY = ("polars", "scapy", "pyshark", "elasticsearch", "confluent_kafka")  # imported where they are used, never with the module
 
 
 def modules() -> list[tuple[str, Path]]:

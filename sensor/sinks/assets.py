@@ -28,11 +28,11 @@ def asset_text(asset: Asset, sensor: str) -> str:
     return _text(asset, sensor, _parts(asset), asset.address)
 
 
-def asset_line(asset: Asset, sensor: str) -> str:
+def asset_line(asset: Asset, sensor: str, site: str = "") -> str:
     """The same with what every event has. Its id is that of what is known of it now: more is known in another document."""
     parts = _parts(asset)
     known = hashlib.blake2b(_text(asset, sensor, parts, asset.address).encode(), digest_size=8).hexdigest()
-    where = f'"frame":{asset.first.frame},"source":{quoted(asset.first.source)},"trust":"complete",'
+    where = f'{ecs.place(site)}"frame":{asset.first.frame},"source":{quoted(asset.first.source)},"trust":"complete",'
     return _text(asset, sensor, parts, f"{asset.address}-{known}", OUTCOME, where)
 
 

@@ -115,6 +115,15 @@ class Ends:
             self.texts = {key: text for key, text in self.texts.items() if key >> 2 not in gone}
 
 
+def observer(sensor: str, site: str) -> str:
+    """Which sensor, and the beginning of what is its own: its site, where it has one; left open for the rest."""
+    return f'"observer":{{"type":"sensor","vendor":"Tapsight","product":"tapsight","name":{quote(sensor)}}},"tapsight":{{{place(site)}'
+
+
+def place(site: str) -> str:
+    return f'"site":{quote(site)},' if site else ""
+
+
 def ends(flows: dict[str, Array], flow: Ints, to_server: Array) -> list[str]:
     """See Ends.column. Of several rows of columns like the flow table's."""
     (a_texts, a_addresses), (b_texts, b_addresses) = (_ends(flows, flow, end) for end in "ab")

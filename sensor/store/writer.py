@@ -128,7 +128,7 @@ class StoreSink:
         rows = []
         for alert in self.alerts.values():
             source = self.sources.get(alert.source)
-            document = findings.alert_document(alert, source.name if source else alert.source, self.lang)
+            document = findings.alert_document(alert, source.heard_at(alert.interface) if source else alert.source, self.lang)
             rows.append((alert.id, alert.source, self.run, int(alert.severity), quote(document)))
         self.alerts.clear()
         with transaction(self.database):

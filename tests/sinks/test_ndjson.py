@@ -20,7 +20,7 @@ from tests.sinks.traffic import Talk, analysis, frames, modbus
 
 def written(folder: Path, rows: int = 1 << 30, only: str = "", content: list[bytes] | None = None) -> list[dict[str, Any]]:
     path = folder / f"{rows}.ndjson"
-    analysis(NdjsonSink(str(path), frozenset(only.split(",") if only else ()), "sensor-1"), rows=rows, content=content)
+    analysis(NdjsonSink(str(path), frozenset(only.split(",") if only else ()), "sensor-1", site="plant 1"), rows=rows, content=content)
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
@@ -36,6 +36,7 @@ def test_every_document_is_ecs(tmp_path: Path) -> None:
         "alert",
     }
     assert [problem for document in documents for problem in problems(document)] == []
+    assert {document["tapsight"]["site"] for document in documents} == {"plant 1"}
 
 
 def test_the_validation_finds_what_is_wrong() -> None:
