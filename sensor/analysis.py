@@ -43,7 +43,7 @@ class Analysis:
     ) -> None:
         self.config = config or Config()
         self.pipeline = pipeline or Pipeline(deduplicate=self.config.deduplicate, most_flows=self.config.flows, inspect=True)
-        self.assets, self.summary, self.sums_up = Assets(EVENTS), Summary(SPOKEN), sums_up
+        self.assets, self.summary, self.sums_up = Assets(EVENTS, networks=tuple(self.config.networks)), Summary(SPOKEN), sums_up
         self.watch = Watch(self.config.sensor, self.config.detector_settings(), disabled=self.config.disabled(), quiet_s=self.config.alerts.quiet_s)
         self.signatures = signatures
         if signatures is not None:

@@ -62,6 +62,7 @@ def body(asset: Asset) -> str:
 def own(asset: Asset) -> str:
     """What does not change from packet to packet."""
     text = f'"id":"{asset.address}","address":"{asset.address}","roles":{listed(asset.roles)},"serves":{listed(asset.serves)},"uses":{listed(asset.uses)}'
+    text += f',"publishes":{listed(asset.publishes)}'
     text += f',"first":{_place(asset.first)}'
     if asset.attributes:
         best = asset.best

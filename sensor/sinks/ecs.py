@@ -29,7 +29,7 @@ TELLS = (("network",), ("protocol", "info"))
 TYPES = {
     Action.CONNECT: OPENS,
     Action.AUTHENTICATE: LOGS_IN,
-    **dict.fromkeys((Action.READ, Action.WRITE, Action.OPERATE, Action.UPLOAD, Action.CONFIGURE_READ, Action.FILE_ACCESS), ACCESSES),
+    **dict.fromkeys((Action.READ, Action.WRITE, Action.SELECT, Action.OPERATE, Action.UPLOAD, Action.CONFIGURE_READ, Action.FILE_ACCESS), ACCESSES),
     **dict.fromkeys((Action.MODE_CHANGE, Action.START, Action.STOP, Action.RESTART, Action.DOWNLOAD, Action.MODIFY_PROGRAM, Action.FORCE), CHANGES),
     **dict.fromkeys((Action.CONFIGURE_WRITE, Action.FIRMWARE_UPDATE, Action.TIME_SET), CHANGES),
 }

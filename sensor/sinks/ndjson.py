@@ -14,6 +14,7 @@ from sensor.events.alert import Alert
 from sensor.events.origins import Origins
 from sensor.events.protocol import Dataset
 from sensor.events.seen import Seen
+from sensor.events.told import told
 from sensor.sinks import findings
 from sensor.sinks.assets import asset_line
 from sensor.sinks.changes import Changes
@@ -61,7 +62,7 @@ class NdjsonSink:
             if self.wants(protocol.name):
                 self.write(self.renderer.table(seen, table))
             if protocol.points is not None and self.wants("point"):
-                points = protocol.points(table)
+                points = told(protocol, table)
                 for kept in self.changes.keep(seen, table, points).parts():
                     self.write(point_lines(self.renderer, seen, table, points, kept))
         if seen.anomalies and self.wants("anomaly"):

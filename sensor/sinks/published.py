@@ -23,10 +23,11 @@ from sensor.events.protocol import Dataset
 from sensor.events.record import Record
 from sensor.events.seen import Seen
 from sensor.events.table import Table
+from sensor.events.told import told
 from sensor.events.vocabulary import Action
 from sensor.sinks import findings
 from sensor.sinks.assets import asset_line, body, own
-from sensor.sinks.changes import Changes, written
+from sensor.sinks.changes import Changes, acts
 from sensor.sinks.documents import Renderer
 from sensor.sinks.ecs import quote
 from sensor.sinks.points import point_lines
@@ -93,12 +94,12 @@ class Published:
             if self._affords(2, "repeated", len(table)):
                 self.repeated.add(seen, table, ~is_told)
         if dataset.points is not None and self._affords(1, "points", len(table)):
-            points = dataset.points(table)
+            points = told(dataset, table)
             if self.profile == "full":
                 kept = self.changes.keep(seen, table, points)
             else:
                 self.repeated.add_points(seen, table, points)
-                kept = written(points)
+                kept = acts(table, points)
             for some in kept.parts():
                 yield from (Record.of(line, "point") for line in point_lines(self.renderer, seen, table, points, some))
 

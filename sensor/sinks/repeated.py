@@ -15,6 +15,7 @@ from sensor.events.field import label
 from sensor.events.point import Points, Verb
 from sensor.events.seen import Seen
 from sensor.events.table import Table
+from sensor.events.told import written
 from sensor.events.vocabulary import Action
 from sensor.sinks import ecs
 from sensor.sinks.changes import Changes, fingerprint
@@ -95,7 +96,7 @@ class Repeated:
 
     def add_points(self, seen: Seen, table: Table, points: Points) -> None:
         """Values that were read or reported."""
-        rows = np.flatnonzero((points.verb != Verb.WRITE) & (points.verb != Verb.OPERATE))
+        rows = np.flatnonzero(~written(points))
         if not rows.size:
             return
         number = self._number(self.keys.key(seen, table, points)[rows], seen, table, points, rows)

@@ -88,7 +88,7 @@ def test_outcomes_and_actions(tmp_path: Path) -> None:
 def test_points_are_few(tmp_path: Path) -> None:
     points = [document["tapsight"]["point"] for document in written(tmp_path, only="point")]
     told = [(point["address"], point["value"], point["reason"], point["repeats"]) for point in points]
-    assert told == [(10, 1, "first", 0), (11, 2, "first", 0), (12, 3, "first", 0), (11, 9, "changed", 1), (4, 777, "written", 0)]
+    assert told == [(10, 1, "first", 0), (11, 2, "first", 0), (12, 3, "first", 0), (11, 9, "changed", 1), (4, 777, "asked", 0), (4, 777, "written", 0)]
 
 
 def test_only_what_is_asked_for(tmp_path: Path) -> None:

@@ -127,7 +127,12 @@ def test_acts_are_told_one_by_one_with_their_values() -> None:
     frames, times = written(values=(7, 8))
     _, documents = told("acts", frames, times)
     assert [document["event"]["action"] for document in of(documents, "modbus")] == ["write"] * 4
-    assert [document["tapsight"]["point"]["value"] for document in of(documents, "point") if document["tapsight"]["point"]["verb"] == "write"] == [7, 8]
+    assert [document["tapsight"]["point"]["value"] for document in of(documents, "point") if document["tapsight"]["point"]["verb"] == "write"] == [
+        7,
+        7,
+        8,
+        8,
+    ]  # asked and answered
 
 
 def test_an_asset_is_told_when_it_is_new_or_has_changed() -> None:
