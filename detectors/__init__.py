@@ -55,4 +55,4 @@ DETECTORS: tuple[Callable[[], Any], ...] = (
     Internet,
     ScannerWrite,  # behind the scans: it hears what they found
 )
-LOOKED_INTO = frozenset({"address", "unit_id"})  # fields that detectors read from the tables of datasets that they do not name in `needs`
+LOOKED_INTO = frozenset({"address", "unit_id", "login"})  # fields that detectors read from the tables of datasets that they do not name in `needs`

@@ -5,6 +5,7 @@ A key is ECS's where ECS has one, and the field's own name behind the dataset's 
 
 from __future__ import annotations
 
+from sensor.applications import logins
 from sensor.events.field import Field
 from sensor.events.protocol import Dataset, speaks
 
@@ -41,6 +42,7 @@ HTTP = (
     Field("response_type", "str", "Media type of the response's body", ecs="http.response.mime_type"),
     Field("response_size", "u8", "Size of the response's body", unit="bytes", ecs="http.response.body.bytes"),
     Field("server", "str", "What the server says it is"),
+    *logins.fields("http"),
     *FILE,
 )
 HELLO = (
@@ -174,6 +176,7 @@ DATASETS: dict[str, Dataset] = {
                 Field("mode", "str", "Who opens the data connection"),
                 Field("data_port", "u2", "Port of the data connection"),
                 Field("data_address", "str", "Address of the data connection"),
+                *logins.fields("ftp"),
             ),
         ),
         Dataset(
@@ -417,6 +420,6 @@ DATASETS: dict[str, Dataset] = {
                 Field("problem", "str", "What is wrong with the message"),
             ),
         ),
-        Dataset("telnet", "Telnet", (Field("data", "str", "A line that was typed or shown"),)),
+        Dataset("telnet", "Telnet", (Field("data", "str", "A line that was typed or shown; passwords are left out"), *logins.fields("telnet"))),
     )
 }

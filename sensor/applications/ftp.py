@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
+from sensor.applications import logins
 from sensor.applications.application import MOST_OPEN, Application, Conversation, Expected, Said
 from sensor.applications.files import text
 from sensor.applications.ftp_data import FtpData
@@ -52,6 +53,7 @@ class FtpConversation(Conversation):
         self._reply: list[tuple[bytes, bytes]] = []  # code and text of its lines so far
         self._announced: tuple[bool, int] | None = None  # whether the data goes to the server, and the port
         self.expected: list[Expected] = []
+        self._user = b""
 
     def feed(self, to_server: bool, data: bytes) -> Iterator[Said]:
         if self.broken:
@@ -93,6 +95,10 @@ class FtpConversation(Conversation):
             said.buffers["ftp.command_data"] = [data]
             if name != b"PASS":
                 said.about["ftp.command_data"] = text(data)
+        if name == b"USER":
+            self._user = data
+        elif name == b"PASS":
+            said.about |= logins.about("ftp", self._user, data)
         if name in (b"PORT", b"EPRT"):
             self._say_announced(said, announced(data, is_reply=False), "active")
         if name == b"AUTH" and data.upper().startswith((b"TLS", b"SSL")):

@@ -5,12 +5,14 @@ What each buffer holds is as Suricata 8 documents it (doc/userguide/rules/http-k
 
 from __future__ import annotations
 
+import base64
 import re
 import unicodedata
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from sensor.applications import logins
 from sensor.applications.application import Said
 from sensor.applications.files import text
 
@@ -178,7 +180,21 @@ def said_of_request(head: Head) -> tuple[Said, Request]:
     said.about = about | {key: text(value) for key, value in pairs.items() if value}
     if port and int(port) < 65_536:
         said.about["url.port"] = int(port)
+    if user_password := _basic(head.value(b"authorization")):
+        said.about |= logins.about("http", *user_password)
     return said, request
+
+
+def _basic(value: bytes) -> tuple[bytes, bytes] | None:
+    """User and password of the scheme that does not hide them (RFC 7617)."""
+    scheme, _, encoded = value.partition(b" ")
+    if scheme.lower() != b"basic":
+        return None
+    try:
+        user, colon, password = base64.b64decode(encoded.strip(), validate=True).partition(b":")
+    except ValueError:
+        return None
+    return (user, password) if colon else None
 
 
 def _version(protocol: bytes) -> str:

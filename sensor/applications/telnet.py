@@ -6,13 +6,16 @@ import re
 from collections.abc import Iterator
 from typing import ClassVar
 
+from sensor.applications import logins
 from sensor.applications.application import Application, Conversation, Said
 from sensor.applications.files import text
 from sensor.decode.packets import Transport
+from sensor.events.vocabulary import Action
 
 IAC, SE, SB, WILL, DONT = 255, 240, 250, 251, 254  # RFC 854, codes of commands
 LONGEST_LINE = 4096
 _NEGOTIATION = re.compile(rb"\xff[\xfb-\xfe][\x00-\x31\x8a-\x8c\xff]|\xff\xfa[\x00-\x31]")
+_PASSWORD = re.compile(rb"(?i)(?:password|passwd|passcode)[^:]{0,16}:\s*\??\s*$")  # a prompt
 _END = re.compile(rb"[\r\n\x00]+")
 _TEXT = re.compile(rb"[\x07-\x0d\x1b\x20-\x7e]*")
 
@@ -56,6 +59,7 @@ class TelnetConversation(Conversation):
     def __init__(self) -> None:
         self._sides = {True: _Side(), False: _Side()}
         self._n_transactions = 0
+        self._prompt = self._user = b""  # what the server said last, and the client's line before this one
 
     def feed(self, to_server: bool, data: bytes) -> Iterator[Said]:
         side = self._sides[to_server]
@@ -87,9 +91,18 @@ class TelnetConversation(Conversation):
         side = self._sides[to_server]
         line = bytes(side.line)
         side.line.clear()
-        if line:
-            yield Said(to_server, {"telnet.data": [line]}, about={"telnet.data": text(line)}, transaction=self._n_transactions)
-            self._n_transactions += to_server
+        if not line:
+            return
+        said = Said(to_server, {"telnet.data": [line]}, about={"telnet.data": text(line)}, transaction=self._n_transactions)
+        if not to_server:
+            self._prompt = line
+        elif _PASSWORD.search(self._prompt):
+            said.about, said.action = logins.about("telnet", self._user.strip(), line), Action.AUTHENTICATE
+            self._prompt = b""
+        else:
+            self._prompt, self._user = b"", line
+        yield said
+        self._n_transactions += to_server
 
 
 class Telnet(Application):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 
@@ -42,6 +43,11 @@ class Field:
 def label(code: IntEnum) -> str:
     """A code's name as documents and pages show it: `READ_COILS` becomes `read_coils`."""
     return code.name.lower()
+
+
+def coded(codes: type[IntEnum], code: int) -> dict[str, Any]:
+    """A code and its name, `unknown_7` where it has none."""
+    return {"code": code, "name": label(codes(code)) if code in set(codes) else f"unknown_{code}"}
 
 
 def spoken(code: IntEnum) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Any
 
-from sensor.events.field import label
+from sensor.events.field import coded
 
 
 class AuthenticationError(IntEnum):  # 2 and 3 are of older versions
@@ -94,8 +94,3 @@ CODES: dict[str, type[IntEnum]] = {
 def named(record: dict[str, Any]) -> dict[str, Any]:
     """An object's numbers as documents show them: codes with their names."""
     return {name: coded(CODES[name], value) if name in CODES else value for name, value in record.items()}
-
-
-def coded(codes: type[IntEnum], code: int) -> dict[str, Any]:
-    """A code and its name, `unknown_7` where it has none."""
-    return {"code": code, "name": label(codes(code)) if code in set(codes) else f"unknown_{code}"}

@@ -177,15 +177,24 @@ def test_what_is_not_there(said: Said) -> None:
 
 
 def test_identification(said: Said) -> None:
-    order = [event for event in said.events("s7comm", szl_id=0x11) if event["outcome"] == "success"]
+    order = [event for event in said.events("s7comm", szl_id="module_identification") if event["outcome"] == "success"]
     assert order[0]["szl_records"][0]["order_number"] == "6ES7 315-2EH14-0AB0"
     assert said.identities["s7comm"][0]["model"] == "6ES7 315-2EH14-0AB0"
-    assert [event["szl_id"] for event in said.events("s7comm", outcome="unknown", function_group="cpu")][:4] == [0x11, 0x1C, 0, 0xF99]
+    assert [event["szl_id"] for event in said.events("s7comm", outcome="unknown", function_group="cpu")][:4] == [
+        "module_identification",
+        "component_identification",
+        "list_of_ids",
+        "unknown_3993",
+    ]
     assert [event["return_codes"] for event in said.events("s7comm", function_group="cpu", outcome="failure")] == [
         ["unknown_129"]
     ] * 3  # as this server refuses
     # This server leaves out the length and number of records of lists 0, 0x131 and 0x232, which a controller always says.
-    assert {event["szl_id"] for event in said.events("s7comm") if event["anomaly"] == ["length_mismatch"]} == {0, 0x131, 0x232}
+    assert {event["szl_id"] for event in said.events("s7comm") if event["anomaly"] == ["length_mismatch"]} == {
+        "list_of_ids",
+        "communication_capability_by_index",
+        "communication_status_extract_2",
+    }
 
 
 def test_blocks(said: Said, session: tuple[Recording, Answers]) -> None:

@@ -4,8 +4,8 @@ from sensor.events.protocol import Protocol, says
 from sensor.protocols.dnp3.decoder import decode
 from sensor.protocols.dnp3.fields import FIELDS
 from sensor.protocols.dnp3.link import HEADER, role, segments, size
+from sensor.protocols.dnp3.memory import Memory
 from sensor.protocols.dnp3.points import values
-from sensor.protocols.dnp3.selects import Selects
 
 IDENTITY = {"manufacturer_name": "vendor", "product_name_and_model": "model", "software_version": "firmware", "hardware_version": "hardware"}
 IDENTITY |= {"serial_number": "serial", "device_name": "name"}
@@ -20,10 +20,11 @@ DNP3 = Protocol(
     tcp_ports=(20000,),
     udp_ports=(20000,),
     role=role,
-    state=Selects,
+    state=Memory,
     fragments=segments,
     points=values,
     identity=says("attributes", IDENTITY),
     server="outstation",
-    needs="Fragments of several frames need all of their frames. Data sets and device profiles stay bytes; authentication codes are not verified.",
+    needs="Fragments of several frames need all of their frames. Values of data sets have types and names where their descriptor was seen before them. "
+    "Device profiles stay bytes; authentication codes are not verified.",
 )

@@ -1,4 +1,4 @@
-"""What the objects of a message say beyond points: controls, times, files, attributes, authentication. Source: IEEE 1815-2012, annex A."""
+"""What the objects of a message say beyond points: controls, times, files, attributes, data sets, applications, authentication. Source: IEEE 1815-2012, annex A."""
 
 from __future__ import annotations
 
@@ -9,15 +9,19 @@ import numpy as np
 from sensor.columns import Array, Ints, read
 from sensor.events.table import CONTENT, Table
 from sensor.events.vocabulary import Anomaly
+from sensor.protocols.dnp3 import sets
+from sensor.protocols.dnp3.attributes import LATEST_MS, time_text, typed
 from sensor.protocols.dnp3.codes import ATTRIBUTES, Function, Operation, TripClose
 from sensor.protocols.dnp3.headers import Headers
+from sensor.protocols.dnp3.link import Direction
 from sensor.protocols.dnp3.objects import LAYOUTS
 from sensor.protocols.iec62351 import named
 
-TOLD = (0, 12, 41, 50, 51, 52, 70, 120)  # the groups that are read here
+APPLICATION, REQUESTED = 90, 91
+TOLD = (0, 12, 41, 50, 51, 52, 70, *sets.GROUPS, APPLICATION, REQUESTED, 120)  # the groups that are read here
 CONTROL_BLOCK = np.dtype([("code", "u1"), ("count", "u1"), ("on_time", "<u4"), ("off_time", "<u4"), ("status", "u1")])  # A.8.1, A.8.2
+ONE_BY_ONE = (0, 70, *sets.GROUPS, APPLICATION, REQUESTED, 120)
 SET_POINTS = {1: "<i4", 2: "<i2", 3: "<f4", 4: "<f8"}  # A.19: group 41, by variation
-LATEST_MS = (1 << 63) // 1_000_000  # 48 bits of milliseconds go further than 64 bits of nanoseconds
 
 
 def controls(table: Table, headers: Headers) -> None:
@@ -85,20 +89,53 @@ def times(table: Table, headers: Headers) -> None:
         table.set("time_delay", some.row[header], np.where(some.code[header] & 0xFF == 1, delay * 1000, delay))
 
 
-def contents(table: Table, headers: Headers) -> None:
-    """Files, attributes and authentication objects, one by one: they are rare. Of several files in one message the first."""
+def contents(table: Table, headers: Headers, descriptors: sets.Memory) -> None:
+    """Files, attributes, data sets, applications and authentication objects, one by one: they are rare. Of several files in one message the first."""
     group = headers.code >> 8
-    some = np.flatnonzero(((group == 70) | (group == 0) | (group == 120)) & (headers.held > 0))
+    some = np.flatnonzero(np.isin(group, ONE_BY_ONE) & (headers.held > 0))
     seen: set[int] = set()
     for header, row, code in zip(some.tolist(), headers.row[some].tolist(), headers.code[some].tolist(), strict=True):
         if code >> 8 == 120:
             _authentication(table, row, headers, header)
         elif code >> 8 == 0:
             _attributes(table, row, headers, header)
+        elif code >> 8 in sets.GROUPS:
+            _data_sets(table, row, headers, header, descriptors)
         elif row not in seen:
             seen.add(row)
             _, begin, end = next(headers.contents(table.pdus.data, header))
-            _file(table, row, code & 0xFF, begin, end)
+            if code >> 8 == APPLICATION:
+                _span(table, "application", row, begin, end)
+            elif code >> 8 == REQUESTED:
+                _requested(table, row, begin, end)
+            else:
+                _file(table, row, code & 0xFF, begin, end)
+
+
+def _requested(table: Table, row: int, begin: int, end: int) -> None:
+    """A.37.1: how long the outstation takes to activate a configuration, and a status for each object that was to be activated."""
+    rows, at, behind = np.array([row]), np.array([begin]), begin + 4
+    if table.body(np.dtype([("time_delay", "<u4")]), rows, at, np.array([end])).all() and behind < end:
+        table.list("operation_status", rows, np.array([end - behind]), np.array([behind]), np.dtype("u1"))
+
+
+def _data_sets(table: Table, row: int, headers: Headers, header: int, descriptors: sets.Memory) -> None:
+    """A.31 to A.35; requests that are carried were read already."""
+    code, data, pdu = int(headers.code[header]), table.pdus.data, table.pdu[row]
+    if code not in LAYOUTS or not table.is_new[row]:
+        return
+    if headers.size[header] > 0:
+        _, index, at = headers.pick(np.array([header])).items(data)
+        spans = [(place, begin, begin + int(headers.size[header])) for place, begin in zip(index.tolist(), at.tolist(), strict=True)]
+    else:
+        spans = list(headers.contents(data, header))
+    column = table.columns.setdefault("data_sets", {})
+    assert isinstance(column, dict)
+    objects: list[dict[str, Any]] = column.get(row, [])
+    table.object("data_sets", row, objects)
+    outstation = table.number("source" if table.number("direction")[row] == Direction.FROM_OUTSTATION else "destination")[row]
+    whose = int(table.pdus.conversation[pdu]), int(outstation)
+    objects += [sets.said(code, index, data[begin:end].tobytes(), descriptors, whose) for index, begin, end in spans]
 
 
 def _attributes(table: Table, row: int, headers: Headers, header: int) -> None:
@@ -109,29 +146,8 @@ def _attributes(table: Table, row: int, headers: Headers, header: int) -> None:
     table.object("attributes", row, attributes)
     for index, begin, end in headers.contents(table.pdus.data, header):
         name = ATTRIBUTES.get(variation, f"attribute_{variation}") + (f"_set_{index}" if index else "")
-        attributes[name] = attribute(table.pdus.data[begin:end].tobytes())
-
-
-def attribute(content: bytes) -> Any:
-    """A.1: a type, a length and the value, by type: text, unsigned, signed, float, octets, bits, time; lists of variations as pairs."""
-    kind, value = content[0], content[2:]
-    match kind:
-        case 1:
-            return value.decode("utf-8", "replace").rstrip("\0")
-        case 2 | 3:
-            return int.from_bytes(value, "little", signed=kind == 3)
-        case 7 if (text := time_text(int.from_bytes(value, "little"))) is not None:
-            return text
-        case 4 if len(value) in (4, 8):
-            return float(np.frombuffer(value, f"<f{len(value)}")[0])
-        case 254 | 255:
-            return [{"variation": number, "writable": properties & 1} for number, properties in zip(value[::2], value[1::2], strict=False)]
-    return value.hex()
-
-
-def time_text(ms: int) -> str | None:
-    """A.0: milliseconds since 1970 UTC as text; None where they go further than clocks here."""
-    return f"{np.datetime64(ms, 'ms')}Z" if ms < LATEST_MS else None
+        content = table.pdus.data[begin:end].tobytes()  # a type, a length and the value
+        attributes[name] = typed(content[0], content[2:])
 
 
 # A.27, file-control objects: what stands before the name or data

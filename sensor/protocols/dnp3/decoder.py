@@ -32,7 +32,7 @@ from sensor.protocols.dnp3.link import (
     Broadcast,
     Direction,
 )
-from sensor.protocols.dnp3.selects import Selects
+from sensor.protocols.dnp3.memory import Memory
 
 # 4.2.2, the application header; responses have internal indications (IIN1 first) before the objects
 #
@@ -47,7 +47,7 @@ TELLING = np.isin(np.arange(256), [*TOLD, *(group for _, group, _ in GROUP_ACTIO
 F = Function
 
 
-def decode(pdus: Pdus, selects: Selects) -> Table:
+def decode(pdus: Pdus, memory: Memory) -> Table:
     """One event per frame; what the application says is in the one that completes its fragment."""
     table, header = Table("dnp3", FIELDS, pdus), pdus.header(HEADER)
     _link(table, header)
@@ -59,10 +59,10 @@ def decode(pdus: Pdus, selects: Selects) -> Table:
             _act(table, headers)
             controls(table, headers)
             times(table, headers)
-            contents(table, headers)
+            contents(table, headers, memory.descriptors)
         answered = np.flatnonzero((table.request >= 0) & (table.number("function") == F.RESPONSE))
         table.action[answered] = table.action[table.request[answered]]
-        selects.check(table)
+        memory.selects.check(table)
     return table
 
 

@@ -72,5 +72,8 @@ FIELDS = (
     Field("user_name", "text", "User who asks for a file authentication key; the password is sent with it in clear text"),
     # what is rare
     Field("attributes", "object", "What the device says of itself, by name (group 0)"),
+    Field("application", "text", "Application that is initialized, started or stopped; of several the first"),
+    Field("operation_status", "u1[]", "Status of each object of a configuration that was to be activated"),
+    Field("data_sets", "object", "Data sets, their descriptors and prototypes, and private objects (groups 83, 85 to 88), one after the other"),
     Field("authentication", "object", "Secure authentication objects (group 120), one after the other"),
 )

@@ -127,7 +127,7 @@ GROUPS: tuple[tuple[int, str, Kind, VARIANTS], ...] = (
     (83, "data set", Kind.CONTENT, {1: ("private registration", VARIABLE), 2: ("private registration descriptor", VARIABLE)}),
     (85, "data set prototype", Kind.CONTENT, {1: ("with uuid", VARIABLE)}),
     (86, "data set descriptor", Kind.CONTENT, {1: ("contents", VARIABLE), 2: ("characteristics", "u1"), 3: ("point index attributes", VARIABLE)}),
-    (87, "data set present value", Kind.CONTENT, {1: ("present value", VARIABLE)}),
+    (87, "data set present value", Kind.CONTENT, {1: ("", VARIABLE)}),
     (88, "data set event", Kind.CONTENT, {1: ("snapshot", VARIABLE)}),
     (90, "application", Kind.CONTENT, {1: ("identifier", VARIABLE)}),
     (91, "status of requested operation", Kind.CONTENT, {1: ("activate configuration", VARIABLE)}),
@@ -175,7 +175,7 @@ def _layout(name: str, kind: Kind, parts: str) -> Layout:
 
 
 LAYOUTS = {  # by group << 8 | variation
-    group << 8 | variation: _layout(f"{title} {name}", kind, parts)
+    group << 8 | variation: _layout(f"{title} {name}".strip(), kind, parts)
     for group, title, kind, variations in GROUPS
     for variation, (name, parts) in variations.items()
 }

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sensor.columns import Array, Ints, read
+from sensor.events.field import label
 from sensor.events.point import Points, Quality, RawType, Space, Verb, join, points
 from sensor.events.table import Table
 from sensor.events.vocabulary import Action
+from sensor.protocols.dnp3 import sets
+from sensor.protocols.dnp3.attributes import LATEST_MS, DataType
 from sensor.protocols.dnp3.codes import OPERATES, RESPONSES, Function
-from sensor.protocols.dnp3.content import LATEST_MS
 from sensor.protocols.dnp3.headers import Headers, walk
 from sensor.protocols.dnp3.link import Direction
 from sensor.protocols.dnp3.objects import KINDS, LAYOUTS, Kind, Layout
@@ -28,6 +31,10 @@ SIXTH = {Kind.BINARY: Quality.QUESTIONABLE, Kind.DOUBLE_BIT: Quality.QUESTIONABL
 SIXTH |= {Kind.COUNTER: Quality.OVERFLOW, Kind.ANALOG: Quality.OVERFLOW}  # roll over, over range
 SEVENTH = {Kind.COUNTER: Quality.QUESTIONABLE, Kind.ANALOG: Quality.QUESTIONABLE}  # discontinuity, reference error
 STATUS_KINDS = (Kind.BINARY_COMMAND, Kind.BINARY_COMMAND_EVENT, Kind.ANALOG_COMMAND, Kind.ANALOG_COMMAND_EVENT)
+APPLICATION, FLOATING_POINT = 90, 100
+TEXTS = {label(kind) for kind in (DataType.VSTR, DataType.UNCD, DataType.TIME)}
+NUMBERS = {label(kind): raw for kind, raw in ((DataType.UINT, RawType.UINT64), (DataType.INT, RawType.INT64), (DataType.FLT, RawType.FLOAT64))}
+EXACT = 1 << 53  # from it on a float64 has gaps
 RAW_TYPES = {"u1": RawType.UINT8, "u2": RawType.UINT16, "u4": RawType.UINT32, "i2": RawType.INT16, "i4": RawType.INT32}
 RAW_TYPES |= {"f4": RawType.FLOAT32, "f8": RawType.FLOAT64}
 
@@ -145,11 +152,65 @@ def _packed(table: Table, headers: Headers, layout: Layout) -> Points:
 
 
 def _contents(table: Table, headers: Headers, code: int) -> Points:
-    """Items without a common size: what they hold, as bytes."""
+    """Items without a common size: floating-point numbers, applications' names, values of data sets; else what they hold, as bytes."""
+    if code >> 8 in (sets.PRESENT, sets.EVENT):
+        return _data_sets(table, headers, code)
     found = [(int(headers.row[i]), *item) for i in range(len(headers)) for item in headers.contents(table.pdus.data, i)]
     row, index, begin, end = np.array(found, np.int64).reshape(-1, 4).T
+    contents = [table.pdus.data[a:b].tobytes() for a, b in zip(begin.tolist(), end.tolist(), strict=True)]
     result = _points(table, row, np.full(len(row), np.nan), RawType.BYTES, code, index, 0)
-    result.exact |= {i: table.pdus.data[a:b].tobytes() for i, (a, b) in enumerate(zip(begin.tolist(), end.tolist(), strict=True))}
+    for i, content in enumerate(contents):
+        number = real(content) if code >> 8 == FLOATING_POINT else None
+        if number is not None:
+            result.value[i], result.raw_type[i] = number, RawType.FLOAT32 if len(content) == 4 else RawType.FLOAT64
+        elif code >> 8 == APPLICATION:
+            result.exact[i], result.raw_type[i] = content.decode("utf-8", "replace"), RawType.STRING
+        else:
+            result.exact[i] = content
+    return result
+
+
+def real(content: bytes) -> float | None:
+    """A.38: a short, long or extended number of IEEE 754, told by its size; None for another."""
+    match len(content):
+        case 4 | 8:
+            return float(np.frombuffer(content, f"<f{len(content)}")[0])
+        case 10:
+            fraction, exponent = int.from_bytes(content[:8], "little"), int.from_bytes(content[8:], "little")
+            if exponent & 0x7FFF == 0x7FFF:
+                return math.inf if fraction == 1 << 63 and exponent < 0x8000 else -math.inf if fraction == 1 << 63 else math.nan
+            try:
+                return math.ldexp(-fraction if exponent & 0x8000 else fraction, (exponent & 0x7FFF) - 16383 - 63)
+            except OverflowError:  # beyond what 64 bits hold
+                return -math.inf if exponent & 0x8000 else math.inf
+    return None
+
+
+def _data_sets(table: Table, headers: Headers, code: int) -> Points:
+    """A point per value of a data set: address is the data set's number, index the place of its element."""
+    column, name = table.columns.get("data_sets", {}), LAYOUTS[code].name.replace(" ", "_")
+    assert isinstance(column, dict)
+    found = [
+        (row, said["id"], place, value)
+        for row in np.unique(headers.row).tolist()
+        for said in column.get(row, [])
+        if said["object"] == name
+        for place, value in enumerate(said.get("values", []))
+    ]
+    row, address, index = (np.array([each[i] for each in found], np.int64) for i in range(3))
+    result = _points(table, row, np.full(len(row), np.nan), RawType.BYTES, code, address, 0)
+    result.index = index
+    for i, (_, _, _, said) in enumerate(found):
+        value = said["value"]
+        if isinstance(value, str):
+            is_text = said.get("type") in TEXTS
+            result.exact[i], result.raw_type[i] = (value, RawType.STRING) if is_text else (bytes.fromhex(value), RawType.BYTES)
+        else:
+            result.value[i], result.raw_type[i] = value, NUMBERS[said["type"]]
+            if isinstance(value, int) and abs(value) > EXACT:
+                result.exact[i] = value
+        if "name" in said:
+            result.name[i] = said["name"]
     return result
 
 

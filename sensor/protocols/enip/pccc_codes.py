@@ -96,6 +96,21 @@ class PcccFunction(IntEnum):  # command << 8 | function
     PROTECTED_TYPED_FILE_WRITE = 0x0FAF
 
 
+class CpuMode(IntEnum):  # chapter 7, change mode
+    REMOTE_PROGRAM = 0x01
+    REMOTE_RUN = 0x06
+    REMOTE_TEST_CONTINUOUS = 0x07
+    REMOTE_TEST_SINGLE_SCAN = 0x08
+    REMOTE_TEST_SINGLE_STEP = 0x09
+
+
+class Plc5Mode(IntEnum):  # chapter 7, set CPU mode: bits 0 and 1 of the flags; of a MicroLogix 1000 1 is the program mode
+    PROGRAM = 0
+    REMOTE_TEST = 1
+    REMOTE_RUN = 2
+    NO_CHANGE = 3
+
+
 class FileType(IntEnum):  # chapter 13, and the MicroLogix long integer
     STATUS = 0x84
     BIT = 0x85

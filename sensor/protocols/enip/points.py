@@ -78,7 +78,7 @@ def _numbers(table: Table, name: str) -> Points:
     value = np.where(is_bool, value != 0, value)  # controllers send true as 255
     offset = np.where(np.isin(table.number("operation")[rows], FRAGMENTED), table.number("data_offset")[rows].astype(np.int64) // WIDTH[data_type[rows]], 0)
     first = np.where(table.has("tag")[rows], 0, table.number("member_id")[rows].astype(np.int64))
-    raw = np.where(table.has("file_type")[row], FILE_TYPE[table.number("file_type")[row]], RAW_TYPE[data_type[row]])
+    raw = np.where(table.has("pccc_command")[row], FILE_TYPE[table.number("file_type")[row]], RAW_TYPE[data_type[row]])
     space, block = _place(table, row)
     found = points(row, value, raw, space=space, verb=_verb(table, row), block=block, index=index + (offset + first)[item])
     if name == "integers":

@@ -14,6 +14,7 @@ from sensor.events.point import RawType
 from sensor.events.table import Table
 from sensor.events.vocabulary import Anomaly
 from sensor.protocols.enip.codes import DataType as D
+from sensor.protocols.enip.texts import READERS, Reader, put
 
 TYPE = np.dtype([("data_type", "<u2")])
 HANDLE = np.dtype([("template_handle", "<u2")])
@@ -42,11 +43,13 @@ WIRE: dict[int, tuple[str, RawType]] = {
     D.LTIME: ("<i8", RawType.INT64),
     D.ITIME: ("<i2", RawType.INT16),
     D.TIME: ("<i4", RawType.INT32),
+    D.ENGUNIT: ("<u2", RawType.UINT16),  # appendix D numbers units
 }
 RAW_TYPE = np.full(0x10000, RawType.BYTES, np.uint8)
 for _code, (_, _raw) in WIRE.items():
     RAW_TYPE[_code] = _raw
 STRINGS: dict[int, np.dtype[Any]] = {D.STRING: np.dtype([("length", "<u2")]), D.SHORT_STRING: np.dtype([("length", "u1")])}
+RAW_TYPE[[*STRINGS, *READERS]] = RawType.STRING
 
 
 def types(table: Table, rows: Ints, at: Ints, end: Ints) -> Ints:
@@ -74,8 +77,8 @@ def content(table: Table, rows: Ints, at: Ints, end: Ints, *, is_whole: bool) ->
             used[mine] = begin + count * wire.itemsize
             if is_whole:
                 table.flag(row[table.has("element_count")[row] & (count != stated[mine])], Anomaly.LENGTH_MISMATCH)
-        elif code in STRINGS:
-            used[mine] = text(table, row, begin, stop, STRINGS[code])
+        elif code in STRINGS or code in READERS:
+            used[mine] = text(table, row, begin, stop, STRINGS[code]) if code in STRINGS else _texts(table, row, begin, stop, READERS[code])
             more = mine[(stated[mine] > 1) & (used[mine] < stop)]  # of several strings the first is the value; the rest is there as it is
             table.span("data", rows[more], used[more], end[more] - used[more])
             used[more] = end[more]
@@ -98,3 +101,18 @@ def text(table: Table, rows: Ints, at: Ints, end: Ints, layout: np.dtype[Any]) -
     stop: Ints = np.minimum(begin + length, end)
     table.span("string", rows[fits], begin[fits], (stop - begin)[fits])
     return stop
+
+
+def _texts(table: Table, rows: Ints, at: Ints, end: Ints, reader: Reader) -> Ints:
+    """Values that a reader makes text of; where they end. What it cannot read is data."""
+    used, found = end.copy(), []
+    for i, (begin, stop) in enumerate(zip(at.tolist(), end.tolist(), strict=True)):
+        said = reader(table.pdus.data[begin:stop].tobytes())
+        if said is None:
+            table.flag(rows[i], Anomaly.BAD_VALUE)
+            table.span("data", rows[i], begin, stop - begin)
+        else:
+            found.append((i, said[0].encode("utf-8", "replace")))
+            used[i] = begin + said[1]
+    put(table, "string", rows[[i for i, _ in found]], [content for _, content in found])
+    return used

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from sensor.columns import Array, Ints, read
+from sensor.events.field import coded
 from sensor.events.table import Table
 from sensor.events.vocabulary import Anomaly
 from sensor.protocols.iec104 import types
 from sensor.protocols.iec104.types import TypeId
-from sensor.protocols.iec62351 import coded, named
+from sensor.protocols.iec62351 import named
 
 T = TypeId
 #      0

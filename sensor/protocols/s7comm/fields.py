@@ -19,6 +19,7 @@ from sensor.protocols.s7comm.codes import (
 )
 from sensor.protocols.s7comm.errors import Error, ErrorClass, Reason, RejectCause, ReturnCode
 from sensor.protocols.s7comm.header import Payload, Rosctr, Tpdu
+from sensor.protocols.s7comm.szl_ids import SzlId
 
 FIELDS = (
     Field("tpdu_type", "u1", "COTP: what kind of transport PDU", enum=Tpdu, wireshark="cotp.type"),
@@ -84,7 +85,7 @@ FIELDS = (
     Field("sequence_number", "u1", "Tells userdata jobs apart", wireshark="s7comm.param.userdata.seq_num"),
     Field("data_unit_reference", "u1", "Tells the parts of one long answer from others", wireshark="s7comm.param.userdata.dataunitref"),
     Field("last_data_unit", "u1", "0 where the answer ends here, 1 where the client must ask for more", wireshark="s7comm.param.userdata.lastdataunit"),
-    Field("szl_id", "u2", "System status list that is read", wireshark="s7comm.data.userdata.szl_id"),
+    Field("szl_id", "u2", "System status list that is read, and which extract of it", enum=SzlId, wireshark="s7comm.data.userdata.szl_id"),
     Field("szl_index", "u2", "Part of the list that is read", wireshark="s7comm.data.userdata.szl_index"),
     Field("szl_records", "object", "Records of the status list"),
     Field("identification", "object", "What the device says of itself: order number, versions, names, serial numbers (lists 0x11 and 0x1C)"),

@@ -40,6 +40,15 @@ def points(table: Table) -> list[tuple[object, ...]]:
         (0xCB, struct.pack("<d", 0.1), [0.1], RawType.FLOAT64),
         (0xD3, struct.pack("<I", 0xDEADBEEF), [0xDEADBEEF], RawType.BITS),
         (0xDA, b"\4Pump", ["Pump"], RawType.STRING),
+        (0xD5, struct.pack("<H", 4) + "Pümp".encode("utf-16-le"), ["Pümp"], RawType.STRING),
+        (0xD9, struct.pack("<HH", 1, 4) + b"P\xfcmp", ["Pümp"], RawType.STRING),
+        (0xD9, struct.pack("<HH", 4, 1) + "泵".encode("utf-32-le"), ["泵"], RawType.STRING),
+        (0xDE, b"\1eng\xda\4\0\4Pump", ["Pump"], RawType.STRING),
+        (0xDE, b"\2eng\xd0\4\0\4\0Pump" + b"zho\xd5\xe8\3\1\0" + "泵".encode("utf-16-le"), ["eng: Pump, zho: 泵"], RawType.STRING),
+        (0xCF, struct.pack("<IH", 45_296_789, 18_945), ["2023-11-14T12:34:56.789"], RawType.STRING),
+        (0xDC, bytes.fromhex("2004246430 03".replace(" ", "")), ["class 0x4 instance 100 attribute 3"], RawType.STRING),
+        (0xDC, symbol("Tank") + b"\x28\2", ["Tank[2]"], RawType.STRING),
+        (0xDD, struct.pack("<H", 0x1200), [0x1200], RawType.UINT16),
         (0x02A0, struct.pack("<HI84s", 0x0FCE, 5, b"Valve"), ["Valve"], RawType.STRING),
         (0x02A0, struct.pack("<HI", 0x1234, 9), [struct.pack("<I", 9)], RawType.BYTES),
     ],
@@ -54,6 +63,18 @@ def test_a_tag_is_read_and_written(data_type: int, content: bytes, values: list[
     name = "Program:Main.Tank[2].Level"
     expected = [(name, i, value, raw, verb) for verb in (Verb.READ, Verb.WRITE) for i, value in enumerate(values)]
     assert points(table) == expected
+
+
+@pytest.mark.parametrize(
+    ("data_type", "content"),
+    [
+        (0xD5, b"\5\0P\0"), (0xD9, struct.pack("<HH", 3, 1) + b"abc"), (0xDE, b"\1eng\xc4\4\0\1A"), (0xDE, b"\2eng\xda\4\0\1A"), (0xCF, struct.pack("<IH", 86_400_000, 0)),
+        (0xDC, b"\xe0\0"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_is_data(data_type: int, content: bytes) -> None:
+    table = exchange(request(0x4C, symbol("A"), b"\1\0"), reply(0x4C, struct.pack("<H", data_type) + content))
+    assert (events(table)[1]["anomaly"], events(table)[1]["data"]) == (Anomaly.BAD_VALUE, content)
 
 
 def test_element_counts_must_hold() -> None:

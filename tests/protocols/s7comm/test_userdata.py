@@ -6,10 +6,12 @@ import struct
 
 import pytest
 
+from sensor.events.field import label
 from sensor.events.vocabulary import Action, Anomaly
 from sensor.protocols.s7comm.codes import SUBFUNCTIONS, Area, BlockType, Cpu, Group, Operation, Programming, State
 from sensor.protocols.s7comm.errors import Error
 from sensor.protocols.s7comm.parts import MOST_OPEN
+from sensor.protocols.s7comm.szl_ids import SzlId
 from sensor.protocols.s7comm.userdata import password
 from tests.protocols.s7comm.build import Engine, address, client, data, decode, s7, said, server, userdata, value, values
 
@@ -115,7 +117,30 @@ def test_status_lists() -> None:
         "system": 100, "station": 3, "type_differs": 1, "io_status": 0x82,
     }  # fmt: skip
     assert read_szl(szl(0x0025, 0, bytes((1, 3, 40, 0))))["szl_records"] == [{"partition": 1, "assignment": 3, "ob_number": 40}]
+    assert read_szl(szl(0x0016, 0, struct.pack(">HHH", 0x28, 4, 1)))["szl_records"] == [{"index": 0x28, "most": 4, "active": 1}]
+    assert read_szl(szl(0x0017, 0, struct.pack(">HH", 122, 1)))["szl_records"] == [{"sdb_number": 122, "state": 1}]
+    assert read_szl(szl(0x0018, 0, struct.pack(">HH", 3, 8)))["szl_records"] == [{"rack": 3, "slots": 8}]
+    start = {"event": 0x1101, "priority_class": 1, "ob_number": 1}
+    assert read_szl(szl(0x0021, 0, bytes.fromhex("1101 01 01")))["szl_records"] == [start]
+    assert read_szl(szl(0x0082, 0, bytes.fromhex("1101 01 01")))["szl_records"] == [start]
+    assert read_szl(szl(0x0C81, 0, bytes.fromhex("1101 01 01 0011223344556677 1602081451375692")))["szl_records"] == [
+        start | {"information": "0011223344556677", "time": "2016-02-08T14:51:37.569"}
+    ]
+    status = read_szl(szl(0x0023, 0, struct.pack(">BBHBBBBHII", 16, 1, 2, 3, 4, 5, 6, 256, 7, 8)))["szl_records"][0]  # type: ignore[index]
+    assert (status["priority_class"], status["local_data_size"], status["access_error_mask"]) == (16, 256, 8)
     assert read_szl(szl(0x7777, 0, b"\1\2"))["szl_records"] == [{"bytes": "0102"}]
+
+
+@pytest.mark.parametrize(
+    ("szl_id", "name"),
+    [
+        (0x0011, "module_identification"), (0x0111, "module_identification_by_index"), (0x0F11, "module_identification_header"), (0x0424, "modes_current"),
+        (0x0132, "communication_status_by_index"), (0x05A0, "diagnostic_buffer_communication"), (0x4C91, "external_module_status_by_address"), (0, "list_of_ids"),
+        (0x0833, "diagnostic_stations_extract_8"),
+    ],
+)  # fmt: skip
+def test_status_lists_have_names(szl_id: int, name: str) -> None:
+    assert label(SzlId(szl_id)) == name
 
 
 def test_block_lists_and_information() -> None:
