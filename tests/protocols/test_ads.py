@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,9 +23,9 @@ from sensor.protocols.ads.codes import IndexGroup as G
 from sensor.protocols.ads.codes import SystemService as S
 from sensor.protocols.ads.errors import ErrorCode
 from sensor.sinks.assets import asset_text
-from tests.make import CLIENT, SERVER, Run, run, tcp
+from tests.make import CLIENT, SERVER, Run, fields, run, tcp, turns
 
-HERE, THERE = (CLIENT, 40000), (SERVER, 48898)
+HERE, ELSEWHERE = (CLIENT, 40000), (SERVER, 5000)
 MINE, PLC, SYSTEM = (bytes((10, 0, 0, 1, 1, 1)), 32905), (bytes((5, 18, 52, 86, 1, 1)), 851), (bytes((5, 18, 52, 86, 1, 1)), 10000)
 OK = bytes(4)
 
@@ -88,26 +88,17 @@ def notified(*stamps: bytes) -> bytes:
 
 def talk(*pdus: bytes, rows: int = 1 << 30) -> Run:
     """These packets, one segment each, from whoever they say."""
-    frames, sent = [], {HERE: 1, THERE: 1}
-    for number, pdu in enumerate(pdus):
-        ends = (THERE, HERE) if pdu[6:12] == MINE[0] else (HERE, THERE)
-        frames.append(tcp(*ends, sent[ends[0]], pdu, identification=number))
-        sent[ends[0]] += len(pdu)
-    return run(frames, rows)
+    return run(frames(*pdus), rows)
+
+
+def frames(*pdus: bytes) -> Iterator[bytes]:
+    return turns(*((int(pdu[6:12] == MINE[0]), pdu) for pdu in pdus), port=48898)
 
 
 def table(*pdus: bytes) -> Table:
     result = talk(*pdus)
     assert result.pipeline.report()["imbalance"] == []
     return result.seen[0].tables["ads"]
-
-
-def fields(said: Table, row: int) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, column in said.columns.items():
-        if said.has(name)[row]:
-            found[name] = column[row].item() if isinstance(column, np.ndarray) else column[row] if isinstance(column, dict) else said.content(name, row)
-    return found
 
 
 HEADER = {"state_flags": 4, "target_net_id": b"5.18.52.86.1.1", "target_port": 851, "source_net_id": b"10.0.0.1.1.1", "source_port": 32905, "error_code": 0, "invoke_id": 1}  # fmt: skip
@@ -378,9 +369,9 @@ def test_an_answer_of_another_command() -> None:
 def test_it_is_recognised_by_its_structure() -> None:
     """On another port, and not where two lengths disagree or a reserved flag is set."""
     pdu = asks(C.READ_STATE)
-    assert [name for seen in run([tcp(HERE, (SERVER, 5000), 1, pdu)]).seen for name in seen.tables] == ["ads"]
+    assert [name for seen in run([tcp(HERE, ELSEWHERE, 1, pdu)]).seen for name in seen.tables] == ["ads"]
     for wrong in (asks(C.READ_STATE, size=1), asks(C.READ_STATE, flags=0x104), b"\1" + pdu[1:]):
-        assert not run([tcp(HERE, (SERVER, 5000), 1, wrong)]).seen[0].tables
+        assert not run([tcp(HERE, ELSEWHERE, 1, wrong)]).seen[0].tables
 
 
 WRITTEN = st.builds(lambda group, count, rest: place(group, count, 8, len(rest)) + rest, st.sampled_from(list(G)), st.integers(0, 9), st.binary(max_size=40))
