@@ -230,6 +230,16 @@ def test_what_a_device_tells_of_a_variable() -> None:
     assert said.action.tolist()[:4] == [Action.DISCOVER] * 4
 
 
+def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names too long for any variable are not remembered, and of too many the oldest leave and are counted."""
+    long = table(both(G.HANDLE_BY_NAME, 0, b"A" * 1025), told(place(5)), asks(C.READ, place(G.VALUE_BY_HANDLE, 5, 4)))
+    assert long.has("symbol").tolist() == [True, True, False]
+    monkeypatch.setattr("sensor.protocols.ads.symbols.MOST", 2)
+    result = talk(*(pdu for i in range(3) for pdu in (both(G.HANDLE_BY_NAME, 0, b"A%d" % i), told(place(i)))), asks(C.READ, place(G.VALUE_BY_HANDLE, 0, 4)))
+    assert result.seen[0].tables["ads"].has("symbol").tolist() == [True] * 6 + [False]
+    assert result.pipeline.report()["forgotten"]["state of ads"] == 1
+
+
 def test_parts_of_sum_commands() -> None:
     reads = place(G.MEMORY_BYTE, 0, 2, G.INPUT_BYTE, 4, 1)
     writes = place(G.MEMORY_BYTE, 0, 2, G.OUTPUT_BYTE, 4, 1) + b"\1\2\3"

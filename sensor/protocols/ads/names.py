@@ -38,7 +38,7 @@ def names(table: Table, symbols: Symbols, server: Array) -> dict[int, bytes]:
                 handles[row] = HANDLE.unpack(handle)[0]
                 place = symbols.handles.get((owner, handles[row]))
         else:
-            place = symbols.places.get((owner, group, offset)) or Place(index_group=group, index_offset=offset)
+            place = symbols.places.get((owner, (group, offset))) or Place(index_group=group, index_offset=offset)
         if place is not None:
             found[row] = place
         if request in handles:
@@ -56,10 +56,10 @@ def _learn(table: Table, symbols: Symbols, row: int, owner: int, command: int, g
     if command == C.ADD_DEVICE_NOTIFICATION:
         group, offset = int(table.number("index_group")[row]), int(table.number("index_offset")[row])
         known = place or Place()
-        symbols.notifications.put((owner, int(table.number("notification_handle")[row])), Place(known.name, known.data_type, group, offset))
+        symbols.keep(symbols.notifications, owner, int(table.number("notification_handle")[row]), Place(known.name, known.data_type, group, offset))
     elif command == C.READ_WRITE and group == G.HANDLE_BY_NAME and place is not None and len(handle := table.content("data", row)) == HANDLE.size:
         number: int = HANDLE.unpack(handle)[0]
-        symbols.handles.put((owner, number), place)
+        symbols.keep(symbols.handles, owner, number, place)
         return number
     elif command == C.READ_WRITE and group == G.INFO_BY_NAME and place is not None and len(told := table.content("data", row)) == PLACED.size:
         group, offset, _ = PLACED.unpack(told)

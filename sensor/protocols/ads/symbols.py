@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 import struct
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,7 @@ from sensor.protocols.ads.codes import DataType
 #      +--------+-------------+--------------+------+-----------+-------+--------+--------+---------+------+---+------+---+---------+---
 ENTRY = struct.Struct("<6I3H")
 NO_TYPE = -1
+MOST, LONGEST = 1 << 15, 1024  # places of each kind that are remembered, and bytes of a name: no variable's is as long, and no stranger's costs more
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Symbols:
     """What is known of variables: by the conversation and the server's AMS address (one number), and a handle, a notification's handle, a name or a place."""
 
     def __init__(self) -> None:
-        self.handles, self.notifications, self.names, self.places = (Bounded[Place]() for _ in range(4))
+        self.handles, self.notifications, self.names, self.places = (Bounded[Place](MOST) for _ in range(4))
         self.salt = np.uint64(secrets.randbits(64) | 1)  # nobody outside can aim for another's number
 
     @property
@@ -50,8 +52,13 @@ class Symbols:
 
     def learn(self, server: int, place: Place) -> None:
         """A variable that its device describes."""
-        self.names.put((server, place.name.upper()), place)
-        self.places.put((server, place.index_group, place.index_offset), place)
+        self.keep(self.names, server, place.name.upper(), place)
+        self.keep(self.places, server, (place.index_group, place.index_offset), place)
+
+    @staticmethod
+    def keep(where: Bounded[Place], server: int, key: Hashable, place: Place) -> None:
+        if len(place.name) <= LONGEST:
+            where.put((server, key), place)
 
     def named(self, server: int, name: bytes) -> Place:
         """What is known of this name; names of IEC 61131-3 know no upper and lower case."""
@@ -66,7 +73,7 @@ def entries(content: bytes) -> tuple[list[tuple[Place, dict[str, Any]]], int]:
     while at + ENTRY.size <= len(content):
         length, group, offset, size, data_type, _flags, name_size, type_size, comment_size = ENTRY.unpack_from(content, at)
         texts = at + ENTRY.size
-        if length < ENTRY.size + name_size + type_size + comment_size + 3 or at + length > len(content):
+        if length < ENTRY.size + name_size + type_size + comment_size + 2 or at + length > len(content):
             break
         type_at = texts + name_size + 1
         comment_at = type_at + type_size + 1
