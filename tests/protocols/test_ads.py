@@ -388,7 +388,7 @@ WRITTEN = st.builds(lambda group, count, rest: place(group, count, 8, len(rest))
 CONTENT = st.one_of(st.binary(max_size=60), WRITTEN)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 11), st.booleans(), CONTENT, st.sampled_from([PLC, SYSTEM])), min_size=1, max_size=6), st.sampled_from([1, 100]))
 def test_no_bytes_make_it_fail(said: list[tuple[int, bool, bytes, tuple[bytes, int]]], rows: int) -> None:
     result = talk(*(ams(command, content, answers=answers, device=device) for command, answers, content, device in said), rows=rows)
