@@ -27,9 +27,9 @@ PUBLISHERS = Kind(
 )  # fmt: skip
 RESTART = Kind(
     "goose-restart", "GOOSE publisher restarted",
-    "{client} numbers the frames of {block} from the beginning after a silence longer than it allows itself (times: {count}), as a device does after a restart; "
-    "restarts are expected only in planned maintenance.",
-    Severity.LOW, ("T0816",), "06004",
+    "{client} numbers the frames of {block} from the beginning, with a younger state or after a silence longer than it allows itself (times: {count}), as a device "
+    "does after a restart; restarts are expected only in planned maintenance.",
+    Severity.MEDIUM, ("T0816",), "06004",
 )  # fmt: skip
 
 
@@ -40,7 +40,7 @@ class Goose(Published):
     name: str = "goose"
     kinds: tuple[Kind, ...] = (REPLAY, PUBLISHERS, RESTART)
     needs: tuple[str, ...] = ("goose",)
-    limits: str = "A replay in step with its original is not seen; one of a device's first frames, while that device is silent, looks like its restart."
+    limits: str = "A replay in step with its original is not seen; one of a device's first frames, while that device is silent or with a younger time, looks like its restart."
     reference: str = field(default="gocb_ref", metadata={"constant": True})
     doubled: Kind = field(default=PUBLISHERS, metadata={"constant": True})
     reached: Recent = field(default_factory=Recent)
@@ -50,9 +50,10 @@ class Goose(Published):
         return self.publishers.evicted + self.reached.evicted
 
     def wrong(self, seen: Seen, table: Table) -> Iterator[tuple[int, Kind]]:
-        back, restarted = went_back(table), restarts(table)
-        for row in np.union1d(np.flatnonzero(back), self._behind(seen, table)).tolist():
-            yield row, RESTART if restarted[row] else REPLAY
+        back, behind = np.flatnonzero(went_back(table)), self._behind(seen, table)
+        restarted = np.setdiff1d(back[table.has("restart")[back]], behind) if "restart" in table else back[:0]
+        for row in np.union1d(back, behind).tolist():
+            yield row, RESTART if row in restarted else REPLAY
 
     def _behind(self, seen: Seen, table: Table) -> Ints:
         """Rows of other publishers whose numbers are not beyond those of the first publisher of their control block (APPID and reference)."""
@@ -90,10 +91,3 @@ def went_back(table: Table) -> Mask:
         if f"expected_{name}" in table.columns:
             behind |= table.has(f"expected_{name}") & (table.number(name) < table.number(f"expected_{name}"))
     return np.asarray(result & behind & table.is_new)
-
-
-def restarts(table: Table) -> Mask:
-    """Rows where a publisher begins anew (IEC 61850-8-1: stNum 1 and sqNum 0; some begin with sqNum 1) after the frame before has lost its validity (timeAllowedToLive)."""
-    if not {"st_num", "sq_num", "late"} <= set(table.columns):
-        return np.zeros(len(table), np.bool_)
-    return np.asarray(table.has("late") & (table.number("st_num") == 1) & (table.number("sq_num") <= 1))

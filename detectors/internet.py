@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors.state import TRANSIENT
 from sensor.columns import firsts
-from sensor.events.address import address_text, are_public, is_public
+from sensor.events.address import address_text, are_public, is_outside
 from sensor.events.alert import Finding, Kind, Severity
 from sensor.events.seen import Seen
 from sensor.events.table import Table
@@ -68,12 +66,3 @@ class Internet:
 def network(high: int, low: int) -> tuple[int, int]:
     """The /16 of an IPv4 address, the /64 of an IPv6 address."""
     return (high, 0) if high else (0, low >> 16)
-
-
-@lru_cache(1 << 14)
-def is_outside(high: int, low: int, networks: tuple[str, ...]) -> bool:
-    """Whether an address is one of the internet's and in none of these networks. Remembered: the registries' ranges take 20 us to look through."""
-    if not is_public(high, low):
-        return False
-    ip = ipaddress.ip_address(address_text(high, low))
-    return not any(ip in ipaddress.ip_network(each, strict=False) for each in networks)

@@ -79,4 +79,5 @@ class ScannerWrite:
                 )  # fmt: skip
 
 
-MASK = lookup((Action.WRITE, Action.OPERATE, Action.CONFIGURE_WRITE, *(action for action in ACTS if action not in (Action.UPLOAD, Action.TIME_SET))))
+CONTROLS = (Action.WRITE, Action.SELECT, Action.OPERATE, Action.CONFIGURE_WRITE)
+MASK = lookup((*CONTROLS, *(action for action in ACTS if action not in (Action.UPLOAD, Action.TIME_SET))))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
@@ -43,7 +43,7 @@ class Analysis:
     ) -> None:
         self.config = config or Config()
         self.pipeline = pipeline or Pipeline(deduplicate=self.config.deduplicate, most_flows=self.config.flows, inspect=True)
-        self.assets, self.summary, self.sums_up = Assets(EVENTS), Summary(SPOKEN), sums_up
+        self.assets, self.summary, self.sums_up = Assets(EVENTS, networks=tuple(self.config.networks)), Summary(SPOKEN), sums_up
         self.watch = Watch(self.config.sensor, self.config.detector_settings(), disabled=self.config.disabled(), quiet_s=self.config.alerts.quiet_s)
         self.signatures = signatures
         if signatures is not None:
@@ -105,4 +105,7 @@ class Analysis:
         if self.signatures is not None:
             report["rules"] = self.signatures.report()
         report["forgotten"] = {name: count for name, count in forgotten.items() if count}
+        shed = sum((Counter(getattr(sink, "shed", {})) for sink in self.sinks), Counter(report.pop("shed", {})))
+        if shed:
+            report["shed"] = dict(shed)
         return report

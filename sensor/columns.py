@@ -46,6 +46,10 @@ class Source:
         more = int(last.message.partition(" ")[0]) + 1 if last.message.endswith(MORE_PROBLEMS) else 2
         self.problems[-1] = Problem(last.offset, f"{more} {MORE_PROBLEMS}", last.skipped + problem.skipped, last.fatal or problem.fatal)
 
+    def heard_at(self, interface: int) -> str:
+        """The tap, of several, whose packets these are (-1: not known); else the name."""
+        return self.interfaces[interface] if self.is_live and interface >= 0 else self.name
+
     def identify(self, batch: Batch) -> None:
         """Take the id from the first packet."""
         if not self.id and len(batch):

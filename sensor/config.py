@@ -6,6 +6,7 @@ The detectors' part is derived from the detectors themselves: a kind of alert is
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -66,9 +67,29 @@ def loopback(address: str) -> str:
     return address
 
 
+def broker(address: str) -> str:
+    """Raises ValueError for what is no address of a broker."""
+    try:
+        parts = split(f"//{address}")
+    except ValueError:
+        parts = urlsplit("")
+    if not parts.hostname or not parts.port or parts.path or any(each.isspace() or each in ",@" for each in address):
+        raise ValueError("HOST:PORT was expected")
+    return address
+
+
+def topic(name: str) -> str:
+    """Raises ValueError for what is no name of a topic in Kafka once it has a dataset in it."""
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,200}", name.replace("{dataset}", "dataset")):
+        raise ValueError("letters, digits, dot, hyphen, underscore and {dataset} make a topic's name")
+    return name
+
+
 Http = Annotated[str, AfterValidator(http)]
 OptionalHttp = Annotated[str, AfterValidator(lambda url: url and http(url))]
 Tcp = Annotated[str, AfterValidator(tcp)]
+Broker = Annotated[str, AfterValidator(broker)]
+Topic = Annotated[str, AfterValidator(topic)]
 Loopback = Annotated[str, AfterValidator(loopback)]
 
 
@@ -132,6 +153,17 @@ class WebhookSettings(Strict):
     timeout_s: int = Field(20, ge=1, le=3600, description="Seconds to wait for an answer")
 
 
+class KafkaSettings(Strict):
+    brokers: list[Broker] = Field(default_factory=list, description="Brokers of a Kafka cluster, as HOST:PORT; empty: nothing is sent there")
+    topic: Topic = Field("tapsight.{dataset}", description="Topic of a document; {dataset} stands for its dataset")
+    transport: Literal["tls", "plain"] = Field("tls", description="Whether connections are encrypted")
+    user: str = Field("", description="User name; empty: no login")
+    password: str = Field("", description="Password of the user; or in the environment: TAPSIGHT_KAFKA_PASSWORD")
+    mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] = Field("SCRAM-SHA-512", description="How the user logs in (SASL)")
+    ca: str = Field("", description="File with the certificates of the authorities that are trusted; empty: the system's")
+    timeout_s: int = Field(20, ge=1, le=3600, description="Seconds to wait until a document is acknowledged")
+
+
 Place = tuple[str | int, ...]  # keys and places in lists that lead to a value
 
 
@@ -168,6 +200,7 @@ class RunSettings(Strict):
     taps: list[TapSettings] = Field(default_factory=list, description="Interfaces to listen to: interface, name, zone, filter")
     folders: list[str] = Field(default_factory=list, description="Folders that another capturer rotates files into")
     streams: list[Tcp] = Field(default_factory=list, description="Captures over TCP, as tcp://host:port")
+    pipes: list[str] = Field(default_factory=list, description="Named pipes that another capturer writes captures into")
     workers: int = Field(1, ge=1, le=64, description="Processes that share the packets of the interfaces; one more then puts together what they find")
     batch_ms: int = Field(100, ge=10, le=10_000, description="How long packets are gathered at most before they are looked at")
     state: str = Field("/var/lib/tapsight", description="Folder for the spool and what is remembered across restarts")
@@ -192,6 +225,7 @@ class Config(Strict):
     syslog: SyslogSettings = Field(default=SyslogSettings(), description="Syslog")
     files: FileSettings = Field(default=FileSettings(), description="Files")
     webhook: WebhookSettings = Field(default=WebhookSettings(), description="Webhook")
+    kafka: KafkaSettings = Field(default=KafkaSettings(), description="Kafka")
     detectors: Detectors = Field(default_factory=Detectors, description="Each kind of alert: whether it is wanted, and from when on")
 
     @field_validator("networks")
@@ -276,7 +310,7 @@ def absent(config: Config) -> Iterator[tuple[Place, str]]:
     """Files and folders that are not there, or are the one instead of the other: which setting names them, and what is wrong."""
     folders: list[tuple[Place, str]] = [(("run", "folders", i), name) for i, name in enumerate(config.run.folders)]
     folders += [(("files", "path"), str(Path(config.files.path).parent))] if config.files.path else []
-    files: list[tuple[Place, str]] = [((part, "ca"), getattr(config, part).ca) for part in ("elasticsearch", "syslog", "webhook")]
+    files: list[tuple[Place, str]] = [((part, "ca"), getattr(config, part).ca) for part in ("elasticsearch", "syslog", "webhook", "kafka")]
     files += [(("rules", name), getattr(config.rules, name)) for name in ("threshold_config", "geoip")]
     for place, name in folders:
         if not Path(name).is_dir():
@@ -287,6 +321,9 @@ def absent(config: Config) -> Iterator[tuple[Place, str]]:
     for i, name in enumerate(config.rules.paths):
         if name != "packs" and not Path(name).exists():
             yield ("rules", "paths", i), f"no such file or folder: {name!r}"
+    for i, name in enumerate(config.run.pipes):
+        if not Path(name).is_fifo():
+            yield ("run", "pipes", i), f"no such pipe: {name!r}"
     if Path(config.run.state).exists() and not Path(config.run.state).is_dir():
         yield ("run", "state"), f"is no folder: {config.run.state!r}"
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,18 @@ def test_addresses_of_elasticsearch(tmp_path: Path, url: str) -> None:
 def test_what_is_no_address_of_elasticsearch(tmp_path: Path, url: str) -> None:
     found = problems(tmp_path, f"elasticsearch:\n  urls:\n    - http://good:9200\n    - '{url}'\n")
     assert found == [f"4: elasticsearch.urls.1: http://HOST:PORT or https://HOST:PORT was expected: {url!r}"]
+
+
+def test_pipes_are_pipes(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    text = f"run:\n  pipes: [{tmp_path}/pipe, {tmp_path}/tapsight.yaml]\n"
+    assert problems(tmp_path, text) == [f"2: run.pipes.1: no such pipe: '{tmp_path}/tapsight.yaml'"]
+
+
+@pytest.mark.parametrize("broker", ["kafka", "kafka:0", "kafka:x", "a:1,b:2", "user@a:1", "http://a:1", "a:1/x", ""])
+def test_brokers_have_a_port(tmp_path: Path, broker: str) -> None:
+    assert not problems(tmp_path, "kafka: {brokers: ['kafka.example:9092', '[::1]:9093'], topic: 'plant.{dataset}'}\n")
+    assert problems(tmp_path, f"kafka:\n  brokers: ['{broker}']\n") == [f"2: kafka.brokers.0: HOST:PORT was expected: {broker!r}"]
 
 
 def test_streams_and_webhooks_have_addresses(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ ROOMS: dict[str, set[str]] = {
     "sensor.applications": {"sensor.bounded", "sensor.columns", "sensor.events", "sensor.decode.packets"},
     "sensor.datasets": {"sensor.events", "sensor.protocols", "sensor.applications"},
     "sensor.ledger": {"sensor.columns", "sensor.events", "sensor.decode", "sensor.streams"},
+    "sensor.named": {"sensor.columns", "sensor.events"},
     "sensor.tracked": {"sensor.columns", "sensor.events", "sensor.streams.flows"},
     "sensor.channel": {"sensor.columns"},
     "sensor.beside": {"sensor.columns", "sensor.channel", "sensor.tracked", "sensor.streams.flows"},
@@ -40,6 +41,7 @@ ROOMS: dict[str, set[str]] = {
         "sensor.protocols",
         "sensor.applications",
         "sensor.ledger",
+        "sensor.named",
         "sensor.tracked",
         "sensor.beside",
     },
@@ -108,7 +110,7 @@ ROOMS: dict[str, set[str]] = {
     },
 }
 TOP = ("sensor.cli",)  # imports whatever it shows
-HEAVY = ("polars", "scapy", "pyshark", "elasticsearch")  # imported where they are used, never with the module
+HEAVY = ("polars", "scapy", "pyshark", "elasticsearch", "confluent_kafka")  # imported where they are used, never with the module
 
 
 def modules() -> list[tuple[str, Path]]:

@@ -7,10 +7,11 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from sensor.assets.vendors import vendor_of
-from sensor.events.address import address_text
+from sensor.events.address import address_text, is_outside
 
 SAID = frozenset({"io_device", "controller", "engineering_station"})  # roles that a device may say it has
 IO_DEVICES = {"communications adapter", "general purpose discrete io", "safety discrete io", "safety analog io", "cip motion io"}  # CIP device types
+OPERATORS = frozenset({"hmi", "gateway", "engineering_station"})  # roles of the plant's own hosts
 INPUT_OUTPUT = {"cip_io", "enip"}  # by which a controller reaches its own inputs and outputs
 
 
@@ -44,10 +45,12 @@ Attributes = dict[tuple[str, str], Evidence]  # by attribute and value
 
 @dataclass(frozen=True, eq=False)
 class Behaviour:
-    """The roles that serving and using protocols tell of, by protocol."""
+    """The roles that serving and using protocols tell of, by protocol; protocols that are published; networks of the plant whose addresses are public."""
 
     by_serving: dict[str, str]
     by_using: dict[str, str]
+    published: frozenset[str]
+    networks: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -64,8 +67,10 @@ class Asset:
     alone: list[int]
     serves: frozenset[str]  # protocols
     uses: frozenset[str]
+    publishes: frozenset[str]
     behaviour: Behaviour
     engineered: int  # engineering acts that it did
+    is_engineers: bool  # engineering acts were done by it, or by an address that has its MAC
     attributes: Attributes = field(default_factory=dict)
 
     @property
@@ -82,7 +87,12 @@ class Asset:
     def roles(self) -> frozenset[str]:
         """What it says it is, and what it behaves like, by the protocols that it serves and uses."""
         said = frozenset(value for name, value in self.attributes if name == "role") & SAID if self.attributes else frozenset[str]()
-        return roles(self.behaviour, self.serves, self.uses, said, is_engineering=self.engineered > 0, is_io_device=self.is_io_device)
+        found = roles(self.behaviour, self.serves, self.uses | self.publishes, said, is_engineering=self.engineered > 0, is_io_device=self.is_io_device)
+        if self.is_engineers:  # what an engineer's tool publishes makes it no protection relay
+            found -= {"ied"}
+        if found & OPERATORS and is_outside(self.high, self.low, self.behaviour.networks):
+            found = found - OPERATORS | {"external"}
+        return found
 
     @property
     def model(self) -> str:

@@ -7,6 +7,7 @@ An asset is an address that has sent something. A MAC is an asset's own when ARP
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from sensor.assets.asset import Asset, Attributes, Behaviour, Evidence, Where
 from sensor.columns import Array, Ints, Mask, firsts, heads
 from sensor.events.address import MAC_HIGH, MAPPED
 from sensor.events.origins import FRAME, Origins
-from sensor.events.protocol import Dataset, Protocol
+from sensor.events.protocol import Carried, Dataset, Protocol
 from sensor.events.seen import Seen
 from sensor.events.table import Table
 from sensor.events.vocabulary import Action
@@ -32,21 +33,32 @@ IS_ENGINEERING = np.isin(np.arange(256), ENGINEERING)
 ADDRESS: dict[str, type[np.generic]] = {"high": np.uint64, "low": np.uint64}
 NOTHING = {"first": NEVER, "first_ns": np.int64(0), "packets": np.int64(0), "bytes": np.int64(0), "serves": np.uint64(0), "uses": np.uint64(0), "engineered": np.int64(0)}  # fmt: skip
 
+JOINED = (
+    ("serves", np.bitwise_or), ("uses", np.bitwise_or), ("first", np.minimum), ("last_ns", np.maximum), ("packets", np.add), ("bytes", np.add), ("engineered", np.add),
+)  # fmt: skip
+
 
 class Assets:
     """Learns from batches. Bounded; `evicted` counts assets that left, `unsaid` values that devices said of themselves and that left.
 
+    networks: of the plant, although their addresses are public.
     known: by address; first: place of the source and frame; serves and uses: a bit per dataset. cards: which address was seen with which MAC.
     """
 
-    def __init__(self, datasets: tuple[Dataset, ...], most: int = MOST) -> None:
-        if len(datasets) > MOST_DATASETS:
-            raise ValueError(f"{len(datasets)} datasets, but bits for {MOST_DATASETS}")
-        self.datasets, self.at_once = {dataset.name: dataset for dataset in datasets}, min(AT_ONCE, most // 2)
+    def __init__(self, datasets: tuple[Dataset, ...], most: int = MOST, networks: tuple[str, ...] = ()) -> None:
         protocols = [dataset for dataset in datasets if isinstance(dataset, Protocol)]
+        inside = {protocol.name: [each.name for each in protocol.carries] for protocol in protocols if protocol.carries}
+        self.names = [*dict.fromkeys(dataset.name for dataset in datasets), *chain(*inside.values())]
+        if len(self.names) > MOST_DATASETS:
+            raise ValueError(f"{len(self.names)} datasets, but bits for {MOST_DATASETS}")
+        self.datasets, self.at_once = {dataset.name: dataset for dataset in datasets}, min(AT_ONCE, most // 2)
+        self.carried = {name: self.names.index(found[0]) + 1 for name, found in inside.items()}  # by protocol, the number of the first that it carries
+        behaving: list[Protocol | Carried] = [*protocols, *(each for protocol in protocols for each in protocol.carries)]
         self.behaviour = Behaviour(
-            {protocol.name: protocol.server for protocol in protocols if protocol.server},
-            {protocol.name: protocol.client for protocol in protocols if protocol.client},
+            {each.name: each.server for each in behaving if each.server},
+            {each.name: each.client for each in behaving if each.client},
+            frozenset(protocol.name for protocol in protocols if protocol.is_published),
+            networks,
         )
         self.known = Keyed(most, ADDRESS, NOTHING)
         self.cards = Keyed(2 * most, ADDRESS | {"mac": np.uint64}, {"by_arp": np.bool_(False)})
@@ -75,7 +87,9 @@ class Assets:
         self.waiting = waiting[~answered & seen.flows["live"][waiting]][-MOST:]
         for number, (name, dataset) in enumerate(self.datasets.items(), 1):
             if (table := seen.datasets.get(name)) is not None:
-                self._speak(seen, table, number)
+                self._speak(seen, table, ~table.foreign, number)
+                for inner in dict.fromkeys(() if table.inner is None else table.inner[table.inner > 0].tolist()):
+                    self._speak(seen, table, table.inner == inner, self.carried[name] + inner - 1)
                 self._identify(seen, table, dataset)
                 self._engineering(seen, table)
         self._over(seen)
@@ -138,9 +152,9 @@ class Assets:
         self.met[number] = False
         self.spoken[number * 2] = self.spoken[number * 2 + 1] = 0
 
-    def _speak(self, seen: Seen, table: Table, number: int) -> None:
+    def _speak(self, seen: Seen, table: Table, chosen: Mask, number: int) -> None:
         """Who serves and who uses a protocol: whoever sent an event of it, once per flow and direction."""
-        new = np.flatnonzero(table.is_new & ~table.foreign)
+        new = np.flatnonzero(table.is_new & chosen)
         stream = table.flow[new].astype(np.int64) << 1 | table.to_server[new]
         told = np.flatnonzero(self.spoken[stream] != number)
         if told.size:
@@ -196,28 +210,33 @@ class Assets:
             row = self._senders(seen, table, rows[part], np.zeros(len(rows[part]), np.bool_))
             np.add.at(self.known.c["engineered"], row, np.int64(1))
 
+    def __len__(self) -> int:
+        """How many there are, a MAC and the address that has it being one."""
+        owner, mac, _ = self._cards()
+        return len(self.known) - len(self._joined(owner, mac)[0])
+
     def __iter__(self) -> Iterator[Asset]:
         """Everyone, in the order of addresses; one at a time, for there may be many."""
-        c, rows = self.known.c, self.known.rows()
-        rows = rows[np.lexsort((c["low"][rows], c["high"][rows]))]
-        serves, uses = c["serves"].copy(), c["uses"].copy()
+        rows = self.known.rows()
+        rows = rows[np.lexsort((self.known.c["low"][rows], self.known.c["high"][rows]))]
         owner, mac, alone = self._cards()
-        joined = self._joined(rows, owner, mac)
-        for part, whole in joined.items():  # a MAC's own words are those of the address that has it
-            serves[whole] |= serves[part]
-            uses[whole] |= uses[part]
+        part, whole = self._joined(owner, mac)
+        c = self._whole(part, whole)
         parts: dict[int, list[int]] = {}
-        for part, whole in joined.items():
-            parts.setdefault(whole, []).append(part)
-        rows = rows[~np.isin(rows, list(joined))]
-        names = {bits: self._names(bits) for bits in {*serves.tolist(), *uses.tolist()}}
+        for each, row in zip(part.tolist(), whole.tolist(), strict=True):
+            parts.setdefault(row, []).append(each)
+        rows = rows[~np.isin(rows, part)]
+        names = {bits: self._names(bits) for bits in {*c["serves"][rows].tolist(), *c["uses"][rows].tolist()}}
+        published = self.behaviour.published
+        engineers = mac[c["engineered"][owner] > 0]
+        is_engineers = (c["engineered"] > 0) | (c["high"] == MAC_HIGH) & np.isin(c["low"], engineers)
         sources, before = self.origins.sources, self.origins.before
         for begin in range(0, len(rows), self.at_once):
             some = rows[begin : begin + self.at_once]
-            columns = (c[name][some] for name in ("high", "low", "first", "first_ns", "last_ns", "packets", "bytes", "engineered"))
+            columns = (c[name][some] for name in ("serves", "uses", "high", "low", "first", "first_ns", "last_ns", "packets", "bytes", "engineered"))
             own = (np.searchsorted(owner, some, side) for side in ("left", "right"))
-            for row, a, b, serve, use, high, low, first, first_ns, last_ns, packets, size, engineered in zip(
-                *(column.tolist() for column in (some, *own, serves[some], uses[some], *columns)), strict=True
+            for row, a, b, is_engineer, serve, use, high, low, first, first_ns, last_ns, packets, size, engineered in zip(
+                *(column.tolist() for column in (some, *own, is_engineers[some], *columns)), strict=True
             ):
                 macs, single = mac[a:b].tolist(), mac[a:b][alone[a:b]].tolist()
                 if high == MAC_HIGH:
@@ -227,7 +246,10 @@ class Assets:
                     attributes |= self.said.get((int(c["high"][each]), int(c["low"][each])), {})
                 attributes |= self.said.get((high, low), {})
                 where = Where(before[first >> FRAME], first & (1 << FRAME) - 1, first_ns, sources[first >> FRAME].name)
-                yield Asset(high, low, where, last_ns, packets, size, macs, single, names[serve], names[use], self.behaviour, engineered, attributes)
+                yield Asset(
+                    high, low, where, last_ns, packets, size, macs, single, names[serve], names[use] - published, names[use] & published,
+                    self.behaviour, engineered, is_engineer, attributes,
+                )  # fmt: skip
 
     def _cards(self) -> tuple[Array, Array, Mask]:
         """Row of `known` and MAC, sorted, of each MAC that is an address's own; and whether that MAC was seen with no other address."""
@@ -240,17 +262,27 @@ class Assets:
         own = own[np.lexsort((mac[own], owner[own]))]
         return owner[own], mac[own], alone[own]
 
-    def _joined(self, rows: Array, owner: Array, mac: Array) -> dict[int, int]:
+    def _joined(self, owner: Array, mac: Array) -> tuple[Array, Array]:
         """Rows of MACs that are the own of just one address (one that several claim, by spoofing, is nobody's), and that address's row."""
-        c = self.known.c
+        c, rows = self.known.c, self.known.rows()
         layer_2 = rows[c["high"][rows] == MAC_HIGH]
         order = np.argsort(mac, kind="stable")
         begin, end = (np.searchsorted(mac[order], c["low"][layer_2], side) for side in ("left", "right"))
         one = end - begin == 1
-        return dict(zip(layer_2[one].tolist(), owner[order[begin[one]]].tolist(), strict=True))
+        return layer_2[one], owner[order[begin[one]]]
+
+    def _whole(self, part: Array, whole: Array) -> dict[str, Array]:
+        """The columns of `known`; what a MAC said and sent is that of the address that has it, too."""
+        c = self.known.c
+        result = c | {name: c[name].copy() for name, _ in JOINED} | {"first_ns": c["first_ns"].copy()}
+        for name, add in JOINED:
+            add.at(result[name], whole, c[name][part])
+        begins = c["first"][part] == result["first"][whole]
+        result["first_ns"][whole[begins]] = c["first_ns"][part[begins]]
+        return result
 
     def _names(self, bits: int) -> frozenset[str]:
-        return frozenset(name for number, name in enumerate(self.datasets, 1) if bits >> number & 1)
+        return frozenset(name for number, name in enumerate(self.names, 1) if bits >> number & 1)
 
 
 NAMES = ("a_high", "a_low", "b_high", "b_low", "a_mac", "b_mac", "first_frame", "first_ns")

@@ -112,7 +112,7 @@ def analyze(
         if eve and signatures is None:
             raise click.UsageError("--eve writes what rules find, and there shall be none")
         datasets = chosen_datasets(only, is_used=bool(ndjson is not None or store is not None or es))
-        analysis = Analysis(settings, sinks(ndjson, store, datasets, settings.sensor, settings.lang), signatures=signatures)
+        analysis = Analysis(settings, sinks(ndjson, store, datasets, settings), signatures=signatures)
         to_es = delivery(es, datasets, settings, dead_letters, show=not quiet and ndjson != "-") if es else None
         if to_es is not None:
             analysis.sinks.append(to_es)

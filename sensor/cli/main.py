@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from importlib import import_module
 from typing import Any
@@ -49,6 +50,16 @@ class Lazy(click.Group):
         gc.enable()
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Call the command. Whoever reads our output may go before its end: click would call that a failure."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise click.exceptions.Exit(0) from None
+        return result
+
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
@@ -88,9 +99,6 @@ def main(args: list[str] | None = None) -> None:
         sys.exit(2)
     except click.ClickException as error:
         fail(error.format_message(), error.exit_code)
-    except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output has gone: nobody to tell
-        sys.exit(0)
     except OSError as error:
         if "--debug" in words:
             raise

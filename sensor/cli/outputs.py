@@ -32,17 +32,17 @@ def chosen_datasets(only: str | None, *, is_used: bool) -> frozenset[str]:
     return datasets
 
 
-def sinks(ndjson: str | None, store: Path | None, datasets: frozenset[str], sensor: str, lang: str) -> list[Sink]:
+def sinks(ndjson: str | None, store: Path | None, datasets: frozenset[str], config: Config) -> list[Sink]:
     """NDJSON and store sinks, restricted to these datasets."""
     found: list[Sink] = []
     if ndjson is not None:
         from sensor.sinks.ndjson import NdjsonSink
 
-        found.append(NdjsonSink(ndjson, datasets, sensor, lang))
+        found.append(NdjsonSink(ndjson, datasets, config.sensor, config.lang, config.site))
     if store is not None:
         from sensor.store.writer import StoreSink
 
-        found.append(StoreSink(store, datasets, sensor, lang))
+        found.append(StoreSink(store, datasets, config.sensor, config.lang))
     return found
 
 
@@ -78,7 +78,7 @@ def delivery(urls: tuple[str, ...], datasets: frozenset[str], config: Config, de
         done = sum(sum(report[what].values()) for what in ("delivered", "duplicate"))
         line.advance(done, done + left, trouble)
 
-    return DeliverySink(destination, datasets, config.sensor, config.lang, dead_letters, waiting, line.stop)
+    return DeliverySink(destination, datasets, config, dead_letters, waiting, line.stop)
 
 
 def delivered(sink: DeliverySink, dead_letters: Path) -> tuple[str, bool]:

@@ -174,7 +174,7 @@ def _assets(console: Console, analysis: Analysis, places: Places, lang: str) -> 
     if console.width < WIDE:
         columns = ("Address", "Role", "What it said of itself")
         rows = [(_stacked(address, mac), _stacked(role, named, talks), said) for address, mac, role, named, talks, said in rows]
-    _table(console, "Assets", columns, rows, len(analysis.assets.known), lang)
+    _table(console, "Assets", columns, rows, len(analysis.assets), lang)
 
 
 def _stacked(*lines: str) -> str:
@@ -189,6 +189,8 @@ def _asset(asset: Asset, places: Places, lang: str) -> tuple[str, ...]:
     roles = ", ".join(translate(role, lang) for role in sorted(asset.roles))
     named = printable(" ".join(filter(None, (asset.best.get("vendor"), asset.model))))
     talks = " ".join(sorted(asset.serves)) + (" → " + " ".join(sorted(asset.uses)) if asset.uses else "")
+    if asset.publishes:
+        talks = _stacked(talks, f"{translate('publishes', lang)} {' '.join(sorted(asset.publishes))}")
     return asset.address, " ".join(map(mac_text, asset.macs)), roles, named, talks, "\n".join(said[:6])
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,24 +12,7 @@ from sensor.cli.settings import config_option, lang_option, load_config
 
 if TYPE_CHECKING:
     from detectors.signature.detector import Signatures
-
-PRIORITY = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
-
-
-class Journal(logging.Formatter):
-    """A line with its priority before it, as journald reads it (sd-daemon(3)); the time is journald's."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return f"<{PRIORITY.get(record.levelno, 6)}>{super().format(record)}"
-
-
-def set_up_log() -> None:
-    """To standard error: for journald where it listens, else with the time."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(Journal("%(message)s") if "JOURNAL_STREAM" in os.environ else logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    log = logging.getLogger("tapsight")
-    log.handlers[:] = [handler]
-    log.setLevel(logging.INFO)
+    from sensor.config import Config
 
 
 @click.command(
@@ -44,6 +25,7 @@ Examples:
 @click.option("-i", "--interface", "interfaces", multiple=True, metavar="IFACE", help="Listen to an interface; besides those of the configuration.")
 @click.option("--folder", "folders", multiple=True, metavar="DIR", help="Read the files that another capturer rotates into a folder.")
 @click.option("--stream", "streams", multiple=True, metavar="tcp://HOST:PORT", help="Read a capture that comes over TCP.")
+@click.option("--pipe", "pipes", multiple=True, metavar="PATH", help="Read captures that another program writes into a named pipe.")
 @click.option("--profile", type=click.Choice(["alerts", "acts", "full"]), help="What is delivered.")
 @click.option("--state", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Folder for the spool and what is remembered across restarts.")
 @click.option("--es", multiple=True, metavar="URL", help="Deliver to Elasticsearch (first: tapsight es install); several for several hosts.")
@@ -55,6 +37,7 @@ def run(
     interfaces: tuple[str, ...],
     folders: tuple[str, ...],
     streams: tuple[str, ...],
+    pipes: tuple[str, ...],
     profile: str | None,
     state: Path | None,
     es: tuple[str, ...],
@@ -65,32 +48,39 @@ def run(
 ) -> None:
     """Listen, for months: decode, detect, and deliver to Elasticsearch and others what was found; nothing is lost while they are away.
 
-    Signals: TERM and INT stop in order, HUP reads the rules anew. tapsight status says how it is.
+    Signals: TERM and INT stop in order, HUP reads rules and configuration anew. tapsight status says how it is.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # threads that nobody uses would keep rights that we give up
     from sensor.config import TapSettings
     from sensor.service.assemble import ServiceError, assemble
+    from sensor.service.journal import set_up_log
 
-    settings = load_config(config, lang)
-    taps = [*settings.run.taps, *(TapSettings(interface=name) for name in interfaces)]
-    changes = {"taps": taps, "folders": [*settings.run.folders, *folders], "streams": [*settings.run.streams, *streams]}
-    changes |= {"profile": profile} if profile else {}
-    changes |= {"state": str(state)} if state else {}
-    changes |= {"workers": workers} if workers else {}
-    settings = settings.model_copy(update={"run": settings.run.model_copy(update=changes)})
-    if es:
-        settings = settings.model_copy(update={"elasticsearch": settings.elasticsearch.model_copy(update={"urls": list(es)})})
-    if not (settings.run.taps or settings.run.folders or settings.run.streams):
-        raise click.UsageError("nothing to listen to: name an interface (-i), a folder (--folder) or a stream (--stream), or a configuration that does")
+    def read() -> Config:
+        """The configuration as it is now, with what the command line says."""
+        settings = load_config(config, lang)
+        taps = [*settings.run.taps, *(TapSettings(interface=name) for name in interfaces)]
+        more = {"folders": folders, "streams": streams, "pipes": pipes}
+        changes: dict[str, Any] = {"taps": taps} | {name: [*getattr(settings.run, name), *some] for name, some in more.items()}
+        changes |= {"profile": profile} if profile else {}
+        changes |= {"state": str(state)} if state else {}
+        changes |= {"workers": workers} if workers else {}
+        elasticsearch = settings.elasticsearch.model_copy(update={"urls": list(es)} if es else {})
+        return settings.model_copy(update={"run": settings.run.model_copy(update=changes), "elasticsearch": elasticsearch})
+
+    settings = read()
+    if not (settings.run.taps or settings.run.folders or settings.run.streams or settings.run.pipes):
+        raise click.UsageError(
+            "nothing to listen to: name an interface (-i), a folder (--folder), a stream (--stream) or a pipe (--pipe), or a configuration that does"
+        )
     set_up_log()
 
     def rules() -> Signatures | None:
         from sensor.cli.signatures import made
 
-        return made((load_config(config, lang) if config else settings).rules)
+        return made(read().rules)
 
     try:
-        service = assemble(settings, rules, as_root=root)
+        service = assemble(settings, rules, read, as_root=root)
     except ServiceError as error:
         raise click.ClickException(str(error)) from error
     if failed := service.run():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,9 @@ from sensor.cli.settings import config_option, lang_option, load_config
 from sensor.cli.spool import ACCOUNT, accounted
 from sensor.cli.terminal import printable
 from sensor.lang import translate
+from sensor.service.troubles import troubles
 
 PATIENCE_S = 5
-LATE_MS, FULL = 2_000, 0.5  # lag, and fill of a ring, from which on it is worth a warning
 UNITS = ("B", "kB", "MB", "GB")
 
 
@@ -58,7 +58,7 @@ def page(report: Mapping[str, Any], lang: str) -> None:
             click.echo(f"  {printable(line)}")
 
     is_wrong = False
-    for text, values in warnings(report):
+    for text, values in troubles(report):
         is_wrong = True
         click.echo(click.style("! ", fg="yellow") + printable(say(text).format(**values)))
     engine, found, sources = report["engine"], report.get("detection", {}), report["sources"]
@@ -145,39 +145,3 @@ def duration(seconds: int) -> str:
     if seconds < 60:
         return f"{seconds} s"
     return " ".join(f"{n} {unit}" for n, unit in ((days, "d"), (hours, "h"), (minutes, "min")) if n)
-
-
-def warnings(report: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What somebody should look after, worst first: texts and what to put into them."""
-    spool, sources, engine = report["spool"], report["sources"], report["engine"]
-    for name, tap in sources.get("taps", {}).items():
-        if tap["state"] not in ("up", ""):
-            yield "tap {name}: {state}", {"name": name, "state": tap["state"].replace("_", " ")}
-        if tap["dropped"]:
-            yield "tap {name}: the kernel dropped {n} packets as the ring was full", {"name": name, "n": f"{tap['dropped']:,}"}
-        elif tap["fill"] >= FULL:
-            yield "tap {name}: its ring is {fill} full", {"name": name, "fill": f"{tap['fill']:.0%}"}
-        if tap.get("merged"):
-            yield "tap {name}: offloads made {n} packets of several (tapsight doctor says what to do)", {"name": name, "n": f"{tap['merged']:,}"}
-    for name, feed in sources.get("sources", {}).items():
-        for problem in filter(None, (feed.get("failed"), feed.get("error"), *feed.get("problems", [])[-1:])):
-            yield "{name}: {problem}", {"name": name, "problem": problem}
-    if engine["lag_ms"] >= LATE_MS:
-        yield "the engine is {lag} ms late", {"lag": f"{engine['lag_ms']:,}"}
-    if shed := sum(engine.get("shed", {}).values()):
-        yield "{n} events and values were not looked at as the engine was late", {"n": f"{shed:,}"}
-    if failed := engine["reloads"]["failed"]:
-        yield "new rules could not be read, the old ones are at work; times: {n}", {"n": failed}
-    for name, each in report["delivery"].items():
-        for trouble in each.get("trouble", {}).values():
-            yield "{name}: {problem}", {"name": name, "problem": trouble}
-    for what, text in (
-        ("dropped", "records that were dropped before they were delivered: {n}"),
-        ("dead_letter", "records that were refused for good (dead letters): {n}"),
-    ):
-        if n := spool.get("total", {}).get(what, 0):
-            yield text, {"n": f"{n:,}"}
-    if happened := {name: n for name, n in spool.get("happened", {}).items() if n}:
-        yield "spool: {problem}", {"problem": ", ".join(f"{name} {n:,}" for name, n in happened.items())}
-    for wrong in report.get("ledger", {}).get("imbalance", []):
-        yield "does not balance: {problem}", {"problem": wrong}

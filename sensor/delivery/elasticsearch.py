@@ -7,6 +7,9 @@ A record that is sent again after its stream rolled over is taken twice: ids are
 from __future__ import annotations
 
 import json
+import re
+import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
 FIELDS = "took,errors,items.*.status,items.*.error,items.*.failure_store"
 LONGEST_WAIT_S = 300.0
+AHEAD_NS = 60_000_000_000  # how much later than now a state must be to be one that a clock set back since has given
 INVALID = (
     "action_request_validation_exception",
     "parse_exception",
@@ -99,7 +103,23 @@ class ElasticsearchDestination:
         except (TransportError, UnsupportedProductError) as error:
             outcome.trouble = told(error)
         else:
-            self._judge(answer, actions, outcome)
+            self._overtake(records, self._judge(answer, actions, outcome), outcome)
+
+    def _overtake(self, records: Sequence[Record], ahead: dict[int, int], outcome: Outcome) -> None:
+        """States that are newer than what a clock which has been set back since gave. They take the next version, and so does whatever follows until time has passed it."""
+        from elasticsearch import ApiError, TransportError
+
+        if not ahead:
+            return
+        body = b"".join(part for place, version in ahead.items() for part in (self._state(records[place], version), records[place].document, b"\n"))
+        try:
+            results = items(self.client.bulk(operations=body, filter_path=FIELDS, **self._parameters()).body) or []  # type: ignore[arg-type]  # bytes go as they are
+        except (ApiError, TransportError, Paused):
+            results = []
+        taken = sum(result["status"] < 300 for result in results)
+        outcome.notes += Counter(
+            {name: n for name, n in {"assets_index: ahead of the clock": taken, "assets_index: not replaced": len(ahead) - taken}.items() if n}
+        )
 
     def _parameters(self) -> dict[str, Any]:
         """What this server knows: payload stays out of error texts where it can be kept out."""
@@ -117,34 +137,42 @@ class ElasticsearchDestination:
                 front = fronts[record.dataset] = b'{"create":{"_index":%s,"_id":' % json.dumps(stream(record.dataset, self.site)).encode()
             parts += (front, json.dumps(record.id).encode(), b"}}\n", record.document, b"\n")
             actions.append((place, False))
-            if record.dataset == "asset" and self.settings.assets_index and (action := self._state(record)):
+            if record.dataset == "asset" and self.settings.assets_index and (action := self._state(record, 0)):
                 parts += (action, record.document, b"\n")
                 actions.append((place, True))
         return b"".join(parts), actions
 
-    def _state(self, record: Record) -> bytes:
-        """The action that keeps an asset's current state: what is older than what is there is refused. Empty where the document does not say which asset, and when."""
+    def _state(self, record: Record, least: int) -> bytes:
+        """The action that keeps an asset's current state: what is older than what is there is refused. Empty where the document does not say which asset, and when.
+
+        least: the version that it has at least.
+        """
         try:
             document = json.loads(record.document)
             when = int(np.datetime64(document["@timestamp"].removesuffix("Z"), "ns").astype(np.int64))
             key = f"{document['observer']['name']}-{document['tapsight']['asset']['id']}"
         except (ValueError, LookupError, TypeError, AttributeError):
             return b""
-        how = {"_index": assets_index(self.site), "_id": key, "version": max(when, 0), "version_type": "external_gte", "require_data_stream": False}
+        how = {"_index": assets_index(self.site), "_id": key, "version": max(when, least), "version_type": "external_gte", "require_data_stream": False}
         return json.dumps({"index": how}).encode() + b"\n"
 
-    def _judge(self, answer: Any, actions: list[tuple[int, bool]], outcome: Outcome) -> None:
-        """The fate of each record, from the answer to its actions."""
+    def _judge(self, answer: Any, actions: list[tuple[int, bool]], outcome: Outcome) -> dict[int, int]:
+        """The fate of each record, from the answer to its actions. Gives the places of new states that what is there is ahead of, though it is later than now; and the version to take."""
+        ahead: dict[int, int] = {}
         results = items(answer)
         if results is None or len(results) != len(actions):
             outcome.trouble = f"not an answer to what was sent: {str(answer)[:200]}"
-            return
+            return ahead
         for (place, is_state), result in zip(actions, results, strict=True):
             fate = self._fate(result, outcome)
             if is_state:
                 if fate is Fate.RETRY and result["status"] not in (401, 403, 404):
                     outcome.fates[place] = Fate.RETRY
-                elif fate is not Fate.DELIVERED and result["status"] != 409:
+                elif result["status"] == 409:
+                    version = current(result.get("error"))
+                    if outcome.fates[place] is Fate.DELIVERED and version > time.time_ns() + AHEAD_NS:
+                        ahead[place] = version + 1
+                elif fate is not Fate.DELIVERED:
                     outcome.notes[f"assets_index: {type_of(result.get('error'))}"] += 1
                 continue
             outcome.fates[place] = fate
@@ -152,6 +180,7 @@ class ElasticsearchDestination:
                 outcome.why[place] = (type_of(result.get("error")), told(result.get("error") or {}))
             elif result.get("failure_store") == "used":
                 outcome.notes["failure_store"] += 1
+        return ahead
 
     def _fate(self, result: dict[str, Any], outcome: Outcome) -> Fate:
         """What a status means; what has to wait says why."""
@@ -193,6 +222,13 @@ def items(answer: Any) -> list[dict[str, Any]] | None:
     results = [next(iter(item.values()), None) if isinstance(item, dict) else None for item in found]
     sound = [each for each in results if isinstance(each, dict) and isinstance(each.get("status"), int)]
     return sound if len(sound) == len(results) else None
+
+
+def current(error: Any) -> int:
+    """The version of what is there, as a refusal of an older one says it; 0 where it does not."""
+    reason = error.get("reason") if isinstance(error, dict) else None
+    found = re.search(r"current version \[(\d{1,19})\]", str(reason))
+    return int(found[1]) if found else 0
 
 
 def waiting(error: ApiError) -> float | None:

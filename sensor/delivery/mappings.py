@@ -67,7 +67,7 @@ OWN: dict[str, dict[str, Type]] = {  # datasets that are not events of a protoco
     "flow": {"tapsight.flow.history": KEYWORD, **paths("tapsight.flow.payload.", "source destination", LONG)},
     "asset": {
         "host.ip": IP, "host.mac": KEYWORD, **paths("device.", "manufacturer model.name serial_number", KEYWORD),
-        **paths("tapsight.asset.", "id address roles serves uses firmware serial name", KEYWORD), **paths("tapsight.asset.", "packets bytes", LONG),
+        **paths("tapsight.asset.", "id address roles serves uses publishes firmware serial name", KEYWORD), **paths("tapsight.asset.", "packets bytes", LONG),
         "tapsight.asset.last_seen": DATE, **{f"tapsight.asset.first.{name}": kind for name, kind in PLACE.items()},
         **paths("tapsight.asset.identity.", "name value said_by", KEYWORD),
         **{f"tapsight.asset.identity.{which}.{name}": kind for which in ("first", "last") for name, kind in PLACE.items()},
@@ -80,7 +80,7 @@ OWN: dict[str, dict[str, Type]] = {  # datasets that are not events of a protoco
     "ledger": {
         "tapsight.sources": KEYWORD, **paths("tapsight.problems.", "source message", KEYWORD), "tapsight.problems.offset": LONG,
         **dict.fromkeys((f"tapsight.ledger.{name}" for name in ("packets", "payload", "flows", "protocols", "applications", "anomalies")), OPEN),
-        **dict.fromkeys((f"tapsight.ledger.{name}" for name in ("not_read", "forgotten", "rules")), FLATTENED), "tapsight.ledger.imbalance": KEYWORD,
+        **dict.fromkeys((f"tapsight.ledger.{name}" for name in ("not_read", "forgotten", "rules", "shed")), FLATTENED), "tapsight.ledger.imbalance": KEYWORD,
     },
     "anomaly": {"tapsight.anomaly.kind": KEYWORD, "tapsight.anomaly.detail": KEYWORD, "tapsight.anomaly.size": LONG},
     "health": {"tapsight.health": OPEN},

@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
+from sensor.config import Config
 from sensor.delivery.files import DeadLetters
 from sensor.delivery.outcome import LANES, Destination
 from sensor.delivery.queue import Queue
@@ -30,13 +31,12 @@ class DeliverySink(NdjsonSink):
         self,
         destination: Destination,
         datasets: frozenset[str],
-        sensor: str,
-        lang: str,
+        config: Config,
         dead_letters: Path,
         waiting: Callable[[Sender, int], None],
         over: Callable[[], None],
     ) -> None:
-        super().__init__(os.devnull, datasets, sensor, lang)
+        super().__init__(os.devnull, datasets, config.sensor, config.lang, config.site)
         self.queue, self.stop, self.waiting, self.over = Queue(), Event(), waiting, over
         self.sender = Sender(self.queue, destination, DeadLetters(dead_letters))
         self.thread = Thread(target=self.sender.run, args=(self.stop,), name=f"delivery to {destination.name}", daemon=True)

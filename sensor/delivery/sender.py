@@ -48,12 +48,27 @@ class Sender:
         self.last_success = 0.0  # Unix time
         self.mistake = ""  # of ours
         self.lock = Lock()
+        self.another: Destination | None = None  # that takes the place of the destination
+
+    def replace(self, destination: Destination) -> None:
+        """The same destination, reached in another way: from the next batch on, which waits no longer. Whoever calls need not be the one who delivers."""
+        self.another = destination
+
+    def _turn(self) -> None:
+        """Go on with the other one, if there is one. Chunks and their account are the same."""
+        another, self.another = self.another, None
+        if another is not None:
+            self.destination.close()
+            self.destination = another
+            for work in self.work:
+                work.failures, work.not_before = 0, 0.0
 
     def run(self, stop: Event) -> None:
         """Deliver until `stop` is set; what is on its way then stays in the spool."""
         try:
             while not stop.is_set():
                 try:
+                    self._turn()
                     wait_s, self.mistake = self.step(), ""
                 except Exception as error:  # noqa: BLE001  # delivery goes on, and says what is wrong with it
                     wait_s, self.mistake = LONGEST_WAIT_S, f"{type(error).__name__}: {error}"

@@ -63,6 +63,15 @@ SPECIAL = (
 )  # fmt: skip
 
 
+@lru_cache(1 << 14)
+def is_outside(high: int, low: int, networks: tuple[str, ...]) -> bool:
+    """Whether an address is one of the internet's and in none of these networks. Remembered: the registries' ranges take 20 us to look through."""
+    if not is_public(high, low):
+        return False
+    ip = ipaddress.ip_address(address_text(high, low))
+    return not any(ip in ipaddress.ip_network(each, strict=False) for each in networks)
+
+
 @cache
 def _borders() -> tuple[Array, Array, Array]:
     """Where ranges of addresses begin whose addresses are all public or all not: high and low halves (uint64), and which it is (bool)."""

@@ -103,6 +103,7 @@ class Alert:
     count: int
     accepted: int
     refused: int
+    interface: int  # of the source, where its conversation began; -1: it has none
 
     @property
     def detector(self) -> str:
@@ -142,6 +143,7 @@ class Open:
     frames: list[int]
     latest: int
     last_ns: int
+    interface: int
     count: int = 0
     accepted: int = 0
     refused: int = 0
@@ -164,7 +166,7 @@ class Open:
         return Alert(
             id=self.id, kind=finding.kind, sensor=sensor, source=self.source, key=repr(finding.key), client=client, server=server, protocol=finding.protocol,
             action=finding.action, parameters=finding.parameters, frames=frames, first_ns=finding.ts_ns, last_ns=self.last_ns, count=self.count,
-            accepted=self.accepted, refused=self.refused,
+            accepted=self.accepted, refused=self.refused, interface=self.interface,
         )  # fmt: skip
 
 
@@ -204,8 +206,9 @@ class Alerts:
         if ends is None:
             ends = conversation(seen.flows, finding.flow) if finding.flow >= 0 else (None, None)
             ends = ends[::-1] if finding.is_reversed else ends
+        interface = int(seen.flows["interface"][finding.flow]) if finding.flow >= 0 else -1
         identifier = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-        return Open(identifier, seen.source.id, finding, (ends[0], ends[1]), [], finding.frames[-1], finding.ts_ns)
+        return Open(identifier, seen.source.id, finding, (ends[0], ends[1]), [], finding.frames[-1], finding.ts_ns, interface)
 
     def take(self) -> list[Alert]:
         """The alerts that are new or have grown since the last call, as they are now."""

@@ -110,6 +110,15 @@ class Points:
     def __len__(self) -> int:
         return len(self.row)
 
+    def some(self, which: Ints) -> Points:
+        """Copies of these points."""
+        columns: list[Any] = [getattr(self, name)[which] for name in COLUMNS]
+        few: tuple[dict[int, Any], ...] = (self.exact, self.name, self.time_ns)
+        return Points(*columns, *({place: each[i] for place, i in enumerate(which.tolist()) if i in each} if each else {} for each in few))
+
+
+COLUMNS = ("row", "unit", "space", "block", "address", "index", "verb", "raw_type", "quality", "value")
+
 
 def points(
     row: Array, value: Array, raw_type: Any, *, space: Any, verb: Any, unit: Any = 0, block: Any = 0, address: Any = 0, index: Any = 0, quality: Any = 0
@@ -138,17 +147,14 @@ def join(parts: list[Points]) -> Points:
     """Several parts as one, in the order of their rows."""
     if len(parts) == 1:
         return parts[0]
-    names = ("row", "unit", "space", "block", "address", "index", "verb", "raw_type", "quality", "value")
     if not parts:
         return points(np.zeros(0, np.int64), np.zeros(0), 0, space=0, verb=0)
-    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in COLUMNS}
     order = np.argsort(columns["row"], kind="stable")
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
-    c = {name: column[order] for name, column in columns.items()}
-    joined = Points(
-        c["row"], c["unit"], c["space"], c["block"], c["address"], c["index"], c["verb"], c["raw_type"], c["quality"], c["value"]
-    )  # fmt: skip
+    c: list[Any] = [column[order] for column in columns.values()]
+    joined = Points(*c)
     begin = 0
     for part in parts:
         joined.exact |= {int(place[begin + i]): value for i, value in part.exact.items()}

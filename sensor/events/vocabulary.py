@@ -13,7 +13,8 @@ class Action(IntEnum):
     AUTHENTICATE = auto()
     READ = auto()
     WRITE = auto()  # values: registers, variables, set points
-    OPERATE = auto()  # a command to the process: breaker, output, select before operate
+    SELECT = auto()  # what comes before an operate: the device makes ready and changes nothing
+    OPERATE = auto()  # a command to the process: breaker, output
     MODE_CHANGE = auto()
     START = auto()
     STOP = auto()

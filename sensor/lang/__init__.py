@@ -56,6 +56,7 @@ PAGE: tuple[str, ...] = (
     "bytes retransmitted", "bytes unfinished", "bytes unrecognised", "requests paired", "requests unanswered", "responses unasked", "requests dropped",
     "messages incomplete", "field", "protocol", "dtype", "unit", "description", "ecs", "wireshark", "keyword", "title", "tcp", "udp", "fields", "limits", "alert",
     "severity", "techniques", "gbt_20986", "needs", "key", "default", "meaning", "controller", "io_device", "outstation", "ied", "engineering_station", "gateway", "hmi",
+    "external", "publishes",
     "consumer", "dataset", "produced", "delivered", "duplicate", "dead_letter", "passed_over", "dropped", "waiting", "lane", "segment", "segments", "appended", "records", "lost",
     "problem", "damaged", "unreadable", "not in the index", "not valid", "reserve", "in use by process", "damaged segments kept", "segments missing",
     "segments damaged", "segments unreadable", "torn octets", "index lost", "index not saved", "quota", "disk full", "disk error", "too large", "missing",

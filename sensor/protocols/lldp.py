@@ -162,5 +162,6 @@ LLDP = Protocol(
     identity=identity,
     server="",
     client="",
+    is_published=True,
     needs="Organizationally specific TLVs are named, not decoded.",
 )

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from detectors.signature.detector import Signatures
 from sensor.channel import CONTEXT
 from sensor.config import Config
-from sensor.live import Folder, Live, Remote, Share, Size, Tap, drop_privileges, open_live
+from sensor.live import Folder, Live, Pipe, Remote, Share, Size, Tap, drop_privileges, open_live
 from sensor.service.delivery import Delivery, deliveries
 from sensor.service.handed import Merged
 from sensor.service.service import Service
@@ -28,8 +28,8 @@ class ServiceError(Exception):
     """Why there is no service, in one line."""
 
 
-def assemble(config: Config, make_rules: Callable[[], Signatures | None], *, as_root: bool = False) -> Service:
-    """Everything opened and ready to run. Raises ServiceError."""
+def assemble(config: Config, make_rules: Callable[[], Signatures | None], read: Callable[[], Config] | None = None, *, as_root: bool = False) -> Service:
+    """Everything opened and ready to run. make_rules, read: give rules and configuration as they are then. Raises ServiceError."""
     run, state = config.run, Path(config.run.state)
     with ExitStack() as undone:  # what is open, whatever else cannot be
         try:
@@ -47,7 +47,7 @@ def assemble(config: Config, make_rules: Callable[[], Signatures | None], *, as_
             spool = undone.enter_context(Spool(state / "spool", consumers=tuple(sender.name for sender in senders)))
             for sender in senders:
                 sender.attach(spool)
-            service = Service(config, sources, spool, senders, make_rules)
+            service = Service(config, sources, spool, senders, make_rules, read)
         except (OSError, ValueError, LookupError) as error:
             raise ServiceError(why(error)) from error
         undone.pop_all()
@@ -60,7 +60,7 @@ def opened(config: Config, state: Path) -> list[Live]:
     if run.workers > 1 and not run.taps:
         raise ValueError(f"run.workers: {run.workers} processes share the packets of interfaces, and none is named")
     taps = [Tap(tap.interface, config.site, tap.zone, tap.name or tap.interface, tap.filter) for tap in run.taps]
-    others: list[Folder | Remote] = [*folders(config, state), *streams(config)]
+    others: list[Folder | Remote | Pipe] = [*folders(config, state), *streams(config), *pipes(config)]
     shared = (run.workers if taps else 0) + len(others) > 1
     share = Share(run.workers, os.getpid(), source_id(config), frame_numbers()) if shared else Share()
     lives: list[Live] = []
@@ -89,6 +89,13 @@ def streams(config: Config) -> Iterator[Remote]:
         if parts.scheme != "tcp" or not parts.hostname or not parts.port:
             raise ValueError(f"{stream}: tcp://host:port was expected")
         yield Remote(parts.hostname, parts.port, config.run.batch_ms / 1000)
+
+
+def pipes(config: Config) -> Iterator[Pipe]:
+    for path in config.run.pipes:
+        if not Path(path).is_fifo():
+            raise ValueError(f"{path}: no such pipe")
+        yield Pipe(path, config.run.batch_ms / 1000)
 
 
 def source_id(config: Config) -> str:
@@ -120,7 +127,7 @@ def started(config: Config, lives: list[Live], make_rules: Callable[[], Signatur
 
 def named(config: Config) -> str:
     """The sources in words."""
-    return ", ".join((*(tap.name or tap.interface for tap in config.run.taps), *config.run.folders, *config.run.streams))
+    return ", ".join((*(tap.name or tap.interface for tap in config.run.taps), *config.run.folders, *config.run.streams, *config.run.pipes))
 
 
 def hand_over(state: Path, user: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -22,6 +23,11 @@ class SpoolSink:
         self.spool, self.published = spool, published
         self.analysis: Any = None
         self.clock_ns = 0
+
+    @property
+    def shed(self) -> Counter[str]:
+        """What was not looked at, as there was no time."""
+        return self.published.shed_counts
 
     def follow(self, analysis: Any) -> None:
         """The analysis whose assets and ledger are told now and then."""

@@ -35,6 +35,11 @@ class Delivery:
         self.thread = threading.Thread(target=self.sender.run, args=(self.stopping,), name=f"deliver {self.name}", daemon=True)
         self.thread.start()
 
+    def replace(self, destination: Destination) -> None:
+        """Reach it in another way from now on; nothing is lost or sent twice by that."""
+        assert self.sender is not None
+        self.sender.replace(destination)
+
     def stop(self) -> None:
         """Deliver no more; what is not delivered stays in the spool."""
         self.stopping.set()

@@ -96,9 +96,9 @@ def resident() -> int:
         return 0
 
 
-def health_line(report: Mapping[str, Any], now_ns: int, sensor: str) -> str:
+def health_line(report: Mapping[str, Any], now_ns: int, sensor: str, site: str = "") -> str:
     """The health document."""
-    document = findings.base("health", f"health-{sensor}-{now_ns}", now_ns, sensor)
+    document = findings.base("health", f"health-{sensor}-{now_ns}", now_ns, sensor, site)
     document["event"] |= {"kind": "metric", "category": ["host"], "type": ["info"], "action": "report", "outcome": "success"}
-    document["tapsight"] = {"health": dict(report)}
+    document["tapsight"] |= {"health": dict(report)}
     return quote(document)

@@ -20,11 +20,13 @@ from sensor.events.record import Record
 from sensor.events.seen import Seen
 from sensor.service.control import Control
 from sensor.service.deliver import SpoolSink
+from sensor.service.delivery import Delivery
 from sensor.service.handed import total
 from sensor.service.health import Health, Shedding, health_line
 from sensor.service.interval import Interval, counters
+from sensor.service.journal import Told, tell_health
 from sensor.service.notify import notify, watchdog_s
-from sensor.service.reload import Reload
+from sensor.service.reload import Reload, Settings
 from sensor.service.workers import Workers
 from sensor.sinks.published import Published
 from sensor.spool import Spool
@@ -55,36 +57,27 @@ class Sources(Protocol):
     def close(self) -> None: ...
 
 
-class Sender(Protocol):
-    """Delivers what the spool holds to one destination, in a thread of its own."""
-
-    name: str
-
-    def start(self) -> None: ...
-
-    def waits(self) -> bool: ...
-
-    def stop(self) -> None: ...
-
-    def join(self) -> None: ...
-
-    def report(self) -> dict[str, Any]: ...
-
-
 class Service:
     """Runs until its sources end or somebody stops it. make_rules: the rules as they are configured now, or None.
 
-    Where the sources are workers, this process puts together what they find: who is there, alerts, the account of all.
+    read: gives the configuration anew. Where the sources are workers, this process puts together what they find: who is there, alerts, the account of all.
     """
 
     def __init__(
-        self, config: Config, sources: Sources | Workers, spool: Spool, senders: Iterable[Sender], make_rules: Callable[[], Signatures | None]
+        self,
+        config: Config,
+        sources: Sources | Workers,
+        spool: Spool,
+        senders: Iterable[Delivery],
+        make_rules: Callable[[], Signatures | None],
+        read: Callable[[], Config] | None = None,
     ) -> None:
         self.config, self.sources, self.spool, self.senders = config, sources, spool, list(senders)
-        self.published = Published(config.run.profile, config.sensor, config.lang)
+        self.published = Published(config.run.profile, config.sensor, config.lang, config.site)
         self.sink = SpoolSink(spool, self.published)
         self.workers = sources if isinstance(sources, Workers) else None
         self.reload: Reload | Workers = self.workers or Reload(make_rules)
+        self.settings = Settings(config, read or (lambda: config))
         if self.workers is None:
             self.analysis = Analysis(config, [self.sink], signatures=make_rules(), sums_up=False)
         else:
@@ -92,13 +85,13 @@ class Service:
             self.analysis = Analysis(config, [self.sink], pipeline=pipeline, sums_up=False)
             self.analysis.watch.detectors.append(counted())
         self.sink.follow(self.analysis)
-        self.health, self.interval, self.shedding = Health(), Interval(), Shedding()
+        self.health, self.interval, self.shedding, self.told_of = Health(), Interval(), Shedding(), Told()
         self.stopping = threading.Event()
         self.wants_reload = False
         self.told = time.monotonic()
 
     def run(self) -> str:
-        """Everything, to the end. Signals: TERM and INT stop, HUP reads the rules anew. Returns why it ended before its time, if it did."""
+        """Everything, to the end. Signals: TERM and INT stop, HUP reads rules and configuration anew. Returns why it ended before its time, if it did."""
         with contextlib.ExitStack() as ends:  # undone in the opposite order, whatever any of it raises
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 ends.callback(signal.signal, number, signal.signal(number, self._heard))
@@ -160,12 +153,14 @@ class Service:
             self.wants_reload = False
             notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
             self.reload.request()
+            self.settings.request(self.senders)
         for found in self.reload.take():
             self._take_rules(found)
         if time.monotonic() - self.told >= HEALTH_S:
             self._tell_health()
         if self.interval.is_over():
             self.interval.turn(self._counters(), self.analysis.ledger())
+            self.told_of.tell(self.status(), time.monotonic())
 
     def _take_rules(self, found: Signatures | Exception | None) -> None:
         """New rules take the old ones' place and keep what those remembered."""
@@ -182,8 +177,9 @@ class Service:
 
     def _tell_health(self) -> None:
         self.told = time.monotonic()
-        report = self.report()
-        self.sink.append([Record.of(health_line(report, time.time_ns(), self.config.sensor).encode(), "health")])
+        line = health_line(self.report(), time.time_ns(), self.config.sensor, self.config.site)
+        self.sink.append([Record.of(line.encode(), "health")])
+        tell_health(self.status())
 
     def report(self) -> dict[str, Any]:
         """How everything is."""

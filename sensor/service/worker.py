@@ -49,7 +49,7 @@ class Worker:
     ) -> None:
         self.number, self.config, self.source, self.channel = number, config, source, channel
         self.pipeline = Pipeline(deduplicate=config.deduplicate, most_flows=most, inspect=True, first=number * CONVERSATIONS)
-        self.published = Published(config.run.profile, config.sensor, config.lang)
+        self.published = Published(config.run.profile, config.sensor, config.lang, config.site)
         self.signatures: Signatures | None = None
         self.health, self.shedding, self.reload = Health(), Shedding(), Reload(make_rules)
         self.wants_reload = self.wants_stop = False
@@ -134,7 +134,7 @@ class Worker:
 
     def report(self) -> dict[str, Any]:
         """engine, sources: as those of a service that has no workers; ledger: its part of it."""
-        ledger = self.pipeline.report()
+        ledger = self.pipeline.report() | {"shed": dict(self.published.shed_counts)}
         if self.signatures is not None:
             ledger["rules"] = {name: count for name, count in self.signatures.report().items() if not self.number or "evaluated" not in name}
             ledger["forgotten"]["detector signature"] = self.signatures.evicted

@@ -28,11 +28,11 @@ def asset_text(asset: Asset, sensor: str) -> str:
     return _text(asset, sensor, _parts(asset), asset.address)
 
 
-def asset_line(asset: Asset, sensor: str) -> str:
+def asset_line(asset: Asset, sensor: str, site: str = "") -> str:
     """The same with what every event has. Its id is that of what is known of it now: more is known in another document."""
     parts = _parts(asset)
     known = hashlib.blake2b(_text(asset, sensor, parts, asset.address).encode(), digest_size=8).hexdigest()
-    where = f'"frame":{asset.first.frame},"source":{quoted(asset.first.source)},"trust":"complete",'
+    where = f'{ecs.place(site)}"frame":{asset.first.frame},"source":{quoted(asset.first.source)},"trust":"complete",'
     return _text(asset, sensor, parts, f"{asset.address}-{known}", OUTCOME, where)
 
 
@@ -62,6 +62,7 @@ def body(asset: Asset) -> str:
 def own(asset: Asset) -> str:
     """What does not change from packet to packet."""
     text = f'"id":"{asset.address}","address":"{asset.address}","roles":{listed(asset.roles)},"serves":{listed(asset.serves)},"uses":{listed(asset.uses)}'
+    text += f',"publishes":{listed(asset.publishes)}'
     text += f',"first":{_place(asset.first)}'
     if asset.attributes:
         best = asset.best

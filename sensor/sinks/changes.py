@@ -1,4 +1,4 @@
-"""Which of a plant's values are worth keeping: the first, the changed, the written and those whose quality changed. A day of polling says little more."""
+"""Which of a plant's values are worth keeping: the first, the changed, those whose quality changed, and all that were to be written. A day of polling says little more."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensor.columns import Array, Ints, Mask, heads, order_by
-from sensor.events.point import Points, Verb
+from sensor.events.point import Points, Quality
 from sensor.events.seen import Seen
 from sensor.events.table import Table
+from sensor.events.told import written
 from sensor.slots import Slots
 
 ALL = (1 << 64) - 1
@@ -26,8 +27,10 @@ class Reason(IntEnum):
 
     FIRST = 0
     CHANGED = 1
-    WRITTEN = 2  # every write and operate, whatever the value
+    WRITTEN = 2  # the device says that it carried out the write or operate, whatever the value
     QUALITY = 3  # the value is the same, what its protocol says of it is not
+    ASKED = 4  # a write or operate was sent; whether it was carried out, its answer says, if there is one
+    REFUSED = 5  # the device says that it did not carry it out
 
 
 @dataclass(frozen=True)
@@ -71,9 +74,9 @@ class Changes:
     def keep(self, seen: Seen, table: Table, points: Points) -> Kept:
         """What to keep of these points of a table; later calls remember them."""
         n = len(points)
-        reason, repeats, is_kept = np.full(n, Reason.WRITTEN, np.uint8), np.zeros(n, np.int64), np.ones(n, np.bool_)
-        written = (points.verb == Verb.WRITE) | (points.verb == Verb.OPERATE)
-        rows = np.flatnonzero(~written)
+        reason, repeats, is_kept = np.zeros(n, np.uint8), np.zeros(n, np.int64), written(points)
+        reason[is_kept] = fate(table, points, np.flatnonzero(is_kept))
+        rows = np.flatnonzero(~is_kept)
         if rows.size:
             key, bits, quality = self.key(seen, table, points)[rows], fingerprint(points)[rows], points.quality[rows]
             begin = 0
@@ -179,10 +182,16 @@ class Changes:
         return np.asarray(result, np.int64)
 
 
-def written(points: Points) -> Kept:
-    """The values that were written, and no others."""
-    rows = np.flatnonzero((points.verb == Verb.WRITE) | (points.verb == Verb.OPERATE))
-    return Kept(rows, np.full(len(rows), Reason.WRITTEN, np.uint8), np.zeros(len(rows), np.int64))
+def acts(table: Table, points: Points) -> Kept:
+    """The values that were to be written, and no others."""
+    rows = np.flatnonzero(written(points))
+    return Kept(rows, fate(table, points, rows), np.zeros(len(rows), np.int64))
+
+
+def fate(table: Table, points: Points, rows: Ints) -> NDArray[np.uint8]:
+    """What the events of these points, which were to be written, say of them: asked, written or refused."""
+    said = np.where(points.quality[rows] & Quality.REFUSED != 0, Reason.REFUSED, Reason.WRITTEN)
+    return np.where(table.is_response[points.row[rows]], said, Reason.ASKED).astype(np.uint8)
 
 
 def fingerprint(points: Points) -> NDArray[np.uint64]:

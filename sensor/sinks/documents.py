@@ -86,9 +86,17 @@ def parts(pdu: Ints) -> Ints:
 class Renderer:
     """Renders the events of one sensor."""
 
-    def __init__(self, sensor: str) -> None:
-        self.observer = f'"observer":{{"type":"sensor","vendor":"Tapsight","product":"tapsight","name":{quote(sensor)}}}'
+    def __init__(self, sensor: str, site: str = "") -> None:
+        self.observer = ecs.observer(sensor, site)
         self.ends = ecs.Ends()
+
+    def source(self, t: Template, seen: Seen, flow: Array) -> None:
+        """Where each row comes from: of several taps that whose packet began its flow."""
+        if len(seen.source.interfaces) == 1:
+            t.fixed(quote(seen.source.name))
+        else:
+            interfaces = seen.flows["interface"][flow]
+            t.chosen(interfaces, {each: quote(seen.source.heard_at(each)) for each in np.unique(interfaces).tolist()})
 
     def table(self, seen: Seen, table: Table, wanted: Mask | None = None) -> list[bytes]:
         """One line per event of a protocol's table (of the rows that are wanted, where not all are), in its order."""
@@ -120,7 +128,9 @@ class Renderer:
             t.integers(table.latency_ns[rows])
         t.fixed("},")
         t.chosen(*self.ends.column(seen.flows, table.flow[rows], table.to_server[rows]))
-        t.fixed(f',"protocol":"{dataset}"}},{self.observer},"tapsight":{{"source":{quote(seen.source.name)},"frame":')
+        t.fixed(f',"protocol":"{dataset}"}},{self.observer}"source":')
+        self.source(t, seen, table.flow[rows])
+        t.fixed(',"frame":')
         t.integers(frame)
         if is_answer:
             t.fixed(',"request_frame":')

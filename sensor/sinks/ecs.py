@@ -29,7 +29,7 @@ TELLS = (("network",), ("protocol", "info"))
 TYPES = {
     Action.CONNECT: OPENS,
     Action.AUTHENTICATE: LOGS_IN,
-    **dict.fromkeys((Action.READ, Action.WRITE, Action.OPERATE, Action.UPLOAD, Action.CONFIGURE_READ, Action.FILE_ACCESS), ACCESSES),
+    **dict.fromkeys((Action.READ, Action.WRITE, Action.SELECT, Action.OPERATE, Action.UPLOAD, Action.CONFIGURE_READ, Action.FILE_ACCESS), ACCESSES),
     **dict.fromkeys((Action.MODE_CHANGE, Action.START, Action.STOP, Action.RESTART, Action.DOWNLOAD, Action.MODIFY_PROGRAM, Action.FORCE), CHANGES),
     **dict.fromkeys((Action.CONFIGURE_WRITE, Action.FIRMWARE_UPDATE, Action.TIME_SET), CHANGES),
 }
@@ -113,6 +113,15 @@ class Ends:
         if self.texts:
             gone = set(flow.tolist())
             self.texts = {key: text for key, text in self.texts.items() if key >> 2 not in gone}
+
+
+def observer(sensor: str, site: str) -> str:
+    """Which sensor, and the beginning of what is its own: its site, where it has one; left open for the rest."""
+    return f'"observer":{{"type":"sensor","vendor":"Tapsight","product":"tapsight","name":{quote(sensor)}}},"tapsight":{{{place(site)}'
+
+
+def place(site: str) -> str:
+    return f'"site":{quote(site)},' if site else ""
 
 
 def ends(flows: dict[str, Array], flow: Ints, to_server: Array) -> list[str]:

@@ -15,7 +15,7 @@ from sensor.events.address import End, conversation
 from sensor.events.alert import ACCEPTED, REFUSED, Alert
 from sensor.events.clock import time_text
 from sensor.events.field import label
-from sensor.events.protocol import Dataset
+from sensor.events.protocol import Dataset, spoken
 from sensor.events.seen import AnomalyEvent, Seen
 from sensor.events.vocabulary import Action
 from sensor.sinks import ecs
@@ -26,11 +26,11 @@ ENDS = {end.value: label(end) for end in streams.End}
 CONNECT = label(Action.CONNECT)
 
 
-def base(dataset: str, identifier: str, ts_ns: int, sensor: str) -> dict[str, Any]:
-    """What every document has; the caller adds event.category and event.type."""
+def base(dataset: str, identifier: str, ts_ns: int, sensor: str, site: str) -> dict[str, Any]:
+    """What every document has; the caller adds event.category and event.type, and what else is the sensor's own."""
     event = {"id": identifier, "kind": "event", "module": "tapsight", "dataset": f"tapsight.{dataset}"}
     observer = {"type": "sensor", "vendor": "Tapsight", "product": "tapsight", "name": sensor}
-    return {"@timestamp": time_text(ts_ns), "ecs": {"version": ecs.VERSION}, "event": event, "observer": observer}
+    return {"@timestamp": time_text(ts_ns), "ecs": {"version": ecs.VERSION}, "event": event, "observer": observer, "tapsight": {"site": site} if site else {}}
 
 
 def histories(history: Array, server_is_b: Array) -> list[str]:
@@ -49,26 +49,27 @@ def histories(history: Array, server_is_b: Array) -> list[str]:
 
 def protocol_names(numbers: Array, protocols: Sequence[Dataset]) -> list[str]:
     """The protocol of each flow, empty where none was recognised. numbers: places in the list, counted from 1."""
-    return [protocols[number - 1].name if 0 < number <= len(protocols) else "" for number in numbers.tolist()]
+    known = spoken(protocols)
+    return [known.get(number, "") for number in numbers.tolist()]
 
 
-def flow_lines(over: dict[str, Array], origins: list[Source], protocols: Sequence[Dataset], sensor: str) -> list[str]:
+def flow_lines(over: dict[str, Array], origins: list[Source], protocols: Sequence[Dataset], sensor: str, site: str = "") -> list[str]:
     """One document per flow that is over. Its first frame is no other flow's, so that makes its id."""
     if not len(over["flow"]):
         return []
-    observer = quote(base("flow", "", 0, sensor)["observer"])
+    observer = ecs.observer(sensor, site)
     client_is_a = over["server_is_b"]
     counts = [
         np.where(client_is_a == first, over[f"{name}_a"], over[f"{name}_b"]).tolist() for name in ("packets", "bytes", "payload") for first in (True, False)
     ]
-    names = ("first_frame", "last_ns", "first_ns")
+    names = ("interface", "first_frame", "last_ns", "first_ns")
     columns = zip(
         *(over[name].tolist() for name in names), ecs.times(over["first_ns"]), ecs.times(over["last_ns"]), over["end"].tolist(),
         histories(over["history"], client_is_a), protocol_names(over["protocol"], protocols), origins,
         ecs.ends(over, np.arange(len(client_is_a)), np.ones(len(client_is_a), np.bool_)), *counts, strict=True,
     )  # fmt: skip
     lines = []
-    for frame, last_ns, first_ns, start, end, reason, history, protocol, source, ends, p0, p1, b0, b1, y0, y1 in columns:
+    for interface, frame, last_ns, first_ns, start, end, reason, history, protocol, source, ends, p0, p1, b0, b1, y0, y1 in columns:
         text = ends.replace('"source":{', f'"source":{{"packets":{p0},"bytes":{b0},', 1).replace(
             '"destination":{', f'"destination":{{"packets":{p1},"bytes":{b1},', 1
         )
@@ -77,7 +78,7 @@ def flow_lines(over: dict[str, Array], origins: list[Source], protocols: Sequenc
             f'"dataset":"tapsight.flow","category":["network"],"type":["connection","end"],"action":"{CONNECT}","outcome":"{"success" if p0 and p1 else "unknown"}",'
             f'"reason":"{ENDS[reason]}","start":"{start}","end":"{end}","duration":{last_ns - first_ns}}},{text},"packets":{p0 + p1},"bytes":{b0 + b1}'
             + (f',"protocol":"{protocol}"' if protocol else "")
-            + f'}},"observer":{observer},"tapsight":{{"source":{quote(source.name)},"frame":{frame},"trust":"{"complete" if p0 and p1 else "one_sided"}",'
+            + f'}},{observer}"source":{quote(source.heard_at(interface))},"frame":{frame},"trust":"{"complete" if p0 and p1 else "one_sided"}",'
             f'"flow":{{"history":"{history}","payload":{{"source":{y0},"destination":{y1}}}}}}}}}'
         )
     return lines
@@ -97,16 +98,17 @@ def anomaly_ids(seen: Seen) -> list[str]:
     return result
 
 
-def anomaly_lines(seen: Seen, sensor: str) -> list[str]:
+def anomaly_lines(seen: Seen, sensor: str, site: str = "") -> list[str]:
     """One document per packet or stream that breaks a rule."""
-    return [_anomaly(seen, anomaly, identifier, sensor) for anomaly, identifier in zip(seen.anomalies, anomaly_ids(seen), strict=True)]
+    return [_anomaly(seen, anomaly, identifier, sensor, site) for anomaly, identifier in zip(seen.anomalies, anomaly_ids(seen), strict=True)]
 
 
-def _anomaly(seen: Seen, anomaly: AnomalyEvent, identifier: str, sensor: str) -> str:
-    document = base("anomaly", identifier, anomaly.ts_ns, sensor)
+def _anomaly(seen: Seen, anomaly: AnomalyEvent, identifier: str, sensor: str, site: str) -> str:
+    document = base("anomaly", identifier, anomaly.ts_ns, sensor, site)
     document["event"] |= {"category": ["network"], "type": ["info"], "action": label(Action.ERROR), "outcome": "unknown", "reason": label(anomaly.kind)}
     own = {"kind": label(anomaly.kind), "size": anomaly.size} | ({"detail": anomaly.detail} if anomaly.detail else {})
-    document["tapsight"] = {"source": seen.source.name, "frame": anomaly.frame, "anomaly": own}
+    interface = int(seen.flows["interface"][anomaly.flow]) if anomaly.flow >= 0 else -1
+    document["tapsight"] |= {"source": seen.source.heard_at(interface), "frame": anomaly.frame, "anomaly": own}
     text = quote(document)[:-1]
     if anomaly.flow >= 0:
         to_server = bool(seen.flows["server_is_b"][anomaly.flow]) != anomaly.from_b
@@ -119,9 +121,9 @@ def _anomaly(seen: Seen, anomaly: AnomalyEvent, identifier: str, sensor: str) ->
     return text + "}"
 
 
-def alert_document(alert: Alert, source: str, lang: str) -> dict[str, Any]:
+def alert_document(alert: Alert, source: str, lang: str, site: str = "") -> dict[str, Any]:
     """An alert. source: the name of the source that its frames count in."""
-    document, severity = base("alert", alert.id, alert.first_ns, alert.sensor), int(alert.severity)
+    document, severity = base("alert", alert.id, alert.first_ns, alert.sensor, site), int(alert.severity)
     outcome = {ACCEPTED: "success", REFUSED: "failure"}.get(alert.outcome, "unknown")
     document["message"] = alert.sentence(lang)
     document["event"] |= {
@@ -145,7 +147,7 @@ def alert_document(alert: Alert, source: str, lang: str) -> dict[str, Any]:
         "parameters": {name: str(value) for name, value in alert.parameters.items()},
         "class": {"standard": "GB/T 20986-2023", "code": alert.kind.gbt} | ({"name": incident.zh if lang == "zh" else incident.name} if incident else {}),
     }  # fmt: skip
-    document["tapsight"] = {"source": source, "frame": alert.frames[0], "trust": "complete", "alert": own}
+    document["tapsight"] |= {"source": source, "frame": alert.frames[0], "trust": "complete", "alert": own}
     return document
 
 
@@ -173,11 +175,11 @@ def ledger_id(sources: Sequence[Source]) -> str:
     return hashlib.blake2b("\0".join(source.id for source in sources).encode(), digest_size=8).hexdigest()
 
 
-def ledger_line(report: dict[str, Any], sources: Sequence[Source], ts_ns: int, sensor: str) -> str:
+def ledger_line(report: dict[str, Any], sources: Sequence[Source], ts_ns: int, sensor: str, site: str = "") -> str:
     """The whole ledger of a run."""
-    document = base("ledger", f"ledger-{ledger_id(sources)}", ts_ns, sensor)
+    document = base("ledger", f"ledger-{ledger_id(sources)}", ts_ns, sensor, site)
     document["event"] |= {"kind": "metric", "category": ["network"], "type": ["info"], "action": label(Action.REPORT), "outcome": "success"}
     problems = [{"source": source.name, "offset": problem.offset, "message": problem.message} for source in sources for problem in source.problems]
     own = {"sources": [source.name for source in sources], "problems": problems}
-    document["tapsight"] = {"ledger": report} | own
+    document["tapsight"] |= {"ledger": report} | own
     return quote(document)

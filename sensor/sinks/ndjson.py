@@ -14,6 +14,7 @@ from sensor.events.alert import Alert
 from sensor.events.origins import Origins
 from sensor.events.protocol import Dataset
 from sensor.events.seen import Seen
+from sensor.events.told import told
 from sensor.sinks import findings
 from sensor.sinks.assets import asset_line
 from sensor.sinks.changes import Changes
@@ -31,11 +32,11 @@ class NdjsonSink:
     path: a file, or - for standard output. An alert is written once, as it has become by the end. Raises OSError where the file cannot be written.
     """
 
-    def __init__(self, path: str, datasets: frozenset[str], sensor: str, lang: str = "en", protocols: Sequence[Dataset] = SPOKEN) -> None:
+    def __init__(self, path: str, datasets: frozenset[str], sensor: str, lang: str = "en", site: str = "", protocols: Sequence[Dataset] = SPOKEN) -> None:
         self.file = sys.stdout.buffer if path == "-" else Path(path).open("wb", buffering=0)  # noqa: SIM115  # closed by close()
         self.is_file = path != "-"
-        self.datasets, self.sensor, self.lang, self.protocols = datasets, sensor, lang, protocols
-        self.renderer, self.changes, self.origins = Renderer(sensor), Changes(), Origins()
+        self.datasets, self.sensor, self.lang, self.site, self.protocols = datasets, sensor, lang, site, protocols
+        self.renderer, self.changes, self.origins = Renderer(sensor, site), Changes(), Origins()
         self.alerts: dict[str, Alert] = {}
         self.sources: dict[str, Source] = {}
         self.last_ns = 0
@@ -61,13 +62,13 @@ class NdjsonSink:
             if self.wants(protocol.name):
                 self.write(self.renderer.table(seen, table))
             if protocol.points is not None and self.wants("point"):
-                points = protocol.points(table)
+                points = told(protocol, table)
                 for kept in self.changes.keep(seen, table, points).parts():
                     self.write(point_lines(self.renderer, seen, table, points, kept))
         if seen.anomalies and self.wants("anomaly"):
-            self.write_texts(findings.anomaly_lines(seen, self.sensor))
+            self.write_texts(findings.anomaly_lines(seen, self.sensor, self.site))
         if self.wants("flow"):
-            self.write_texts(findings.flow_lines(seen.over, self.origins.of(seen.over["flow"]), self.protocols, self.sensor))
+            self.write_texts(findings.flow_lines(seen.over, self.origins.of(seen.over["flow"]), self.protocols, self.sensor, self.site))
         if self.wants("alert"):
             self.alerts |= {alert.id: alert for alert in alerts}
             while len(self.alerts) > MOST_ALERTS:
@@ -76,7 +77,7 @@ class NdjsonSink:
 
     def _alert(self, alert: Alert) -> None:
         source = self.sources.get(alert.source)
-        self.write_texts([quote(findings.alert_document(alert, source.name if source else alert.source, self.lang))])
+        self.write_texts([quote(findings.alert_document(alert, source.heard_at(alert.interface) if source else alert.source, self.lang, self.site))])
 
     def write_texts(self, lines: list[str]) -> None:
         self.write([line.encode() for line in lines])
@@ -98,11 +99,11 @@ class NdjsonSink:
         for alert in sorted(self.alerts.values(), key=lambda alert: (alert.first_ns, alert.id)):
             self._alert(alert)
         if self.wants("asset"):
-            lines = (asset_line(asset, self.sensor) for asset in analysis.assets)
+            lines = (asset_line(asset, self.sensor, self.site) for asset in analysis.assets)
             while some := list(islice(lines, LINES)):
                 self.write_texts(some)
         if self.wants("ledger"):
-            self.write_texts([findings.ledger_line(analysis.ledger(), analysis.sources, self.last_ns, self.sensor)])
+            self.write_texts([findings.ledger_line(analysis.ledger(), analysis.sources, self.last_ns, self.sensor, self.site)])
         self.file.flush()
         if self.is_file:
             self.file.close()

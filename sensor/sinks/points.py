@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sensor.columns import Ints, heads
+from sensor.columns import Array, Ints, heads
 from sensor.events.clock import time_text
 from sensor.events.field import label
 from sensor.events.point import Points, Quality, RawType, Space, Verb
@@ -12,7 +12,7 @@ from sensor.events.seen import Seen
 from sensor.events.table import Table
 from sensor.sinks import ecs
 from sensor.sinks.changes import Kept, Reason
-from sensor.sinks.documents import KINDS, LONGEST, TRUSTS, Renderer, outcome, parts
+from sensor.sinks.documents import FAILURE, KINDS, LONGEST, SUCCESS, TRUSTS, UNKNOWN, Renderer, outcome, parts
 from sensor.sinks.ecs import quote
 from sensor.sinks.template import Template
 
@@ -35,6 +35,14 @@ def text_of(exact: int | str | bytes) -> str:
     return exact[:LONGEST].hex() if isinstance(exact, bytes) else str(exact)[:LONGEST]
 
 
+def outcomes(table: Table, points: Points, kept: Kept) -> Array:
+    """SUCCESS, FAILURE or UNKNOWN per kept point (int64). An answer may refuse some of the values that it is about."""
+    found = outcome(table, points.row[kept.rows])
+    for reason, result in ((Reason.ASKED, UNKNOWN), (Reason.WRITTEN, SUCCESS), (Reason.REFUSED, FAILURE)):
+        found[kept.reason == reason] = result
+    return found
+
+
 def point_lines(renderer: Renderer, seen: Seen, table: Table, points: Points, kept: Kept) -> list[bytes]:
     """One document per kept point."""
     which = kept.rows
@@ -50,10 +58,12 @@ def point_lines(renderer: Renderer, seen: Seen, table: Table, points: Points, ke
         t.fixed("-")
     t.integers(place_in_row(points)[which])
     t.fixed('","kind":"event","module":"tapsight","dataset":"tapsight.point",')
-    t.chosen(table.action[rows].astype(np.int64) * 3 + outcome(table, rows), KINDS)
+    t.chosen(table.action[rows].astype(np.int64) * 3 + outcomes(table, points, kept), KINDS)
     t.fixed("},")
     t.chosen(*renderer.ends.column(seen.flows, flow, to_server))
-    t.fixed(f',"protocol":"{table.dataset}"}},{renderer.observer},"tapsight":{{"source":{quote(seen.source.name)},"frame":')
+    t.fixed(f',"protocol":"{table.dataset}"}},{renderer.observer}"source":')
+    renderer.source(t, seen, flow)
+    t.fixed(',"frame":')
     t.integers(table.frame[rows])
     t.fixed(',"trust":"')
     t.chosen(table.trust[rows], TRUSTS)

@@ -23,10 +23,11 @@ from sensor.events.protocol import Dataset
 from sensor.events.record import Record
 from sensor.events.seen import Seen
 from sensor.events.table import Table
+from sensor.events.told import told
 from sensor.events.vocabulary import Action
 from sensor.sinks import findings
 from sensor.sinks.assets import asset_line, body, own
-from sensor.sinks.changes import Changes, written
+from sensor.sinks.changes import Changes, acts
 from sensor.sinks.documents import Renderer
 from sensor.sinks.ecs import quote
 from sensor.sinks.points import point_lines
@@ -44,9 +45,9 @@ IS_ACT = ~np.isin(np.arange(256), REPEATS)
 class Published:
     """Makes the documents of a run, batch by batch and, by capture time, now and then."""
 
-    def __init__(self, profile: Profile, sensor: str, lang: str) -> None:
-        self.profile, self.sensor, self.lang = profile, sensor, lang
-        self.renderer, self.changes, self.origins, self.repeated = Renderer(sensor), Changes(), Origins(), Repeated(sensor)
+    def __init__(self, profile: Profile, sensor: str, lang: str, site: str = "") -> None:
+        self.profile, self.sensor, self.lang, self.site = profile, sensor, lang, site
+        self.renderer, self.changes, self.origins, self.repeated = Renderer(sensor, site), Changes(), Origins(), Repeated(sensor, site)
         self.protocols: tuple[Dataset, ...] = EVENTS
         self.sources: OrderedDict[str, Source] = OrderedDict()
         self.told: OrderedDict[str, int] = OrderedDict()  # alerts, and the count that they had when they were told
@@ -75,9 +76,9 @@ class Published:
                 if (table := seen.datasets.get(each.name)) is not None:
                     yield from self._table(seen, table, each)
             if seen.anomalies:
-                yield from (Record.of(line.encode(), "anomaly") for line in findings.anomaly_lines(seen, self.sensor))
+                yield from (Record.of(line.encode(), "anomaly") for line in findings.anomaly_lines(seen, self.sensor, self.site))
             if self._affords(2, "flows", len(seen.over["flow"])):
-                flows = findings.flow_lines(seen.over, self.origins.of(seen.over["flow"]), SPOKEN, self.sensor)
+                flows = findings.flow_lines(seen.over, self.origins.of(seen.over["flow"]), SPOKEN, self.sensor, self.site)
                 yield from (Record.of(line.encode(), "flow") for line in flows)
             yield from (Record.of(line, dataset) for dataset, line in self.repeated.take(seen.clock_ns, seen.source.id))
         self.renderer.ends.forget(seen.over["flow"])
@@ -93,12 +94,12 @@ class Published:
             if self._affords(2, "repeated", len(table)):
                 self.repeated.add(seen, table, ~is_told)
         if dataset.points is not None and self._affords(1, "points", len(table)):
-            points = dataset.points(table)
+            points = told(dataset, table)
             if self.profile == "full":
                 kept = self.changes.keep(seen, table, points)
             else:
                 self.repeated.add_points(seen, table, points)
-                kept = written(points)
+                kept = acts(table, points)
             for some in kept.parts():
                 yield from (Record.of(line, "point") for line in point_lines(self.renderer, seen, table, points, some))
 
@@ -127,7 +128,7 @@ class Published:
         if len(self.told) > 10 * MOST_GROWN:
             self.told.popitem(last=False)
         source = self.sources.get(alert.source)
-        content = findings.alert_document(alert, source.name if source else alert.source, self.lang)
+        content = findings.alert_document(alert, source.heard_at(alert.interface) if source else alert.source, self.lang, self.site)
         content["tapsight"]["alert"] |= {"id": alert.id, "is_update": again}
         if again:
             content["event"]["id"] += f"-{alert.count}-{alert.accepted}-{alert.refused}"
@@ -141,7 +142,7 @@ class Published:
         if self.profile != "alerts" and self._is_due("assets", clock_ns, ASSETS_NS, last=last):
             yield from self._assets(clock_ns, assets)
         if self._is_due("ledger", clock_ns, LEDGER_NS, last=last):
-            yield self._hashed("ledger", findings.ledger_line(ledger(), list(self.sources.values())[-100:], clock_ns, self.sensor))
+            yield self._hashed("ledger", findings.ledger_line(ledger(), list(self.sources.values())[-100:], clock_ns, self.sensor, self.site))
         if last:
             yield from self.rest(clock_ns)
 
@@ -164,7 +165,7 @@ class Published:
             known, told_ns = self.assets.pop(each.address, (b"", 0))
             if known != digest or clock_ns - told_ns >= AGAIN_NS:
                 told_ns = clock_ns
-                yield self._hashed("asset", asset_line(each, self.sensor))
+                yield self._hashed("asset", asset_line(each, self.sensor, self.site))
             self.assets[each.address] = digest, told_ns
         while len(self.assets) > max(len(assets.known), 1):
             self.assets.popitem(last=False)

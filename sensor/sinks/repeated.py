@@ -15,6 +15,7 @@ from sensor.events.field import label
 from sensor.events.point import Points, Verb
 from sensor.events.seen import Seen
 from sensor.events.table import Table
+from sensor.events.told import written
 from sensor.events.vocabulary import Action
 from sensor.sinks import ecs
 from sensor.sinks.changes import Changes, fingerprint
@@ -53,8 +54,8 @@ class Repeated:
     A point is known as sinks.changes knows it; `before` is the last value of the minutes before, so that only what changed needs telling.
     """
 
-    def __init__(self, sensor: str, most: int = MOST_POINTS) -> None:
-        self.observer = f'"observer":{{"type":"sensor","vendor":"Tapsight","product":"tapsight","name":{quote(sensor)}}}'
+    def __init__(self, sensor: str, site: str = "", most: int = MOST_POINTS) -> None:
+        self.observer = ecs.observer(sensor, site)
         self.most, self.evicted, self.until_ns = most, 0, 0
         self.groups: dict[tuple[int, str, int], Group] = {}
         self.keys, self.slots, self.used = Changes(1), Slots(), 0  # keys: makes the hashes by which points are known
@@ -89,11 +90,13 @@ class Repeated:
             group.last_ns = max(group.last_ns, int(last[i]))
 
     def _text(self, seen: Seen, dataset: str, flow: int) -> str:
-        return f'{ecs.ends(seen.flows, np.array([flow]), np.array([True]))[0]},"protocol":"{dataset}"}},{self.observer},"tapsight":{{"source":{quote(seen.source.name)}'
+        source = seen.source.heard_at(int(seen.flows["interface"][flow]))
+        ends = ecs.ends(seen.flows, np.array([flow]), np.array([True]))[0]
+        return f'{ends},"protocol":"{dataset}"}},{self.observer}"source":{quote(source)}'
 
     def add_points(self, seen: Seen, table: Table, points: Points) -> None:
         """Values that were read or reported."""
-        rows = np.flatnonzero((points.verb != Verb.WRITE) & (points.verb != Verb.OPERATE))
+        rows = np.flatnonzero(~written(points))
         if not rows.size:
             return
         number = self._number(self.keys.key(seen, table, points)[rows], seen, table, points, rows)

@@ -21,7 +21,7 @@ from sensor.sinks import ecs
 from sensor.sinks.changes import Kept
 from sensor.sinks.documents import OUTCOMES, TRUSTS, contents, outcome, parts, texts
 from sensor.sinks.findings import ENDS, anomaly_ids, histories, protocol_names
-from sensor.sinks.points import RAW_TYPES, REASONS, SPACES, VERBS, place_in_row, qualities, text_of
+from sensor.sinks.points import RAW_TYPES, REASONS, SPACES, VERBS, outcomes, place_in_row, qualities, text_of
 from sensor.store.parts import Block, Few, Listed, Numbers, Part, Words
 from sensor.store.schema import column_name, words_name
 
@@ -152,6 +152,7 @@ def point_block(seen: Seen, table: Table, points: Points, kept: Kept, conversati
         "protocol": Words(np.zeros(len(rows), np.int64), [table.dataset]),
         "place": Numbers(place_in_row(points)[which]),
         "repeats": Numbers(kept.repeats),
+        "outcome": Numbers(outcomes(table, points, kept).astype(np.uint8), text=OUTCOMES.__getitem__),
     }
     columns |= {name: Numbers(getattr(points, name)[which]) for name in ("unit", "block", "address", "index")}
     coded = (("space", points.space[which], SPACES), ("verb", points.verb[which], VERBS), ("raw_type", points.raw_type[which], RAW_TYPES))

@@ -80,7 +80,7 @@ class Store:
         import polars as pl
 
         when, text, count = pl.Datetime("ns", "UTC"), pl.String(), pl.Int64()
-        columns = dict.fromkeys(("address", "macs", "roles", "vendor", "model", "firmware", "serial", "name", "serves", "uses"), text)
+        columns = dict.fromkeys(("address", "macs", "roles", "vendor", "model", "firmware", "serial", "name", "serves", "uses", "publishes"), text)
         numbers = {"packets": count, "bytes": count, "source": text, "first_frame": count, "first": when, "last": when, "identity": text}
         return _frame([_asset(document) for document in self.documents("asset")], columns | numbers)
 
@@ -137,7 +137,8 @@ def _asset(document: Document) -> Document:
     own, device = document["tapsight"]["asset"], document.get("device", {})
     return {
         "address": own["address"], "macs": ",".join(document["host"].get("mac", [])), "vendor": device.get("manufacturer"), "model": device.get("model", {}).get("name"),
-        "roles": ",".join(own["roles"]), "serves": ",".join(own["serves"]), "uses": ",".join(own["uses"]), "packets": own["packets"], "bytes": own["bytes"],
+        "roles": ",".join(own["roles"]), "serves": ",".join(own["serves"]), "uses": ",".join(own["uses"]), "publishes": ",".join(own.get("publishes", [])),
+        "packets": own["packets"], "bytes": own["bytes"],
         "source": own["first"]["source"], "first_frame": own["first"]["frame"], "first": own["first"]["time"], "last": own["last_seen"],
         "identity": json.dumps(own["identity"], ensure_ascii=False), **{name: own.get(name) for name in ("firmware", "serial", "name")},
     }  # fmt: skip

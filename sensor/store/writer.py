@@ -26,6 +26,7 @@ from sensor.events.clock import time_text
 from sensor.events.origins import Origins
 from sensor.events.protocol import Dataset
 from sensor.events.seen import Seen
+from sensor.events.told import told
 from sensor.sinks import findings
 from sensor.sinks.assets import asset_line
 from sensor.sinks.changes import Changes
@@ -105,7 +106,7 @@ class StoreSink:
             if self.wants(protocol.name):
                 self.segments.add(protocol.name, seen.source, blocks.protocol_block(seen, table, self.conversations))
             if protocol.points is not None and self.wants("point"):
-                points = protocol.points(table)
+                points = told(protocol, table)
                 for kept in self.changes.keep(seen, table, points).parts():
                     self.segments.add("point", seen.source, blocks.point_block(seen, table, points, kept, self.conversations))
 
@@ -128,7 +129,7 @@ class StoreSink:
         rows = []
         for alert in self.alerts.values():
             source = self.sources.get(alert.source)
-            document = findings.alert_document(alert, source.name if source else alert.source, self.lang)
+            document = findings.alert_document(alert, source.heard_at(alert.interface) if source else alert.source, self.lang)
             rows.append((alert.id, alert.source, self.run, int(alert.severity), quote(document)))
         self.alerts.clear()
         with transaction(self.database):

@@ -56,7 +56,7 @@ COLUMNS = {
     "key": np.uint64, "a_high": np.uint64, "a_low": np.uint64, "b_high": np.uint64, "b_low": np.uint64, "a_port": np.uint16, "b_port": np.uint16,
     "a_mac": np.uint64, "b_mac": np.uint64, "vlan": np.uint16, "ethertype": np.uint16, "transport": np.uint8, "ip_protocol": np.uint8, "ip_version": np.uint8,
     "first_ns": np.int64, "last_ns": np.int64, "seen_ns": np.int64, "first_frame": np.int64, "isn": np.uint32, "live": np.bool_, "conversation": np.int64,
-    "server_is_b": np.bool_, "begun_by_b": np.bool_, "role": np.uint8, "hint": np.uint8,
+    "server_is_b": np.bool_, "begun_by_b": np.bool_, "role": np.uint8, "hint": np.uint8, "interface": np.uint16,
 }  # fmt: skip
 COUNTS = {"protocol": np.uint8, "letters": np.uint16, "history": np.uint64, "pdus": np.int64, "slow": np.bool_}  # zero in a new flow
 STREAM = {
@@ -195,6 +195,7 @@ class Flows:
         c["key"][ids], c["live"][ids], c["isn"][ids] = n.hash[at], True, p.sequence[packet]
         c["first_ns"][ids] = c["last_ns"][ids] = p.batch.ts_ns[packet]
         c["seen_ns"][ids], c["first_frame"][ids] = n.now[at], p.batch.frame[packet]
+        c["interface"][ids] = p.batch.interface[packet]
         c["begun_by_b"][ids], c["conversation"][ids] = from_b, self.first + self.begun + np.arange(len(ids))
         self._roles(p, ids, packet, from_b)
         self.slots.insert(n.hash[at], ids)

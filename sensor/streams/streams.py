@@ -80,6 +80,10 @@ class Streams:
         self.packets += len(p.batch)
         return found
 
+    def held(self) -> int:
+        """Payload bytes that wait for others, and are not accounted for yet."""
+        return sum(len(stream.buffer) + stream.held_bytes for flow in self.slow.values() for stream in flow.streams)
+
     def _segments(self, p: Packets, n: Numbered, parts: Parts) -> None:
         """TCP. A flow's rows are fast until the first that fails a check; from there on the flow goes down the slow path."""
         c, flags = self.flows.c, p.flags[n.rows]

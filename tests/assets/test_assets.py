@@ -47,6 +47,33 @@ def test_whoever_asks_uses_and_whoever_answers_serves(rows: int) -> None:
 
 
 @pytest.mark.parametrize("rows", CUTS)
+def test_what_a_mac_sent_counts_for_the_address_that_has_it(rows: int) -> None:
+    """GOOSE before and after a conversation of the same device: first, last and how much are those of both, and one asset is counted."""
+    published = [(BEGIN + at * SECOND, ethernet(GOOSE.ljust(50, bytes([at])), 0x88B8, destination="010ccd010001")) for at in (0, 100)]
+    talk = [(BEGIN + (i + 10) * SECOND, frame) for i, frame in enumerate(frames())]
+    alone, both = known(talk, rows), known([published[0], *talk, published[1]], rows)
+    assert list(alone) == list(both)
+    before, after = own(alone[CLIENT]), own(both[CLIENT])
+    assert (after["packets"] - before["packets"], after["bytes"] - before["bytes"]) == (2, 2 * 64)
+    assert (after["first"]["frame"], after["first"]["time"]) == (1, "2023-11-14T22:13:20.000000000Z")
+    assert after["last_seen"] == "2023-11-14T22:15:00.000000000Z"
+    assert own(both[SERVER])["packets"] == own(alone[SERVER])["packets"]
+    assets = Assets(PROTOCOLS)
+    for seen in run([published[0], *talk, published[1]], rows).seen:
+        assets.learn(seen)
+    assert len(assets) == len(list(assets)) == 2
+
+
+@pytest.mark.parametrize(("networks", "roles"), [((), ["external"]), (("8.8.0.0/16",), ["hmi"])])
+def test_a_client_on_the_internet_is_none_of_the_plants_hosts(networks: tuple[str, ...], roles: list[str]) -> None:
+    assets = Assets(PROTOCOLS, networks=networks)
+    for seen in run([tcp(("8.8.8.8", 40_000), (SERVER, 502), 1, read(1, [1])[0]), tcp((SERVER, 502), ("8.8.8.8", 40_000), 1, read(1, [1])[1])]).seen:
+        assets.learn(seen)
+    found = {document["tapsight"]["asset"]["address"]: own(document)["roles"] for document in documents(assets)}
+    assert found == {"8.8.8.8": roles, SERVER: ["controller"]}
+
+
+@pytest.mark.parametrize("rows", CUTS)
 def test_requests_alone_make_no_server(rows: int) -> None:
     found = known([tcp((CLIENT, 40_000), (SERVER, 502), 1, read(1, [1])[0])], rows)
     assert list(found) == [CLIENT]
@@ -85,7 +112,8 @@ def test_what_a_mac_publishes_is_said_of_the_address_that_has_it() -> None:
     alone, joined = known([goose]), known([goose, arp])
     assert [document["tapsight"]["asset"]["address"] for document in alone.values()] == ["02-00-00-00-00-0A"]
     assert list(joined) == ["10.0.0.9"]
-    assert own(joined["10.0.0.9"])["uses"] + own(joined["10.0.0.9"])["serves"] == ["goose"]
+    said = own(joined["10.0.0.9"])
+    assert (said["publishes"], said["uses"], said["serves"]) == (["goose"], [], [])
 
 
 def test_the_source_is_that_in_which_the_conversation_began() -> None:

@@ -54,8 +54,13 @@ def test_a_spoofed_address_keeps_its_owners_vendor(assets: dict[str, Any]) -> No
     """The laptop claims the HMI's address by ARP: what the laptop published stays its own, and the HMI stays a Dell."""
     assert set(assets["192.168.10.20"]["host"]["mac"]) == {LAPTOP, "F8-B1-56-C2-20-14"}
     assert assets["192.168.10.20"]["device"]["manufacturer"] == "Dell Inc"
-    assert "goose" not in assets["192.168.10.20"]["tapsight"]["asset"]["uses"]
-    assert assets[LAPTOP]["tapsight"]["asset"]["uses"] == ["goose"]
+    assert assets["192.168.10.20"]["tapsight"]["asset"]["publishes"] == []
+    assert (assets[LAPTOP]["tapsight"]["asset"]["publishes"], assets[LAPTOP]["tapsight"]["asset"]["uses"]) == (["goose"], [])
+
+
+def test_who_engineers_is_no_relay_whatever_he_publishes(assets: dict[str, Any]) -> None:
+    assert assets[LAPTOP]["tapsight"]["asset"]["roles"] == []
+    assert assets["192.168.10.60"]["tapsight"]["asset"]["publishes"] == ["goose"]
 
 
 def test_identities_read_as_people_write_them(assets: dict[str, Any]) -> None:

@@ -41,7 +41,7 @@ def health(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
             document["@timestamp"] = (first + timedelta(seconds=EVERY_S * n)).strftime("%Y-%m-%dT%H:%M:%S.000000000Z")
             document["event"] |= {"id": f"health-{sensor}-{n}", "dataset": "tapsight.health", "category": ["host"]}
             document["observer"]["name"] = sensor
-            document["tapsight"] = {"health": report(sensor, n)}
+            document["tapsight"] = {"site": base["tapsight"]["site"], "health": report(sensor, n)}
             result.append(document)
     return result
 

@@ -25,7 +25,7 @@ def document(folder: Path) -> dict[str, Any]:
         assert chunk is not None
         spool.acknowledge("es", Lane.ALERT, chunk.position, {"alert": {"delivered": 4, "duplicate": 1}})
         whole = {"sensor": "tap-a", "engine": Health().report() | {"shed": {}}, "sources": Live(None, None).report(), "spool": spool.report(), "delivery": {}}
-    return dict(json.loads(health_line(whole, 1_741_165_200_000_000_000, "tap-a")))
+    return dict(json.loads(health_line(whole, 1_741_165_200_000_000_000, "tap-a", "plant 1")))
 
 
 def test_the_total_is_what_the_consumers_accounts_add_up_to(tmp_path: Path) -> None:
@@ -44,6 +44,7 @@ def test_fields_of_charts_are_in_documents(tmp_path: Path) -> None:
         for column in shown.layer[1]["columns"].values()
         if column.get("sourceField", "").startswith("tapsight.health.")
     }
+    assert document(tmp_path)["tapsight"]["site"] == "plant 1"
     assert len(wanted) > 15
     assert wanted <= there
 

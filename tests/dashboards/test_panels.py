@@ -18,6 +18,7 @@ from tests.dashboards.kibana import Shown
 from tests.dashboards.searches import Span
 from tests.dashboards.store import Store, told
 from tests.delivery.server import Server, Unavailable
+from tests.sinks.ecs_types import leaves
 
 SITES = ("full", "acts")
 PANELS: dict[str, list[Shown]] = {}
@@ -138,6 +139,17 @@ def test_panels_show_something(store: Store, page: str) -> None:
         title = shown.panel["title"]
         if title in COUNTED if protocol in SPOKEN else not protocol and title not in QUIET:
             assert any(any(row[answer.groups :]) for row in answer.rows), shown.name
+
+
+def test_controls_have_something_to_choose_from(store: Store) -> None:
+    """Their fields are in documents, not only in the templates."""
+    there = {path for site in SITES for each in store.documents[site].all for path, _ in leaves("", each)}
+    wanted = set()
+    for each in kibana.of_type("en", "dashboard"):
+        controls = json.loads(each["attributes"]["controlGroupInput"]["panelsJSON"]) if "controlGroupInput" in each["attributes"] else {}
+        wanted |= {control["explicitInput"]["fieldName"] for control in controls.values()}
+    assert len(wanted) > 5
+    assert wanted <= there
 
 
 @pytest.mark.parametrize("site", SITES)

@@ -19,7 +19,6 @@ from sensor.capture import open_captures
 from sensor.config import ElasticsearchSettings
 from sensor.delivery.client import connect
 from sensor.delivery.install import check, install, uninstall
-from sensor.delivery.offline import record_of
 from sensor.events.record import Record
 from tests.delivery.conftest import USERS
 from tests.delivery.sending import ask, dead, deliver, destination, document, records, sender, stored
@@ -40,7 +39,7 @@ def unlike(lines: list[bytes]) -> Iterator[Record]:
         shape = (body["event"]["dataset"], *(path for path, _ in leaves("", body)))
         alike[shape] += 1
         if alike[shape] <= MOST_ALIKE:
-            yield record_of(line)
+            yield Record.of(line)
 
 
 def test_documents_of_every_dataset_are_taken(plain: Server, demo_capture: Path, tmp_path: Path) -> None:
@@ -101,6 +100,26 @@ def test_an_asset_has_one_document_of_its_current_state(plain: Server, tmp_path:
     assert [(hit["_id"], hit["_source"]["tapsight"]["asset"]["packets"]) for hit in hits] == [("s1-10.0.0.9", 3)]
     assert len(stored(plain.url, "logs-tapsight.asset-state")) == 3
     one.destination.close()
+
+
+def test_after_the_clock_was_set_back_an_asset_is_what_it_is_now(plain: Server, tmp_path: Path) -> None:
+    """A state of the future does not stand until then; what is older and comes later still does not replace what is there."""
+    states = [asset("2099-01-01T00:00:00Z", 1), asset("2026-11-28T06:00:00Z", 2), asset("2026-11-28T06:00:01Z", 3)]
+    for number, state in enumerate(states):
+        one, queue = sender(tmp_path / str(number), destination(plain.url, "back"), [state])
+        report = deliver(one, queue)
+        assert (report["delivered"], report["dead_letter"]) == ({"asset": 1}, {})
+        assert report["notes"] == ({"assets_index: ahead of the clock": 1} if number else {})
+        one.destination.close()
+        ask(plain.url, "/tapsight-assets-back/_refresh")
+        hits = ask(plain.url, "/tapsight-assets-back/_search", {})["hits"]["hits"]
+        assert [hit["_source"]["tapsight"]["asset"]["packets"] for hit in hits] == [number + 1]
+    one, queue = sender(tmp_path / "again", destination(plain.url, "back"), states[:2])
+    assert deliver(one, queue)["duplicate"] == {"asset": 2}  # and what is sent again replaces nothing
+    one.destination.close()
+    ask(plain.url, "/tapsight-assets-back/_refresh")
+    (hit,) = ask(plain.url, "/tapsight-assets-back/_search", {})["hits"]["hits"]
+    assert hit["_source"]["tapsight"]["asset"]["packets"] == 3
 
 
 def settings(server: Server, user: str, **more: Any) -> ElasticsearchSettings:

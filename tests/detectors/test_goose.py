@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.goose import REPLAY, Goose
+from sensor.events.alert import Severity
 from sensor.events.vocabulary import Action, Anomaly
 from sensor.pipeline import Pipeline
 from tests import make
@@ -48,6 +49,30 @@ def test_a_restart_counts_anew_after_a_silence(pause_s: int, state: int, number:
     assert [f.kind.name for seen in Pipeline().run(make.batches(frames)) for f in detector.on_batch(seen)] == ([kind] if kind else [])
 
 
+@pytest.mark.parametrize(
+    ("seconds", "state", "number", "rows", "kind"),
+    [
+        (9, 1, 0, 1, "goose-restart"),  # long valid, and yet soon back with a state of its own time
+        (9, 1, 1, 1, "goose-restart"),
+        (9, 1, 1, 100, "goose-restart"),
+        (8, 1, 0, 1, "goose-replay"),  # the state that it had: its first frame once more
+        (7, 1, 0, 100, "goose-replay"),
+        (9, 1, 2, 1, "goose-replay"),
+        (9, 2, 0, 1, "goose-replay"),
+    ],
+)
+def test_a_restart_before_the_last_frame_has_lost_its_validity(seconds: int, state: int, number: int, rows: int, kind: str) -> None:
+    frames = [numbered(ONE, 5, 3, seconds=8), numbered(ONE, state, number, seconds=seconds), numbered(ONE, state, number + 1, seconds=seconds)]
+    detector = Goose()
+    found = [f for seen in Pipeline().run(make.batches(frames, rows)) for f in detector.on_batch(seen)]
+    assert [(f.kind.name, f.frames) for f in found] == [(kind, (2,))]
+    assert (found[0].kind.severity <= Severity.MEDIUM) == (kind == "goose-restart")
+
+
+def test_the_first_frames_from_another_address_are_no_restart() -> None:
+    assert replays([numbered(ONE, 5, 3, seconds=8), numbered(OTHER, 5, 9, seconds=8), numbered(OTHER, 1, 0, seconds=9)], 100) == [3]
+
+
 def test_two_publishers_of_one_block() -> None:
     found = alerts([publish(), publish(), publish(OTHER, group=2), publish(OTHER, group=2)])
     alert = found.pop("goose-publishers")
@@ -82,7 +107,7 @@ def test_a_replay_from_another_address() -> None:
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from([ONE, OTHER]), st.integers(1, 3), st.integers(0, 3)), min_size=1, max_size=30), st.sampled_from([1, 7, 100]))
 def test_other_publishers_are_held_against_the_first(said: list[tuple[str, int, int]], rows: int) -> None:
-    frames = [numbered(*each, seconds=place) for place, each in enumerate(said)]  # no two are alike, as copies of a mirror are
+    frames = [numbered(*each, seconds=99 - place) for place, each in enumerate(said)]  # no two are alike, as copies of a mirror are; none is a restart
     expected, reached, last = [], (0, 0), {}
     for place, (mac, state, number) in enumerate(said, 1):
         before = last.get(mac)

@@ -112,6 +112,16 @@ def test_diagnostics_that_change_the_device() -> None:
     assert table.action.tolist() == [Action.RESTART, Action.MODE_CHANGE, Action.DIAGNOSTICS]
 
 
+def test_what_is_done_by_umas() -> None:
+    """Function 90: a session's key, what is asked for, and in the answer whether it was done."""
+    table = exchange(("5A0010", "5A01FE"), ("5A0141", "5A01FE"), ("5A0140", "5A01FD81"), ("5A0133", "DA01"), ("5A", "5A01")).seen[0].tables["modbus"]
+    assert table.action.tolist() == [
+        Action.CONNECT, Action.CONNECT, Action.STOP, Action.STOP, Action.START, Action.START, Action.UPLOAD, Action.OTHER, Action.OTHER, Action.OTHER
+    ]  # fmt: skip
+    assert table.failed.tolist() == [False, False, False, False, False, True, False, True, False, False]
+    assert table.number("umas_function")[table.has("umas_function")].tolist() == [0x10, 0xFE, 0x41, 0xFE, 0x40, 0xFD, 0x33]
+
+
 def test_what_diagnostics_tell() -> None:
     """6.8.1: the bus message count, and data that are only returned."""
     table = exchange(("08000B0000", "08000B0102"), ("080000A53701", "080000A53701")).seen[0].tables["modbus"]

@@ -90,6 +90,7 @@ def test_a_worker_that_waits_for_the_writer_sheds_and_counts_it() -> None:
     report = parcels[-1].report
     assert report is not None
     assert report["engine"]["shed"]["points"] > 0
+    assert report["ledger"]["shed"] == report["engine"]["shed"]
     assert report["engine"]["shed"]["flows"] == 1
     assert report["ledger"]["packets"]["total"] == len(frames) == sum(each.seen.packets for each in parcels if each.seen is not None)
     assert report["ledger"]["imbalance"] == []

@@ -1,15 +1,20 @@
-"""Rules anew while the sensor runs."""
+"""Rules and configuration anew while the sensor runs."""
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from detectors.signature.detector import Signatures
 from sensor.analysis import Analysis
-from sensor.service.reload import Reload
+from sensor.config import Config, SyslogSettings
+from sensor.delivery.outcome import Destination
+from sensor.service.delivery import Delivery
+from sensor.service.reload import Reload, Settings
 from tests.detectors.signature.harness import signatures, talk
 from tests.make import batches
 
@@ -67,3 +72,51 @@ def test_new_rules_go_on_with_what_the_old_ones_remember(rows: int) -> None:
     analysis.replace_signatures(None)
     assert analysis.signatures is None
     assert all(detector.name != "signature" for detector in analysis.watch.detectors)
+
+
+class Told(Delivery):
+    """A destination's thread that is not there."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.now = name, list[Destination]()
+
+    def replace(self, destination: Destination) -> None:
+        self.now.append(destination)
+
+
+def said(caplog: pytest.LogCaptureFixture) -> list[str]:
+    found = [record.getMessage() for record in caplog.records]
+    caplog.clear()
+    return found
+
+
+def test_what_has_changed_is_taken_or_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "tapsight")
+    old = {"files": {"path": str(tmp_path / "a")}, "webhook": {"url": "https://127.0.0.1:9/", "token": "secret"}, "rules": {"packs": False}}
+    now = Config.model_validate(old)
+    deliveries = [Told("files"), Told("webhook")]
+    settings = Settings(now, lambda: now)
+    settings.take(deliveries)
+    assert said(caplog) == []
+    now = Config.model_validate(old | {"webhook": {"url": "https://127.0.0.1:9/", "token": "hidden"}, "rules": {"packs": True}})
+    settings.take(deliveries)
+    assert said(caplog) == ["webhook is reached as the configuration says now"]
+    assert [len(each.now) for each in deliveries] == [0, 1]
+    settings.take(deliveries)
+    assert said(caplog) == []
+    now = now.model_copy(update={"webhook": now.webhook.model_copy(update={"ca": str(tmp_path / "none")}), "syslog": SyslogSettings(host="127.0.0.1")})
+    settings.take(deliveries)
+    assert said(caplog) == [
+        "webhook is reached as before: [Errno 2] No such file or directory",
+        "changed, and at work from the next start on: syslog.host, webhook.ca",
+    ]
+    assert [len(each.now) for each in deliveries] == [0, 1]
+
+
+def test_a_configuration_that_cannot_be_read_changes_nothing() -> None:
+    def read() -> Config:
+        raise ValueError("no")
+
+    settings = Settings(Config(), read)
+    settings.take([Told("files")])
+    assert settings.config == Config()

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,7 +27,7 @@ from tests.live.network import Network, entered, talk
 
 PATIENCE_S = 120.0
 NO_RULES = {"rules": {"packs": False}}
-FILES, KILLS = 8, 4
+FILES, KILLS, HOSTS = 8, 4, 5
 SAME = ("tapsight.modbus", "tapsight.point")  # whose ids are what they are wherever a run began
 
 
@@ -147,7 +148,7 @@ def test_from_the_tap_to_what_is_delivered(network: Network, tmp_path: Path) -> 
 
 
 def test_a_quiet_link_alerts_at_once(network: Network, tmp_path: Path) -> None:
-    """One write of a host that has never been seen, and then nothing: the rule's alert is out long before the minute is over."""
+    """A read of a host that has never been seen, and then nothing: the rule's alert is out within half a second, on a machine that has time for it."""
     network.cable()
     rules = tmp_path / "own.rules"
     rules.write_text(
@@ -155,17 +156,22 @@ def test_a_quiet_link_alerts_at_once(network: Network, tmp_path: Path) -> None:
     )
     with running(tmp_path, profile="alerts", run={"taps": [{"interface": "tap"}]}, rules={"paths": [str(rules)]}) as service:
         service.wait_for(lambda status: status["sources"]["taps"])
-        begin = time.monotonic()
-        network.send(talk(2))
-        service.wait_for(lambda status: status["spool"]["lanes"]["alert"]["appended"], 20)
-        assert time.monotonic() - begin < 20
+        delays = []
+        for number in range(HOSTS):
+            begin = time.monotonic()
+            network.send(talk(2, f"10.0.{number}.1"))
+            while (service.delivered.read_bytes().count(b"1:1000001") if service.delivered.exists() else 0) <= number:
+                assert time.monotonic() - begin < PATIENCE_S
+                time.sleep(0.005)
+            delays.append(time.monotonic() - begin)
+        assert min(delays) < 0.5
         rules.write_text("alert modbus any any -> any any (modbus.function_code:3; nonsense; sid:1000002;)\n")
         assert service.process is not None
         service.process.send_signal(signal.SIGHUP)
         service.wait_for(lambda status: status["engine"]["reloads"]["done"] + status["engine"]["reloads"]["failed"] == 1, 60)
         assert service.stop() == 0
     alerts = [each for each in service.documents() if each["event"]["dataset"] == "tapsight.alert"]
-    assert [each["rule"]["name"] for each in alerts if not each["tapsight"]["alert"]["is_update"]] == ["read"]
+    assert [each["rule"]["name"] for each in alerts if not each["tapsight"]["alert"]["is_update"]] == ["read"] * HOSTS
 
 
 def test_live_and_offline_say_the_same(network: Network, tmp_path: Path) -> None:
@@ -190,6 +196,43 @@ def test_live_and_offline_say_the_same(network: Network, tmp_path: Path) -> None
     expected = events(offline)
     assert {name: len(rows) for name, rows in live.items()} == {name: len(rows) for name, rows in expected.items()}
     assert sorted(repr(row[1:]) for row in live["modbus"]) == sorted(repr(row[1:]) for row in expected["modbus"])
+
+
+def test_what_comes_through_a_pipe(tmp_path: Path) -> None:
+    """One writer after the other, each with a capture of its own."""
+    os.mkfifo(tmp_path / "pipe")
+    with running(tmp_path, run={"pipes": [str(tmp_path / "pipe")]}, **NO_RULES) as service:
+        for round_ in (1, 2):
+            service.wait_for(lambda status: status["sources"]["sources"])
+            (tmp_path / "pipe").write_bytes(pcap(talk(50, f"10.0.{round_}.1"), 1_700_000_000 + 100 * round_))
+            service.wait_for(lambda status, round_=round_: status["engine"]["packets"] == round_ * len(talk(50)))
+        assert service.stop() == 0
+    assert sum(each["event"]["dataset"] == "tapsight.modbus" for each in service.documents()) == 200
+
+
+def test_a_destination_is_reached_in_another_way_from_one_moment_to_the_next(tmp_path: Path) -> None:
+    """Without a restart, and nothing is lost or told twice. What else was changed is named in the log."""
+    os.mkfifo(tmp_path / "pipe")
+    with running(tmp_path, run={"pipes": [str(tmp_path / "pipe")]}, **NO_RULES) as service:
+        for round_ in (1, 2):
+            service.wait_for(lambda status: status["sources"]["sources"])
+            (tmp_path / "pipe").write_bytes(pcap(talk(50, f"10.0.{round_}.1"), 1_700_000_000 + 100 * round_))
+            service.wait_for(lambda status, round_=round_: status["delivery"]["files"]["delivered"].get("modbus") == round_ * len(talk(50)))
+            if round_ == 1:
+                changed = yaml.safe_load(service.config.read_text()) | {"files": {"path": str(tmp_path / "delivered-anew.ndjson")}, "flows": 300_000}
+                service.config.write_text(yaml.safe_dump(changed))
+                assert service.process is not None
+                service.process.send_signal(signal.SIGHUP)
+                service.wait_for(lambda _status: "from the next start on" in service.log.read_text())
+        assert service.stop() == 0
+    log = service.log.read_text()
+    assert "files is reached as the configuration says now" in log
+    assert "changed, and at work from the next start on: flows\n" in log
+    places = {each["event"]["id"]: path.name for path in tmp_path.glob("delivered*") for each in map(json.loads, path.read_text("utf-8").splitlines())}
+    assert Counter(places.values()).keys() == {"delivered.ndjson", "delivered-anew.ndjson"}
+    documents = service.documents()
+    assert len(documents) == len(places)
+    assert sum(each["event"]["dataset"] == "tapsight.modbus" for each in documents) == 200
 
 
 def test_killed_at_any_instant_nothing_is_lost(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sensor.events.point import Points, Verb, points
+from sensor.events.point import Points, Quality, Verb, points
 from sensor.sinks.changes import Changes, Reason
 
 FLOWS = {"server_is_b": np.array([True])} | {f"{end}_{name}": np.array([7], np.uint64) for end in "ab" for name in ("high", "low", "port")}
@@ -22,10 +22,10 @@ class Table(SimpleNamespace):
         return len(self.flow)
 
 
-def batch(rows: list[tuple[int, float, int, int]]) -> tuple[Any, Points]:
-    """address, value, quality and verb per point."""
-    address, value, quality, verb = (np.array(column) for column in zip(*rows, strict=True)) if rows else (np.zeros(0),) * 4
-    table = Table(dataset="modbus", flow=np.zeros(len(rows), np.int32))
+def batch(rows: list[tuple[int, float, int, int, bool]]) -> tuple[Any, Points]:
+    """address, value, quality, verb and whether it is an answer that says so, per point."""
+    address, value, quality, verb, answers = (np.array(column) for column in zip(*rows, strict=True)) if rows else (np.zeros(0),) * 5
+    table = Table(dataset="modbus", flow=np.zeros(len(rows), np.int32), is_response=answers.astype(np.bool_))
     return table, points(np.arange(len(rows)), value.astype(np.float64), 3, space=2, verb=verb, address=address, quality=quality)
 
 
@@ -33,9 +33,9 @@ class Oracle:
     def __init__(self, most: int) -> None:
         self.most, self.last, self.evicted = most, {}, 0
 
-    def keep(self, address: int, value: float, quality: int, verb: int) -> tuple[Reason, int] | None:
+    def keep(self, address: int, value: float, quality: int, verb: int, answers: bool) -> tuple[Reason, int] | None:
         if verb in (Verb.WRITE, Verb.OPERATE):
-            return Reason.WRITTEN, 0
+            return Reason.ASKED if not answers else Reason.REFUSED if quality & Quality.REFUSED else Reason.WRITTEN, 0
         same = "nan" if math.isnan(value) else value + 0.0
         if address not in self.last:
             if len(self.last) == self.most:
@@ -51,12 +51,18 @@ class Oracle:
         return reason, repeats
 
 
-ROW = st.tuples(st.integers(0, 9), st.sampled_from((0.0, -0.0, 1.0, 2.5, math.nan)), st.sampled_from((0, 0, 0, 1)), st.sampled_from(tuple(Verb)))
+ROW = st.tuples(
+    st.integers(0, 9),
+    st.sampled_from((0.0, -0.0, 1.0, 2.5, math.nan)),
+    st.sampled_from((0, 0, 0, 1, Quality.REFUSED)),
+    st.sampled_from(tuple(Verb)),
+    st.booleans(),
+)
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.lists(ROW, max_size=30), max_size=5), st.sampled_from((3, 5, 100)))
-def test_the_same_as_a_dictionary_whatever_the_batches(cuts: list[list[tuple[int, float, int, Verb]]], most: int) -> None:
+def test_the_same_as_a_dictionary_whatever_the_batches(cuts: list[list[tuple[int, float, int, Verb, bool]]], most: int) -> None:
     changes, oracle = Changes(most), Oracle(most)
     for rows in cuts:
         table, found = batch(rows)
@@ -70,7 +76,7 @@ def test_the_same_as_a_dictionary_whatever_the_batches(cuts: list[list[tuple[int
 def test_text_and_names_are_part_of_it() -> None:
     changes = Changes()
     for text, name, reasons in (("on", "a", [0]), ("on", "a", []), ("off", "a", [1]), ("off", "b", [0])):
-        table, found = batch([(1, math.nan, 0, Verb.READ)])
+        table, found = batch([(1, math.nan, 0, Verb.READ, True)])
         found.exact[0], found.name[0] = text, name
         assert changes.keep(SEEN, table, found).reason.tolist() == reasons
     assert (changes.seen, changes.kept) == (4, 3)

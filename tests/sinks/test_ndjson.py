@@ -20,7 +20,7 @@ from tests.sinks.traffic import Talk, analysis, frames, modbus
 
 def written(folder: Path, rows: int = 1 << 30, only: str = "", content: list[bytes] | None = None) -> list[dict[str, Any]]:
     path = folder / f"{rows}.ndjson"
-    analysis(NdjsonSink(str(path), frozenset(only.split(",") if only else ()), "sensor-1"), rows=rows, content=content)
+    analysis(NdjsonSink(str(path), frozenset(only.split(",") if only else ()), "sensor-1", site="plant 1"), rows=rows, content=content)
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
@@ -36,6 +36,7 @@ def test_every_document_is_ecs(tmp_path: Path) -> None:
         "alert",
     }
     assert [problem for document in documents for problem in problems(document)] == []
+    assert {document["tapsight"]["site"] for document in documents} == {"plant 1"}
 
 
 def test_the_validation_finds_what_is_wrong() -> None:
@@ -87,7 +88,7 @@ def test_outcomes_and_actions(tmp_path: Path) -> None:
 def test_points_are_few(tmp_path: Path) -> None:
     points = [document["tapsight"]["point"] for document in written(tmp_path, only="point")]
     told = [(point["address"], point["value"], point["reason"], point["repeats"]) for point in points]
-    assert told == [(10, 1, "first", 0), (11, 2, "first", 0), (12, 3, "first", 0), (11, 9, "changed", 1), (4, 777, "written", 0)]
+    assert told == [(10, 1, "first", 0), (11, 2, "first", 0), (12, 3, "first", 0), (11, 9, "changed", 1), (4, 777, "asked", 0), (4, 777, "written", 0)]
 
 
 def test_only_what_is_asked_for(tmp_path: Path) -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sensor.analysis import Analysis
+from sensor.capture import open_captures
+from sensor.columns import Batch
 from sensor.events.alert import Alert
 from sensor.events.record import Record
 from sensor.events.seen import Seen
@@ -18,13 +22,19 @@ from tests.detectors.signature.harness import talk
 from tests.make import batches
 from tests.sinks.polling import MINUTE, polled, written
 
+SITE = 'press "shop" 1'
+
 
 class Telling:
     """A sink that keeps what is told."""
 
     def __init__(self, profile: Profile) -> None:
-        self.published, self.records = Published(profile, "test", "en"), list[Record]()
+        self.published, self.records = Published(profile, "test", "en", SITE), list[Record]()
         self.analysis = Analysis(sinks=[self])
+
+    @property
+    def shed(self) -> Counter[str]:
+        return self.published.shed_counts
 
     def add(self, seen: Seen, alerts: list[Alert]) -> None:
         self.records += self.published.batch(seen, alerts)
@@ -41,6 +51,7 @@ def told(profile: Profile, frames: list[bytes], times: list[int], rows: int = 50
     for record, document in zip(telling.records, documents, strict=True):
         assert (document["event"]["id"], document["event"]["dataset"]) == (record.id, f"tapsight.{record.dataset}")
         assert document["@timestamp"].endswith("Z")
+        assert document["tapsight"]["site"] == SITE
     assert len({record.id for record in telling.records}) == len(telling.records)
     return telling, documents
 
@@ -63,6 +74,29 @@ def test_profiles(profile: Profile, expected: set[str]) -> None:
     times += [times[-1] + i for i in range(1, len(frames) - len(times) + 1)]
     telling, _ = told(profile, frames, times)
     assert {record.dataset for record in telling.records} - {"alert"} == expected
+
+
+@pytest.mark.parametrize("profile", ["acts", "full"])
+def test_of_several_taps_a_document_names_the_one_that_heard_its_conversation(profile: Profile, demo_capture: Path) -> None:
+    """Which that is goes by the addresses here."""
+    telling, taps = Telling(profile), ["plant/cell 1/even", "plant/cell 2/odd"]
+
+    def heard() -> Iterator[Batch]:
+        for batch in open_captures([str(demo_capture)]):
+            batch.source.interfaces, batch.source.is_live = taps, True
+            batch.interface[:] = batch.data[batch.offset[:, None] + [29, 33]].sum(1) % 2  # of IPv4 addresses the last octets
+            yield batch
+
+    telling.analysis.run(heard())
+    seen = Counter[tuple[str, str]]()
+    for each in (json.loads(record.document) for record in telling.records):
+        if "ip" in each.get("source", {}) and "ip" in each.get("destination", {}) and ":" not in each["source"]["ip"]:
+            odd = sum(int(each[end]["ip"].rpartition(".")[2]) for end in ("source", "destination")) % 2
+            assert each["tapsight"]["source"] == taps[odd], each
+            seen[each["event"]["dataset"].removeprefix("tapsight."), "odd" if odd else "even"] += 1
+    kinds = {dataset for dataset, _ in seen}
+    assert kinds >= {"flow", "point", "alert", "modbus"} | ({"repeated"} if profile == "acts" else set())
+    assert {where for _, where in seen} == {"odd", "even"}
 
 
 def test_repeated_reads_are_told_once_a_minute() -> None:
@@ -93,7 +127,12 @@ def test_acts_are_told_one_by_one_with_their_values() -> None:
     frames, times = written(values=(7, 8))
     _, documents = told("acts", frames, times)
     assert [document["event"]["action"] for document in of(documents, "modbus")] == ["write"] * 4
-    assert [document["tapsight"]["point"]["value"] for document in of(documents, "point") if document["tapsight"]["point"]["verb"] == "write"] == [7, 8]
+    assert [document["tapsight"]["point"]["value"] for document in of(documents, "point") if document["tapsight"]["point"]["verb"] == "write"] == [
+        7,
+        7,
+        8,
+        8,
+    ]  # asked and answered
 
 
 def test_an_asset_is_told_when_it_is_new_or_has_changed() -> None:
@@ -112,3 +151,5 @@ def test_what_there_is_no_time_for_is_counted() -> None:
     assert telling.published.shed_counts["flows"] == 1
     assert telling.published.shed_counts["points"] > 0
     assert telling.published.shed_counts["repeated"] > 0
+    ledger = json.loads([record.document for record in telling.records if record.dataset == "ledger"][-1])
+    assert ledger["tapsight"]["ledger"]["shed"] == telling.published.shed_counts

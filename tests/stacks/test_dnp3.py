@@ -158,9 +158,9 @@ def test_direct_operates(said: Said) -> None:
     assert [event["set_point"] for event in both] == [[-12345.0], [-12345.0]]
     assert [event["operation"] for event in both] == [["latch_on"], ["latch_on"]]
     assert both[1]["control_status"] == ["success", "success"]
-    assert values(said, "operate", 41, 1) == [(2, -12345, Quality.GOOD)]
+    assert values(said, "operate", 41, 1) == [(2, -12345, Quality.GOOD)] * 2  # asked and echoed
     commands = [(index, quality) for index, _, quality in values(said, "operate", 12, 1)]
-    assert commands == [(4, Quality.GOOD), (5, Quality.GOOD), (99, Quality.GOOD), (99, Quality.REFUSED)]
+    assert commands == [*[(4, Quality.GOOD)] * 2, *[(5, Quality.GOOD)] * 2, (99, Quality.GOOD), (99, Quality.REFUSED)]
     (refused,) = said.events("dnp3", control_index=[99], outcome="failure")
     assert refused["control_status"] == ["out_of_range"]
 

@@ -216,7 +216,7 @@ def test_commands(said: Said, session: tuple[Recording, dict[str, Any]]) -> None
 def test_select_and_execute(said: Said) -> None:
     asked = [event for event in said.events("iec104", ioa=[SELECTED]) if event["cause"] == "activation"]
     assert [event["select"] for event in asked][-2:] == [1, 0]
-    assert len(points(said, "operate", SELECTED)) == sum(event["select"] == 0 for event in asked)  # selecting operates nothing
+    assert len(points(said, "operate", SELECTED)) == 2 * sum(event["select"] == 0 for event in asked)  # asked and confirmed; selecting operates nothing
 
 
 def test_refusals(said: Said, session: tuple[Recording, dict[str, Any]]) -> None:

@@ -14,7 +14,7 @@ from sensor.events.vocabulary import Anomaly, Trust
 from sensor.pipeline import Pipeline
 from sensor.protocols import PROTOCOLS
 from sensor.streams.streams import Streams
-from tests.make import ACK, CLIENT, FIN, RST, SERVER, SYN, Run, run, tcp, udp
+from tests.make import ACK, CLIENT, FIN, RST, SERVER, SYN, Run, batches, run, tcp, udp
 
 A, B = (CLIENT, 40000), (SERVER, 502)
 
@@ -102,6 +102,15 @@ def test_fast_slow_and_every_cut_agree(frames: list[bytes]) -> None:
     assert everything(run(frames, pipeline=slow_pipeline())) == whole
     for rows in (1, 3, 7):
         assert everything(run(frames, rows)) == whole
+
+
+@settings(max_examples=40, deadline=None)
+@given(mangled(), st.booleans())
+def test_the_ledger_balances_at_any_moment(frames: list[bytes], inspect: bool) -> None:
+    """A service is asked while bytes wait for others."""
+    pipeline = Pipeline(inspect=inspect)
+    for _ in pipeline.run(batches(frames, 1)):
+        assert pipeline.report()["imbalance"] == []
 
 
 def test_split_at_every_byte() -> None:

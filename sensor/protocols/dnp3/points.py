@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sensor.columns import Array, Ints, read
 from sensor.events.point import Points, Quality, RawType, Space, Verb, join, points
 from sensor.events.table import Table
+from sensor.events.vocabulary import Action
 from sensor.protocols.dnp3.codes import OPERATES, RESPONSES, Function
 from sensor.protocols.dnp3.content import LATEST_MS
 from sensor.protocols.dnp3.headers import Headers, walk
@@ -48,7 +49,7 @@ QUALITY = {kind: _quality(kind) for kind in (Kind.BINARY, Kind.DOUBLE_BIT, Kind.
 
 
 def values(table: Table) -> Points:
-    """One point per item that a response tells, a write sets or an operate commands; of the echoes in responses those that were refused."""
+    """One point per item that a response tells, a write sets or an operate commands; of the echoes in responses those to operates, and what was refused."""
     function = table.number("function")
     rows = np.flatnonzero(table.is_new & table.has("function") & (VERBS[function] != NO_VERB))
     at, end = table.pdus.message_at[table.pdu[rows]], table.pdus.message_end[table.pdu[rows]]
@@ -99,8 +100,8 @@ def _one_kind(table: Table, headers: Headers, common: Ints) -> Points:
     elif layout.kind in STATUS_KINDS:
         status = record["flags" if "flags" in names else "status"] & 0x7F
         quality = np.where(status != 0, Quality.REFUSED, Quality.GOOD).astype(np.uint16)
-        if layout.kind in (Kind.BINARY_COMMAND, Kind.ANALOG_COMMAND):  # what a response echoes was a point of its request already
-            told = VERBS[table.number("function")[row]] != Verb.READ
+        if layout.kind in (Kind.BINARY_COMMAND, Kind.ANALOG_COMMAND):  # what the response to a select echoes was not operated
+            told = (VERBS[table.number("function")[row]] != Verb.READ) | (table.action[row] == Action.OPERATE)
             keep = told | (status != 0)
             header, index, row, record, value, quality = header[keep], index[keep], row[keep], record[keep], value[keep], quality[keep]
     result = _points(table, row, value, raw_type, code, index, quality)

@@ -22,7 +22,8 @@ GOOSE = Protocol(
     state=ControlBlocks,
     points=values,
     server="",
-    client="ied",  # whoever publishes is no client
+    client="ied",
+    is_published=True,
     needs="Data set members are counted: their names are in the station's configuration, not on the wire. Signatures of IEC 62351-6 are seen, not verified.",
 )
 

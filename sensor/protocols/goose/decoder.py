@@ -36,6 +36,7 @@ FIELDS = (
     Field("expected_st_num", "u4", "The nearest state number that could have followed, where none did"),
     Field("expected_sq_num", "u4", "The sequence number that was due, where another came"),
     Field("late", "u4", "How much later than the frame before allowed", "ms"),
+    Field("restart", "u1", "1 where the publisher begins anew, as after a restart"),
 )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from sensor.columns import Array, Ints, Mask, ragged, read
 from sensor.events.table import CONTENT, Pdus, Table, pair
-from sensor.events.vocabulary import Anomaly
+from sensor.events.vocabulary import Action, Anomaly
 from sensor.protocols.iec104 import authentication, types
 from sensor.protocols.iec104.apci import CONFIRMS, HEADER, U_ACTION, Format
 from sensor.protocols.iec104.codes import Category
@@ -123,6 +123,8 @@ def _asdus(table: Table, rows: Ints, key: Ints) -> None:
     table.flag(rows[types.CATEGORY[type_id] == Category.RESERVED], Anomaly.UNKNOWN_FUNCTION)
     table.flag(rows[sense & np.where(table.to_server[rows], from_server, from_client) != 0], Anomaly.WRONG_ROLE)
     _objects(table, Objects(rows, type_id, sequenced == 1, number.astype(np.int64), address, pdus.at[rows] + OBJECTS))
+    if "select" in table:
+        table.action[rows[types.IS_COMMAND[type_id] & (table.number("select")[rows] != 0)]] = Action.SELECT
 
 
 def _objects(table: Table, o: Objects) -> None:

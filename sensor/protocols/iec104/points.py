@@ -12,13 +12,13 @@ from sensor.protocols.iec104.codes import Cause
 
 
 def values(table: Table) -> Points:
-    """Monitored values as reports, or as reads where they were asked for; commands and parameters to be carried out, and their refusals."""
+    """Monitored values as reports, or as reads where they were asked for; commands and parameters to be carried out, their confirmations and refusals."""
     value, address = table.columns.get("value"), table.columns.get("ioa")
     if not isinstance(value, Lists) or not isinstance(address, Lists):
         return join([])
     type_id, cause = table.number("type_id"), table.number("cause")
     monitored, negative = types.IS_MONITORED[type_id], table.number("negative") != 0
-    ordered = (cause == Cause.ACTIVATION) & (table.number("select") == 0) & ~negative
+    ordered = np.isin(cause, (Cause.ACTIVATION, Cause.ACTIVATION_CONFIRMATION)) & (table.number("select") == 0) & ~negative
     start, count, content = value.flat()
     rows = np.flatnonzero((count > 0) & table.is_new & (monitored | ordered | table.failed))
     item, index = ragged(count[rows])

@@ -115,7 +115,7 @@ class TypeId(IntEnum):
 
 
 T = TypeId
-COMMANDS = tuple(t for t in T if t.action == A.OPERATE)
+COMMANDS = tuple(t for t in T if t.action == A.OPERATE)  # where their qualifier says so (S/E), they only select (7.2.6.26, 7.2.6.39)
 MONITORED = (*(t for t in T if t.name.startswith("M_") and t != T.M_EI_NA_1), T.S_IT_TC_1)
 SECURITY = tuple(t for t in T if t.name.startswith("S_") and t != T.S_IT_TC_1)  # without information objects, and cut into segments: authentication.py
 SEQUENCED = (1, 3, 5, 7, 9, 11, 13, 15, 20, 21, 126)  # 7.3: types whose objects may stand as a sequence of elements (SQ = 1)

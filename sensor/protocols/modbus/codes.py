@@ -116,7 +116,43 @@ class IdentificationObject(IntEnum):  # 6.21
     USER_APPLICATION_NAME = 6
 
 
-F = Function
+class Umas(IntEnum):
+    """What Modicon controllers are asked for, and how they answer, in the second byte behind function 90 (the first is the session's key). Not specified by their
+    maker: https://lirasenlared.blogspot.com/2017/08/the-unity-umas-protocol-part-i.html"""
+
+    INIT_COMMUNICATION = 0x01
+    READ_ID = 0x02
+    READ_PROJECT_INFO = 0x03
+    READ_PLC_INFO = 0x04
+    READ_CARD_INFO = 0x06
+    REPEAT = 0x0A
+    TAKE_PLC_RESERVATION = 0x10
+    RELEASE_PLC_RESERVATION = 0x11
+    KEEP_ALIVE = 0x12
+    READ_MEMORY_BLOCK = 0x20
+    READ_VARIABLES = 0x22
+    WRITE_VARIABLES = 0x23
+    READ_COILS_REGISTERS = 0x24
+    WRITE_COILS_REGISTERS = 0x25
+    INITIALIZE_DOWNLOAD = 0x30
+    DOWNLOAD_BLOCK = 0x31
+    END_DOWNLOAD = 0x32
+    INITIALIZE_UPLOAD = 0x33
+    UPLOAD_BLOCK = 0x34
+    END_UPLOAD = 0x35
+    START_PLC = 0x40
+    STOP_PLC = 0x41
+    MONITOR_PLC = 0x50
+    CHECK_PLC = 0x58
+    READ_IO_OBJECT = 0x70
+    WRITE_IO_OBJECT = 0x71
+    GET_STATUS_MODULE = 0x73
+    ERROR = 0xFD
+    OK = 0xFE
+
+
+UMAS = 90  # the function code that carries it
+F, U = Function, Umas
 READ_BITS, READ_REGISTERS = (F.READ_COILS, F.READ_DISCRETE_INPUTS), (F.READ_HOLDING_REGISTERS, F.READ_INPUT_REGISTERS)
 
 ACTION = {
@@ -136,6 +172,19 @@ def _category(code: int) -> Category:
         return Category.USER_DEFINED
     return Category.RESERVED if code in (9, 10, 13, 14, 18, 19, 40, 41, 42, 90, 91, 125, 126, 127) else Category.UNASSIGNED
 
+
+UMAS_ACTION = {
+    **dict.fromkeys((U.INIT_COMMUNICATION, U.TAKE_PLC_RESERVATION, U.RELEASE_PLC_RESERVATION, U.KEEP_ALIVE), Action.CONNECT),
+    **dict.fromkeys((U.READ_ID, U.READ_PROJECT_INFO, U.READ_PLC_INFO, U.READ_CARD_INFO), Action.DISCOVER),
+    **dict.fromkeys((U.REPEAT, U.CHECK_PLC, U.GET_STATUS_MODULE), Action.DIAGNOSTICS),
+    **dict.fromkeys((U.READ_MEMORY_BLOCK, U.READ_VARIABLES, U.READ_COILS_REGISTERS, U.MONITOR_PLC, U.READ_IO_OBJECT), Action.READ),
+    **dict.fromkeys((U.WRITE_VARIABLES, U.WRITE_COILS_REGISTERS, U.WRITE_IO_OBJECT), Action.WRITE),
+    **dict.fromkeys((U.INITIALIZE_DOWNLOAD, U.DOWNLOAD_BLOCK, U.END_DOWNLOAD), Action.DOWNLOAD),
+    **dict.fromkeys((U.INITIALIZE_UPLOAD, U.UPLOAD_BLOCK, U.END_UPLOAD), Action.UPLOAD),
+    U.START_PLC: Action.START,
+    U.STOP_PLC: Action.STOP,
+}
+UMAS_ACTIONS = np.array([UMAS_ACTION.get(Umas(code), Action.OTHER) if code in set(Umas) else Action.OTHER for code in range(256)], np.uint8)
 
 CATEGORY = np.array([_category(code) for code in range(128)], np.uint8)
 ACTIONS = np.array([ACTION.get(Function(code), Action.OTHER) if CATEGORY[code] == Category.PUBLIC else Action.OTHER for code in range(128)], np.uint8)

@@ -18,12 +18,15 @@ from sensor.protocols.modbus.codes import (
     LONGEST,
     READ_BITS,
     READ_REGISTERS,
+    UMAS,
+    UMAS_ACTIONS,
     Category,
     Diagnostic,
     F,
     Function,
     IdentificationObject,
     MeiType,
+    Umas,
 )
 from sensor.protocols.modbus.fields import BODIES, BODY, EXCEPTION, FIELDS, REGISTER
 
@@ -64,10 +67,23 @@ def decode(pdus: Pdus, _state: None) -> Table:
         table.trailing(rows, used, pdus.end[rows])
     rows = np.flatnonzero((which == 254) & ~refused)
     table.span("data", rows, body[rows], pdus.end[rows] - body[rows])
+    _umas(table, rows[(function[rows] == UMAS) & (table.pdus.end[rows] >= body[rows] + 2)])
     paired = np.flatnonzero(table.request >= 0)
     table.flag(paired[function[paired] != function[table.request[paired]]], Anomaly.WRONG_RESPONSE)
     _echoes(table, paired[IS_ECHO[code[paired]]])
     return table
+
+
+def _umas(table: Table, rows: Ints) -> None:
+    """Function 90: what is done is in the request; an answer says whether it was."""
+    if not rows.size:
+        return
+    code = table.pdus.data[table.pdus.at[rows] + HEADER.itemsize + 1]
+    table.set("umas_function", rows, code)
+    table.action[rows] = UMAS_ACTIONS[code]
+    answers = rows[table.request[rows] >= 0]
+    table.action[answers] = table.action[table.request[answers]]
+    table.failed[rows] = table.is_response[rows] & (code == Umas.ERROR)
 
 
 def _echoes(table: Table, rows: Ints) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sensor.events.field import Field
-from sensor.protocols.modbus.codes import READ_BITS, READ_REGISTERS, Category, Diagnostic, ExceptionCode, F, Function, IdentificationObject, MeiType
+from sensor.protocols.modbus.codes import READ_BITS, READ_REGISTERS, Category, Diagnostic, ExceptionCode, F, Function, IdentificationObject, MeiType, Umas
 
 COUNTS = " ".join(
     f"modbus.diagnostic.{name}"
@@ -47,6 +47,7 @@ FIELDS = (
     Field("next_object_id", "u1", "Where to go on when more follows", wireshark="modbus.next_object_id"),
     Field("objects", "object", "Identification objects, by name", wireshark="modbus.object_str_value"),
     Field("server_id", "text", "What the device reports of itself: identifier, run indicator and more, as it defines them"),
+    Field("umas_function", "u1", "What a Modicon controller is asked for by function 90, or how it answers", enum=Umas),
     Field("file_records", "object", "File records: file number, record number, length and, where carried, registers"),
     Field("data", "bytes", "What follows the function code and no field above says"),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -73,10 +73,10 @@ def _jobs(table: Table, s: Sections) -> list[Items]:
     rows = np.flatnonzero(usable & (rosctr == Rosctr.JOB) & (function == Function.WRITE_VAR))
     if rows.size:
         found.append(_joined(table, s, rows, rows, Verb.WRITE))
-    rows = np.flatnonzero(answers & (function == Function.WRITE_VAR) & table.failed)
+    rows = np.flatnonzero(answers & (function == Function.WRITE_VAR))
     rows = rows[(function[table.request[rows]] == Function.WRITE_VAR) & (counts[table.request[rows]] == counts[rows])]
     if rows.size:
-        found.append(_refused(table, s, rows))
+        found += [_accepted(table, s, rows), _refused(table, s, rows[table.failed[rows]])]
     return found
 
 
@@ -100,6 +100,18 @@ def _items(rows: Ints, counts: Ints, records: Array, held: variables.Values, ver
     of_address, of_value = (np.cumsum(counts) - counts)[row] + index, (np.cumsum(held.counts) - held.counts)[row] + index
     good = (held.return_code[of_value] == variables.SUCCESS) | (verb == Verb.WRITE)
     return Items(rows[row], variables.some(records, of_address), held.at[of_value], held.size[of_value], good, np.full(len(row), verb))
+
+
+def _accepted(table: Table, s: Sections, rows: Ints) -> Items:
+    """Items of writes that the answer says were carried out, with the request's values."""
+    asked = table.request[rows]
+    found, begin = _addresses(table, s, asked)
+    held = variables.values(table.pdus.data, begin, s.data_end[asked], table.number("item_count")[asked])
+    items = _items(rows, found.counts, found.records, held, Verb.WRITE)
+    place = np.arange(len(items.row)) - np.searchsorted(items.row, items.row)  # of each item in its job
+    at = s.data_at[items.row] + place
+    told = (at < s.data_end[items.row]) & (table.pdus.data[np.minimum(at, len(table.pdus.data) - 1)] == variables.SUCCESS)
+    return Items(*(variables.some(getattr(items, each.name), np.flatnonzero(told)) for each in fields(items)))
 
 
 def _refused(table: Table, s: Sections, rows: Ints) -> Items:

@@ -22,7 +22,8 @@ SV = Protocol(
     state=Streams,
     points=values,
     server="",
-    client="ied",  # whoever publishes is no client
+    client="ied",
+    is_published=True,
     needs="The data set of 9-2LE is told by its size; what is in others stands in the station's configuration, not on the wire, and stays bytes.",
 )
 

@@ -32,7 +32,7 @@ def test_control_relay_output_block() -> None:
     assert (found[0]["on_time"], found[0]["off_time"]) == ([100], [200])
     assert found[2]["select_frame"] == 1
     assert (found[3]["control_status"], found[3]["failed"], found[3]["answers"]) == ([ControlStatus.LOCAL], True, 3)
-    assert [line["action"] for line in found] == [Action.OPERATE] * 4
+    assert [line["action"] for line in found] == [Action.SELECT] * 2 + [Action.OPERATE] * 2
     assert not any(line["anomaly"] for line in found)
 
 

@@ -97,9 +97,12 @@ def test_flags_and_relative_times() -> None:
 def test_verbs() -> None:
     crob, analog = "0C0117010503 01 64000000 C8000000 ", "2902170109 2A00 "
     found = points(request(5, crob + "00" + analog + "00"), response(crob + "00" + analog + "04"))
-    assert found.verb.tolist() == [Verb.OPERATE] * 3
-    assert found.value.tolist() == [3, 42, 42]
-    assert found.quality.tolist() == [0, 0, Quality.REFUSED]
+    assert found.verb.tolist() == [Verb.OPERATE] * 4
+    assert found.row.tolist() == [0, 0, 1, 1]
+    assert found.value.tolist() == [3, 42, 3, 42]
+    assert found.quality.tolist() == [0, 0, 0, Quality.REFUSED]
+    assert points(request(3, crob + "00"), response(crob + "04")).quality.tolist() == [Quality.REFUSED]
+    assert len(points(request(3, crob + "00"), response(crob + "00"))) == 0
     assert len(points(request(3, crob + "00"))) == 0  # a select does nothing yet
     assert points(request(2, "2201170104 0500")).verb.tolist() == [Verb.WRITE]
     assert points(response("1E02170104 01 0500", 0, "0000", 130, 0xF0)).verb.tolist() == [Verb.REPORT]

@@ -100,6 +100,7 @@ def test_write_and_its_refusal() -> None:
     assert values(table) == [
         (0, "WRITE", "DATA_BLOCK", 9, 2, 0, "INT16", -1, 0),
         (0, "WRITE", "OUTPUT", 0, 0, 5, "BOOL", 1, 0),
+        (1, "WRITE", "DATA_BLOCK", 9, 2, 0, "INT16", -1, 0),
         (1, "WRITE", "OUTPUT", 0, 0, 5, "BOOL", None, Quality.REFUSED),
     ]
 
