@@ -15,6 +15,7 @@ from sensor.assets.assets import Assets
 from sensor.datasets import EVENTS
 from sensor.events.point import Quality, RawType, Space, Verb
 from sensor.events.table import Table
+from sensor.events.told import told as outcome
 from sensor.events.vocabulary import Action, Anomaly
 from sensor.protocols.ads import ADS
 from sensor.protocols.ads.codes import AdsState, DataType
@@ -196,7 +197,7 @@ def test_values_have_names_and_types(rows: int) -> None:
     found, numbers = [], list[float]()
     for seen in talk(*NAMED, rows=rows).seen:
         if (said := seen.tables.get("ads")) is not None and ADS.points is not None:
-            points = ADS.points(said)
+            points = outcome(ADS, said)
             numbers += points.value.tolist()
             for i in range(len(points)):
                 about = points.name.get(i), Space(points.space[i]), Verb(points.verb[i]), RawType(points.raw_type[i]), Quality(points.quality[i])
@@ -205,14 +206,14 @@ def test_values_have_names_and_types(rows: int) -> None:
     assert found == [
         (*speed, Verb.READ, RawType.FLOAT32, Quality.GOOD, 0, None),
         (*speed, Verb.WRITE, RawType.FLOAT32, Quality.GOOD, 0, None),
-        (*speed, Verb.WRITE, RawType.BYTES, Quality.REFUSED, 0, None),
+        (*speed, Verb.WRITE, RawType.FLOAT32, Quality.REFUSED, 0, None),
         ("MAIN.all", Space.TAG, Verb.READ, RawType.INT16, Quality.GOOD, 0, None),
         ("MAIN.all", Space.TAG, Verb.READ, RawType.INT16, Quality.GOOD, 1, None),
         ("MAIN.text", Space.TAG, Verb.READ, RawType.STRING, Quality.GOOD, 0, "ready"),
         (*speed, Verb.REPORT, RawType.FLOAT32, Quality.GOOD, 0, None),
         (*speed, Verb.REPORT, RawType.FLOAT32, Quality.GOOD, 0, None),
     ]
-    assert [number for number in numbers if number == number] == [1.5, 1.5, -1, 7, 1.5, 1.5]
+    assert [number for number in numbers if number == number] == [1.5, 1.5, 1.5, -1, 7, 1.5, 1.5]
 
 
 def test_what_a_device_tells_of_a_variable() -> None:
@@ -243,14 +244,14 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_parts_of_sum_commands() -> None:
     reads = place(G.MEMORY_BYTE, 0, 2, G.INPUT_BYTE, 4, 1)
     writes = place(G.MEMORY_BYTE, 0, 2, G.OUTPUT_BYTE, 4, 1) + b"\1\2\3"
-    mixed = place(G.VALUE_BY_NAME, 0, 2, 2, G.MEMORY_BYTE, 9, 0, 1) + b"A\0" + b"\7"
+    mixed = place(G.VALUE_BY_NAME, 0, 2, 2, G.MEMORY_BYTE, 9, 1, 1) + b"A\0" + b"\7"
     said = table(
         both(G.SUM_READ, 2, reads, invoke=1),
         told(place(0, ErrorCode.DEVICE_INVALID_OFFSET) + b"\5\6\0", invoke=1),
         both(G.SUM_WRITE, 2, writes, invoke=2),
         told(place(0, ErrorCode.DEVICE_INVALID_ACCESS), invoke=2),
         both(G.SUM_READ_WRITE, 2, mixed, invoke=3),
-        told(place(0, 2, 0, 0) + b"\x10\0", invoke=3),
+        told(place(0, 2, 0, 1) + b"\x10\0\x22", invoke=3),
         both(G.SUM_READ_EX_2, 2, reads, invoke=4),
         told(place(0, 1, 0, 1) + b"\x11\x12", invoke=4),
         both(G.SUM_ADD_NOTIFICATION, 1, place(G.MEMORY_BYTE, 0, 2, 4, 0, 0) + bytes(16), invoke=5),
@@ -274,10 +275,10 @@ def test_parts_of_sum_commands() -> None:
     ]
     top = ~said.has("part")
     assert set(said.action[top].tolist()) == {Action.OTHER, Action.REPORT}
-    points = ADS.points(said) if ADS.points else None
-    assert points is not None
+    points = outcome(ADS, said)
     assert [(points.name.get(i), points.address[i], points.value[i]) for i in range(len(points)) if points.quality[i] == 0] == [
-        (None, 0, 0x605), (None, 0, 0x201), (None, 4, 3), (None, 9, 7), ("A", 0, 0x10), (None, 0, 0x11), (None, 4, 0x12), (None, 0, 0x13),
+        (None, 0, 0x605), (None, 0, 0x201), (None, 4, 3), (None, 0, 0x201), (None, 9, 7), ("A", 0, 0x10), (None, 9, 0x22), (None, 9, 7), (None, 0, 0x11),
+        (None, 4, 0x12), (None, 0, 0x13),
     ]  # fmt: skip
     assert [(points.row[i], points.address[i]) for i in range(len(points)) if points.quality[i] == Quality.REFUSED] == [(11, 4)]
 

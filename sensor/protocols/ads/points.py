@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from sensor.columns import Array, Ints, ragged
-from sensor.events.point import Points, Quality, RawType, Space, Verb, join, points
+from sensor.events.point import Points, RawType, Space, Verb, join, points
 from sensor.events.protocol import Identity
 from sensor.events.table import Spans, Table, items
 from sensor.events.vocabulary import Action
@@ -45,13 +45,13 @@ VERBS = {Action.READ: Verb.READ, Action.WRITE: Verb.WRITE, Action.REPORT: Verb.R
 
 
 def values(table: Table) -> Points:
-    """Values of answers to reads, of requests to write and of samples; and of what was not written, that it was refused. An answer needs its request: it has no address."""
+    """Values of answers to reads, of requests to write and of samples. An answer to a read needs its request: it has no address."""
     column, placed = table.columns.get("data"), table.is_new & table.has("index_group")
     if not isinstance(column, Spans):
-        return _refused(table, placed)
-    writes = table.action == Action.WRITE
-    carried = (table.action == Action.READ) & table.is_response | writes & ~table.is_response | (table.action == Action.REPORT)
-    rows = np.flatnonzero(placed & carried & table.has("data") & ~table.failed)
+        return join([])
+    is_read = table.is_response & np.isin(table.action, (Action.READ, Action.WRITE))  # an answer's data were read, whatever else was written
+    told = is_read | (table.action == Action.WRITE) & ~table.is_response | (table.action == Action.REPORT)
+    rows = np.flatnonzero(placed & told & table.has("data") & ~table.failed)
     rows = rows[column.size[rows] > 0]
     size, group = column.size[rows], table.number("index_group")[rows]
     kind = np.where(table.has("data_type")[rows], table.number("data_type")[rows], DataType.BIG_TYPE)
@@ -62,7 +62,7 @@ def values(table: Table) -> Points:
         kind[(kind == code) & (size % np.dtype(wire).itemsize > 0)] = DataType.BIG_TYPE
     parts = [_numbers(table, rows[kind == code], column, DataType(code)) for code in np.unique(kind).tolist() if code in WIRE]
     parts += [_whole(table, rows[kind == code], code) for code in np.unique(kind).tolist() if code not in WIRE]
-    return join([*parts, _refused(table, placed)])
+    return join(parts)
 
 
 def _place(table: Table, row: Ints, index: Array) -> dict[str, Array]:
@@ -85,7 +85,7 @@ def _place(table: Table, row: Ints, index: Array) -> dict[str, Array]:
 def _verb(table: Table, row: Ints) -> Array:
     verb = np.zeros(256, np.uint8)
     verb[list(VERBS)] = list(VERBS.values())
-    return verb[table.action[row]]
+    return np.where(table.is_response[row], Verb.READ, verb[table.action[row]])
 
 
 def _named(table: Table, found: Points) -> Points:
@@ -118,13 +118,6 @@ def _whole(table: Table, rows: Ints, kind: int) -> Points:
         content = table.content("data", row)
         found.exact[i] = content if kind not in TEXTS else content.decode(TEXTS[DataType(kind)], "replace").partition("\0")[0]
     return _named(table, found)
-
-
-def _refused(table: Table, placed: Array) -> Points:
-    """What an answer says was not written: one point of its request's address; the values were points of the request."""
-    rows = np.flatnonzero(placed & table.is_response & (table.request >= 0) & table.failed & (table.action == Action.WRITE))
-    place = _place(table, rows, np.zeros(len(rows), np.int64))
-    return _named(table, points(rows, np.full(len(rows), np.nan), RawType.BYTES, verb=Verb.WRITE, quality=Quality.REFUSED, **place))
 
 
 def identity(table: Table) -> Iterator[Identity]:
