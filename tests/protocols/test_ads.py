@@ -309,6 +309,11 @@ def test_the_system_service(request_: bytes, action: Action, more: dict[str, Any
     assert fields(said, 0).items() >= ({"system_service": fields(said, 0)["index_group"]} | more).items()
 
 
+def test_reserved_groups_are_every_devices() -> None:
+    said = table(both(G.HANDLE_BY_NAME, 0, b"A\0", device=SYSTEM))
+    assert (said.action.tolist(), said.has("system_service").tolist(), said.content("symbol", 0)) == ([Action.DISCOVER], [False], b"A")
+
+
 def test_the_same_numbers_are_no_service_of_a_plc() -> None:
     said = table(asks(C.READ, place(S.FILE_READ, 0, 4)))
     assert (said.action.tolist(), said.has("system_service").tolist()) == ([Action.READ], [False])
@@ -373,6 +378,33 @@ def test_what_is_wrong_is_named(pdu: bytes, anomaly: Anomaly) -> None:
     assert table(pdu).anomaly[0] == anomaly
 
 
+def test_who_sends_samples_is_the_server() -> None:
+    """Where neither port nor handshake tells."""
+    (seen, *_) = run([tcp((CLIENT, 50000), (SERVER, 50001), 1, notified(stamp((1, b"ab"))))]).seen
+    assert not seen.tables["ads"].to_server.any()
+
+
+def test_an_answer_that_lacks_parts() -> None:
+    said = table(both(G.SUM_WRITE, 2, place(1, 2, 0, 3, 4, 0)), told(place(0)))
+    assert (said.request.tolist(), said.anomaly.tolist()) == ([-1, -1, -1, 0, 1], [0, 0, 0, Anomaly.TRUNCATED, 0])
+
+
+def test_what_a_refusal_holds_is_not_learned() -> None:
+    said = table(both(G.HANDLE_BY_NAME, 0, b"A"), told(place(5), result=ErrorCode.DEVICE_SYMBOL_NOT_FOUND), asks(C.READ, place(G.VALUE_BY_HANDLE, 5, 4)))
+    assert said.has("symbol").tolist() == [True, True, False]
+
+
+def test_values_and_times_that_do_not_fit() -> None:
+    """A part of a number is bytes, and a time before 1970 or after all calendars is none."""
+    said = table(
+        both(G.INFO_BY_NAME_EX, 0, b"MAIN.speed\0", reads=200), told(SPEED), both(G.VALUE_BY_NAME, 0, b"MAIN.speed\0"), told(b"\1\2\3"),
+        notified(bytes(8) + stamp((1, b"a"))[8:], b"\xff" * 8 + stamp((1, b"a"))[8:]),
+    )  # fmt: skip
+    points = outcome(ADS, said)
+    assert (points.raw_type.tolist(), points.exact, points.time_ns) == ([RawType.BYTES], {0: b"\1\2\3"}, {})
+    assert not said.has("time").any()
+
+
 def test_an_answer_of_another_command() -> None:
     assert table(asks(C.READ_STATE), says(C.WRITE)).anomaly.tolist() == [0, Anomaly.WRONG_RESPONSE]
 
@@ -381,7 +413,7 @@ def test_it_is_recognised_by_its_structure() -> None:
     """On another port, and not where two lengths disagree or a reserved flag is set."""
     pdu = asks(C.READ_STATE)
     assert [name for seen in run([tcp(HERE, ELSEWHERE, 1, pdu)]).seen for name in seen.tables] == ["ads"]
-    for wrong in (asks(C.READ_STATE, size=1), asks(C.READ_STATE, flags=0x104), b"\1" + pdu[1:]):
+    for wrong in (pdu[:26] + b"\1" + pdu[27:], asks(C.READ_STATE, flags=0x104), b"\1" + pdu[1:]):
         assert not run([tcp(HERE, ELSEWHERE, 1, wrong)]).seen[0].tables
 
 

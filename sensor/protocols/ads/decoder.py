@@ -24,6 +24,7 @@ from sensor.protocols.ads.codes import (
     AmsPort,
     C,
     Command,
+    G,
     StateFlag,
 )
 from sensor.protocols.ads.fields import BODIES, DATA, FIELDS, RESULT
@@ -161,13 +162,11 @@ def _fill(table: Table, parts: dict[int, Parts], top: Ints) -> None:
 
 
 def _pair(table: Table, by_pdu: Table, top: Ints) -> None:
-    """A part answers the part in its place. What only the request says is the answer's, too."""
+    """A part answers the part in its place: no answer has more of them than its request. What only the request says is the answer's, too."""
     pdu, asked_pdu = table.pdu, by_pdu.request[table.pdu]
-    counts = np.bincount(pdu, minlength=len(top))
     nth = np.arange(len(table)) - top[pdu]
     table.is_request, table.is_response = by_pdu.is_request[pdu], by_pdu.is_response[pdu]
-    same = (nth == 0) | (counts[pdu] == counts[asked_pdu])
-    table.request = np.where((asked_pdu >= 0) & same, top[asked_pdu] + nth, -1) if len(table) else table.request
+    table.request = np.where(asked_pdu >= 0, top[asked_pdu] + nth, -1) if len(table) else table.request
     rows = np.flatnonzero(table.request >= 0)
     asked_row = table.request[rows]
     for name in ("index_group", "index_offset", "notification_handle"):
@@ -193,8 +192,8 @@ def _acts(table: Table, is_system: Mask) -> None:
     control = np.flatnonzero((command == C.WRITE_CONTROL) & table.has("ads_state"))
     table.action[control] = [CONTROL_ACTION.get(state, Action.MODE_CHANGE) for state in table.number("ads_state")[control].tolist()]
     for code, action in GROUP_ACTION.items():
-        table.action[placed & ~is_system & (group == code)] = action
-    served = np.flatnonzero(placed & is_system)
+        table.action[placed & (group == code)] = action
+    served = np.flatnonzero(placed & is_system & (group < G.SYMBOL_TABLE))  # from there on groups are every device's
     if served.size:
         table.set("system_service", served, group[served])
     for service, action in SERVICE_ACTION.items() if served.size else ():
