@@ -5,11 +5,13 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from sensor.columns import Batch, Source, padded
 from sensor.events.seen import Seen
+from sensor.events.table import Lists, Spans, Table
 from sensor.pipeline import Pipeline
 
 CLIENT, SERVER = "10.0.0.1", "10.0.0.2"
@@ -51,6 +53,14 @@ def tcp(
     pseudo = ip(source[0]) + ip(destination[0]) + struct.pack("!BBH", 0, 6, len(segment))
     segment = segment[:16] + checksum(pseudo + segment).to_bytes(2) + segment[18:]
     return ethernet(ipv4(source[0], destination[0], 6, segment, identification))
+
+
+def turns(*said: tuple[int, bytes], port: int) -> Iterator[bytes]:
+    """Frames of one TCP conversation without handshake: each payload is a segment, of the client (0) or of the server (1), which listens on this port."""
+    ends, sent = ((CLIENT, 40000), (SERVER, port)), [1, 1]
+    for number, (side, payload) in enumerate(said):
+        yield tcp(ends[side], ends[1 - side], sent[side], payload, identification=number)
+        sent[side] += len(payload)
 
 
 def udp(source: tuple[str, int], destination: tuple[str, int], payload: bytes, identification: int = 1) -> bytes:
@@ -97,3 +107,18 @@ def run(frames: Iterable[bytes | tuple[int, bytes]], rows: int = 1 << 30, pipeli
     """These frames through a whole pipeline."""
     engine = pipeline or Pipeline()
     return Run(engine, list(engine.run(batches(frames, rows))))
+
+
+def fields(table: Table, row: int = 0) -> dict[str, Any]:
+    """Every field that a row has: numbers, lists and objects as they are, bytes and texts as bytes."""
+    found: dict[str, Any] = {}
+    for name, column in table.columns.items():
+        if table.has(name)[row]:
+            match column:
+                case Lists():
+                    found[name] = column.of(row).tolist()
+                case Spans():
+                    found[name] = table.content(name, row)
+                case _:
+                    found[name] = column[row] if isinstance(column, dict) else column[row].item()
+    return found

@@ -46,6 +46,7 @@ class Space(IntEnum):
     INFORMATION_OBJECT = auto()  # IEC 60870-5-104: block is the type id, address the information object address
     DATA_SET_MEMBER = auto()  # GOOSE: name is the data set, address the member
     SAMPLED_VALUE = auto()  # Sampled Values: name is the stream, address the channel
+    INDEX_GROUP = auto()  # ADS: block is the index group, address the offset
 
 
 class RawType(IntEnum):

@@ -190,6 +190,14 @@ class Table:
         column.at[rows], column.size[rows] = at, size
         self.present[rows] |= self.bit[name]
 
+    def content(self, name: str, row: int) -> bytes:
+        """The bytes of a bytes or text field in one row, empty where it is absent."""
+        column = self.columns.get(name)
+        if not isinstance(column, Spans) or not self.present[row] & self.bit[name]:
+            return b""
+        at = int(column.at[row])
+        return self.pdus.data[at : at + int(column.size[row])].tobytes()
+
     def list(self, name: str, rows: Ints, counts: Array | None, at: Array | Callable[[], Any], wire: np.dtype[Any] | None) -> None:
         """Set a list field of these rows: `counts` items of `wire` from the offsets `at` on (see Lists). Each row once."""
         column = self.columns.get(name)

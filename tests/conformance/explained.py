@@ -31,6 +31,10 @@ class Explanation:
     used: int = 0
     selected: dict[Path, set[int]] = dataclasses.field(default_factory=dict, repr=False)
 
+    def is_about(self, protocols: list[str]) -> bool:
+        """Whether one of these protocols has fields that it may explain."""
+        return any(fnmatch(name, self.field.partition(".")[0]) for name in protocols)
+
     def covers(self, difference: Difference, path: Path) -> bool:
         """Whether this explains the difference, in the capture at `path`."""
         titles = [f"{difference.subject.protocol}.{name}" for name in difference.subject.fields]

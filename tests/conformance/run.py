@@ -49,7 +49,8 @@ class Report:
 def run(place: Path, protocols: tuple[Protocol, ...], explanations: list[Explanation] | None = None) -> Report:
     """Compare every capture under `place`. Needs tshark."""
     known = wireshark.types()
-    report = Report(explanations=load() if explanations is None else explanations)
+    names = [protocol.name for protocol in protocols]
+    report = Report(explanations=[each for each in load() if each.is_about(names)] if explanations is None else explanations)
     for protocol in protocols:
         possible, unknown = subjects(protocol, known)
         report.tallies |= {subject: Tally() for subject in possible}

@@ -15,7 +15,7 @@ from sensor.protocols import PROTOCOLS
 from tests.conformance import wireshark
 from tests.conformance.__main__ import main
 from tests.conformance.run import ENOUGH, document, run, text
-from tests.protocols import test_profinet_dcp, test_sv
+from tests.protocols import test_ads, test_profinet_dcp, test_sv
 
 SHARED = Path(__file__).parents[2] / "../shared/captures"
 pytestmark = pytest.mark.skipif(wireshark.tshark() is None, reason="tshark is not installed")
@@ -71,10 +71,12 @@ def test_modbus_made_here(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["profinet_dcp", "sv"])
-def test_layer_2_made_here(tmp_path: Path, name: str) -> None:
+EVERY_KIND = {"profinet_dcp": test_profinet_dcp.EVERY_KIND, "sv": test_sv.EVERY_KIND, "ads": tuple(test_ads.frames(*test_ads.EVERY_KIND))}
+
+
+@pytest.mark.parametrize(("name", "frames"), EVERY_KIND.items(), ids=EVERY_KIND)
+def test_frames_made_here(tmp_path: Path, name: str, frames: tuple[bytes, ...]) -> None:
     """Frames of every kind that the protocol's own tests know."""
-    frames = {"profinet_dcp": test_profinet_dcp.EVERY_KIND, "sv": test_sv.EVERY_KIND}[name]
     wrpcap(str(tmp_path / "frames.pcap"), [Ether(frame) for frame in frames])
     report = run(tmp_path, tuple(protocol for protocol in PROTOCOLS if protocol.name == name))
     assert report.compared > 70

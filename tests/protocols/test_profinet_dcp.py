@@ -15,11 +15,12 @@ from scapy.layers.l2 import Ether
 
 from sensor.assets.assets import Assets
 from sensor.datasets import EVENTS
-from sensor.events.table import Lists, Spans, Table
+from sensor.events.table import Table
 from sensor.events.vocabulary import Action, Anomaly
 from sensor.protocols.profinet_dcp.codes import Block, Service
 from sensor.sinks.assets import asset_text
 from tests import make
+from tests.make import fields
 
 TOOL, DEVICE, EVERYBODY = "020000000001", "020000000002", "010ecf000000"
 HELLO, GET_SET, IDENTIFY, IDENTIFIED = 0xFEFC, 0xFEFD, 0xFEFE, 0xFEFF
@@ -91,20 +92,6 @@ def table(*frames: bytes) -> Table:
     run = make.run(frames)
     assert run.pipeline.report()["imbalance"] == []
     return run.seen[0].tables["profinet_dcp"]
-
-
-def fields(said: Table, row: int = 0) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, column in said.columns.items():
-        if said.has(name)[row]:
-            match column:
-                case Lists():
-                    found[name] = column.of(row).tolist()
-                case Spans():
-                    found[name] = said.pdus.data[column.at[row] : column.at[row] + column.size[row]].tobytes()
-                case _:
-                    found[name] = column[row] if isinstance(column, dict) else column[row].item()
-    return found
 
 
 def test_a_device_says_who_it_is() -> None:

@@ -93,13 +93,13 @@ class Recording:
 class TcpProxy:
     """Listens on `port`, forwards every connection to `server_port`, and records. A context: leaving it ends all its threads.
 
-    delay_s: how long answers take, for clients that do not expect them at once.
+    delay_s: how long answers take, for clients that do not expect them at once. address: where to listen, for clients that know one port only.
     """
 
-    def __init__(self, server_port: int, delay_s: float = 0) -> None:
+    def __init__(self, server_port: int, delay_s: float = 0, *, address: tuple[str, int] = ("127.0.0.1", 0)) -> None:
         self.server_port, self.delay_s = server_port, delay_s
         self.recording = Recording()
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener = socket.create_server(address)
         self.port = int(self.listener.getsockname()[1])
         self.sockets: list[socket.socket] = []
         self.threads = [threading.Thread(target=self._accept, daemon=True)]

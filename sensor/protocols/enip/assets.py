@@ -8,7 +8,7 @@ import numpy as np
 
 from sensor.events.field import proper, spoken
 from sensor.events.protocol import Identity
-from sensor.events.table import Spans, Table
+from sensor.events.table import Table
 from sensor.protocols.enip.codes import Command
 from sensor.protocols.enip.identity_codes import DeviceType, Vendor
 from sensor.protocols.enip.operations import Operation
@@ -52,10 +52,7 @@ def _attributes(table: Table, row: int) -> dict[str, str]:
 
 
 def _text(table: Table, name: str, row: int) -> str:
-    column = table.columns.get(name)
-    if not isinstance(column, Spans) or not table.has(name)[row]:
-        return ""
-    return table.pdus.data[column.at[row] : column.at[row] + column.size[row]].tobytes().decode("utf-8", "replace").strip("\0 ")
+    return table.content(name, row).decode("utf-8", "replace").strip("\0 ")
 
 
 def _route(table: Table, request: int) -> str:
@@ -63,10 +60,9 @@ def _route(table: Table, request: int) -> str:
     if request < 0:
         return ""
     first = int(np.searchsorted(table.pdu, table.pdu[request]))
-    column = table.columns.get("connection_path")
-    if table.number("operation")[first] != Operation.UNCONNECTED_SEND or not isinstance(column, Spans):
+    if table.number("operation")[first] != Operation.UNCONNECTED_SEND:
         return ""
-    path = table.pdus.data[column.at[first] : column.at[first] + column.size[first]].tobytes()
+    path = table.content("connection_path", first)
     if len(path) == 2 and path[0] == 1:
         return f"slot_{path[1]}"
     return f"module_{path.hex()}" if path else ""

@@ -9,7 +9,7 @@ import numpy as np
 from sensor.columns import ragged
 from sensor.events.point import Points, RawType, Space, Verb, join, points
 from sensor.events.protocol import Identity
-from sensor.events.table import Lists, Spans, Table
+from sensor.events.table import Lists, Table
 from sensor.events.vocabulary import Action
 from sensor.protocols.modbus.codes import F, Function
 
@@ -67,10 +67,7 @@ def identity(table: Table) -> Iterator[Identity]:
     if isinstance(objects, dict):
         for row, found in objects.items():
             yield Identity(row, {IDENTITY.get(name, name): text for name, text in found.items() if text})
-    spans = table.columns.get("server_id")
-    if isinstance(spans, Spans):
-        for row in np.flatnonzero(table.has("server_id") & ~table.to_server).tolist():
-            at = int(spans.at[row])
-            text = "".join(chr(byte) for byte in table.pdus.data[at : at + int(spans.size[row])].tolist() if 32 <= byte < 127)
-            if text:
-                yield Identity(row, {"server_id": text})
+    for row in np.flatnonzero(table.has("server_id") & ~table.to_server).tolist():
+        text = "".join(chr(byte) for byte in table.content("server_id", row) if 32 <= byte < 127)
+        if text:
+            yield Identity(row, {"server_id": text})

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sensor.events.protocol import Identity, Protocol
-from sensor.events.table import Spans, Table
+from sensor.events.table import Table
 from sensor.protocols.profinet_dcp.codes import ROLES, Service, ServiceType
 from sensor.protocols.profinet_dcp.decoder import FIELDS, HEADER, decode, others, role, size
 
@@ -22,9 +22,8 @@ def identity(table: Table) -> Iterator[Identity]:
     for row in ((~asked & (service != Service.SET)) | (service == Service.HELLO)).nonzero()[0].tolist():
         said: dict[str, str] = {}
         for field, name in SAID.items():
-            if isinstance(column := table.columns.get(field), Spans) and column.size[row]:
-                at = int(column.at[row])
-                said[name] = table.pdus.data[at : at + int(column.size[row])].tobytes().decode("utf-8", "replace")
+            if text := table.content(field, row):
+                said[name] = text.decode("utf-8", "replace")
         for field, name in NUMBERED.items():
             if table.has(field)[row]:
                 said[name] = f"0x{int(table.number(field)[row]):04X}"
