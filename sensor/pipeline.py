@@ -20,6 +20,7 @@ from sensor.events.seen import Inspected, Seen
 from sensor.events.table import Pdus, Table
 from sensor.events.vocabulary import Anomaly
 from sensor.ledger import NOT_READ, EventLedger, PacketLedger
+from sensor.named import Named
 from sensor.protocols import PROTOCOLS
 from sensor.streams.flows import UNDECIDED, UNKNOWN, Flows, Numbered, flow_rows
 from sensor.streams.framing import frame
@@ -48,7 +49,7 @@ class Pipeline:
         self.streams = Streams(protocols, self.flows, inspect=inspect)
         self.messages = {protocol.name: Messages(protocol.fragments) for protocol in protocols if protocol.fragments}
         self.exchanges = {protocol.name: Exchange(most_flows) for protocol in protocols}
-        self.conversations = Conversations(APPLICATIONS)
+        self.conversations, self.named = Conversations(APPLICATIONS), Named(protocols, most_flows)
         self.states: dict[Any, Any] = {protocol.state: protocol.state() for protocol in protocols}  # protocols of one family share theirs
         self.ledger, self.event_ledger = PacketLedger(hint[Transport.ETHERNET] > 0), EventLedger()
 
@@ -103,6 +104,7 @@ class Pipeline:
         if t.inspected is not None and table is not None:
             t.inspected.data = t.inspected.pieces.data = table.pdus.data
         self.converse(seen)
+        self.named.settle(seen)
         self.event_ledger.add(seen)
         self.forget(t.over.flow)
         return seen

@@ -12,7 +12,7 @@ from sensor.decode.packets import Transport
 from sensor.events.address import address_text
 from sensor.events.field import label
 from sensor.events.origins import FRAME, Origins
-from sensor.events.protocol import Dataset
+from sensor.events.protocol import Dataset, spoken
 from sensor.events.seen import Seen
 from sensor.events.table import Table
 from sensor.events.vocabulary import Action
@@ -55,9 +55,10 @@ class Summary:
     and server port (or EtherType). Their first and last: place of the source and frame. uncounted: what found no room."""
 
     def __init__(self, protocols: tuple[Dataset, ...]) -> None:
-        self.protocols = protocols
-        self.numbers = {protocol.name: number for number, protocol in reversed(list(enumerate(protocols)))}
-        self.same = np.array([self.numbers[protocol.name] for protocol in protocols])  # by number, the first of those that have its name
+        self.names = spoken(protocols)
+        self.numbers = {name: number for number, name in reversed(self.names.items())}
+        self.same = np.zeros(256, np.uint8)  # by number, the first of those that have its name; 0 where it is none
+        self.same[list(self.names)] = [self.numbers[name] for name in self.names.values()]
         self.conversations = Keyed(MOST, ENDS | {"port": np.uint16, "protocol": np.uint8}, COUNTS, evicts=False)
         self.acts = Keyed(MOST, ENDS | {"protocol": np.uint8, "action": np.uint8}, COUNTS, evicts=False)
         self.others = Keyed(MOST, {"transport": np.uint8, "port": np.uint16}, COUNTS, evicts=False)
@@ -69,9 +70,8 @@ class Summary:
         self.origins.add(seen)
         for table in seen.tables.values():
             self._acts(seen, table)
-        protocol = seen.over["protocol"]
-        known = (protocol > 0) & (protocol <= len(self.protocols))
-        self._over(self.conversations, seen, np.flatnonzero(known), lambda over, port: (*_ends(over), port, self.same[over["protocol"] - 1]))
+        known = self.same[seen.over["protocol"]] > 0
+        self._over(self.conversations, seen, np.flatnonzero(known), lambda over, port: (*_ends(over), port, self.same[over["protocol"]]))
         self._over(self.others, seen, np.flatnonzero(~known), _unclaimed)
 
     def _over(self, table: Keyed, seen: Seen, rows: Ints, identity: Callable[[dict[str, Array], Array], tuple[Array, ...]]) -> None:
@@ -137,13 +137,13 @@ class Summary:
         """Client, server, port, protocol and what there was."""
         c = self.conversations.c
         for row, tally in self._tallies(self.conversations, largest=largest):
-            yield *_texts(c, row), int(c["port"][row]), self.protocols[int(c["protocol"][row])].name, tally
+            yield *_texts(c, row), int(c["port"][row]), self.names[int(c["protocol"][row])], tally
 
     def met_acts(self) -> Iterator[tuple[str, str, str, str, Tally]]:
         """Client, server, protocol, action and what there was."""
         c = self.acts.c
         for row, tally in self._tallies(self.acts, largest=False):
-            yield *_texts(c, row), self.protocols[int(c["protocol"][row])].name, label(Action(int(c["action"][row]))), tally
+            yield *_texts(c, row), self.names[int(c["protocol"][row])], label(Action(int(c["action"][row]))), tally
 
     def met_others(self, *, largest: bool = False) -> Iterator[tuple[Transport, int, Tally]]:
         """Transport, port and what there was."""

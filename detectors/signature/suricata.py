@@ -21,10 +21,12 @@ from sensor.bounded import Bounded, Budget
 from sensor.columns import Array, Mask, padded
 from sensor.decode import checksum
 from sensor.decode.packets import Outcome, Transport
+from sensor.events.protocol import carried
 from sensor.events.seen import Seen
 from sensor.protocols import PROTOCOLS
 
-PLANT = np.array(["", *(protocol.name for protocol in PROTOCOLS)])
+OF_PLANT = dict(enumerate((protocol.name for protocol in PROTOCOLS), 1)) | {number: carrier.name for number, (carrier, _) in carried(PROTOCOLS).items()}
+PLANT = np.array([OF_PLANT.get(number, "") for number in range(256)])
 MOST_SESSIONS = 65_536
 UNASKED = ("smb", "ftp")  # whose parsers have no stream looked at because of a message
 UNFINISHED = {"ssh": (0, 1), "smb": (0, 1), "tls": (1,)}  # whose transactions are never over: the end of these sides is told of, of closed connections, too
@@ -98,7 +100,7 @@ class Sessions:
         from_a[np.searchsorted(rows, errors)] = of_errors
         tcp = (p["transport"][rows] == Transport.TCP) & (p["outcome"][rows] == Outcome.DECODED) & ~wrong[rows]
         fields = ("sequence", "acknowledgment", "flags", "payload_at", "payload_length", "source_port", "destination_port", "frame", "ts_ns")
-        of_plant = PLANT[np.where(c["protocol"][flows] < len(PLANT), c["protocol"][flows], 0)]
+        of_plant = PLANT[c["protocol"][flows]]
         columns = (rows, flows, c["conversation"][flows], from_a, tcp, of_plant, *(p[name][rows] for name in fields))
         for row, flow, key, is_a, is_tcp, plant, number, acknowledged, flags, at, size, source_port, destination_port, frame, ts_ns in zip(
             *(column.tolist() for column in columns), strict=True

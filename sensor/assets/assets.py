@@ -7,6 +7,7 @@ An asset is an address that has sent something. A MAC is an asset's own when ARP
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from sensor.columns import Array, Ints, Mask, firsts, heads
 from sensor.decode.packets import Transport
 from sensor.events.address import MAC_HIGH, MAPPED
 from sensor.events.origins import FRAME, Origins
-from sensor.events.protocol import Dataset, Protocol
+from sensor.events.protocol import Carried, Dataset, Protocol
 from sensor.events.seen import Seen
 from sensor.events.table import Table
 from sensor.events.vocabulary import Action
@@ -52,13 +53,17 @@ class Assets:
     """
 
     def __init__(self, datasets: tuple[Dataset, ...], most: int = MOST, networks: tuple[str, ...] = ()) -> None:
-        if len(datasets) > MOST_DATASETS:
-            raise ValueError(f"{len(datasets)} datasets, but bits for {MOST_DATASETS}")
-        self.datasets, self.at_once = {dataset.name: dataset for dataset in datasets}, min(AT_ONCE, most // 2)
         protocols = [dataset for dataset in datasets if isinstance(dataset, Protocol)]
+        inside = {protocol.name: [each.name for each in protocol.carries] for protocol in protocols if protocol.carries}
+        self.names = [*dict.fromkeys(dataset.name for dataset in datasets), *chain(*inside.values())]
+        if len(self.names) > MOST_DATASETS:
+            raise ValueError(f"{len(self.names)} datasets, but bits for {MOST_DATASETS}")
+        self.datasets, self.at_once = {dataset.name: dataset for dataset in datasets}, min(AT_ONCE, most // 2)
+        self.carried = {name: self.names.index(found[0]) + 1 for name, found in inside.items()}  # by protocol, the number of the first that it carries
+        behaving: list[Protocol | Carried] = [*protocols, *(each for protocol in protocols for each in protocol.carries)]
         self.behaviour = Behaviour(
-            {protocol.name: protocol.server for protocol in protocols if protocol.server},
-            {protocol.name: protocol.client for protocol in protocols if protocol.client},
+            {each.name: each.server for each in behaving if each.server},
+            {each.name: each.client for each in behaving if each.client},
             frozenset(protocol.name for protocol in protocols if protocol.is_published),
             networks,
         )
@@ -89,7 +94,9 @@ class Assets:
         self.waiting = waiting[~answered & seen.flows["live"][waiting]][-MOST:]
         for number, (name, dataset) in enumerate(self.datasets.items(), 1):
             if (table := seen.datasets.get(name)) is not None:
-                self._speak(seen, table, number)
+                self._speak(seen, table, ~table.foreign, number)
+                for inner in dict.fromkeys(() if table.inner is None else table.inner[table.inner > 0].tolist()):
+                    self._speak(seen, table, table.inner == inner, self.carried[name] + inner - 1)
                 self._identify(seen, table, dataset)
                 self._engineering(seen, table)
         self._over(seen)
@@ -157,9 +164,9 @@ class Assets:
         self.met[number] = False
         self.spoken[number * 2] = self.spoken[number * 2 + 1] = 0
 
-    def _speak(self, seen: Seen, table: Table, number: int) -> None:
+    def _speak(self, seen: Seen, table: Table, chosen: Mask, number: int) -> None:
         """Who serves and who uses a protocol: whoever sent an event of it, once per flow and direction."""
-        new = np.flatnonzero(table.is_new & ~table.foreign)
+        new = np.flatnonzero(table.is_new & chosen)
         stream = table.flow[new].astype(np.int64) << 1 | table.to_server[new]
         told = np.flatnonzero(self.spoken[stream] != number)
         if told.size:
@@ -231,7 +238,7 @@ class Assets:
         for each, row in zip(part.tolist(), whole.tolist(), strict=True):
             parts.setdefault(row, []).append(each)
         rows = rows[~np.isin(rows, part)]
-        names = {bits: _names(bits, self.datasets) for bits in {*c["serves"][rows].tolist(), *c["uses"][rows].tolist()}}
+        names = {bits: _names(bits, self.names) for bits in {*c["serves"][rows].tolist(), *c["uses"][rows].tolist()}}
         others = {bits: _names(bits, OTHERS) for bits in {*c["serves_others"][rows].tolist(), *c["uses_others"][rows].tolist()}}
         published = self.behaviour.published
         engineers = mac[c["engineered"][owner] > 0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -87,6 +87,15 @@ class Dataset:
 
 
 @dataclass(frozen=True)
+class Carried:
+    """A protocol that another one's framing carries, which is named and not read. server, client: as of a Protocol."""
+
+    name: str
+    server: str = "controller"
+    client: str = "hmi"
+
+
+@dataclass(frozen=True)
 class Protocol(Dataset):
     """One protocol.
 
@@ -95,6 +104,7 @@ class Protocol(Dataset):
     role: +1 where the header was surely sent to a server, -1 where surely to a client, 0 where it does not tell (int8).
     others: which headers are other protocols' under the same EtherType, for those that share theirs: such frames are none of its own, and no garbage either.
     server, client: what serving it, or using it, makes of a host in the plant (a role of assets); empty: tells nothing.
+    carries: what its framing may carry besides, in the order in which `Table.inner` counts.
     is_published: it is sent to whoever listens, so that nobody serves or uses it.
     begins: whether a flow that begins with these bytes (its first HEAD) may be one of it, where others have the same header.
     is_datagram: a datagram or frame is one PDU to its end (then a size above 0 only says that it is one).
@@ -118,8 +128,23 @@ class Protocol(Dataset):
     server: str = "controller"
     client: str = "hmi"
     is_published: bool = False
+    carries: tuple[Carried, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.is_datagram and self.tcp_ports:
             raise ValueError(f"{self.name}: TCP has no datagrams whose end could be a PDU's")
+
+
+FIRST_CARRIED = 224  # from here on numbers of what flows spoke are those of what is only carried
+
+
+def carried(protocols: Iterable[Dataset]) -> dict[int, tuple[Protocol, Carried]]:
+    """What these protocols carry, and which does, by number."""
+    found = [(protocol, each) for protocol in protocols if isinstance(protocol, Protocol) for each in protocol.carries]
+    return dict(enumerate(found, FIRST_CARRIED))
+
+
+def spoken(protocols: Sequence[Dataset]) -> dict[int, str]:
+    """What flows may have spoken, by number: a place in this list, counted from 1, or what is carried."""
+    return {number: each.name for number, each in enumerate(protocols, 1)} | {number: each.name for number, (_, each) in carried(protocols).items()}

@@ -15,7 +15,7 @@ from sensor.events.address import End, conversation
 from sensor.events.alert import ACCEPTED, REFUSED, Alert
 from sensor.events.clock import time_text
 from sensor.events.field import label
-from sensor.events.protocol import Dataset
+from sensor.events.protocol import Dataset, spoken
 from sensor.events.seen import AnomalyEvent, Seen
 from sensor.events.vocabulary import Action
 from sensor.sinks import ecs
@@ -49,7 +49,8 @@ def histories(history: Array, server_is_b: Array) -> list[str]:
 
 def protocol_names(numbers: Array, protocols: Sequence[Dataset]) -> list[str]:
     """The protocol of each flow, empty where none was recognised. numbers: places in the list, counted from 1."""
-    return [protocols[number - 1].name if 0 < number <= len(protocols) else "" for number in numbers.tolist()]
+    known = spoken(protocols)
+    return [known.get(number, "") for number in numbers.tolist()]
 
 
 def flow_lines(over: dict[str, Array], origins: list[Source], protocols: Sequence[Dataset], sensor: str, site: str = "") -> list[str]:

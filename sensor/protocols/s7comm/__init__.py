@@ -3,7 +3,7 @@
 from sensor.events.protocol import Protocol, says
 from sensor.protocols.s7comm.decoder import decode
 from sensor.protocols.s7comm.fields import FIELDS
-from sensor.protocols.s7comm.header import HEADER, begins, fragments, role, size
+from sensor.protocols.s7comm.header import CARRIES, HEADER, begins, fragments, role, size
 from sensor.protocols.s7comm.parts import State
 from sensor.protocols.s7comm.points import values
 
@@ -23,5 +23,6 @@ S7COMM = Protocol(
     fragments=fragments,
     points=values,
     identity=says("identification", IDENTITY),
+    carries=tuple(CARRIES.values()),
     needs="Values of reads need the request, cyclic values the subscription: they have no address without. Others on port 102 are named, not read.",
 )

@@ -12,7 +12,7 @@ from sensor.protocols.s7comm.codes import ACTION, Function
 from sensor.protocols.s7comm.content import Kind
 from sensor.protocols.s7comm.errors import Error, ErrorClass
 from sensor.protocols.s7comm.fields import FIELDS
-from sensor.protocols.s7comm.header import EOT, HEADER, PAYLOAD, SHORTEST, Payload, Rosctr, Sections, Tpdu, sections
+from sensor.protocols.s7comm.header import CARRIES, EOT, HEADER, PAYLOAD, SHORTEST, Payload, Rosctr, Sections, Tpdu, sections
 from sensor.protocols.s7comm.parts import State
 
 ACTIONS, KNOWN = np.zeros(256, np.uint8), np.zeros(256, np.bool_)
@@ -23,6 +23,9 @@ ERROR_CLASSES, ERRORS = [int(code) for code in ErrorClass], [int(code) for code 
 JOB, ANSWER = 1, 2  # which side of a function: two bits of a group's number
 
 SETUP = np.dtype([("reserved", "u1"), ("max_amq_calling", ">u2"), ("max_amq_called", ">u2"), ("pdu_length", ">u2")])
+
+INNER = np.zeros(256, np.uint8)  # by payload, its place in CARRIES, counted from 1
+INNER[list(CARRIES)] = np.arange(1, len(CARRIES) + 1)
 
 
 def decode(pdus: Pdus, state: State) -> Table:
@@ -62,6 +65,7 @@ def _payloads(table: Table, s: Sections, is_data: Mask) -> None:
     table.set("payload_protocol", complete, payload[complete])
     rows = complete[~s.is_s7[complete]]
     table.flag(rows[payload[rows] == Payload.S7COMM], Anomaly.TRUNCATED)  # the identifier, and no whole header behind it
+    table.inner = INNER[np.where(table.has("payload_protocol"), table.number("payload_protocol"), 0)]
     table.span("data", rows, pdus.message_at[rows], pdus.message_end[rows] - pdus.message_at[rows])
 
 

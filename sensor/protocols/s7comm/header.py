@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensor.columns import Array, Ints, Mask, read
+from sensor.events.protocol import Carried
 from sensor.events.table import Fragments, Pdus
 
 # RFC 1006 section 6 and X.224 13.7, a DT TPDU of class 0:
@@ -85,6 +86,7 @@ class Payload(IntEnum):
     SESSION = 3  # ISO 8327: an MMS association begins with it
 
 
+CARRIES = {Payload.S7COMM_PLUS: Carried("s7comm_plus"), Payload.SESSION: Carried("mms", server="ied")}  # IEC 61850-8-1 is the use of ISO 8327 that plants make
 PAYLOAD = np.zeros(256, np.uint8)
 PAYLOAD[0x32], PAYLOAD[0x72] = Payload.S7COMM, Payload.S7COMM_PLUS
 PAYLOAD[[0x01, 0x09, 0x0A, 0x0C, 0x0D, 0x0E, 0x19]] = (
