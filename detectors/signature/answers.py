@@ -26,7 +26,7 @@ class Answers:
 
     @classmethod
     def of(cls, table: Table) -> Answers:
-        n = len(table.pdus)
+        n = len(table.pdus.flow)  # of a table from another process little else is there
         asks, accepted, refused, ts_ns = np.zeros(n, np.bool_), np.zeros(n, np.bool_), np.zeros(n, np.bool_), np.zeros(n, np.int64)
         asks[table.pdu[table.is_request & table.to_server]] = True
         asks[table.pdu[table.unanswerable]] = False

@@ -238,7 +238,7 @@ class Assets:
         for each, row in zip(part.tolist(), whole.tolist(), strict=True):
             parts.setdefault(row, []).append(each)
         rows = rows[~np.isin(rows, part)]
-        names = {bits: _names(bits, self.datasets) for bits in {*c["serves"][rows].tolist(), *c["uses"][rows].tolist()}}
+        names = {bits: _names(bits, self.names) for bits in {*c["serves"][rows].tolist(), *c["uses"][rows].tolist()}}
         others = {bits: _names(bits, OTHERS) for bits in {*c["serves_others"][rows].tolist(), *c["uses_others"][rows].tolist()}}
         published = self.behaviour.published
         engineers = mac[c["engineered"][owner] > 0]

@@ -14,6 +14,7 @@ from sensor.analysis import Analysis
 from sensor.cli.signatures import made
 from sensor.config import Config
 from sensor.events.alert import Alert
+from sensor.service.handed import MODELS, lean
 from tests.detectors.signature.harness import signatures, talk
 from tests.make import CLIENT, SERVER, batches
 from tests.sinks.traffic import modbus
@@ -43,7 +44,11 @@ def told(text: str, frames: list[bytes | tuple[int, bytes]], rows: int, *, apart
     engine.counts = False
     split.watch.detectors.append(counted())
     for seen in split.pipeline.run(batches(frames, rows)):
-        split.take(replace(seen, matches=pickle.loads(pickle.dumps(Found.by(engine, seen)))))  # our own
+        found = pickle.loads(pickle.dumps(Found.by(engine, seen)))  # our own
+        tables = {name: lean(table) for name, table in seen.tables.items()}
+        for name, table in tables.items():
+            table.fields, table.bit = MODELS[name].fields, MODELS[name].bit
+        split.take(replace(seen, tables=tables, matches=found))
     return [alert for alert in split.alerts.values() if alert.kind.rule]
 
 
