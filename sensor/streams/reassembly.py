@@ -363,7 +363,7 @@ class Reassembler:
         for number in first(flow.hint, self.numbers):
             protocol = self.protocols[number - 1]
             if len(stream.buffer) < protocol.header.itemsize:
-                waiting |= number == flow.hint or not flow.hint
+                waiting |= number == flow.hint or (not flow.hint and may_begin(protocol, stream.buffer))
                 continue
             size = self._size(number, stream.buffer, sizes)
             if size and not may_begin(protocol, stream.buffer):

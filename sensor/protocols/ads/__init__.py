@@ -2,7 +2,7 @@
 
 from sensor.events.protocol import Protocol
 from sensor.protocols.ads import router
-from sensor.protocols.ads.codes import HEADER, role, size
+from sensor.protocols.ads.codes import HEADER, begins, role, size
 from sensor.protocols.ads.decoder import decode
 from sensor.protocols.ads.fields import FIELDS
 from sensor.protocols.ads.points import identity, values
@@ -17,6 +17,7 @@ ADS = Protocol(
     decode=decode,
     tcp_ports=(48898,),
     role=role,
+    begins=begins,
     state=Symbols,
     points=values,
     identity=identity,

@@ -64,6 +64,11 @@ def size(header: Array) -> Ints:
     return np.where(plausible, length + TCP_HEADER, 0)
 
 
+def begins(head: bytes) -> bool:
+    """Whether these may be a flow's first bytes: two reserved ones that are zero. The header is long, and other protocols' first messages are shorter."""
+    return not any(head[:2])
+
+
 def role(header: Array) -> NDArray[np.int8]:
     """Responses come from servers, and so do notifications, which are requests by their flags."""
     told = ((header["state_flags"] & StateFlag.RESPONSE) != 0) | (header["command"] == Command.DEVICE_NOTIFICATION)

@@ -61,7 +61,7 @@ def size(header: Array) -> Ints:
 
 def begins(head: bytes) -> bool:
     """Not what RDP asks for in its connection requests: behind the class come parameters, whose codes have the highest bit set (X.224 13.2.3)."""
-    return head[5] not in (0xE0, 0xD0) or len(head) <= 11 or head[11] >= 0x80
+    return len(head) <= 11 or head[5] not in (0xE0, 0xD0) or head[11] >= 0x80
 
 
 def role(header: Array) -> NDArray[np.int8]:
