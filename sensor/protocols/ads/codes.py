@@ -65,8 +65,10 @@ def size(header: Array) -> Ints:
 
 
 def begins(head: bytes) -> bool:
-    """Whether these may be a flow's first bytes: two reserved ones that are zero. The header is long, and other protocols' first messages are shorter."""
-    return not any(head[:2])
+    """Whether these may be a flow's first bytes: two reserved ones that are zero, and a length that has room for the AMS header, which is long: other
+    protocols' first messages are shorter.
+    """
+    return not any(head[:2]) and (len(head) < TCP_HEADER or int.from_bytes(head[2:6], "little") >= AMS_HEADER)
 
 
 def role(header: Array) -> NDArray[np.int8]:
