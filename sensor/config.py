@@ -208,6 +208,11 @@ class RunSettings(Strict):
     user: str = Field("", max_length=32, description="User to become once the interfaces are open; empty: stay who we are")
     drain_s: int = Field(10, ge=0, le=3600, description="How long a stop waits for what is not yet delivered")
 
+    @property
+    def feeds(self) -> list[str]:
+        """Sources besides taps."""
+        return [*self.folders, *self.streams, *self.pipes]
+
 
 class Config(Strict):
     """Everything that can be set."""

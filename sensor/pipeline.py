@@ -159,10 +159,8 @@ class Pipeline:
         payload, protocols = self.streams.bytes, {}
         owners = {protocol.state: protocol.name for protocol in reversed(self.protocols)}  # of several that share a state the first one
         for number, protocol in enumerate(self.protocols, 1):
-            events, sizes = (
-                self.event_ledger.report(protocol.name),
-                {f"bytes_{what}": size for (which, what), size in sorted(payload.items()) if which == number},
-            )
+            events = self.event_ledger.report(protocol.name)
+            sizes = {f"bytes_{what}": size for (which, what), size in sorted(payload.items()) if which == number}
             if "bytes_decoded" in sizes:
                 sizes["bytes_decoded"] -= sum(events.get(f"bytes_{what}", 0) for what in NOT_READ)
             entry = events | sizes | self.exchanges[protocol.name].report()

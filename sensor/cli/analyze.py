@@ -11,7 +11,7 @@ from sensor.analysis import Analysis
 from sensor.cli.completion import DATASETS, FILE
 from sensor.cli.outputs import chosen_datasets, delivered, delivery, overwrites, sinks
 from sensor.cli.progress import Progress
-from sensor.cli.settings import config_option, lang_option, load_config
+from sensor.cli.settings import all_option, config_option, lang_option, load_config
 from sensor.cli.signatures import compatible, made
 
 
@@ -69,7 +69,7 @@ Examples:
 @click.option("--midstream", is_flag=True, help="With --compat: pick up connections whose beginning was not seen, as Suricata's stream.midstream.")
 @click.option("--rule-cache", metavar="DIR|none", type=FILE, help="Where rules made ready are kept for the next start; by default in the user's cache folder.")
 @click.option("--eve", metavar="FILE", type=FILE, help="Write the rules' alerts as Suricata's EVE does; a file that is there is replaced.")
-@click.option("--all", "shows_all", is_flag=True, help="The whole page: every row of each table.")
+@all_option
 @click.option("--quiet", is_flag=True, help="No progress.")
 @config_option
 @lang_option

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from sensor.cli.settings import lang_option, load_config
+from sensor.cli.settings import all_option, lang_option, load_config
 
 NAME = "demo.pcapng"
 PATIENCE_S = 300
@@ -28,7 +28,7 @@ Exit codes: 0 done, 1 the capture could not be made or read, 2 usage."""
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Keep the capture in this pcapng file.")
 @click.option("--no-analyze", is_flag=True, help="Only make the capture (goes with -o).")
 @click.option("--force", is_flag=True, help="Overwrite FILE.")
-@click.option("--all", "shows_all", is_flag=True, help="The whole page: every row of each table.")
+@all_option
 @lang_option
 def demo(output: Path | None, no_analyze: bool, force: bool, shows_all: bool, lang: str | None) -> None:
     """Make a capture of a small waterworks with an intrusion in it, and analyze it. It is the same capture every time."""

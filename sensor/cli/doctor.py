@@ -114,7 +114,7 @@ def doctor(ctx: click.Context, interfaces: tuple[str, ...], state: Path | None, 
     settings, found = Config(), list(configuration(config)) if config else []
     with suppress(ConfigError, OSError):
         settings = load(config) if config else settings
-    taps, links = tuple(tap.interface for tap in settings.run.taps), bool(settings.run.folders or settings.run.streams or settings.run.pipes)
+    taps, links = tuple(tap.interface for tap in settings.run.taps), bool(settings.run.feeds)
     names = interfaces or taps
     wanted = [(es, None)] if es else [(url, settings.elasticsearch) for url in settings.elasticsearch.urls]
     found += findings(names, state or Path(settings.run.state), wanted, listens=bool(names) or not links)

@@ -68,7 +68,7 @@ def run(
         return settings.model_copy(update={"run": settings.run.model_copy(update=changes), "elasticsearch": elasticsearch})
 
     settings = read()
-    if not (settings.run.taps or settings.run.folders or settings.run.streams or settings.run.pipes):
+    if not (settings.run.taps or settings.run.feeds):
         raise click.UsageError(
             "nothing to listen to: name an interface (-i), a folder (--folder), a stream (--stream) or a pipe (--pipe), or a configuration that does"
         )

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 config_option = click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="Configuration (tapsight config init makes one).")
 lang_option = click.option("--lang", type=click.Choice(["en", "zh"]), help="Language; by default the configuration's, else the locale's.")
 
+all_option = click.option("--all", "shows_all", is_flag=True, help="The whole page: every row of each table.")
+
 
 def load_config(path: Path | None, lang: str | None) -> Config:
     """The configuration, with the language settled. Raises UsageError with every problem."""

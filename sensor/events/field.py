@@ -45,9 +45,17 @@ def label(code: IntEnum) -> str:
     return code.name.lower()
 
 
+def name_of(codes: type[IntEnum], code: int) -> str:
+    """The name of a code, `unknown_7` where the enumeration has none."""
+    try:
+        return label(codes(code))
+    except ValueError:
+        return f"unknown_{code}"
+
+
 def coded(codes: type[IntEnum], code: int) -> dict[str, Any]:
-    """A code and its name, `unknown_7` where it has none."""
-    return {"code": code, "name": label(codes(code)) if code in set(codes) else f"unknown_{code}"}
+    """A code and its name."""
+    return {"code": code, "name": name_of(codes, code)}
 
 
 def spoken(code: IntEnum) -> str:

@@ -144,9 +144,7 @@ class Table:
         self.anomaly = np.zeros(n, np.uint32) if pdu is not None else pdus.notes.copy()
         self.failed = np.zeros(n, np.bool_)
         self.foreign = np.zeros(n, np.bool_)  # what only shares the protocol's framing: others' content, and the transport's own messages
-        self.inner: NDArray[np.uint8] | None = (
-            None  # of foreign rows, what they carry: its place in the protocol's `carries`, counted from 1; 0 where nobody knows
-        )
+        self.inner: NDArray[np.uint8] | None = None  # of foreign rows, what they carry: its place in `carries`, counted from 1; 0 where nobody knows
         self.is_request, self.is_response = np.zeros(n, np.bool_), np.zeros(n, np.bool_)
         self.request = np.full(n, -1, np.int64)
         self.unanswerable = np.zeros(0, np.int64)  # requests that nobody need answer; where somebody does, it is theirs

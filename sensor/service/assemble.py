@@ -127,7 +127,7 @@ def started(config: Config, lives: list[Live], make_rules: Callable[[], Signatur
 
 def named(config: Config) -> str:
     """The sources in words."""
-    return ", ".join((*(tap.name or tap.interface for tap in config.run.taps), *config.run.folders, *config.run.streams, *config.run.pipes))
+    return ", ".join((*(tap.name or tap.interface for tap in config.run.taps), *config.run.feeds))
 
 
 def hand_over(state: Path, user: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from sensor.columns import Array, Ints, Mask, heads
-from sensor.events.field import Field, label
+from sensor.events.field import Field, label, name_of
 from sensor.events.seen import Seen
 from sensor.events.table import Lists, Spans, Table
 from sensor.events.vocabulary import Action, Trust
@@ -65,7 +65,8 @@ def coded(field: Field, codes: Array) -> dict[int, str]:
 
 @lru_cache(maxsize=1 << 14)
 def _coded(field: Field, code: int) -> str:
-    return f'{{"code":{code},"name":{quote(ecs.name_of(field, code))}}}'
+    assert field.enum is not None
+    return f'{{"code":{code},"name":{quote(name_of(field.enum, code))}}}'
 
 
 def outcome(table: Table, rows: Ints) -> Array:

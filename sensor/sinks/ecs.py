@@ -12,7 +12,7 @@ from sensor.columns import Array, Ints
 from sensor.decode.packets import Transport
 from sensor.events.address import MAC_HIGH, End, address_texts, mac_texts
 from sensor.events.community import community_ids
-from sensor.events.field import Field, label
+from sensor.events.field import label
 from sensor.events.vocabulary import Action, Anomaly
 
 VERSION = "9.4.0"
@@ -69,15 +69,6 @@ def kind(action: int) -> str:
     """event.category, event.type and event.action of an action, as JSON members."""
     category, types = TYPES.get(Action(action), TELLS)
     return f'"category":{quote(category)},"type":{quote(types)},"action":"{label(Action(action))}"'
-
-
-def name_of(field: Field, code: int) -> str:
-    """The name of an enum field's code, `unknown_7` where the enumeration has none."""
-    assert field.enum is not None
-    try:
-        return label(field.enum(code))
-    except ValueError:
-        return f"unknown_{code}"
 
 
 def anomaly_names(bits: int) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from sensor.columns import Array, Ints, Mask, ragged
 from sensor.decode.packets import Transport
 from sensor.events.address import address_texts, conversation, mac_text
 from sensor.events.community import community_ids
-from sensor.events.field import Field, label
+from sensor.events.field import Field, label, name_of
 from sensor.events.point import Points
 from sensor.events.protocol import Dataset
 from sensor.events.seen import Seen
@@ -127,10 +128,10 @@ def field_columns(table: Table, field: Field, rows: Ints, present: Mask) -> dict
         return {name: Few(mine, (contents if field.dtype == "bytes" else texts)(table, field, rows[mine]))}
 
     def of(values: Array) -> dict[str, Numbers]:
-        words = (
-            {words_name(table.dataset, field.name, table.fields): Numbers(values, text=lambda code: ecs.name_of(field, code))} if field.enum is not None else {}
-        )
-        return {name: Numbers(values)} | words
+        found = {name: Numbers(values)}
+        if field.enum is not None:
+            found[words_name(table.dataset, field.name, table.fields)] = Numbers(values, text=partial(name_of, field.enum))
+        return found
 
     if isinstance(column, Lists):
         start, count, content = column.flat()

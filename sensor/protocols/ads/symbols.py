@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from sensor.bounded import Bounded
-from sensor.events.field import label
+from sensor.events.field import name_of
 from sensor.protocols.ads.codes import DataType
 
 # AdsSymbolEntry; name, type and comment follow, each ended by a zero:
@@ -81,7 +81,7 @@ def entries(content: bytes) -> tuple[list[tuple[Place, dict[str, Any]]], int]:
         said = {
             "name": _text(name),
             "type": _text(content[type_at : type_at + type_size]),
-            "data_type": label(DataType(data_type)) if data_type in set(DataType) else f"unknown_{data_type}",
+            "data_type": name_of(DataType, data_type),
             "comment": _text(content[comment_at : comment_at + comment_size]),
             "size": size,
             "index_group": group,

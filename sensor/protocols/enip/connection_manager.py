@@ -5,13 +5,12 @@ Source: CIP Volume 1, 3-5.5 (Forward_Open, Forward_Close, Large_Forward_Open), 3
 
 from __future__ import annotations
 
-from enum import IntEnum
 from typing import Any
 
 import numpy as np
 
 from sensor.columns import Ints, read
-from sensor.events.field import label
+from sensor.events.field import name_of
 from sensor.events.table import Table
 from sensor.protocols.enip.codes import ConnectionType, GeneralStatus, Priority, Trigger
 from sensor.protocols.enip.connections import CONNECTION
@@ -99,7 +98,7 @@ def _parameters(values: dict[str, int], consumed: int, produced: int, class_id: 
         "timeout_ms": (1 << (tick & 15)) * values["time_out_ticks"],
         "timeout_multiplier": 4 << (values["timeout_multiplier"] & 7),
         "is_server": bool(transport & 0x80),
-        "trigger": _name(Trigger, transport >> 4 & 7),
+        "trigger": name_of(Trigger, transport >> 4 & 7),
         "originator_to_target": _direction(values["ot"], wide),
         "target_to_originator": _direction(values["to"], wide),
         "class_id": class_id,
@@ -115,14 +114,10 @@ def _direction(parameters: int, wide: bool) -> dict[str, Any]:
     return {
         "size": size,
         "is_variable": bool(flags & 0x0200),
-        "priority": _name(Priority, flags >> 10 & 3),
-        "type": _name(ConnectionType, flags >> 13 & 3),
+        "priority": name_of(Priority, flags >> 10 & 3),
+        "type": name_of(ConnectionType, flags >> 13 & 3),
         "is_redundant_owner": bool(flags & 0x8000),
     }
-
-
-def _name(codes: type[IntEnum], code: int) -> str:
-    return label(codes(code)) if code in set(codes) else f"unknown_{code}"
 
 
 def opened(context: Context, rows: Ints, at: Ints, end: Ints) -> Ints:

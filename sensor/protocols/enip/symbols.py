@@ -9,7 +9,7 @@ import struct
 from typing import Any
 
 from sensor.columns import Ints
-from sensor.events.field import label
+from sensor.events.field import name_of
 from sensor.events.table import Lists, Table
 from sensor.events.vocabulary import Anomaly
 from sensor.protocols.enip.codes import DataType
@@ -63,12 +63,8 @@ def _instances(content: bytes, attributes: list[int]) -> tuple[list[dict[str, An
 def symbol_type(code: int) -> dict[str, Any]:
     """A symbol type: an elementary type or a template's instance, dimensions above it."""
     dimensions = code >> 13 & 3
-    base: dict[str, Any] = {"template": code & 0xFFF} if code & STRUCTURED else {"type": type_name(code & 0xFF)}
+    base: dict[str, Any] = {"template": code & 0xFFF} if code & STRUCTURED else {"type": name_of(DataType, code & 0xFF)}
     return base | ({"dimensions": dimensions} if dimensions else {}) | ({"is_system": True} if code & SYSTEM else {})
-
-
-def type_name(code: int) -> str:
-    return label(DataType(code)) if code in set(DataType) else f"unknown_{code}"
 
 
 MEMBER = struct.Struct("<HHI")  # array size or bit number, type, offset
