@@ -44,6 +44,7 @@ def no_state() -> None:
 
 
 HEAD = 64  # bytes of a flow that `begins` is asked about
+MOST_PDU = 1 << 17  # bytes of one PDU of a stream that are waited for
 
 
 def role_unknown(header: Array) -> NDArray[np.int8]:
@@ -106,7 +107,8 @@ class Protocol(Dataset):
     server, client: what serving it, or using it, makes of a host in the plant (a role of assets); empty: tells nothing.
     carries: what its framing may carry besides, in the order in which `Table.inner` counts.
     is_published: it is sent to whoever listens, so that nobody serves or uses it.
-    begins: whether a flow that begins with these bytes (its first HEAD) may be one of it, where others have the same header.
+    begins: whether a flow that begins with these bytes (its first HEAD, or as many as there are) may be one of it, where others have the same header or a
+    shorter one.
     is_datagram: a datagram or frame is one PDU to its end (then a size above 0 only says that it is one).
     decode: the PDUs' events; its second argument is what `state` made, kept from batch to batch and bounded by the protocol itself. Protocols
         that name the same function share what it made: give yours a class of its own. What it had to forget it counts in `evicted`.

@@ -17,7 +17,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from sensor.columns import PAD, read
-from sensor.events.protocol import HEAD, Protocol
+from sensor.events.protocol import HEAD, MOST_PDU, Protocol
 from sensor.events.seen import APART, OWNED
 from sensor.events.vocabulary import Anomaly, Kind, Trust
 from sensor.streams.flows import UNDECIDED, UNKNOWN
@@ -25,7 +25,6 @@ from sensor.streams.framing import WHOLE
 
 HELD_BYTES, HELD_SEGMENTS, HELD_NS = 1 << 16, 64, 1_000_000_000
 MOST_GAP = 1 << 24  # bytes of a hole; receivers offer windows of a few MiB at most
-MOST_PDU = 1 << 17  # bytes of one PDU that are waited for
 Earlier: TypeAlias = Callable[[int, int, int], bytes | None]  # of a stream: sequence number, size, the frame that asks -> what another frame held there
 UNASKED = -1
 TRIES = 8  # segments without any PDU after which a flow's protocol is given up

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensor.columns import Array, Ints
+from sensor.events.protocol import MOST_PDU
 from sensor.events.vocabulary import Action
 
 # AMS/TCP packet: the AMS/TCP header and the AMS header behind it, all little-endian.
@@ -65,10 +66,10 @@ def size(header: Array) -> Ints:
 
 
 def begins(head: bytes) -> bool:
-    """Whether these may be a flow's first bytes: two reserved ones that are zero, and a length that has room for the AMS header, which is long: other
-    protocols' first messages are shorter.
+    """Whether these may be a flow's first bytes, of which there may be few: two reserved ones that are zero, and a length that has room for the AMS header and
+    that is waited for. Other protocols' first messages are shorter than that header.
     """
-    return not any(head[:2]) and (len(head) < TCP_HEADER or int.from_bytes(head[2:6], "little") >= AMS_HEADER)
+    return not any(head[:2]) and (len(head) < TCP_HEADER or AMS_HEADER <= int.from_bytes(head[2:6], "little") <= MOST_PDU - TCP_HEADER)
 
 
 def role(header: Array) -> NDArray[np.int8]:
