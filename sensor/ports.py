@@ -1,6 +1,6 @@
 """Industrial protocols that are known by their port or EtherType alone, as nothing of them is decoded.
 
-Sources: IANA, Service Name and Transport Protocol Port Number Registry, whose names these are; where a protocol is not registered there (fox, c37.118, ads, codesys,
+Sources: IANA, Service Name and Transport Protocol Port Number Registry, whose names these are; where a protocol is not registered there (fox, c37.118, codesys,
 fins, ge-srtp, melsec, pcom, tristation), its vendor's or standard's own port. EtherTypes: IEEE Registration Authority.
 """
 
@@ -11,8 +11,6 @@ from sensor.decode.packets import Transport
 TCP, UDP, ETHERNET = Transport.TCP, Transport.UDP, Transport.ETHERNET
 BOTH = (TCP, UDP)
 USED: tuple[tuple[str, tuple[Transport, ...], tuple[int, ...]], ...] = (
-    ("ads", (TCP,), (48898,)),
-    ("ads", (UDP,), (48899,)),
     ("ads-s", (TCP,), (8016,)),
     ("bacnet", BOTH, (47808,)),
     ("c37.118", BOTH, (4712, 4713)),

@@ -16,7 +16,7 @@ from sensor.ports import NOT_DECODED, USED
         (Transport.TCP, 1911, "fox", False),
         (Transport.TCP, 5094, "hart-ip", False),
         (Transport.UDP, 4712, "c37.118", False),
-        (Transport.UDP, 48899, "ads", False),
+        (Transport.UDP, 48899, "ads_router", True),
         (Transport.TCP, 502, "modbus", True),
         (Transport.UDP, 502, "", False),
         (Transport.ETHERNET, 0x88B8, "goose", True),
