@@ -32,7 +32,7 @@ class Rotating:
 
     def _append(self, content: bytes) -> None:
         if self.file < 0:
-            self.file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+            self._open()
         size = os.fstat(self.file).st_size
         if size and size + len(content) > self.most_bytes:
             self._rotate()
@@ -46,6 +46,19 @@ class Rotating:
             os.ftruncate(self.file, size)
             raise
 
+    def _open(self) -> None:
+        """What a writer that was killed left of a line is cut off: nothing of that batch counts as delivered, and the next line must not grow on it."""
+        self.file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        size = end = os.fstat(self.file).st_size
+        while end:
+            begin = max(0, end - PIECE)
+            if (at := os.pread(self.file, end - begin, begin).rfind(b"\n")) >= 0:
+                end = begin + at + 1
+                break
+            end = begin
+        if end < size:
+            os.ftruncate(self.file, end)
+
     def _rotate(self) -> None:
         self.close()
         places = [self.path.with_name(f"{self.path.name}.{number}") for number in range(1, self.keep + 1)]
@@ -54,7 +67,7 @@ class Rotating:
         for older, newer in zip(places[::-1], [*places[-2::-1], self.path], strict=True):
             if newer.exists():
                 newer.replace(older)
-        self.file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        self._open()
 
     def close(self) -> None:
         with self.lock:

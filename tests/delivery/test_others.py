@@ -210,6 +210,16 @@ def test_a_file_that_cannot_be_written_waits(tmp_path: Path) -> None:
     assert deliver(one, queue)["delivered"] == {"modbus": 3}
 
 
+def test_what_a_killed_writer_left_of_a_line_is_cut_off(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    for left, expected in ((b'{"a":1}\n{"b"', b'{"a":1}\n{"c":2}\n'), (b"x" * 3_000_000, b'{"c":2}\n'), (b'{"a":1}\n', b'{"a":1}\n{"c":2}\n')):
+        path.write_bytes(left)
+        file = Rotating(path, 1 << 30, 1)
+        file.append([b'{"c":2}'])
+        file.close()
+        assert path.read_bytes() == expected
+
+
 def test_half_a_line_is_cut_off_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The disk is full in the middle of a line."""
     import errno
