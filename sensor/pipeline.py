@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from sensor.account import account
 from sensor.applications import APPLICATIONS, served
 from sensor.applications.conversations import Conversations
 from sensor.applications.tables import tables as tables_of
@@ -19,10 +19,10 @@ from sensor.events.protocol import Protocol
 from sensor.events.seen import Inspected, Seen
 from sensor.events.table import Pdus, Table
 from sensor.events.vocabulary import Anomaly
-from sensor.ledger import NOT_READ, EventLedger, PacketLedger
+from sensor.ledger import EventLedger, PacketLedger
 from sensor.named import Named
 from sensor.protocols import PROTOCOLS
-from sensor.streams.flows import UNDECIDED, UNKNOWN, Flows, Numbered, flow_rows
+from sensor.streams.flows import UNKNOWN, Flows, Numbered, flow_rows
 from sensor.streams.framing import frame
 from sensor.streams.inspected import columns
 from sensor.streams.messages import Messages
@@ -137,42 +137,6 @@ class Pipeline:
             for messages in self.messages.values():
                 messages.forget(set(flows.tolist()) if messages.open else set())
 
-    def payload(self) -> dict[str, int]:
-        """What became of all payload bytes: what protocols read; of their streams and PDUs what they did not; what applications were told; and the rest."""
-        known, rest, not_read = Counter[str](), 0, sum(self.event_ledger.bytes.values())
-        for (number, what), size in self.streams.bytes.items():
-            if what in ("retransmitted", "padding") or number not in (UNDECIDED, UNKNOWN):
-                known[what] += size
-            elif what != "gap":
-                rest += size
-        return {
-            "read": known["decoded"] - not_read,
-            "not_read": known["skipped"] + known["unfinished"] + not_read,
-            "applications": self.conversations.bytes,
-            "retransmitted": known["retransmitted"],
-            "padding": known["padding"],
-            "unrecognised": rest - self.conversations.bytes,
-        }
-
     def report(self) -> dict[str, Any]:
         """The whole ledger as one document."""
-        payload, protocols = self.streams.bytes, {}
-        owners = {protocol.state: protocol.name for protocol in reversed(self.protocols)}  # of several that share a state the first one
-        for number, protocol in enumerate(self.protocols, 1):
-            events = self.event_ledger.report(protocol.name)
-            sizes = {f"bytes_{what}": size for (which, what), size in sorted(payload.items()) if which == number}
-            if "bytes_decoded" in sizes:
-                sizes["bytes_decoded"] -= sum(events.get(f"bytes_{what}", 0) for what in NOT_READ)
-            entry = events | sizes | self.exchanges[protocol.name].report()
-            if protocol.name in self.messages:
-                entry["messages_incomplete"] = self.messages[protocol.name].incomplete
-            protocols[protocol.name] = entry
-        return self.ledger.report() | {
-            "flows": {"total": self.flows.begun, "evicted": self.flows.evicted},
-            "payload": {"bytes": self.ledger.payload, **self.payload(), "slow_packets": self.streams.slow_segments},
-            "protocols": protocols,
-            "applications": self.conversations.report(self.event_ledger.events),
-            "anomalies": dict(sorted(self.event_ledger.anomalies.items())),
-            "forgotten": {f"state of {name}": getattr(self.states[state], "evicted", 0) for state, name in owners.items()},
-            "imbalance": self.ledger.imbalance(payload, self.streams.held),
-        }
+        return account(self)

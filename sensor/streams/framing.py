@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sensor.columns import Bytes, Ints, Mask, distinct, read
+from sensor.columns import PAD, Bytes, Ints, Mask, distinct, read
 from sensor.events.protocol import HEAD, Protocol
 
 WHOLE = 4  # PDUs of one range that recognition looks at
@@ -84,3 +84,51 @@ def exact(protocol: Protocol, data: Bytes, at: Ints, end: Ints) -> Mask:
         rows = rows[at[rows] < end[rows]]
     result[rows] = True
     return result
+
+
+# The same of one buffer, for what is looked at one stream at a time.
+
+
+def first(one: int, numbers: tuple[int, ...]) -> list[int]:
+    """Protocol numbers in the order in which they are tried: this one first, if it is one."""
+    return ([one] if one else []) + [number for number in numbers if number != one]
+
+
+def size_at(protocol: Protocol, buffer: bytes | bytearray, at: int) -> int:
+    """What the protocol says of the header that stands here."""
+    return int(protocol.size(np.frombuffer(bytes(buffer[at : at + protocol.header.itemsize]), protocol.header))[0])
+
+
+def may_begin(protocol: Protocol, buffer: bytearray) -> bool:
+    """Whether a flow of this protocol may begin so."""
+    return protocol.begins is None or protocol.begins(bytes(buffer[:HEAD]))
+
+
+def whole(protocol: Protocol, buffer: bytes | bytearray, at: int) -> bool:
+    """Whether the bytes from `at` to the end are nothing but PDUs of this protocol (WHOLE at most are looked at)."""
+    for _ in range(WHOLE):
+        if at + protocol.header.itemsize > len(buffer):
+            return False
+        size = size_at(protocol, buffer, at)
+        at += size
+        if size <= 0 or at > len(buffer):
+            return False
+        if at == len(buffer):
+            return True
+    return True
+
+
+def find(protocol: Protocol, buffer: bytearray) -> int | None:
+    """Where in the buffer a PDU begins that reaches exactly to its end, or that another follows. None: nowhere."""
+    room = len(buffer) - protocol.header.itemsize
+    if room < 0:
+        return None
+    data = np.frombuffer(bytes(buffer) + bytes(PAD), np.uint8)
+    size = protocol.size(read(data, np.arange(room + 1), protocol.header))
+    end = np.arange(room + 1) + size
+    plausible = np.flatnonzero((size > 0) & (end <= len(buffer)))
+    if not plausible.size:
+        return None
+    follower = protocol.size(read(data, np.minimum(end[plausible], len(buffer) + PAD - protocol.header.itemsize), protocol.header))
+    good = plausible[(end[plausible] == len(buffer)) | ((end[plausible] <= room) & (follower > 0))]
+    return int(good[0]) if good.size else None

@@ -11,7 +11,7 @@ from sensor.decode.packets import Packets
 from sensor.events.table import Pdus
 from sensor.events.vocabulary import Trust
 from sensor.streams.flows import NEVER, UNKNOWN, Flows, Numbered
-from sensor.streams.reassembly import Found
+from sensor.streams.stream import Found
 
 ONE_SIDED = 8  # packets of one direction without any of the other, after which what it says is labelled so
 

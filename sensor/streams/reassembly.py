@@ -11,106 +11,19 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
-import numpy as np
-
-from sensor.columns import PAD, read
-from sensor.events.protocol import HEAD, MOST_PDU, Protocol
+from sensor.events.protocol import MOST_PDU, Protocol
 from sensor.events.seen import APART, OWNED
 from sensor.events.vocabulary import Anomaly, Kind, Trust
 from sensor.streams.flows import UNDECIDED, UNKNOWN
-from sensor.streams.framing import WHOLE
+from sensor.streams.framing import find, first, may_begin, size_at, whole
+from sensor.streams.stream import UNASKED, Flow, Found, Segment, Stream, Trouble, last, signed
 
 HELD_BYTES, HELD_SEGMENTS, HELD_NS = 1 << 16, 64, 1_000_000_000
 MOST_GAP = 1 << 24  # bytes of a hole; receivers offer windows of a few MiB at most
 Earlier: TypeAlias = Callable[[int, int, int], bytes | None]  # of a stream: sequence number, size, the frame that asks -> what another frame held there
-UNASKED = -1
 TRIES = 8  # segments without any PDU after which a flow's protocol is given up
-
-
-@dataclass
-class Segment:
-    """A TCP segment: sequence number, content, bytes that the snap length cut off behind it, the packet it came in, and whether it is a SYN.
-
-    sizes: by protocol number what its `size` says of the segment's first bytes, UNASKED where it was not asked (all of a batch are asked at once); may be empty.
-    """
-
-    sequence: int
-    content: bytes
-    cut: int
-    row: int
-    frame: int
-    ts_ns: int
-    begins: bool = False
-    sizes: Sequence[int] = ()
-
-
-@dataclass
-class Stream:
-    """What is waiting of one direction: `buffer` (in order, no whole PDU yet) with `marks` (end in buffer, frame, ts_ns of each piece), and `held` behind holes."""
-
-    next: int | None = None
-    buffer: bytearray = field(default_factory=bytearray)
-    marks: list[tuple[int, int, int]] = field(default_factory=list)
-    need: int = 1  # bytes in buffer before framing is worth another try
-    trust: Trust = Trust.COMPLETE  # of the next PDU
-    lost: bool = False  # the next PDU must be found by its structure
-    apart: bool = False  # the next piece does not go on where the last one ended
-    held: list[tuple[int, int, Segment]] = field(default_factory=list)  # by distance from `origin`, then arrival
-    held_bytes: int = 0
-    origin: int = 0
-    arrivals: int = 0
-
-    @property
-    def clean(self) -> bool:
-        return not self.buffer and not self.held and not self.lost and self.trust == Trust.COMPLETE
-
-
-@dataclass
-class Flow:
-    """The slow path's state of one flow: both streams, its protocol as the flow table numbers it, and how many segments brought no PDU."""
-
-    protocol: int
-    hint: int
-    streams: tuple[Stream, Stream] = field(default_factory=lambda: (Stream(), Stream()))
-    tries: int = 0
-
-    @property
-    def clean(self) -> bool:
-        if self.protocol == UNKNOWN:
-            return not any(stream.held or stream.apart for stream in self.streams)
-        return self.protocol != UNDECIDED and self.streams[0].clean and self.streams[1].clean
-
-
-class Found(NamedTuple):
-    """A PDU that the slow path put together, or a piece of what is part of none. notes: see Pdus, and Inspected.pieces."""
-
-    content: bytes
-    row: int
-    frame: int
-    ts_ns: int
-    from_b: bool
-    trust: Trust
-    notes: int = 0
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """Something wrong with a stream: the packet that showed it, how many bytes, and which direction."""
-
-    kind: Kind
-    row: int
-    frame: int
-    ts_ns: int
-    from_b: bool
-    size: int
-
-
-def signed(difference: int) -> int:
-    """A difference of 32-bit sequence numbers as the nearer of its two readings (RFC 1982)."""
-    return (difference + 0x80000000 & 0xFFFFFFFF) - 0x80000000
 
 
 class Reassembler:
@@ -323,7 +236,7 @@ class Reassembler:
 
     def _deliver(self, flow: Flow, from_b: bool, now: Segment, size: int, notes: int = 0) -> None:
         stream = flow.streams[from_b]
-        frame, ts_ns = _last(stream, size)
+        frame, ts_ns = last(stream, size)
         self.found.append(Found(bytes(stream.buffer[:size]), now.row, frame, ts_ns, from_b, stream.trust, notes))
         self.count(flow.protocol, "decoded", size)
         self._consume(stream, size)
@@ -395,53 +308,3 @@ class Reassembler:
                 self.count(UNKNOWN, "unrecognised", stream.held_bytes)
                 stream.held.clear()
                 stream.held_bytes = 0
-
-
-def _last(stream: Stream, size: int) -> tuple[int, int]:
-    """Frame and time of the last packet that brought any of the buffer's first bytes."""
-    return max((frame, ts_ns) for i, (_, frame, ts_ns) in enumerate(stream.marks) if i == 0 or stream.marks[i - 1][0] < size)
-
-
-def first(one: int, numbers: tuple[int, ...]) -> list[int]:
-    """Protocol numbers in the order in which they are tried: this one first, if it is one."""
-    return ([one] if one else []) + [number for number in numbers if number != one]
-
-
-def size_at(protocol: Protocol, buffer: bytes | bytearray, at: int) -> int:
-    """What the protocol says of the header that stands here."""
-    return int(protocol.size(np.frombuffer(bytes(buffer[at : at + protocol.header.itemsize]), protocol.header))[0])
-
-
-def may_begin(protocol: Protocol, buffer: bytearray) -> bool:
-    """Whether a flow of this protocol may begin so."""
-    return protocol.begins is None or protocol.begins(bytes(buffer[:HEAD]))
-
-
-def whole(protocol: Protocol, buffer: bytes | bytearray, at: int) -> bool:
-    """Whether the bytes from `at` to the end are nothing but PDUs of this protocol (WHOLE at most are looked at)."""
-    for _ in range(WHOLE):
-        if at + protocol.header.itemsize > len(buffer):
-            return False
-        size = size_at(protocol, buffer, at)
-        at += size
-        if size <= 0 or at > len(buffer):
-            return False
-        if at == len(buffer):
-            return True
-    return True
-
-
-def find(protocol: Protocol, buffer: bytearray) -> int | None:
-    """Where in the buffer a PDU begins that reaches exactly to its end, or that another follows. None: nowhere."""
-    room = len(buffer) - protocol.header.itemsize
-    if room < 0:
-        return None
-    data = np.frombuffer(bytes(buffer) + bytes(PAD), np.uint8)
-    size = protocol.size(read(data, np.arange(room + 1), protocol.header))
-    end = np.arange(room + 1) + size
-    plausible = np.flatnonzero((size > 0) & (end <= len(buffer)))
-    if not plausible.size:
-        return None
-    follower = protocol.size(read(data, np.minimum(end[plausible], len(buffer) + PAD - protocol.header.itemsize), protocol.header))
-    good = plausible[(end[plausible] == len(buffer)) | ((end[plausible] <= room) & (follower > 0))]
-    return int(good[0]) if good.size else None

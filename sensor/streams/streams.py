@@ -19,7 +19,8 @@ from sensor.streams.flows import NEVER, UNDECIDED, UNKNOWN, Flows, Numbered, Rol
 from sensor.streams.framing import frame, recognise
 from sensor.streams.memory import Memory
 from sensor.streams.parts import Assembly, Parts
-from sensor.streams.reassembly import TRIES, UNASKED, Flow, Reassembler, Segment, Trouble
+from sensor.streams.reassembly import TRIES, Reassembler
+from sensor.streams.stream import UNASKED, Flow, Segment, Trouble
 
 
 def hints(protocols: tuple[Protocol, ...]) -> NDArray[np.uint8]:
