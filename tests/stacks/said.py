@@ -11,6 +11,7 @@ import numpy as np
 
 from sensor.events.field import label
 from sensor.events.point import Points, Quality, RawType, Space, Verb
+from sensor.events.told import told
 from sensor.pipeline import Pipeline
 from sensor.sinks.documents import Renderer
 from tests.make import batches
@@ -38,6 +39,7 @@ class Said:
 
     documents: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     points: dict[str, list[Point]] = field(default_factory=dict)
+    told: dict[str, list[Point]] = field(default_factory=dict)  # with what became of those to be written
     identities: dict[str, list[dict[str, str]]] = field(default_factory=dict)
     anomalies: list[str] = field(default_factory=list)
     ledger: dict[str, Any] = field(default_factory=dict)
@@ -95,6 +97,7 @@ def analyse(frames: Iterable[tuple[int, bytes]], rows: int = 1 << 30) -> Said:
             protocol = protocols[name]
             if protocol.points:
                 said.points.setdefault(name, []).extend(_points(protocol.points(table)))
+                said.told.setdefault(name, []).extend(_points(told(protocol, table)))
             if protocol.identity:
                 said.identities.setdefault(name, []).extend(identity.attributes for identity in protocol.identity(table))
     said.ledger = pipeline.report()

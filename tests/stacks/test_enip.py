@@ -156,7 +156,7 @@ def test_refusals(said: Said, session: tuple[Recording, Answers]) -> None:
     assert session[1]["beyond"] == [None, None]
     refused = [(event["action"], event["extended_status"]) for event in said.events("enip", tag="Level[7]", outcome="failure")]
     assert refused == [("read", "access_beyond_end_of_object"), ("write", "access_beyond_end_of_object")]
-    assert [(point.verb, point.index, point.name) for point in said.points["enip"] if point.quality == Quality.REFUSED] == [("write", 7, "Level")]
+    assert [(point.verb, point.index, point.name) for point in said.told["enip"] if point.quality == Quality.REFUSED] == [("write", 7, "Level")]
     assert said.events("enip", encapsulation_status="unsupported_command") == []
     assert said.documents["enip"][-1]["event"]["outcome"] == "failure"  # an unknown tag ends the session
 

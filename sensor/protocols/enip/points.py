@@ -7,7 +7,7 @@ import re
 import numpy as np
 
 from sensor.columns import Array, Ints, ragged
-from sensor.events.point import Points, Quality, RawType, Space, Verb, join, points
+from sensor.events.point import Points, RawType, Space, Verb, join, points
 from sensor.events.table import Lists, Spans, Table, items
 from sensor.events.vocabulary import Action
 from sensor.protocols.enip.codes import DataType
@@ -31,7 +31,7 @@ EXACT = 1 << 53  # from it on a float64 has gaps: its neighbour becomes it
 def values(table: Table) -> Points:
     """One point per element of tags and data tables, per attribute, per string or structure. A reply whose request was not seen has no address: no point."""
     parts = [_numbers(table, name) for name in ("integers", "reals") if name in table]
-    parts += [_wholes(table, "string", RawType.STRING), _wholes(table, "data", RawType.BYTES), _attributes(table), _refused(table)]
+    parts += [_wholes(table, "string", RawType.STRING), _wholes(table, "data", RawType.BYTES), _attributes(table)]
     return join([part for part in parts if len(part)])
 
 
@@ -49,20 +49,6 @@ def _place(table: Table, rows: Ints) -> tuple[Array, Array]:
     space = np.where(table.has("pccc_command")[rows], Space.DATA_TABLE, Space.TAG)
     block = np.where(table.has("tag")[rows], 0, table.number("class_id")[rows].astype(np.int64) << 16 | table.number("instance_id")[rows])
     return space, block
-
-
-def _refused(table: Table) -> Points:
-    """What a response says was not written: one point of its request's address, without the values, which were points of the request already."""
-    rows = np.flatnonzero(_addressed(table) & table.is_response & (table.request >= 0) & table.failed & (table.action == Action.WRITE))
-    space, block = _place(table, rows)
-    attribute, asked = np.isin(table.number("operation")[rows], ATTRIBUTES), table.request[rows]
-    raw = np.where(table.has("file_type")[asked], FILE_TYPE[table.number("file_type")[asked]], RAW_TYPE[table.number("data_type")[asked]])
-    found = points(
-        rows, np.full(len(rows), np.nan), raw, space=np.where(attribute, Space.ATTRIBUTE, space),
-        verb=Verb.WRITE, block=block, address=np.where(attribute, table.number("attribute_id")[rows], 0), quality=Quality.REFUSED,
-    )  # fmt: skip
-    _name(table, found)
-    return found
 
 
 def _numbers(table: Table, name: str) -> Points:

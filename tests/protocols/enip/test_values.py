@@ -9,6 +9,7 @@ import pytest
 
 from sensor.events.point import Points, Quality, RawType, Space, Verb
 from sensor.events.table import Table
+from sensor.events.told import told
 from sensor.events.vocabulary import Action, Anomaly
 from sensor.protocols.enip import CIP_IO, ENIP
 from sensor.protocols.enip.fields import Direction
@@ -114,7 +115,7 @@ def test_of_several_strings_the_first_is_the_value() -> None:
 
 def test_a_refused_write_says_so() -> None:
     table = exchange(request(0x4D, symbol("A"), b"\xc4\0\1\0" + bytes(4)), reply(0x4D, status=0xFF, more=(0x2107,)))
-    assert ENIP.points(table).quality.tolist() == [Quality.GOOD, Quality.REFUSED]  # type: ignore[misc]
+    assert told(ENIP, table).quality.tolist() == [Quality.GOOD, Quality.REFUSED]
     assert events(table)[1]["extended_status"] == 0x2107
 
 
@@ -174,7 +175,7 @@ def test_pccc_reads_and_writes_data_tables() -> None:
         ("N7:10", 1, 500, RawType.INT16, Verb.READ),
         ("F8:300", 0, 2.5, RawType.FLOAT32, Verb.WRITE),
     ]
-    assert ENIP.points(table).quality.tolist() == [Quality.GOOD] * 3 + [Quality.REFUSED]  # type: ignore[misc]
+    assert told(ENIP, table).quality.tolist() == [Quality.GOOD] * 3 + [Quality.REFUSED]
     found = events(table)
     assert [one["action"] for one in found] == [Action.READ, Action.READ, Action.WRITE, Action.WRITE]
     assert found[1]["pccc_transaction"] == 1
