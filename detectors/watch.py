@@ -9,6 +9,7 @@ from typing import Any
 from detectors import DETECTORS
 from sensor.events.alert import Alert, Alerts, Finding
 from sensor.events.seen import Seen
+from sensor.mistakes import contained
 
 
 class Watch:
@@ -33,9 +34,7 @@ class Watch:
         """The alerts that are new or have grown by this batch, as they are now: a later state of an alert has the same id."""
         heard: list[Finding] = []
         for detector in self.detectors:
-            if heard and hasattr(detector, "hear"):
-                detector.hear(seen, heard)
-            found = list(detector.on_batch(seen))
+            found = contained(f"detector {detector.name}", list, _found, detector, seen, heard)
             heard += found
             for finding in found:
                 if finding.kind.name not in self.disabled:
@@ -48,3 +47,10 @@ class Watch:
         """What had to be forgotten, by detector; `alerts`: alerts that were closed to make room."""
         counts = {detector.name: detector.evicted for detector in self.detectors if getattr(detector, "evicted", 0)}
         return counts | ({"alerts": self.alerts.evicted} if self.alerts.evicted else {})
+
+
+def _found(detector: Any, seen: Seen, heard: list[Finding]) -> list[Finding]:
+    """What one detector finds, and those before it found, for those that ask."""
+    if heard and hasattr(detector, "hear"):
+        detector.hear(seen, heard)
+    return list(detector.on_batch(seen))

@@ -14,6 +14,7 @@ from sensor.config import Config
 from sensor.datasets import EVENTS, SPOKEN
 from sensor.events.alert import Alert
 from sensor.events.seen import Seen
+from sensor.mistakes import MISTAKES, contained
 from sensor.pipeline import Pipeline
 from sensor.summary import Summary
 
@@ -67,9 +68,9 @@ class Analysis:
         if seen.source not in reversed(self.sources):
             self.sources_dropped += len(self.sources) == MOST_SOURCES
             self.sources.append(seen.source)
-        self.assets.learn(seen)
+        contained("assets", lambda: None, self.assets.learn, seen)
         if self.sums_up:
-            self.summary.add(seen)
+            contained("summary", lambda: None, self.summary.add, seen)
         changed = self.watch.on_batch(seen)
         for alert in changed:
             if alert.id in self.alerts or len(self.alerts) < MOST_ALERTS:
@@ -104,6 +105,7 @@ class Analysis:
             forgotten |= getattr(sink, "forgotten", {})
         if self.signatures is not None:
             report["rules"] = self.signatures.report()
+        report["mistakes"] = dict(Counter(report.get("mistakes", {})) + MISTAKES.counts)  # of workers, and of this process
         report["forgotten"] = {name: count for name, count in forgotten.items() if count}
         shed = sum((Counter(getattr(sink, "shed", {})) for sink in self.sinks), Counter(report.pop("shed", {})))
         if shed:

@@ -12,6 +12,7 @@ import numpy as np
 from sensor.columns import Mask
 from sensor.decode.packets import Outcome, Packets, Transport
 from sensor.events.seen import Seen
+from sensor.events.table import Pdus
 from sensor.events.vocabulary import Anomaly
 
 
@@ -72,7 +73,7 @@ class PacketLedger:
         return wrong
 
 
-NOT_READ = ("foreign", "trailing")  # bytes of PDUs: what another protocol says in them; what lies behind the last field
+NOT_READ = ("foreign", "trailing", "failed")  # bytes of PDUs: what another protocol says in them; what lies behind the last field; where our decoder failed
 
 
 @dataclass
@@ -102,6 +103,10 @@ class EventLedger:
                     if count := int(np.count_nonzero(wrong & np.uint32(bit))):
                         self.malformed[name, str(bit.name).lower()] += count
         self.anomalies.update(anomaly.kind.name.lower() for anomaly in seen.anomalies)
+
+    def fail(self, name: str, pdus: Pdus) -> None:
+        """PDUs that could not be decoded, for no fault of theirs."""
+        self.bytes[name, "failed"] += int((pdus.end - pdus.at)[~pdus.carried].sum())
 
     def report(self, name: str) -> dict[str, Any]:
         """One protocol's."""

@@ -19,7 +19,9 @@ from sensor.events.protocol import Protocol
 from sensor.events.seen import Inspected, Seen
 from sensor.events.table import Pdus, Table
 from sensor.events.vocabulary import Anomaly
+from sensor.harmless import decode_harmless
 from sensor.ledger import EventLedger, PacketLedger
+from sensor.mistakes import contained
 from sensor.named import Named
 from sensor.protocols import PROTOCOLS
 from sensor.streams.flows import UNKNOWN, Flows, Numbered, flow_rows
@@ -123,10 +125,17 @@ class Pipeline:
         if protocol.fragments:
             self.messages[protocol.name].assemble(pdus)
         exchange = self.exchanges[protocol.name]
-        table = protocol.decode(exchange.with_carried(pdus), self.states[protocol.state])
+        pdus, state = exchange.with_carried(pdus), self.states[protocol.state]
+        table = contained(f"{protocol.name}: decode", lambda: self.harmless(protocol, pdus), protocol.decode, pdus, state)
         for rows, at, end in table.rest:
             table.flag(rows[frame(protocol, table.pdus.data, at, end).filled > at], Anomaly.HIDES_PDU)
         exchange.settle(table, clock_ns, self.flows.c["pdus"], self.flows.c["slow"])
+        return table
+
+    def harmless(self, protocol: Protocol, pdus: Pdus) -> Table:
+        """The same without the PDUs on which decoding fails, which is a mistake of ours."""
+        table, harmful = decode_harmless(protocol, pdus, self.states[protocol.state])
+        self.event_ledger.fail(protocol.name, pdus.some(harmful))
         return table
 
     def forget(self, flows: Array) -> None:

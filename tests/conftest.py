@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from sensor.mistakes import MISTAKES
+
 settings.register_profile("tapsight", deadline=None)  # wall time is measured in bench, never asserted
 settings.load_profile("tapsight")
 ONE_BY_ONE = {
@@ -33,6 +35,12 @@ def demo_capture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("demo") / "demo.pcapng"
     subprocess.run([sys.executable, "-m", "sensor.demo.craft", str(path)], check=True, cwd=Path(__file__).parents[1])
     return path
+
+
+@pytest.fixture(autouse=True)
+def _mistakes_are_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a sensor would survive and count is what tests are there to find."""
+    monkeypatch.setattr(MISTAKES, "is_strict", True)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -16,6 +16,7 @@ from sensor.decode.packets import Transport
 from sensor.events.message import Message, Said
 from sensor.events.seen import APART, NONE, OWNED, Seen
 from sensor.events.vocabulary import Trust
+from sensor.mistakes import MISTAKES
 
 MOST_CONVERSATIONS = 65_536
 MOST_EXPECTED = 1_024  # connections that others have announced
@@ -153,7 +154,8 @@ class Conversations:
                 port = int(c["b_port" if c["server_is_b"][flow] else "a_port"][flow])
                 try:
                     heard = list(self._feed(each, flow, to_server, content, transport, port, apart=apart))
-                except Exception:  # noqa: BLE001  # a parser's mistake costs its conversation, not the sensor
+                except Exception as error:  # noqa: BLE001  # a parser's mistake costs its conversation, not the sensor
+                    MISTAKES.note(f"{each.name or 'applications'}: conversation", error)
                     heard, self.done[flow] = [], True
                     self.failed += 1
                 found += each.messages(flow, row, heard)
@@ -176,7 +178,8 @@ class Conversations:
                 for name, parser in last.parsers():
                     try:
                         heard = [(name, said) for said in parser.close()]
-                    except Exception:  # noqa: BLE001  # as above
+                    except Exception as error:  # noqa: BLE001  # as above
+                        MISTAKES.note(f"{name}: conversation", error)
                         heard = []
                         self.failed += 1
                     found += last.messages(flow, 0, heard)

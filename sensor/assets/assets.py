@@ -188,7 +188,7 @@ class Assets:
         if dataset.identity is None:
             return
         new = table.is_new
-        found = [each for each in (dataset.identity(table) if table.identities is None else table.identities) if new[each.row]]
+        found = [each for each in (dataset.said(table) if table.identities is None else table.identities) if new[each.row]]
         for part in self._parts(len(found)):
             some = found[part]
             rows, is_server = np.array([each.row for each in some], np.int64), np.array([each.is_server for each in some], np.bool_)

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from sensor import __version__
+from sensor.mistakes import MISTAKES
 
 # command -> where its click command lives, and its line in the help
 COMMANDS = {
@@ -83,6 +84,7 @@ def cli(ctx: click.Context, debug: bool) -> None:
       tapsight analyze --ndjson events.ndjson --only alert,modbus captures/
     """  # noqa: D301  # \b is click's mark for text that is not to be wrapped
     ctx.obj = {"debug": debug}
+    MISTAKES.is_strict = debug
 
 
 def main(args: list[str] | None = None) -> None:

@@ -196,6 +196,8 @@ class Page:
         self._line("applications", ledger["applications"])
         self._line("anomalies", ledger["anomalies"])
         self._line("forgotten", ledger["forgotten"])
+        for what, count in ledger["mistakes"].items():
+            self.console.print(f"  {self.say('a mistake of this program; please report it')}: {what} ({count:,})", style="red")
         for wrong in ledger["imbalance"]:
             self.console.print(f"  {self.say('does not balance')}: {wrong}", style="red")
 

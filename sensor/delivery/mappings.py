@@ -80,7 +80,7 @@ OWN: dict[str, dict[str, Type]] = {  # datasets that are not events of a protoco
     "ledger": {
         "tapsight.sources": KEYWORD, **paths("tapsight.problems.", "source message", KEYWORD), "tapsight.problems.offset": LONG,
         **dict.fromkeys((f"tapsight.ledger.{name}" for name in ("packets", "payload", "flows", "protocols", "applications", "anomalies")), OPEN),
-        **dict.fromkeys((f"tapsight.ledger.{name}" for name in ("not_read", "forgotten", "rules", "shed")), FLATTENED), "tapsight.ledger.imbalance": KEYWORD,
+        **dict.fromkeys((f"tapsight.ledger.{name}" for name in ("not_read", "forgotten", "rules", "shed", "mistakes")), FLATTENED), "tapsight.ledger.imbalance": KEYWORD,
     },
     "anomaly": {"tapsight.anomaly.kind": KEYWORD, "tapsight.anomaly.detail": KEYWORD, "tapsight.anomaly.size": LONG},
     "health": {"tapsight.health": OPEN},

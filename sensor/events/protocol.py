@@ -13,6 +13,7 @@ from sensor.columns import Array, Ints, Mask
 from sensor.events.field import Field
 from sensor.events.point import Points
 from sensor.events.table import Fragments, Pdus, Table
+from sensor.mistakes import contained
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,10 @@ class Dataset:
     points: Callable[[Table], Points] | None = field(default=None, kw_only=True)
     identity: Callable[[Table], Iterator[Identity]] | None = field(default=None, kw_only=True)
     needs: str = field(default="", kw_only=True)
+
+    def said(self, table: Table) -> list[Identity]:
+        """What devices say of themselves in these events."""
+        return contained(f"{self.name}: identity", list, lambda tell: list(tell(table)), self.identity) if self.identity is not None else []
 
     def __post_init__(self) -> None:
         if len(self.fields) > 64:

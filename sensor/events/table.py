@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -57,6 +57,10 @@ class Pdus:
         """No PDUs, over this buffer."""
         none, no = np.zeros(0, np.int64), np.zeros(0, np.bool_)
         return Pdus(data, none, none, none, none, none, none.astype(np.int32), no, no.astype(np.uint8), none, no, none.astype(np.uint32), none, none)
+
+    def some(self, rows: Array | slice) -> Pdus:
+        """Those of these rows (indices, mask or slice), over the same buffer."""
+        return replace(self, **{each.name: getattr(self, each.name)[rows] for each in fields(Pdus) if each.name != "data"})
 
     def header(self, layout: np.dtype[Any]) -> Array:
         """The record at each PDU's beginning."""

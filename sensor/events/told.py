@@ -12,17 +12,17 @@ from sensor.events.point import Points, Quality, Verb, join
 from sensor.events.protocol import Dataset
 from sensor.events.table import Table
 from sensor.events.vocabulary import Anomaly
+from sensor.mistakes import contained
 
 
 def told(dataset: Dataset, table: Table) -> Points:
     """Every value of the batch's events. A request's values to be written stand once more in the row of its answer, refused where that refuses; not so where the
     answer has values of its own: it says of each what became of it."""
-    assert dataset.points is not None
     if not len(table):
-        return dataset.points(table)
+        return _points(dataset, table)
     answers = np.flatnonzero((table.request >= 0) & (table.anomaly & np.uint32(Anomaly.WRONG_RESPONSE) == 0))
     request = table.request[answers]
-    found = dataset.points(_with(table, request))
+    found = _points(dataset, _with(table, request))
     if not request.size:
         return found
     is_written = written(found)
@@ -39,6 +39,11 @@ def told(dataset: Dataset, table: Table) -> Points:
         confirmed.quality[table.failed[confirmed.row]] |= np.uint16(Quality.REFUSED)
         parts.append(confirmed)
     return join(parts)
+
+
+def _points(dataset: Dataset, table: Table) -> Points:
+    assert dataset.points is not None
+    return contained(f"{dataset.name}: points", lambda: join([]), dataset.points, table)
 
 
 def written(points: Points) -> Mask:

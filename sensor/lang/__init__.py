@@ -65,9 +65,9 @@ PAGE: tuple[str, ...] = (
     "{count} packet|{count} packets", "{count} flow|{count} flows", "{count} problem|{count} problems", "{count} day|{count} days", "{count} h", "{count} min", "{count} s",
     "{count} ms", "as above",
     "applications", "conversations broken", "conversations evicted", "conversations failed", "sensor", "engine", "sources", "spool", "delivery",
-    "not read", "marked", "payload bytes", "anomalies", "forgotten", "does not balance", "low", "medium", "high", "critical", "all",
+    "not read", "marked", "payload bytes", "anomalies", "forgotten", "does not balance", "a mistake of this program; please report it", "low", "medium", "high", "critical", "all",
     "unrecognised", "cut short", "bad checksum", "link types", "ip protocols", "ethertypes", "events", "events foreign", "bytes decoded", "bytes skipped", "bytes gap",
-    "bytes foreign", "bytes trailing", "bytes padding", "retransmitted", "padding",
+    "bytes foreign", "bytes trailing", "bytes failed", "bytes padding", "retransmitted", "padding",
     "bytes retransmitted", "bytes unfinished", "bytes unrecognised", "requests paired", "requests unanswered", "responses unasked", "requests dropped",
     "messages incomplete", "field", "protocol", "dtype", "unit", "description", "ecs", "wireshark", "keyword", "title", "tcp", "udp", "fields", "limits", "alert",
     "severity", "techniques", "gbt_20986", "needs", "key", "default", "meaning", "controller", "io_device", "outstation", "ied", "engineering_station", "gateway", "hmi",
@@ -92,4 +92,5 @@ PAGE: tuple[str, ...] = (
     "{n} events and values were not looked at as the engine was late", "new rules could not be read, the old ones are at work; times: {n}",
     "records that were dropped before they were delivered: {n}", "records that were refused for good (dead letters): {n}", "spool: {problem}",
     "does not balance: {problem}",
+    "a mistake of this program, please report it: {what} failed; times: {n}",
 )  # fmt: skip

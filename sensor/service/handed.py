@@ -57,7 +57,7 @@ def lean(table: Table) -> Table:
     result, pdus = copy.copy(table), copy.copy(table.pdus)
     dataset, whole = DATASETS[table.dataset], table.dataset in WHOLE
     if dataset.identity is not None:
-        result.identities = list(dataset.identity(table))
+        result.identities = dataset.said(table)
     for column in fields(Pdus):
         if column.name not in KEPT:
             setattr(pdus, column.name, NONE)

@@ -17,7 +17,7 @@ class Interval:
 
     def __init__(self) -> None:
         self.older = self.newer = (time.monotonic(), Counts())
-        self.ledger: dict[str, Any] = {"imbalance": [], "worst": []}
+        self.ledger: dict[str, Any] = {"imbalance": [], "mistakes": {}, "worst": []}
 
     def is_over(self) -> bool:
         return time.monotonic() - self.newer[0] >= INTERVAL_S
@@ -25,7 +25,11 @@ class Interval:
     def turn(self, counts: Counts, ledger: Mapping[str, Any]) -> None:
         """The next interval begins."""
         self.older, self.newer = self.newer, (time.monotonic(), counts)
-        self.ledger = {"imbalance": list(ledger["imbalance"]), "worst": sorted(unusual(ledger), key=lambda each: -each["share"])[:WORST]}
+        self.ledger = {
+            "imbalance": list(ledger["imbalance"]),
+            "mistakes": dict(ledger["mistakes"]),
+            "worst": sorted(unusual(ledger), key=lambda each: -each["share"])[:WORST],
+        }
 
     def rates(self, counts: Counts) -> dict[str, Any]:
         """Counts a second since then, and how long that is."""

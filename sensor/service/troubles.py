@@ -40,5 +40,7 @@ def troubles(report: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
             yield text, {"n": f"{n:,}"}
     if happened := {name: n for name, n in spool.get("happened", {}).items() if n}:
         yield "spool: {problem}", {"problem": ", ".join(f"{name} {n:,}" for name, n in happened.items())}
+    for what, n in report.get("ledger", {}).get("mistakes", {}).items():
+        yield "a mistake of this program, please report it: {what} failed; times: {n}", {"what": what, "n": f"{n:,}"}
     for wrong in report.get("ledger", {}).get("imbalance", []):
         yield "does not balance: {problem}", {"problem": wrong}

@@ -19,6 +19,7 @@ from sensor.columns import Batch
 from sensor.config import Config
 from sensor.events.seen import Seen
 from sensor.live import Live
+from sensor.mistakes import MISTAKES, contained
 from sensor.pipeline import Pipeline
 from sensor.service.handed import Parcel, parcel
 from sensor.service.health import Health, Shedding
@@ -111,12 +112,16 @@ class Worker:
 
     def hand(self, seen: Seen) -> None:
         """One batch: first what alerts come of, then documents as they are made."""
-        matches = Found.by(self.signatures.engine, seen) if self.signatures is not None else None
+        matches = contained("rules", lambda: None, self.matches, seen)
         each = parcel(seen)
         assert each.seen is not None
         each.seen.matches, each.report = matches, self.due()
         self.channel.send(each)
         self.hand_records(each.seen, self.published.batch(seen, ()))
+
+    def matches(self, seen: Seen) -> Found | None:
+        """What rules find in one batch, before thresholds."""
+        return Found.by(self.signatures.engine, seen) if self.signatures is not None else None
 
     def hand_records(self, seen: Seen, records: Iterator[Any]) -> None:
         """Documents that belong to a batch, some at a time."""
@@ -134,7 +139,7 @@ class Worker:
 
     def report(self) -> dict[str, Any]:
         """engine, sources: as those of a service that has no workers; ledger: its part of it."""
-        ledger = self.pipeline.report() | {"shed": dict(self.published.shed_counts)}
+        ledger = self.pipeline.report() | {"shed": dict(self.published.shed_counts), "mistakes": dict(MISTAKES.counts)}
         if self.signatures is not None:
             ledger["rules"] = {name: count for name, count in self.signatures.report().items() if not self.number or "evaluated" not in name}
             ledger["forgotten"]["detector signature"] = self.signatures.evicted

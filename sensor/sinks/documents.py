@@ -15,6 +15,7 @@ from sensor.events.field import Field, label, name_of
 from sensor.events.seen import Seen
 from sensor.events.table import Lists, Spans, Table
 from sensor.events.vocabulary import Action, Trust
+from sensor.mistakes import contained
 from sensor.sinks import ecs
 from sensor.sinks.ecs import quote
 from sensor.sinks.template import Template
@@ -101,6 +102,9 @@ class Renderer:
 
     def table(self, seen: Seen, table: Table, wanted: Mask | None = None) -> list[bytes]:
         """One line per event of a protocol's table (of the rows that are wanted, where not all are), in its order."""
+        return contained(f"{table.dataset}: documents", list, self._lines, seen, table, wanted)
+
+    def _lines(self, seen: Seen, table: Table, wanted: Mask | None) -> list[bytes]:
         new = np.flatnonzero(table.is_new if wanted is None else table.is_new & wanted)
         if not new.size:
             return []

@@ -26,7 +26,9 @@ from sensor.events.clock import time_text
 from sensor.events.origins import Origins
 from sensor.events.protocol import Dataset
 from sensor.events.seen import Seen
+from sensor.events.table import Table
 from sensor.events.told import told
+from sensor.mistakes import contained
 from sensor.sinks import findings
 from sensor.sinks.assets import asset_line
 from sensor.sinks.changes import Changes
@@ -104,11 +106,14 @@ class StoreSink:
             if table is None or not table.is_new.any():
                 continue
             if self.wants(protocol.name):
-                self.segments.add(protocol.name, seen.source, blocks.protocol_block(seen, table, self.conversations))
+                contained(f"{protocol.name}: rows of the store", lambda: None, self._events, seen, table)
             if protocol.points is not None and self.wants("point"):
                 points = told(protocol, table)
                 for kept in self.changes.keep(seen, table, points).parts():
                     self.segments.add("point", seen.source, blocks.point_block(seen, table, points, kept, self.conversations))
+
+    def _events(self, seen: Seen, table: Table) -> None:
+        self.segments.add(table.dataset, seen.source, blocks.protocol_block(seen, table, self.conversations))
 
     def _flows(self, seen: Seen) -> None:
         """Flows belong to the source in which they began."""

@@ -8,6 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from sensor.mistakes import MISTAKES
 from tests.fuzz.pool import captures, crafted, load
 from tests.fuzz.run import Failure, Fuzzer
 
@@ -23,6 +24,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path(tempfile.gettempdir()), metavar="DIR", help="where packets that failed are written")
     parser.add_argument("--rules", action="store_true", help="with all rules at work")
     options = parser.parse_args()
+    MISTAKES.is_strict = True
     with tempfile.TemporaryDirectory() as directory:
         paths = captures(options.directory) or [crafted(Path(directory) / "demo.pcapng")]
         pool, begin = load(paths), time.monotonic()

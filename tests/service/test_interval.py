@@ -27,7 +27,7 @@ def test_rates_are_those_of_the_last_one_or_two_intervals(monkeypatch: pytest.Mo
     now += 1
     assert interval.rates(counters({"packets": 211, "bytes": 0}, SOURCES))["engine"]["packets"] == round(111 / 11, 1)
     assert interval.rates(counters({"packets": 211, "bytes": 0}, SOURCES))["taps"]["a"]["packets"] == 0
-    assert interval.ledger == {"imbalance": [], "worst": []}
+    assert interval.ledger == {"imbalance": [], "mistakes": {}, "worst": []}
 
 
 def test_what_is_not_understood() -> None:
