@@ -13,7 +13,7 @@ from sensor.columns import Array, Mask
 from sensor.events.point import Quality, RawType
 
 Read: TypeAlias = Callable[[Array], Array]  # records of an element's layout -> one value each
-NO_TIME = np.datetime64("NaT")  # where time fields hold no time
+NO_TIME = np.datetime64("NaT", "ns")  # where time fields hold no time
 
 
 @dataclass(frozen=True)
