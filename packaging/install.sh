@@ -36,7 +36,11 @@ if [ -z "$root" ]; then
   chown tapsight:tapsight /var/lib/tapsight
   if [ -d /run/systemd/system ]; then
     systemctl daemon-reload
-    echo "then: tapsight doctor; systemctl enable --now tapsight"
+    if systemctl is-active --quiet tapsight; then
+      echo "then: systemctl restart tapsight"
+    else
+      echo "then: tapsight doctor; systemctl enable --now tapsight"
+    fi
   fi
   ln -sf /opt/tapsight/bin/tapsight /usr/local/bin/tapsight
 fi

@@ -6,6 +6,7 @@ import configparser
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,14 @@ def test_the_service_is_nobody_special() -> None:
     assert set(service["AmbientCapabilities"].split()) == set(service["CapabilityBoundingSet"].split()) == {"CAP_NET_RAW", "CAP_NET_ADMIN"}
     assert service["NoNewPrivileges"] == "yes"
     assert (service["Type"], service["StateDirectory"]) == ("notify", "tapsight")
+
+
+def test_a_wrong_configuration_is_not_tried_again_and_again(tmp_path: Path) -> None:
+    service, path = unit(), tmp_path / "wrong.yaml"
+    path.write_text("runn: 1\n")
+    ended = subprocess.run([sys.executable, "-m", "sensor.cli.main", "run", "--config", str(path)], check=False, capture_output=True, text=True, timeout=60)
+    assert (service["Restart"], int(service["RestartPreventExitStatus"])) == ("always", ended.returncode)
+    assert "wrong.yaml:1: runn: no such setting" in ended.stderr
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")

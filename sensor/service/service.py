@@ -202,6 +202,7 @@ class Service:
     def status(self) -> dict[str, Any]:
         """What whoever asks is told: besides how everything is, who we are, how fast it goes, and what was found."""
         report, signatures = self.report(), self.analysis.signatures
+        rules = self.workers.merged.report().get("rules", {}) if self.workers is not None else signatures.report() if signatures is not None else {}
         return report | {
             "version": __version__,
             "site": self.config.site,
@@ -209,6 +210,6 @@ class Service:
             "started": self.health.started,
             "listening": self.sources.name,
             "rates": self.interval.rates(counters(report["engine"], report["sources"])),
-            "detection": {"alerts": dict(self.published.severities), "rules": signatures.report() if signatures is not None else {}},
+            "detection": {"alerts": dict(self.published.severities), "rules": rules},
             "ledger": self.interval.ledger,
         }

@@ -128,6 +128,7 @@ def test_workers_say_together_what_offline_says(network: Network, tmp_path: Path
         status = service.wait_for(lambda status: status["sources"]["taps"]["tap"]["packets"] == len(whole) == packets(status) and not balance(status))
         assert len(status.get("workers", {})) == (workers if workers > 1 else 0)
         assert status["sources"]["dropped"] == 0
+        assert status["detection"]["rules"]["evaluated"] == 3
         assert all(each["engine"]["packets"] for each in status.get("workers", {}).values())
         assert service.stop() == 0
     documents = service.documents()
