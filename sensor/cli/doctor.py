@@ -58,6 +58,7 @@ FINDINGS = {
     "scarce disk": ("disk", WARNING, "{path} has only {free} free.", "Make room: what cannot be delivered waits there."),
     "no disk": ("disk", FAILED, "{path} has only {free} free.", "Make room: what cannot be delivered waits there."),
     "not writable": ("disk", FAILED, "{path} cannot be written to.", "Make it the folder of the user that the sensor runs as: chown USER {path}"),
+    "nowhere": ("destinations", WARNING, "Nothing is delivered: the configuration names no destination.", "Name one (elasticsearch, syslog, files, webhook or kafka); until then all waits in the spool, and the oldest makes room."),
     "elasticsearch": ("elasticsearch", OK, "Elasticsearch {version} answers at {url}.", ""),
     "no login": ("elasticsearch", FAILED, "Elasticsearch answers at {url}, but refuses the credentials: {error}.", "Give the credentials of a user that may create documents."),
     "no elasticsearch": ("elasticsearch", FAILED, "No Elasticsearch answers at {url}: {error}.", "See whether it runs, and whether a firewall stands between."),
@@ -109,6 +110,7 @@ Examples:
 def doctor(ctx: click.Context, interfaces: tuple[str, ...], state: Path | None, es: str | None, form: str, config: Path | None, lang: str | None) -> None:
     """Check whether this machine is fit to listen: configuration, interfaces, rights, offloads, clock, disk, Elasticsearch. Exit code 1 if something fails."""
     from sensor.config import Config, ConfigError, load
+    from sensor.delivery.destinations import wanted as destinations
     from sensor.lang import default_language
 
     settings, found = Config(), list(configuration(config)) if config else []
@@ -118,6 +120,8 @@ def doctor(ctx: click.Context, interfaces: tuple[str, ...], state: Path | None, 
     names = interfaces or taps
     wanted = [(es, None)] if es else [(url, settings.elasticsearch) for url in settings.elasticsearch.urls]
     found += findings(names, state or Path(settings.run.state), wanted, listens=bool(names) or not links)
+    if config and not es and not destinations(settings):
+        found.append(Finding("nowhere"))
     lang = lang or settings.lang or default_language()
     documents = [finding.document(lang) for finding in found]
     failed = sum(document["result"] == FAILED for document in documents)

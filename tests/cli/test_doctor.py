@@ -84,9 +84,11 @@ def test_what_is_configured_is_checked(network: Network, tmp_path: Path) -> None
     assert [each["found"] for each in found["interface"]] == ["tap is up and has a link."]
     assert "9.3 answers" in found["elasticsearch"][0]["found"]
     assert "secret" not in str(found)
+    assert "destinations" not in found
     assert found["disk"][0]["found"].startswith(str(tmp_path)) or "free" in found["disk"][0]["found"]
     found = checked(tmp_path, "-i", "plant", run={"taps": [{"interface": "tap"}]})
     assert [each["found"] for each in found["interface"]] == ["plant is up and has a link."]
+    assert [each["result"] for each in found["destinations"]] == ["warning"]
 
 
 def test_folders_need_no_interface(tmp_path: Path) -> None:

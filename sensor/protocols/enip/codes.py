@@ -156,6 +156,9 @@ class ObjectClass(IntEnum):  # Volume 1, 5; from 0x64 on those that Logix contro
     CIP_SECURITY = 0x5D
     ETHERNET_IP_SECURITY = 0x5E
     CERTIFICATE_MANAGEMENT = 0x5F
+    AUTHORITY = 0x60
+    PASSWORD_AUTHENTICATOR = 0x61
+    CERTIFICATE_AUTHENTICATOR = 0x62
     CONTROLLER_NAME = 0x64
     PCCC = 0x67
     PROGRAM = 0x68
