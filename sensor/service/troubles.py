@@ -30,7 +30,7 @@ def troubles(report: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     if failed := engine["reloads"]["failed"]:
         yield "new rules could not be read, the old ones are at work; times: {n}", {"n": failed}
     for name, each in report["delivery"].items():
-        for trouble in each.get("trouble", {}).values():
+        for trouble in dict.fromkeys(each.get("trouble", {}).values()):
             yield "{name}: {problem}", {"name": name, "problem": trouble}
     for what, text in (
         ("dropped", "records that were dropped before they were delivered: {n}"),

@@ -38,7 +38,7 @@ STATUS: dict[str, Any] = {
     "delivery": {
         "elasticsearch": {
             "destination": "elasticsearch", "delivered": {"modbus": 580}, "duplicate": {"modbus": 10}, "passed_over": {}, "dead_letter": {"modbus": {"mapping": 1}},
-            "retried": {"modbus": 20}, "notes": {}, "trouble": {"event": "connection refused"}, "is_alarm": True, "last_success": 1_700_000_100.5, "requests": 9,
+            "retried": {"modbus": 20}, "notes": {}, "trouble": {"event": "connection refused", "flow": "connection refused"}, "is_alarm": True, "last_success": 1_700_000_100.5, "requests": 9,
         },
     },
     "rates": {"seconds": 12.0, "engine": {"packets": 45.0, "bytes": 2_987.5}, "taps": {"line-3": {"packets": 45.0, "bytes": 12_345.0, "dropped": 0.0}}},
