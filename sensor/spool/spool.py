@@ -109,14 +109,12 @@ class Spool:
         self._tidy(reader, lane)
 
     def report(self) -> dict[str, Any]:
-        """Records by lane, consumer and dataset: appended, dropped by reason, waiting; segments, octets, what befell the spool."""
+        """Records by lane, consumer and dataset: appended, dropped by reason, waiting; segments, octets, what befell the spool. Who was a consumer once is none."""
         with self.mutex:
-            accounts = {name: self.readers[name].copy() if name in self.readers else self._account(name) for name in self.names()}
+            names = sorted({*self.index.consumers, *self.readers})
+            accounts = {name: self.readers[name].copy() if name in self.readers else self._account(name) for name in names}
             totals, octets = {lane: log.total for lane, log in self.logs.items()}, {lane: log.octets for lane, log in self.logs.items()}
             return report(self.directory, self.index, totals, octets, accounts) | {"reserve": self.reserved}
-
-    def names(self) -> list[str]:
-        return sorted({*self.index.consumers, *account_names(self.directory)})
 
     def close(self) -> None:
         """Orderly: the index says all. Without it the next start reads the newest segments."""

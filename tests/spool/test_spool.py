@@ -576,3 +576,17 @@ def test_flipping_is_what_it_says(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(bytes(8))
     flip(tmp_path / "x", Random(0))
     assert sum(octet.bit_count() for octet in (tmp_path / "x").read_bytes()) == 1
+
+
+def test_who_is_no_destination_any_more_misses_nothing(tmp_path: Path) -> None:
+    """What is no longer kept for it was dropped by nobody's fault; the account of all that ever were is the survey's."""
+    with Spool(tmp_path, consumers=("es", "files")) as spool:
+        spool.append(Lane.EVENT, some(100))
+    for _ in range(3):
+        with Spool(tmp_path, consumers=("files",)) as spool:
+            spool.append(Lane.EVENT, some(100))
+            assert len(drained(spool, "files")) >= 100
+            found = spool.report()
+    assert list(found["consumers"]) == ["files"]
+    assert (found["total"]["dropped"], found["total"]["waiting"]) == (0, 0)
+    assert list(Survey(tmp_path).report()["consumers"]) == ["es", "files"]
