@@ -13,7 +13,7 @@ from sensor.events.vocabulary import Action, Anomaly
 from sensor.pipeline import Pipeline
 from sensor.protocols.modbus import MODBUS
 from sensor.protocols.modbus.codes import Category, MeiType
-from tests.make import CLIENT, SERVER, Run, run, tcp, turns
+from tests.make import CLIENT, SERVER, Run, fields, run, tcp, turns
 
 A, B = (CLIENT, 40000), (SERVER, 502)
 
@@ -87,6 +87,16 @@ def test_what_is_wrong_is_named(request_: str, response: str, request_anomaly: i
     anomalies = exchange((request_, response)).seen[0].tables["modbus"].anomaly.tolist()
     assert anomalies[0] == request_anomaly
     assert anomalies[1:] in ([], [response_anomaly])
+
+
+def test_more_values_than_asked_for_are_told() -> None:
+    """Nothing hides behind a quantity that does not fit: what the bytes hold is there, with an anomaly."""
+    for told, answered in (("0300000001", "0304000100FF"), ("100000000104000100FF", "1000000001")):
+        table = exchange((told, answered)).seen[0].tables["modbus"]
+        row = int(told.startswith("03"))
+        assert (fields(table, row)["registers"], table.anomaly[row]) == ([1, 255], Anomaly.LENGTH_MISMATCH)
+    bits = exchange(("0100000001", "0102FF01")).seen[0].tables["modbus"]
+    assert (fields(bits, 1)["bits"], bits.anomaly[1]) == ([1] * 9 + [0] * 7, Anomaly.LENGTH_MISMATCH)
 
 
 def test_answers_to_two_writes_of_one_transaction_are_not_told_apart() -> None:
