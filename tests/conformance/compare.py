@@ -159,7 +159,7 @@ def as_theirs(value: Any, kind: str) -> object:
 
 def _text(value: str) -> str:
     """As tshark writes it into its table: to the first NUL, line breaks and their kin as two characters."""
-    return value.split("\0")[0].translate(ESCAPED)
+    return value.partition("\0")[0].translate(ESCAPED)
 
 
 def _same(ours: object, theirs: object) -> bool:
