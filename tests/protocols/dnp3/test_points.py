@@ -133,7 +133,7 @@ def test_points_stay_within_their_messages(group: int, variation: int, qualifier
 
 
 def test_a_signalling_nan_is_a_value_like_another() -> None:
-    told = points(response("1e05 00 0000 01 0100a07f".replace(" ", "")))
+    told = points(response("1e05 00 0000 01 0100a07f 1e06 00 0101 01 010000000000f47f".replace(" ", "")))
     asked = points(request(5, "2903 17 01 07 0100a07f 00".replace(" ", "")))
-    assert np.isnan([*told.value, *asked.value]).tolist() == [True, True]
-    assert fingerprint(told).tolist() == fingerprint(asked).tolist()
+    assert np.isnan([*told.value, *asked.value]).tolist() == [True] * 3
+    assert fingerprint(told).tolist() == fingerprint(asked).tolist() * 2
