@@ -125,6 +125,8 @@ def points(
 ) -> Points:
     """Points from columns or scalars of one kind: scalars hold for every row."""
     n = len(row)
+    with np.errstate(invalid="ignore"):  # a signalling NaN becomes a quiet one
+        value = value.astype(np.float64)
 
     def column(content: Any, dtype: Any) -> Any:
         return content.astype(dtype) if isinstance(content, np.ndarray) and content.ndim else np.full(n, content, dtype)
@@ -139,7 +141,7 @@ def points(
         verb=column(verb, np.uint8),
         raw_type=column(raw_type, np.uint8),
         quality=column(quality, np.uint16),
-        value=value.astype(np.float64),
+        value=value,
     )
 
 

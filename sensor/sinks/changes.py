@@ -196,7 +196,8 @@ def fate(table: Table, points: Points, rows: Ints) -> NDArray[np.uint8]:
 
 def fingerprint(points: Points) -> NDArray[np.uint64]:
     """64 bits per value that are equal where the values are: a float's own (all NaN alike), a hash where it holds none."""
-    value = points.value + 0.0  # -0.0 is 0.0
+    with np.errstate(invalid="ignore"):  # of a signalling NaN
+        value = points.value + 0.0  # -0.0 is 0.0
     bits = value.view(np.uint64)
     bits[np.isnan(value)] = NOT_A_NUMBER
     for point, exact in points.exact.items():

@@ -15,6 +15,7 @@ from tests.conformance import wireshark
 from tests.conformance.ours import Values
 
 SIGNED, UNSIGNED = re.compile(r"FT_INT(\d+)$"), re.compile(r"FT_UINT(\d+)$")
+ESCAPED = str.maketrans({"\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 REPLACED = "\ufffd"  # in the place of a byte that is no character
 
 
@@ -135,7 +136,7 @@ def as_theirs(value: Any, kind: str) -> object:
     """One of our values in the form that `wireshark.value` gives this type."""
     if isinstance(value, bytes):
         if "STRING" in kind:
-            return value.decode("utf-8", "replace").rstrip("\0")
+            return _text(value.decode("utf-8", "replace"))
         return value.hex()
     if kind == "FT_ETHER" and isinstance(value, int):
         return f"{value:012x}"
@@ -152,8 +153,13 @@ def as_theirs(value: Any, kind: str) -> object:
             return value - (1 << int(bits[1]))
         return value
     if "STRING" in kind and isinstance(value, str):
-        return value.split("\0")[0]  # where a text ends for Wireshark
+        return _text(value)
     return value.replace(":", "").replace("-", "").lower() if isinstance(value, str) and kind in ("FT_ETHER", "FT_BYTES") else value
+
+
+def _text(value: str) -> str:
+    """As tshark writes it into its table: to the first NUL, line breaks and their kin as two characters."""
+    return value.partition("\0")[0].translate(ESCAPED)
 
 
 def _same(ours: object, theirs: object) -> bool:

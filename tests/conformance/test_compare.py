@@ -34,6 +34,8 @@ SUBJECT = Subject("modbus", ("address",), ("modbus.reference_num",))
         ([b"\x12\xab"], "FT_BYTES", ["12:AB"]),
         ([b"\x12\xab"], "FT_BYTES", ["12ab"]),
         ([b"PLC\0\0"], "FT_STRING", ["PLC"]),
+        ([b"PLC\0\1x"], "FT_STRING", ["PLC"]),
+        (["one\r\ntwo\t3"], "FT_STRING", ["one\\r\\ntwo\\t3"]),
         ([0x02000000000A], "FT_ETHER", ["02:00:00:00:00:0a"]),
         ([1.1], "FT_FLOAT", ["1.1"]),
         ([0.1234567], "FT_FLOAT", ["0.123457"]),

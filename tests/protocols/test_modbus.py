@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from sensor.events.table import Spans
 from sensor.events.vocabulary import Action, Anomaly
+from sensor.pipeline import Pipeline
 from sensor.protocols.modbus import MODBUS
 from sensor.protocols.modbus.codes import Category, MeiType
-from tests.make import CLIENT, SERVER, Run, run, tcp
+from tests.make import CLIENT, SERVER, Run, fields, run, tcp, turns
 
 A, B = (CLIENT, 40000), (SERVER, 502)
 
@@ -88,6 +89,16 @@ def test_what_is_wrong_is_named(request_: str, response: str, request_anomaly: i
     assert anomalies[1:] in ([], [response_anomaly])
 
 
+def test_more_values_than_asked_for_are_told() -> None:
+    """Nothing hides behind a quantity that does not fit: what the bytes hold is there, with an anomaly."""
+    for told, answered in (("0300000001", "0304000100FF"), ("100000000104000100FF", "1000000001")):
+        table = exchange((told, answered)).seen[0].tables["modbus"]
+        row = int(told.startswith("03"))
+        assert (fields(table, row)["registers"], table.anomaly[row]) == ([1, 255], Anomaly.LENGTH_MISMATCH)
+    bits = exchange(("0100000001", "0102FF01")).seen[0].tables["modbus"]
+    assert (fields(bits, 1)["bits"], bits.anomaly[1]) == ([1] * 9 + [0] * 7, Anomaly.LENGTH_MISMATCH)
+
+
 def test_answers_to_two_writes_of_one_transaction_are_not_told_apart() -> None:
     writes = [mbap(1, bytes.fromhex(body)) for body in ("06000A0001", "06000B0002")]
     frames, sent = [], 1
@@ -151,6 +162,21 @@ def test_identification() -> None:
     objects = "".join(f"{i:02X}{len(text):02X}{text.encode().hex()}" for i, text in enumerate(("Maker", "PLC-7", "V2.11")))
     table = exchange(("2B0E0100", f"2B0E01010000 03{objects}".replace(" ", ""))).seen[0].tables["modbus"]
     assert [found.attributes for found in MODBUS.identity(table)] == [{"vendor": "Maker", "model": "PLC-7", "firmware": "V2.11"}]
+
+
+def ldap(operation: int, body: bytes, number: bytes = b"\1") -> bytes:
+    """As Windows writes it: every length takes four octets but that of the message's number."""
+    inner = bytes((2, len(number))) + number + bytes((operation, 0x84)) + struct.pack(">I", len(body)) + body
+    return b"\x30\x84" + struct.pack(">I", len(inner)) + inner
+
+
+@pytest.mark.parametrize("number", [b"\1", b"\1\2", b"\1\2\3"])
+def test_ldap_of_windows_is_no_modbus(number: bytes) -> None:
+    """Its messages are whole PDUs by the header: transaction 3084, protocol 0, their own length, unit 2, function 1 to 3."""
+    search = ldap(0x63, b"\4\0\x0a\1\0\x0a\1\0\2\1\0\2\1\x78\1\1\0\x87\x0bobjectclass\x30\x84\0\0\0\0", number)
+    done = ldap(0x65, b"\x0a\1\0\4\0\4\0", number)
+    found = run(turns((0, search), (1, done), port=389), pipeline=Pipeline(inspect=True))
+    assert {name for seen in found.seen for name in seen.datasets} == {"ldap"}
 
 
 @given(st.lists(st.tuples(st.binary(min_size=1, max_size=60), st.binary(min_size=1, max_size=60)), min_size=1, max_size=4))

@@ -50,7 +50,8 @@ def controls(table: Table, headers: Headers) -> None:
     value = np.zeros(len(row))
     for one, wire in SET_POINTS.items():
         mine = np.flatnonzero(~is_relay & (variation[which][header] == one))
-        value[mine] = read(data, at[mine], np.dtype([("value", wire)]))["value"]
+        with np.errstate(invalid="ignore"):  # a signalling NaN becomes a quiet one
+            value[mine] = read(data, at[mine], np.dtype([("value", wire)]))["value"]
     _list(table, "set_point", row[~is_relay], value[~is_relay])
 
 

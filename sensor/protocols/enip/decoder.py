@@ -132,6 +132,7 @@ def _pair(context: Context, header: Array, carries: Ints, found: Items) -> None:
     routed = np.flatnonzero((message.service == UNCONNECTED_SEND) & ~is_reply & message.has(Mark.CARRIES))  # the message inside is what gets answered
     table.is_request, table.is_response = by_pdu.is_request[table.pdu] & ~is_reply, by_pdu.is_response[table.pdu] & (is_reply | ~exists)
     table.flag(exists & (table.to_server == is_reply), Anomaly.WRONG_ROLE)
+    table.flag(top[refused & pdus.to_server & exists[top]], Anomaly.BAD_VALUE)  # 2-3.5: a request has no status
     table.request = _row_by_row(context, by_pdu.request, routed) if len(top) < len(table) else by_pdu.request
 
 

@@ -24,7 +24,7 @@ FILE_TYPE = np.full(256, RawType.INT16, np.uint8)
 FILE_TYPE[[FileType.FLOAT, FileType.LONG]] = RawType.FLOAT32, RawType.INT32
 FILE_TYPE[[FileType.BIT, FileType.OUTPUT, FileType.INPUT]] = RawType.BITS
 UNSIGNED = {1: ("u1", RawType.UINT8), 2: ("<u2", RawType.UINT16), 4: ("<u4", RawType.UINT32), 8: ("<u8", RawType.UINT64)}
-ELEMENT = re.compile(r"\[(\d+)\]$")
+ELEMENT = re.compile(r"\[([0-9]{1,10})\]$")  # of 32 bits; in a name that a client made up there may be more digits than a column holds
 EXACT = 1 << 53  # from it on a float64 has gaps: its neighbour becomes it
 
 

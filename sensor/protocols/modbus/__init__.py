@@ -1,7 +1,7 @@
 """Modbus/TCP."""
 
 from sensor.events.protocol import Protocol
-from sensor.protocols.modbus.codes import HEADER, role, size
+from sensor.protocols.modbus.codes import HEADER, begins, role, size
 from sensor.protocols.modbus.decoder import decode
 from sensor.protocols.modbus.fields import FIELDS
 from sensor.protocols.modbus.points import identity, values
@@ -15,6 +15,7 @@ MODBUS = Protocol(
     decode=decode,
     tcp_ports=(502,),
     role=role,
+    begins=begins,
     points=values,
     identity=identity,
     needs="Values of reads need the request: without it they have no address. Serial Modbus inside TCP (RTU) is not read.",

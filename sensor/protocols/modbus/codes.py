@@ -5,6 +5,7 @@ Sources: MODBUS Messaging on TCP/IP Implementation Guide V1.0b (MBAP); MODBUS Ap
 
 from __future__ import annotations
 
+import re
 from enum import IntEnum
 
 import numpy as np
@@ -35,6 +36,16 @@ def size(header: Array) -> Ints:
 def role(header: Array) -> NDArray[np.int8]:
     """An exception (7) comes from a server; nothing else in the header tells."""
     return np.where(header["function_code"] >= 0x80, -1, 0).astype(np.int8)
+
+
+# A message of LDAP as Windows writes it, with four octets for every length: SEQUENCE, INTEGER (the message's number), an operation (RFC 4511, 4.1.1). As a header
+# it says transaction 30 84, protocol 0, its own length, unit 2 and function 1 to 4.
+LDAP = re.compile(rb"\x30\x84\0\0..\x02(?:\x01.|\x02..|\x03...|\x04....)[\x42\x4a\x50\x60-\x79]", re.DOTALL)
+
+
+def begins(head: bytes) -> bool:
+    """Whether a flow that begins with these bytes may be Modbus."""
+    return not LDAP.match(head)
 
 
 class Function(IntEnum):  # 5.1, and 5 of the older PI-MBUS-300 for the serial line's codes

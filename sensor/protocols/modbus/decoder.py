@@ -126,8 +126,7 @@ def _behind_request(table: Table, function: Function, rows: Ints, at: Ints) -> A
             asked = table.number("write_quantity")[rows].astype(np.int64) if function == F.READ_WRITE_MULTIPLE_REGISTERS else quantity
             if function == F.READ_WRITE_MULTIPLE_REGISTERS:
                 table.flag(rows[(asked == 0) | (asked > MOST_WRITTEN)], Anomaly.BAD_VALUE)
-            table.flag(rows[(asked + 7 >> 3 if bits else asked * 2) != count], Anomaly.LENGTH_MISMATCH)
-            _values(table, "bits" if bits else "registers", rows, at, held, asked)
+            _values(table, "bits" if bits else "registers", rows, at, held, _quantity(table, rows, asked, count, bits=bits))
             return count
         case F.DIAGNOSTICS:
             return _diagnostics(table, rows, at)
@@ -136,6 +135,13 @@ def _behind_request(table: Table, function: Function, rows: Ints, at: Ints) -> A
         case F.ENCAPSULATED_INTERFACE_TRANSPORT:
             return _mei(table, rows, at, np.dtype([("read_device_id", "u1"), ("object_id", "u1")]))
     return np.zeros(len(rows), np.int64)
+
+
+def _quantity(table: Table, rows: Ints, quantity: Ints, count: Ints, *, bits: bool) -> Ints:
+    """How many values there are: as many as asked for, or where these do not take `count` bytes, which is an anomaly, as many as those bytes hold."""
+    fits = (quantity + 7 >> 3 if bits else quantity * 2) == count
+    table.flag(rows[~fits], Anomaly.LENGTH_MISMATCH)
+    return np.where(fits, quantity, count * 8 if bits else count >> 1)
 
 
 def _behind_response(table: Table, function: Function, rows: Ints, at: Ints) -> Array:
@@ -151,9 +157,8 @@ def _behind_response(table: Table, function: Function, rows: Ints, at: Ints) -> 
     match function:
         case F.READ_COILS | F.READ_HOLDING_REGISTERS | F.READ_WRITE_MULTIPLE_REGISTERS:  # each stands for its row of BODIES
             held, bits = np.minimum(count, end - at), function == F.READ_COILS
-            quantity = np.where(request >= 0, table.number("quantity")[rows].astype(np.int64), held * 8 if bits else held >> 1)
-            table.flag(rows[(quantity + 7 >> 3 if bits else quantity * 2) != count], Anomaly.LENGTH_MISMATCH)
-            _values(table, "bits" if bits else "registers", rows, at, held, quantity)
+            quantity = np.where(request >= 0, table.number("quantity")[rows].astype(np.int64), count * 8 if bits else count >> 1)
+            _values(table, "bits" if bits else "registers", rows, at, held, _quantity(table, rows, quantity, count, bits=bits))
             return count
         case F.READ_FIFO_QUEUE:
             queued = table.number("fifo_count")[rows].astype(np.int64)

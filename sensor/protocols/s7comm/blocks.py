@@ -37,19 +37,17 @@ def decode(table: Table, row: int, content: Content) -> None:
 
 def _type(table: Table, row: int, said: bytes) -> None:
     """A block type in two hexadecimal digits."""
-    try:
-        table.set("block_type", row, int(said[:2].decode("ascii"), 16))
-    except ValueError:
+    kind = transfer.block_type(said)
+    if kind is None:
         table.flag(row, Anomaly.BAD_VALUE)
+    else:
+        table.set("block_type", row, kind)
 
 
 def _count(said: bytes) -> dict[str, str | int]:
     """Type in two digits, number of blocks."""
-    try:
-        kind = transfer.type_name(int(said[:2].decode("ascii"), 16))
-    except ValueError:
-        kind = said[:2].hex()
-    return {"type": kind, "count": int.from_bytes(said[2:])}
+    kind = transfer.block_type(said)
+    return {"type": said[:2].hex() if kind is None else transfer.type_name(kind), "count": int.from_bytes(said[2:])}
 
 
 def _entry(said: bytes) -> dict[str, str | int]:

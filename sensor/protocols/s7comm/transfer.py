@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,6 +16,7 @@ from sensor.protocols.s7comm.header import Sections
 F = Function
 NAMED = (F.REQUEST_DOWNLOAD, F.DOWNLOAD_BLOCK, F.DOWNLOAD_ENDED, F.START_UPLOAD)  # jobs with a file name behind the upload id
 NUMBERED = (*NAMED, F.UPLOAD, F.END_UPLOAD)  # jobs with an upload id
+HEX_DIGITS = re.compile(rb"[0-9A-Fa-f]{2}")
 
 
 def decode(table: Table, s: Sections, rows: Ints, function: int, *, is_job: bool) -> None:
@@ -91,12 +93,15 @@ def _file_name(table: Table, row: int, name: bytes, at: int) -> None:
     table.span("file_system", row, at + 8, 1)
 
 
+def block_type(name: bytes) -> int | None:
+    """Type of a block from two hexadecimal digits; nothing else that Python takes for a number, such as a sign."""
+    return int(name[:2], 16) if HEX_DIGITS.match(name) else None
+
+
 def block_name(name: bytes) -> tuple[int, int] | None:
     """Type and number of a block from two hexadecimal and five decimal digits."""
-    try:
-        return int(name[:2].decode("ascii"), 16), int(name[2:7].decode("ascii"))
-    except ValueError:
-        return None
+    kind, number = block_type(name), name[2:7]
+    return (kind, int(number)) if kind is not None and len(number) == 5 and number.isdigit() else None
 
 
 TYPES, LANGUAGES = names(BlockType), names(Language)
@@ -127,7 +132,7 @@ def _load_answer(table: Table, row: int, function: int, parameters: Reader, data
             table.flag(row, Anomaly.TRUNCATED)
         piece = data[4 : 4 + size]
         table.span("data", row, place + 4, len(piece))
-        if (said := block_header(piece)) is not None:
+        if piece.startswith(CONSTANT) and (said := block_header(piece)) is not None:
             describe(table, row, said)
 
 
@@ -135,12 +140,13 @@ def _load_answer(table: Table, row: int, function: int, parameters: Reader, data
 #
 #      "pp"  version  flags  language  type  number(2)  load memory(4)  security(4)  code time(6)  interface time(6)  SSB(2)  ADD(2)  local data(2)  MC7(2)
 BLOCK = struct.Struct(">2sBBBBHII6s6sHHHH")
+CONSTANT = b"pp"
 SECURITY = {0: "none", 3: "know_how_protect"}
 
 
 def block_header(content: bytes) -> dict[str, Any] | None:
-    """What a block's header says; None where the content does not begin with one."""
-    if len(content) < BLOCK.size or content[:2] != b"pp":
+    """What a block's header says; None where there are too few bytes for one. Its constant is not looked at: emulators answer with zeros in its place."""
+    if len(content) < BLOCK.size:
         return None
     _, version, flags, language, kind, number, load, security, code, interface, ssb, add, local, mc7 = BLOCK.unpack_from(content)
     return {

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sensor.events.point import Points, Quality, RawType, Verb
 from sensor.protocols.dnp3 import DNP3
 from sensor.protocols.dnp3.objects import LAYOUTS, SIZE, UNKNOWN, Kind
+from sensor.sinks.changes import fingerprint
 from tests.protocols.dnp3.make import OUTSTATION, Said, decode, lines, request, response
 
 
@@ -129,3 +130,10 @@ def test_points_stay_within_their_messages(group: int, variation: int, qualifier
     [line] = lines(decode([response((bytes([group, variation, qualifier]) + items).hex())]))
     assert line["anomaly"] or SIZE[group << 8 | variation] != UNKNOWN
     assert np.all(found.row == 0)
+
+
+def test_a_signalling_nan_is_a_value_like_another() -> None:
+    told = points(response("1e05 00 0000 01 0100a07f 1e06 00 0101 01 010000000000f47f".replace(" ", "")))
+    asked = points(request(5, "2903 17 01 07 0100a07f 00".replace(" ", "")))
+    assert np.isnan([*told.value, *asked.value]).tolist() == [True] * 3
+    assert fingerprint(told).tolist() == fingerprint(asked).tolist() * 2

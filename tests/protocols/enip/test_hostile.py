@@ -5,11 +5,14 @@ from __future__ import annotations
 import random
 import struct
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensor.events.protocol import Protocol
+from sensor.events.vocabulary import Action, Anomaly
 from sensor.protocols.enip import CIP_IO, ENIP
+from tests.make import run, turns
 from tests.protocols.enip.pdus import Decoder, Pdu, connected, encapsulation, events, implicit, multiple, reply, request, symbol, unconnected, unconnected_send
 from tests.protocols.enip.test_values import PCCC, REQUESTER, opened, opening
 
@@ -91,3 +94,13 @@ def test_embedded_services_are_never_read_twice() -> None:
     hostile = request(0x0A, bytes.fromhex("20022401"), struct.pack("<H1000H", 1000, *offsets) + inner)
     table = Decoder().batch([Pdu(unconnected(hostile))])
     assert len(table) <= 3
+
+
+@pytest.mark.parametrize(("status", "anomaly"), [(0, 0), (1, Anomaly.BAD_VALUE), (0x7F00, Anomaly.BAD_VALUE)])
+def test_a_status_hides_no_request(status: int, anomaly: int) -> None:
+    """Volume 2, 2-3.5: a request has none, and most of its codes are reserved; what stands behind it is read all the same."""
+    stop = unconnected(request(0x07, bytes.fromhex("20012401")))
+    stop = stop[:8] + struct.pack("<I", status) + stop[12:]
+    found = run(turns((0, encapsulation(0x65, b"\1\0\0\0", session=0)), (1, encapsulation(0x65, b"\1\0\0\0")), (0, stop), port=44818))
+    assert found.rows("enip", "service")[2][3:] == (Action.STOP, anomaly, 7)
+    assert not found.anomalies

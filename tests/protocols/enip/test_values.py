@@ -108,6 +108,13 @@ def test_an_index_at_the_end_of_a_tag_counts_elements() -> None:
     assert points(table) == [("Grid[3].Row", 7, 1, RawType.INT8, Verb.READ), ("Grid[3].Row", 8, 2, RawType.INT8, Verb.READ)]
 
 
+def test_more_digits_than_an_index_has_are_a_name() -> None:
+    """Such a name in a symbolic segment once ended the run."""
+    name = "A[99999999999999999999]"
+    table = exchange(request(0x4C, symbol(name), b"\1\0"), reply(0x4C, b"\xc2\0\1"))
+    assert points(table) == [(name, 0, 1, RawType.INT8, Verb.READ)]
+
+
 def test_of_several_strings_the_first_is_the_value() -> None:
     found = events(exchange(request(0x4C, symbol("Texts"), b"\2\0"), reply(0x4C, b"\xda\0\2ab\1c")))
     assert (found[1]["string"], found[1]["data"], found[1]["anomaly"]) == (b"ab", b"\1c", 0)

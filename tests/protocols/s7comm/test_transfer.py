@@ -53,6 +53,14 @@ def test_upload() -> None:
     assert [said(table, row)["upload_id"] for row in (1, 2, 4)] == [7, 7, 7]
 
 
+@pytest.mark.parametrize("name", [b"_-A00001P", b"_0A-0001P", b"_ A00001P", b"_0A1_000P", b"_+A+0001P"])
+def test_what_python_takes_for_a_number_is_none(name: bytes) -> None:
+    """A sign before the digits once ended the run: no column holds a negative type."""
+    table = decode(client(job(1, b"\x1d\0\0\0\0\0\0\0\x09" + name)))
+    assert table.anomaly.tolist() == [Anomaly.BAD_VALUE]
+    assert "block_type" not in said(table, 0)
+
+
 def service(name: bytes, argument: bytes = b"") -> bytes:
     return b"\x28" + bytes.fromhex("000000000000fd") + len(argument).to_bytes(2) + argument + bytes((len(name),)) + name
 

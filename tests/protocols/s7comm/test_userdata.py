@@ -146,6 +146,8 @@ def test_status_lists_have_names(szl_id: int, name: str) -> None:
 def test_block_lists_and_information() -> None:
     counts = decode(server(userdata(RESPONSE, Group.BLOCK, 1, b"08\0\x010A\0\x05")))
     assert said(counts, 0)["blocks"] == [{"type": "ob", "count": 1}, {"type": "db", "count": 5}]
+    signed = decode(client(userdata(REQUEST, Group.BLOCK, 2, b"-A")), server(userdata(RESPONSE, Group.BLOCK, 1, b"-A\0\x01")))
+    assert (signed.anomaly[0], said(signed, 1)["blocks"]) == (Anomaly.BAD_VALUE, [{"type": "2d41", "count": 1}])
     numbers = decode(client(userdata(REQUEST, Group.BLOCK, 2, b"0D")), server(userdata(RESPONSE, Group.BLOCK, 2, bytes.fromhex("0001 42 01 0014 22 05"))))
     assert said(numbers, 0)["block_type"] == BlockType.SFC
     assert said(numbers, 1)["blocks"] == [{"number": 1, "flags": 0x42, "language": "stl"}, {"number": 20, "flags": 0x22, "language": "db"}]
@@ -158,6 +160,8 @@ def test_block_lists_and_information() -> None:
     assert {name: told["blocks"][0][name] for name in ("author", "family", "block_name", "block_version", "checksum", "code_time")} == {
         "author": "STEP 7", "family": "FAM", "block_name": "NAME", "block_version": "1.2", "checksum": 0x5BB1, "code_time": "2014-12-03T10:18:39.000",
     }  # fmt: skip
+    emulated = decode(server(userdata(RESPONSE, Group.BLOCK, 3, body[:6] + bytes(2) + body[8:])))
+    assert (said(emulated, 0)["load_memory_length"], emulated.anomaly[0]) == (158, 0)
     refused = decode(server(userdata(RESPONSE, Group.BLOCK, 3, None, part=(0, 0, 0xD209))))
     assert (said(refused, 0)["error"], refused.failed[0], refused.anomaly[0]) == (Error.BLOCKS_NOT_FOUND, True, 0)
 
