@@ -27,10 +27,15 @@ def address_text(high: int, low: int) -> str:
 
 def address_texts(high: Array, low: Array) -> list[str]:
     """The same of columns."""
-    if bool(((high == 0) & (low >> np.uint64(32) == 0xFFFF)).all()):
+    if bool(is_ipv4(high, low).all()):
         octets = low.astype(">u8").view(np.uint8).reshape(-1, 8)[:, 4:].tolist()
         return [f"{a}.{b}.{c}.{d}" for a, b, c, d in octets]
     return list(map(address_text, high.tolist(), low.tolist()))
+
+
+def is_ipv4(high: Array, low: Array) -> Mask:
+    """Which addresses of columns are IPv4."""
+    return np.asarray((high == 0) & (low >> np.uint64(32) == 0xFFFF))
 
 
 def mac_texts(mac: Array) -> list[str]:
