@@ -11,6 +11,7 @@ VACANT, GONE = np.uint64(0), np.uint64(2)  # keys are odd, so neither is one
 
 
 SMALLEST = 12  # bits of a new table: a small one stays in the cache
+AT_ONCE = 65_536  # keys that are taken out: a million would need tens of MB for a moment
 
 
 def first_met(key: NDArray[np.uint64]) -> tuple[Ints, Ints]:
@@ -83,7 +84,9 @@ class Slots:
 
     def remove(self, key: NDArray[np.uint64]) -> None:
         """Take out keys that are in the table."""
-        slot = self._seek(key, _home(key, self.bits))
-        self.key[slot[slot >= 0]] = GONE
+        for begin in range(0, len(key), AT_ONCE):
+            part = key[begin : begin + AT_ONCE]
+            slot = self._seek(part, _home(part, self.bits))
+            self.key[slot[slot >= 0]] = GONE
         self.gone += len(key)
         self.held -= len(key)

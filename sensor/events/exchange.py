@@ -73,7 +73,7 @@ class Exchange:
 
     def forget(self, flows: Ints) -> None:
         """These flows are over: what they still ask stays unanswered."""
-        self.asked[flows] = False
+        self.asked[flows[self.asked[flows]]] = False  # pages that nothing is written to cost nothing: most protocols are not spoken
         if self.carried is not None and len(flows):
             gone = np.isin(self.carried.flow, flows)
             self.unanswered += int(np.count_nonzero(gone & ~self.silent))
