@@ -40,7 +40,7 @@ class ExceptionBurst:
 
     def on_batch(self, seen: Seen) -> Iterator[Finding]:
         more = Gathering(self._finding)
-        for key, number, dataset, frame, now in facts(seen, refused):
+        for key, number, dataset, frame, now, _ in facts(seen, refused):
             if frames := self.burst.add(key, now, frame, self.limit, self.window_s * SECOND):
                 yield from more.add(key, frames, now, (key, number, dataset))
         yield from more.end()

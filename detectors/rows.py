@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,18 +32,19 @@ class Fact(NamedTuple):
     dataset: str
     frame: int
     ts_ns: int
+    more: list[Any]
 
 
-def facts(seen: Seen, choose: Callable[[Table], Ints]) -> list[Fact]:
-    """The same as `pick`, where there may be as many rows as packets: their cells are gathered column by column."""
+def facts(seen: Seen, choose: Callable[[Table], Ints], more: Callable[[Table, Ints], tuple[Array, ...]] = lambda _table, _rows: ()) -> list[Fact]:
+    """The same as `pick`, where there may be as many rows as packets: their cells are gathered column by column, and those of the columns of `more`."""
     found, packets = [], []
     for table, rows in [(table, choose(table)) for table in seen.tables.values() if len(table)]:
         if rows.size:
             pdu, pdus, dataset = table.pdu[rows], table.pdus, table.dataset
             flow = pdus.flow[pdu]
-            columns: list[Array] = [flow, pdus.frame[pdu], pdus.ts_ns[pdu], *(seen.flows[name][flow] for name in ("a_high", "a_low", "b_high", "b_low"))]
-            cells = zip(*(column.tolist() for column in columns), strict=True)
-            found.append([Fact((dataset, *ends), number, dataset, frame, ts_ns) for number, frame, ts_ns, *ends in cells])
+            ends: list[Array] = [seen.flows[name][flow] for name in ("a_high", "a_low", "b_high", "b_low")]
+            cells = zip(*(column.tolist() for column in (*ends, flow, pdus.frame[pdu], pdus.ts_ns[pdu], *more(table, rows))), strict=True)
+            found.append([Fact((dataset, a, b, c, d), number, dataset, frame, ts_ns, rest) for a, b, c, d, number, frame, ts_ns, *rest in cells])
             packets.append(pdus.row[pdu])
     if len(found) < 2:
         return found[0] if found else []

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from detectors.memory import SECOND, Burst, Gathering
-from detectors.rows import flow, frame, pair, pick, ts_ns
+from detectors.rows import facts
 from detectors.state import TRANSIENT, setting
 from sensor.bounded import Bounded
 from sensor.columns import Array, Ints
@@ -24,6 +24,7 @@ UNASKED = Kind(
     Severity.MEDIUM, ("T1692.002",), "08003",
 )  # fmt: skip
 MOST_WAITING, MOST_HELD = 4096, 64  # conversations; answers of each
+NOTHING: list[tuple[Key, str, int, int]] = []
 NEAR_NS = 10 * SECOND  # of a gap: what was asked in it is answered by then
 
 
@@ -53,22 +54,20 @@ class UnaskedAnswer:
 
     def on_batch(self, seen: Seen) -> Iterator[Finding]:
         more = Gathering(self._finding)
-        for table, row in pick(seen, self._rows):
-            number, pdu = flow(table, row), table.pdu[row]
-            side, now = bool(table.pdus.to_server[pdu]), ts_ns(table, row)
-            own, other = number * 2 + side, number * 2 + (not side)
-            answers = self.waiting.entries.pop(own, [])
-            if table.pdus.trust[pdu] > Trust.ONE_SIDED:
+        for key, number, dataset, frame, now, (to_server, is_behind, is_unasked) in facts(seen, self._rows, _said):
+            own, other = number * 2 + to_server, number * 2 + (not to_server)
+            answers = self.waiting.entries.pop(own, NOTHING)
+            if is_behind:
                 self.gaps.put(own, now)
-                answers = []
-            for key, dataset, at, then in answers:
-                if frames := self.burst.add(key, then, at, self.limit, self.window_s * SECOND):
-                    yield from more.add(key, frames, then, (key, number, dataset))
-            if table.anomaly[row] & np.uint32(Anomaly.NO_REQUEST):
+                answers = NOTHING
+            for asked, protocol, at, then in answers:
+                if frames := self.burst.add(asked, then, at, self.limit, self.window_s * SECOND):
+                    yield from more.add(asked, frames, then, (asked, number, protocol))
+            if is_unasked:
                 gap = self.gaps.get(other)
                 if gap is None or now - gap > NEAR_NS:
                     held = self.waiting.get(other) or self.waiting.put(other, [])
-                    held.append((pair(seen, number, table.dataset), table.dataset, frame(table, row), now))
+                    held.append((key, dataset, frame, now))
                     del held[:-MOST_HELD]
         yield from more.end()
         self._forget(self.waiting, seen.over["flow"])
@@ -95,3 +94,9 @@ class UnaskedAnswer:
         key, number, dataset = context
         parameters = {"limit": self.limit, "window_s": self.window_s}
         return Finding(UNASKED, key, frames, ts_ns, number, protocol=dataset, parameters=parameters, count=count)
+
+
+def _said(table: Table, rows: Ints) -> tuple[Array, ...]:
+    """Whether it goes to the server, whether bytes before it are missing, and whether nobody asked for it."""
+    pdu = table.pdu[rows]
+    return table.pdus.to_server[pdu], table.pdus.trust[pdu] > Trust.ONE_SIDED, table.anomaly[rows] & np.uint32(Anomaly.NO_REQUEST) > 0

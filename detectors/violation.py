@@ -55,7 +55,7 @@ class Violation:
 
     def on_batch(self, seen: Seen) -> Iterator[Finding]:
         more = Gathering(self._finding)
-        for key, number, dataset, frame, now in facts(seen, self._rows):
+        for key, number, dataset, frame, now, _ in facts(seen, self._rows):
             if frames := self.burst.add(key, now, frame, self.limit, self.window_s * SECOND):
                 yield from more.add(key, frames, now, (key, number, dataset))
         yield from more.end()

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from sensor.columns import Array, Ints
-from sensor.slots import Slots
+from sensor.slots import Slots, first_met
 
 NEVER = np.int64(np.iinfo(np.int64).max)
 
@@ -49,15 +49,14 @@ class Keyed:
         row = self.slots.find(key)
         new = np.flatnonzero(row < 0)
         if new.size:
-            _, first, which = np.unique(key[new], return_index=True, return_inverse=True)
-            appearance = np.argsort(first)
+            first, which = first_met(key[new])
             room = self.most - self.used + len(self.free)
             if self.evicts and room < len(first):
                 self._evict(max(len(first) - room, self.most // 4), row[row >= 0])
                 room = self.most - self.used + len(self.free)
-            at = new[first[appearance[:room]]]
+            at = new[first[:room]]
             rows = np.full(len(first), -1, np.int32)
-            rows[appearance[:room]] = self._enter(key[at], [column[at] for column in identity])
+            rows[:room] = self._enter(key[at], [column[at] for column in identity])
             row[new] = rows[which]
         met = row >= 0
         np.maximum.at(self.c["last_ns"], row[met], ts_ns[met])

@@ -11,6 +11,26 @@ VACANT, GONE = np.uint64(0), np.uint64(2)  # keys are odd, so neither is one
 
 
 SMALLEST = 12  # bits of a new table: a small one stays in the cache
+AT_ONCE = 65_536  # keys that are taken out: a million would need tens of MB for a moment
+
+
+def first_met(key: NDArray[np.uint64]) -> tuple[Ints, Ints]:
+    """The rows where each distinct key first stands, ascending, and of every row which of these is its. Keys as for Slots: sorting them costs ten times as much."""
+    bits = max(SMALLEST, len(key).bit_length() + 1)
+    seat, row = np.empty(1 << bits, np.int64), np.arange(len(key))
+    stands, home = row.copy(), _home(key, bits)
+    left = row
+    while left.size:
+        seat[home[left[::-1]]] = left[::-1]  # of several that want one seat the first has it
+        there = seat[home[left]]
+        stands[left] = there
+        left = left[key[there] != key[left]]
+    is_first = stands == row
+    return np.flatnonzero(is_first), (np.cumsum(is_first) - 1)[stands]
+
+
+def _home(key: NDArray[np.uint64], bits: int) -> Ints:
+    return (key >> np.uint64(64 - bits)).astype(np.int64)
 
 
 class Slots:
@@ -25,12 +45,9 @@ class Slots:
         self.key, self.number = np.zeros(1 << bits, np.uint64), np.zeros(1 << bits, np.int32)
         self.insert(key, number)
 
-    def _home(self, key: NDArray[np.uint64]) -> Ints:
-        return (key >> np.uint64(64 - self.bits)).astype(np.int64)
-
     def find(self, key: NDArray[np.uint64]) -> NDArray[np.int32]:
         """The number of each key (int32), -1 where it is not in the table."""
-        slot = self._home(key)
+        slot = _home(key, self.bits)
         hit = self.key[slot] == key
         number = self.number[slot]
         if not hit.all():
@@ -57,7 +74,7 @@ class Slots:
             there = np.flatnonzero(self.key & np.uint64(1))
             self._lay_out(max(SMALLEST, (9 * (self.held + len(key)) // 4).bit_length()), self.key[there], self.number[there])
         self.held += len(key)
-        slot = self._home(key)
+        slot = _home(key, self.bits)
         while key.size:
             room = self.key[slot] & np.uint64(1) == 0
             self.key[slot[room]] = key[room]  # of several that want one slot the last one wins
@@ -67,7 +84,9 @@ class Slots:
 
     def remove(self, key: NDArray[np.uint64]) -> None:
         """Take out keys that are in the table."""
-        slot = self._seek(key, self._home(key))
-        self.key[slot[slot >= 0]] = GONE
+        for begin in range(0, len(key), AT_ONCE):
+            part = key[begin : begin + AT_ONCE]
+            slot = self._seek(part, _home(part, self.bits))
+            self.key[slot[slot >= 0]] = GONE
         self.gone += len(key)
         self.held -= len(key)

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensor.keyed import Keyed
+from sensor.slots import first_met
 
 SOME = st.lists(st.lists(st.integers(0, 30), max_size=8), max_size=12)
 
@@ -59,3 +60,11 @@ def test_without_eviction_what_is_new_finds_no_row(parts: list[list[int]]) -> No
             if what not in known and len(known) < 4:
                 known.append(what)
         assert [row >= 0 for row in rows.tolist()] == [what in known for what in part]
+
+
+@given(st.lists(st.integers(0, 40).flatmap(lambda home: st.integers(0, 3).map(lambda rest: home << 58 | rest << 1 | 1))))
+def test_first_of_each_key(keys: list[int]) -> None:
+    """Keys that want the same seat among them."""
+    first, which = first_met(np.array(keys, np.uint64))
+    assert first.tolist() == [row for row, key in enumerate(keys) if key not in keys[:row]]
+    assert [keys[first[i]] for i in which] == keys

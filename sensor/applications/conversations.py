@@ -100,7 +100,7 @@ class Conversations:
         self.bytes = 0
         self.expected: OrderedDict[tuple[int, int, int], Expected] = OrderedDict()  # by address (high and low) and port that they go to
         self.names = {application.name: number for number, application in enumerate(applications, 1)}
-        self.number, self.done = np.zeros(0, np.int64), np.zeros(0, np.bool_)
+        self.number, self.done = np.zeros(0, np.uint8), np.zeros(0, np.bool_)
         self.transports = {transport for application in applications for transport in application.ports}
 
     def messages(self, seen: Seen) -> list[Message]:
@@ -108,7 +108,8 @@ class Conversations:
         if seen.inspected is None:
             return []
         if len(self.done) < (flows := len(seen.flows["conversation"])):
-            self.number, self.done = (np.concatenate((column, np.zeros(flows - len(column), column.dtype))) for column in (self.number, self.done))
+            before, self.number, self.done = (self.number, self.done), np.zeros(flows, np.uint8), np.zeros(flows, np.bool_)
+            self.number[: len(before[0])], self.done[: len(before[1])] = before
         pieces, packets, data, c = seen.inspected.pieces, seen.inspected.packets, seen.inspected.data, seen.flows
         is_asked = (packets["transport"] == Transport.UDP) & (packets["flow"] >= 0) & (packets["payload_length"] > 0)
         datagrams = np.flatnonzero(is_asked if Transport.UDP in self.transports else is_asked & False)
@@ -194,7 +195,8 @@ class Conversations:
         """Flows that are over: their numbers will be others'."""
         over = seen.over["flow"]
         if len(self.done):
-            self.done[over], self.number[over] = False, 0
+            spoke = over[self.done[over] | (self.number[over] > 0)]
+            self.done[spoke], self.number[spoke] = False, 0
         for begin in range(0, len(over) if self.open else 0, AT_ONCE):
             for key in seen.flows["conversation"][over[begin : begin + AT_ONCE]].tolist():
                 self.open.pop(key, None)

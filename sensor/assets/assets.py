@@ -161,7 +161,7 @@ class Assets:
             np.add.at(c["packets"], row, over[f"packets_{end}"][sends])
             np.add.at(c["bytes"], row, over[f"bytes_{end}"][sends])
             np.maximum.at(c["last_ns"], row, over["last_ns"][sends])
-        self.met[number] = False
+        self.met[number[~alone]] = False
         self.spoken[number * 2] = self.spoken[number * 2 + 1] = 0
 
     def _speak(self, seen: Seen, table: Table, chosen: Mask, number: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from bisect import bisect_right
 from functools import cache, lru_cache
 from typing import NamedTuple
 
@@ -26,10 +27,15 @@ def address_text(high: int, low: int) -> str:
 
 def address_texts(high: Array, low: Array) -> list[str]:
     """The same of columns."""
-    if bool(((high == 0) & (low >> np.uint64(32) == 0xFFFF)).all()):
+    if bool(is_ipv4(high, low).all()):
         octets = low.astype(">u8").view(np.uint8).reshape(-1, 8)[:, 4:].tolist()
         return [f"{a}.{b}.{c}.{d}" for a, b, c, d in octets]
     return list(map(address_text, high.tolist(), low.tolist()))
+
+
+def is_ipv4(high: Array, low: Array) -> Mask:
+    """Which addresses of columns are IPv4."""
+    return np.asarray((high == 0) & (low >> np.uint64(32) == 0xFFFF))
 
 
 def mac_texts(mac: Array) -> list[str]:
@@ -65,30 +71,35 @@ SPECIAL = (
 
 @lru_cache(1 << 14)
 def is_outside(high: int, low: int, networks: tuple[str, ...]) -> bool:
-    """Whether an address is one of the internet's and in none of these networks. Remembered: the registries' ranges take 20 us to look through."""
-    if not is_public(high, low):
+    """Whether an address is one of the internet's and in none of these networks."""
+    border, public = _borders()[2:]
+    if not public[bisect_right(border, high << 64 | low) - 1]:
         return False
     ip = ipaddress.ip_address(address_text(high, low))
     return not any(ip in ipaddress.ip_network(each, strict=False) for each in networks)
 
 
 @cache
-def _borders() -> tuple[Array, Array, Array]:
-    """Where ranges of addresses begin whose addresses are all public or all not: high and low halves (uint64), and which it is (bool)."""
+def _borders() -> tuple[Array, Array, list[int], list[bool]]:
+    """Where ranges of addresses begin whose addresses are all public or all not: high and low halves (uint64), and both as one number; and which it is."""
     places = {0, MAC_HIGH << 64, MAC_HIGH << 64 | 1 << 48}
     for network in map(ipaddress.ip_network, SPECIAL):
         first = int(network.network_address) + (MAPPED if network.version == 4 else 0)
         places |= {first, first + network.num_addresses}
-    halves = [(place >> 64, place & (1 << 64) - 1) for place in sorted(places - {1 << 128})]
+    border = sorted(places - {1 << 128})
+    halves = [(place >> 64, place & (1 << 64) - 1) for place in border]
     high, low = np.array(halves, np.uint64).T
-    return high, low, np.array([is_public(*each) for each in halves])
+    return high, low, border, [is_public(*each) for each in halves]
 
 
 def are_public(high: Array, low: Array) -> Mask:
     """`is_public` of columns."""
-    border_high, border_low, public = _borders()
-    beyond = (high[:, None] > border_high) | (high[:, None] == border_high) & (low[:, None] >= border_low)
-    return public[np.count_nonzero(beyond, axis=1) - 1]  # type: ignore[no-any-return]
+    border_high, border_low, _, public = _borders()
+    place = np.searchsorted(border_low[: np.count_nonzero(border_high == 0)], low, "right")  # IPv4, and what else begins with 64 zeros
+    if (wide := np.flatnonzero(high)).size:
+        same, beyond = high[wide, None] == border_high, high[wide, None] > border_high
+        place[wide] = np.count_nonzero(beyond | same & (low[wide, None] >= border_low), axis=1)
+    return np.array(public)[place - 1]
 
 
 class End(NamedTuple):

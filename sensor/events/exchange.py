@@ -64,14 +64,16 @@ class Exchange:
         keep = (positions[flow] - pdus.position[rows] <= WINDOW) & ((clock - pdus.released_ns[rows] <= PATIENCE_NS) | held[flow])
         self.unanswered += int(np.count_nonzero(~keep & ~silent[rows]))
         rows = rows[keep]
-        self.dropped += max(0, len(rows) - MOST_CARRIED)
-        rows = rows[-MOST_CARRIED:]
+        more = max(0, len(rows) - MOST_CARRIED)
+        self.dropped += more
+        asked[pdus.flow[rows[:more]]] = False  # of an answer that does not find its request nobody can say that it was not asked for
+        rows = rows[more:]
         self.silent = silent[rows]
         self.carried = pack(pdus, rows) if rows.size else None
 
     def forget(self, flows: Ints) -> None:
         """These flows are over: what they still ask stays unanswered."""
-        self.asked[flows] = False
+        self.asked[flows[self.asked[flows]]] = False  # pages that nothing is written to cost nothing: most protocols are not spoken
         if self.carried is not None and len(flows):
             gone = np.isin(self.carried.flow, flows)
             self.unanswered += int(np.count_nonzero(gone & ~self.silent))

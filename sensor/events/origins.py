@@ -41,8 +41,9 @@ class Origins:
             self.before.append(self.count)
             self.count += 1
         self.current = place
-        self.began[self.over], self.over = place, seen.over["flow"]
-        self.began[seen.started] = place
+        for flow in (self.over, seen.started):
+            self.began[flow[self.began[flow] != place]] = place  # with one source all stay zero, and cost nothing
+        self.over = seen.over["flow"]
 
     def _forget(self) -> None:
         """Sources that no flow and no column refers to. The others keep their order."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sensor.columns import Array, Ints, Mask, ragged
 from sensor.decode.packets import Transport
-from sensor.events.address import address_texts, conversation, mac_text
+from sensor.events.address import conversation, mac_text
 from sensor.events.community import community_ids
 from sensor.events.field import Field, label, name_of
 from sensor.events.point import Points
@@ -23,19 +23,19 @@ from sensor.sinks.changes import Kept
 from sensor.sinks.documents import OUTCOMES, TRUSTS, contents, outcome, parts, texts
 from sensor.sinks.findings import ENDS, anomaly_ids, histories, protocol_names
 from sensor.sinks.points import RAW_TYPES, REASONS, SPACES, VERBS, outcomes, place_in_row, qualities, text_of
-from sensor.store.parts import Block, Few, Listed, Numbers, Part, Words
+from sensor.store.parts import Addresses, Block, Few, Listed, Numbers, Part, Words
 from sensor.store.schema import column_name, words_name
 
 ACTIONS = [label(action) for action in Action]
 TRANSPORTS = [label(transport) for transport in Transport]
-MOST_TEXTS = 1 << 15  # conversations whose texts are kept
+MOST_IDS = 1 << 15  # conversations whose community ids are kept
 
 
 class Conversations:
-    """Who talks to whom, as text: made once per conversation, and kept, bounded, until it is over."""
+    """Who talks to whom. Community ids are made once per conversation, and kept, bounded, until it is over."""
 
     def __init__(self) -> None:
-        self.texts: dict[int, tuple[str, str, str | None]] = {}
+        self.ids: dict[int, str | None] = {}  # by flow
         self.place = np.zeros(0, np.int32)
 
     def columns(self, flows: dict[str, Array], flow: NDArray[np.int32]) -> dict[str, Part]:
@@ -47,34 +47,39 @@ class Conversations:
         stands = self.place[flow]  # of each flow's rows, the last stands for all
         is_one = stands == row
         one, which = flow[is_one], (np.cumsum(is_one) - 1)[stands]
-        b = flows["server_is_b"][one]
-        if len(self.texts) > MOST_TEXTS:
-            self.texts.clear()
-        keys = (one.astype(np.int64) << 1 | b).tolist()
-        if missing := [key for key in keys if key not in self.texts]:
-            self.texts |= zip(missing, of_flows(flows, np.array(missing) >> 1), strict=True)
-        found = [self.texts[key] for key in keys]
-        texts = zip(("client_ip", "server_ip", "community_id"), zip(*found, strict=True) if found else ((), (), ()), strict=True)
-        ports = {"client_port": np.where(b, flows["a_port"][one], flows["b_port"][one]), "server_port": np.where(b, flows["b_port"][one], flows["a_port"][one])}
-        columns: dict[str, Part] = {name: Words(which, text) for name, text in texts}
-        return columns | {name: Numbers(port[which]) for name, port in ports.items()}
+        if len(self.ids) > MOST_IDS:
+            self.ids.clear()
+        numbers = one.tolist()
+        if missing := [number for number in numbers if number not in self.ids]:
+            self.ids |= zip(missing, named(flows, np.array(missing)), strict=True)
+        return ends({name: flows[name][one] for name in BOTH}, which) | {"community_id": Words(which, [self.ids[number] for number in numbers])}
 
     def forget(self, flow: Array) -> None:
         """These flows are over: their numbers will be others'."""
-        for one in flow.tolist() if self.texts else ():
-            self.texts.pop(one << 1, None)
-            self.texts.pop(one << 1 | 1, None)
+        for one in flow.tolist() if self.ids else ():
+            self.ids.pop(one, None)
 
 
-def of_flows(flows: dict[str, Array], flow: Ints) -> list[tuple[str, str, str | None]]:
-    """Client, server and community id (none without IP) of rows of columns like the flow table's."""
-    a, b = (address_texts(flows[f"{end}_high"][flow], flows[f"{end}_low"][flow]) for end in "ab")
-    communities: list[str | None] = [None] * len(flow)
+SIDES = ("high", "low", "port")
+BOTH = ("server_is_b", *(f"{end}_{side}" for end in "ab" for side in SIDES))
+
+
+def ends(flows: dict[str, Array], which: Array) -> dict[str, Part]:
+    """Addresses and ports of client and server: which of these flows is each row's."""
+    columns: dict[str, Part] = {}
+    for name, is_b in (("client", ~flows["server_is_b"]), ("server", flows["server_is_b"])):
+        high, low, port = (np.where(is_b, flows[f"b_{side}"], flows[f"a_{side}"]) for side in SIDES)
+        columns |= {f"{name}_ip": Addresses(which, high, low), f"{name}_port": Numbers(port[which])}
+    return columns
+
+
+def named(flows: dict[str, Array], flow: Ints) -> list[str | None]:
+    """Community ids (none without IP) of rows of columns like the flow table's."""
+    found: list[str | None] = [None] * len(flow)
     rows = np.flatnonzero(flows["ip_version"][flow])
-    for row, community in zip(rows.tolist(), community_ids(flows, flow[rows]), strict=True):
-        communities[row] = community
-    of_b = flows["server_is_b"][flow].tolist()
-    return [(one, other, name) if server_is_b else (other, one, name) for one, other, name, server_is_b in zip(a, b, communities, of_b, strict=True)]
+    for row, name in zip(rows.tolist(), community_ids(flows, flow[rows]), strict=True):
+        found[row] = name
+    return found
 
 
 def anomaly_text(bits: int) -> str | None:
@@ -171,12 +176,9 @@ def point_block(seen: Seen, table: Table, points: Points, kept: Kept, conversati
 def flow_block(over: dict[str, Array], protocols: Sequence[Dataset]) -> Block:
     """Flows that are over, of one source."""
     b, row = over["server_is_b"], np.arange(len(over["flow"]))
-    found = of_flows(over, row)
-    columns: dict[str, Part] = {name: Words(row, text) for name, text in zip(("client_ip", "server_ip", "community_id"), zip(*found, strict=True), strict=True)}
-    for name in ("mac", "port"):
-        a_has, b_has = over[f"a_{name}"], over[f"b_{name}"]
-        text = mac_or_none if name == "mac" else None
-        columns |= {f"client_{name}": Numbers(np.where(b, a_has, b_has), text=text), f"server_{name}": Numbers(np.where(b, b_has, a_has), text=text)}
+    columns = ends(over, row) | {"community_id": Words(row, named(over, row))}
+    for name, is_b in (("client_mac", ~b), ("server_mac", b)):
+        columns[name] = Numbers(np.where(is_b, over["b_mac"], over["a_mac"]), text=mac_or_none)
     for name in ("packets", "bytes", "payload"):
         a_sent, b_sent = over[f"{name}_a"], over[f"{name}_b"]
         columns |= {f"client_{name}": Numbers(np.where(b, a_sent, b_sent)), f"server_{name}": Numbers(np.where(b, b_sent, a_sent))}
@@ -199,12 +201,11 @@ def anomaly_block(seen: Seen) -> Block:
     anomalies, n = seen.anomalies, len(seen.anomalies)
     row, flow = np.arange(n), np.array([anomaly.flow for anomaly in anomalies])
     mine = np.flatnonzero(flow >= 0)
-    ends = [conversation(seen.flows, one) for one in flow[mine].tolist()]
+    talking = [conversation(seen.flows, one) for one in flow[mine].tolist()]
     ports = np.zeros((2, n), np.int64)
-    ports[:, mine] = np.array([[client.port for client, _ in ends], [server.port for _, server in ends]], np.int64)
+    ports[:, mine] = np.array([[client.port for client, _ in talking], [server.port for _, server in talking]], np.int64)
     from_b = np.array([anomaly.from_b for anomaly in anomalies], np.bool_)
-    names = [name for _, _, name in of_flows(seen.flows, flow[mine])]
-    named = [(i, name) for i, name in zip(mine.tolist(), names, strict=True) if name is not None]  # bare Ethernet has none
+    names = [(i, name) for i, name in zip(mine.tolist(), named(seen.flows, flow[mine]), strict=True) if name is not None]  # bare Ethernet has none
     columns: dict[str, Part] = {
         "id": Words(row, anomaly_ids(seen)),
         "time": Numbers(np.array([anomaly.ts_ns for anomaly in anomalies], np.int64)),
@@ -213,11 +214,11 @@ def anomaly_block(seen: Seen) -> Block:
         "protocol": Words(row, [anomaly.protocol or None for anomaly in anomalies]),
         "size": Numbers(np.array([anomaly.size for anomaly in anomalies], np.int64)),
         "detail": Words(row, [anomaly.detail or None for anomaly in anomalies]),
-        "client_ip": Few(mine, [client.address for client, _ in ends]),
-        "server_ip": Few(mine, [server.address for _, server in ends]),
+        "client_ip": Few(mine, [client.address for client, _ in talking]),
+        "server_ip": Few(mine, [server.address for _, server in talking]),
         "client_port": Numbers(ports[0], flow >= 0),
         "server_port": Numbers(ports[1], flow >= 0),
         "from_client": Numbers(seen.flows["server_is_b"][np.maximum(flow, 0)] != from_b, flow >= 0),
-        "community_id": Few(np.array([i for i, _ in named], np.int64), [name for _, name in named]),
+        "community_id": Few(np.array([i for i, _ in names], np.int64), [name for _, name in names]),
     }
     return Block(n, columns)

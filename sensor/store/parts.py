@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from sensor.columns import Array, Ints, Mask, ragged
+from sensor.events.address import address_texts, is_ipv4
 
 if TYPE_CHECKING:
     import polars as pl
@@ -34,6 +35,15 @@ class Words:
 
 
 @dataclass
+class Addresses:
+    """The addresses high[which], low[which] (halves, as the flow table has them) per row."""
+
+    which: Array
+    high: Array
+    low: Array
+
+
+@dataclass
 class Listed:
     """count items per row (int64), one row's behind the other's. present: as for Numbers."""
 
@@ -50,7 +60,7 @@ class Few:
     values: list[Any]
 
 
-Part: TypeAlias = Numbers | Words | Listed | Few
+Part: TypeAlias = Numbers | Words | Addresses | Listed | Few
 
 
 @dataclass
@@ -72,6 +82,8 @@ def _size(part: Part) -> int:
             return part.values.nbytes
         case Words():
             return part.which.nbytes + 60 * len(part.texts)
+        case Addresses():
+            return part.which.nbytes + part.high.nbytes + part.low.nbytes
         case Listed():
             return part.count.nbytes + part.items.values.nbytes
         case Few():
@@ -103,11 +115,11 @@ def frame(blocks: list[Block], columns: dict[str, pl.DataType]) -> pl.DataFrame:
     import polars as pl
 
     sizes = [block.n for block in blocks]
-    result = {}
+    result, nothing = {}, {dtype: pl.repeat(None, sum(sizes), dtype=dtype, eager=True) for dtype in {*columns.values()}}
     for name, dtype in columns.items():
         run = Run(sizes, [block.columns.get(name) for block in blocks])
         sample = next((part for part in run.parts if part is not None), None)
-        result[name] = pl.repeat(None, sum(sizes), dtype=dtype, eager=True) if sample is None else MAKERS[type(sample)](run, dtype)
+        result[name] = nothing[dtype] if sample is None else MAKERS[type(sample)](run, dtype)
     return pl.DataFrame(result)
 
 
@@ -120,7 +132,7 @@ def _numbers(run: Run, dtype: pl.DataType) -> pl.Series:
 
 def coded(values: Array) -> tuple[list[Any], Array]:
     """The distinct values, and which of them each one is; small ones are counted, not sorted."""
-    if values.dtype.kind in "ub" and values.dtype.itemsize <= 2:
+    if values.dtype.kind in "ub" and (values.dtype.itemsize <= 2 or int(values.max(initial=0)) < 1 << 16):
         counts = np.bincount(values)
         return np.flatnonzero(counts).tolist(), (np.cumsum(counts > 0) - 1)[values]
     each, which = np.unique(values, return_inverse=True)
@@ -148,6 +160,31 @@ def _words(run: Run, dtype: pl.DataType) -> pl.Series:
         places.append(np.zeros(n, np.int64) if part is None else part.which.astype(np.int64) + len(texts))  # type: ignore[union-attr]
         texts += () if part is None else part.texts  # type: ignore[union-attr]
     return pl.Series(texts, dtype=dtype).gather(np.concatenate(places).astype(np.uint32))
+
+
+def _addresses(run: Run, dtype: pl.DataType) -> pl.Series:
+    import polars as pl
+
+    found = [part for part in run.parts if isinstance(part, Addresses)]
+    texts = address_series(*(np.concatenate([getattr(part, half) for part in found]) for half in ("high", "low")))
+    places, begin = [], 0
+    for part, n in zip(run.parts, run.sizes, strict=True):
+        if isinstance(part, Addresses):
+            places.append(part.which + begin)
+            begin += len(part.low)
+        else:
+            places.append(np.full(n, len(texts)))  # null stands behind all
+    return pl.concat([texts, pl.Series([None], dtype=dtype)]).gather(np.concatenate(places).astype(np.uint32))
+
+
+def address_series(high: Array, low: Array) -> pl.Series:
+    """Addresses as text."""
+    import polars as pl
+
+    if not is_ipv4(high, low).all():
+        return pl.Series(address_texts(high, low), dtype=pl.String)
+    octets, names = low.astype(">u8").view(np.uint8).reshape(-1, 8)[:, 4:].astype(np.uint32), pl.Series([str(octet) for octet in range(256)])
+    return pl.select(pl.concat_str([names.gather(octets[:, i]) for i in range(4)], separator=".")).to_series()
 
 
 def _lists(run: Run, dtype: pl.DataType) -> pl.Series:
@@ -183,7 +220,7 @@ def _few(run: Run, dtype: pl.DataType) -> pl.Series:
     return pl.Series(values, dtype=dtype)
 
 
-MAKERS: dict[type, Callable[[Run, Any], Any]] = {Numbers: _numbers, Words: _words, Listed: _lists, Few: _few}
+MAKERS: dict[type, Callable[[Run, Any], Any]] = {Numbers: _numbers, Words: _words, Addresses: _addresses, Listed: _lists, Few: _few}
 
 
 def masked(column: pl.Series, present: Mask) -> pl.Series:

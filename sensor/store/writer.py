@@ -39,7 +39,7 @@ from sensor.store.schema import DATABASE, EVENTS, LOCK, StoreError, connect, sch
 if TYPE_CHECKING:
     import polars as pl
 
-SEGMENT_ROWS = 65_536  # of one dataset in memory before they are written
+SEGMENT_ROWS = 32_768  # of one dataset in memory before they are written
 SEGMENT_BYTES = 32 << 20  # of all datasets together
 MOST_PENDING = 64  # datasets of sources that lie in memory
 MOST_ALERTS = 1_000  # changed alerts in memory before they are written

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sensor.columns import Array, Ints, Mask, heads, order_by
 from sensor.decode.packets import Outcome, Packets, Transport
 from sensor.decode.transport import quoted
-from sensor.slots import Slots
+from sensor.slots import Slots, first_met
 
 SECOND = 1_000_000_000
 UNDECIDED, UNKNOWN = 0, 255  # `protocol`: not yet recognised; given up. Anything between is the protocol's place in the list, counted from 1
@@ -171,11 +171,8 @@ class Flows:
 
     def _enter_new(self, p: Packets, n: Numbered) -> None:
         new = np.flatnonzero(n.flow < 0)
-        _, first, inverse = np.unique(n.hash[new], return_index=True, return_inverse=True)
-        appearance = np.argsort(first)  # numbers in order of appearance, whatever the hash
-        ids = np.empty(len(first), np.int32)
-        ids[appearance] = self._enter(p, n, new[first[appearance]])
-        n.flow[new] = ids[inverse]
+        first, which = first_met(n.hash[new])  # numbers in order of appearance, whatever the hash
+        n.flow[new] = self._enter(p, n, new[first])[which]
 
     def _enter(self, p: Packets, n: Numbered, at: Ints) -> NDArray[np.int32]:
         """New rows of the table, from the first packets of their flows."""

@@ -248,7 +248,8 @@ class Streams:
 
     def _flush(self, parts: Parts) -> None:
         """Flows that are over: deliver what is still held of them, in the order in which they began."""
-        over = [flow for flows, _ in self.flows.dying for flow in flows.tolist() if flow in self.slow or flow in self.tries]
+        kept = self.slow.keys() | self.tries.keys()
+        over = [flow for flows, _ in self.flows.dying for flow in flows.tolist() if flow in kept] if kept else []
         for flow in sorted(over, key=lambda flow: int(self.flows.c["first_frame"][flow])):
             self.tries.pop(flow, None)
             if (state := self.slow.pop(flow, None)) is None:

@@ -46,6 +46,15 @@ def test_an_answer_has_thirty_seconds(seconds: float, expected: int) -> None:
     assert paired([request(0), response(seconds)]) == expected
 
 
+def test_answers_of_requests_that_found_no_room_are_not_called_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sensor.events.exchange.MOST_CARRIED", 1)
+    hosts = [(CLIENT, 40_000 + i) for i in range(3)]
+    asked = [at(i / 100, tcp(host, B, 100, REQUEST, PSH | ACK, 500)) for i, host in enumerate(hosts)]
+    answered = [at(1 + i / 100, tcp(B, host, 500, RESPONSE, PSH | ACK, 112)) for i, host in enumerate(hosts)]
+    report = run([*asked, *answered], 3).pipeline.report()["protocols"]["modbus"]
+    assert (report["requests_dropped"], report["requests_paired"], report["responses_unasked"]) == (2, 1, 0)
+
+
 def test_a_time_that_runs_ahead_and_comes_back_is_the_time_for_all_cuts() -> None:
     """One packet with a wrong time: by the clock that never goes back, the answer behind it is late."""
     assert paired([request(0), other(100), response(0.01)]) == 0
