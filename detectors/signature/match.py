@@ -7,6 +7,7 @@ it does not, nothing can help and the whole buffer fails at once.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -381,13 +382,18 @@ class Attempt:
 BASE64 = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 
 
+NUMERALS = {  # blanks, a sign, digits; before those of base 16 0x, which is none where no digit follows it
+    8: re.compile(rb"[ \t\n\v\f\r]*([-+]?)([0-7]+)"),
+    10: re.compile(rb"[ \t\n\v\f\r]*([-+]?)([0-9]+)"),
+    16: re.compile(rb"[ \t\n\v\f\r]*([-+]?)(?:0[xX](?=[0-9a-fA-F]))?([0-9a-fA-F]+)"),
+}
+MOST_DIGITS = 24  # without leading zeros: more than 64 bits in every base
+
+
 def digits(text: bytes, base: int) -> tuple[int, int]:
-    """The number that `text` begins with, as strtoul reads it, and how many bytes it took (0: none is there)."""
-    at = len(text) - len(text.lstrip(b" \t\n\v\f\r"))
-    if base == 16 and text[at : at + 2].lower() == b"0x" and len(text) > at + 2:
-        at += 2
-    begin = at
-    while at < len(text) and (digit := int(chr(text[at]), 36) if chr(text[at]).isascii() and chr(text[at]).isalnum() else 99) < base:
-        at += 1
-    del digit
-    return (int(text[begin:at], base) & U64, at) if at > begin else (0, 0)
+    """The number that `text` begins with, as C's strtoull reads it, and how many bytes it took. 0 bytes: none is there, or one of more than 64 bits."""
+    found = NUMERALS[base].match(text)
+    value = int(found[2].lstrip(b"0")[:MOST_DIGITS] or b"0", base) if found else 0
+    if not found or value > U64:
+        return 0, 0
+    return (-value if found[1] == b"-" else value) & U64, found.end()
