@@ -144,7 +144,7 @@ def _further(check: Content, state: Rows) -> int:
 def _lies(check: Content, state: Rows, place: Array) -> Mask:
     """Rows that hold it there."""
     length = len(check.pattern)
-    here = np.asarray(place + length <= state.size, np.bool_)
+    here = np.asarray((place >= 0) & (place + length <= state.size), np.bool_)
     for begin in range(0, length, 8):
         bits, word = word_of(check.pattern[begin : begin + 8], nocase=check.nocase)
         here &= (_words(state, place + begin) & np.uint64(bits)) == np.uint64(word)

@@ -285,7 +285,10 @@ def of_field(name: str, field: Field) -> Reader:
     kind = field.item.kind
 
     def read(draft: Draft, value: str) -> None:
-        draft.condition(Condition(name, _signed(value) if kind in "fi" and re.search(r"[-.]\s*\d", value) else numbers(value, 64, names)))
+        asked = _signed(value) if kind in "fi" and re.search(r"[-.]\s*\d", value) else numbers(value, 64, names)
+        if kind == "f" and any("&" in each.operator for each in (asked if isinstance(asked, tuple) else (asked,))):
+            raise ValueError("a real number has no bits to mask")
+        draft.condition(Condition(name, asked))
 
     return read
 

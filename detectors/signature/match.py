@@ -230,7 +230,7 @@ class Attempt:
             high = size if check.depth is None else low + self.quantity(check.depth)
             if check.startswith:
                 high = min(high, len(check.pattern))
-        return low, min(high, size)
+        return max(low, 0), min(high, size)
 
     def find(self, check: Content, low: int, high: int) -> int:
         if check.endswith:

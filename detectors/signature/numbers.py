@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from detectors.signature.rule import Number
 
 
@@ -30,11 +32,16 @@ def holds(condition: Number, value: Any) -> Any:
         case "!<>":
             return (value <= condition.value) | (value >= condition.high)
         case "&":
-            return (value & condition.value) != 0
+            return (bits(value) & bits(condition.value)) != 0
         case "!&":
-            return (value & condition.value) == 0
+            return (bits(value) & bits(condition.value)) == 0
         case "&=":
-            return (value & condition.value) == condition.high
+            return (bits(value) & bits(condition.value)) == condition.high
         case "!&=":
-            return (value & condition.value) != condition.high
+            return (bits(value) & bits(condition.value)) != condition.high
     raise ValueError(f"no such operator: {condition.operator}")
+
+
+def bits(value: Any) -> Any:
+    """A column of integers as 64 bits without a sign, as masks are; one integer as it is."""
+    return value.astype(np.uint64) if isinstance(value, np.ndarray) else value

@@ -35,6 +35,8 @@ C = Content
         ([C(b"b", offset=1, depth=1)], b"abc", True),
         ([C(b"c", offset=1, depth=1)], b"abc", False),
         ([C(b"bc", offset=1, depth=1)], b"abc", False),
+        ([C(b"b", offset=-1)], b"abc", True),  # Snort's, before the beginning: from the beginning on
+        ([C(b"c", offset=-1, depth=3)], b"abc", False),
         ([C(b"abc", startswith=True)], b"abcd", True),
         ([C(b"bcd", startswith=True)], b"abcd", False),
         ([C(b"bcd", endswith=True)], b"abcd", True),
