@@ -7,13 +7,12 @@ it does not, nothing can help and the whole buffer fails at once.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from detectors.signature.measures import compile_regex, cost, element, measured
-from detectors.signature.numbers import holds
+from detectors.signature.numbers import BASES, U64, digits, holds
 from detectors.signature.rule import (
     Absent,
     Asn1,
@@ -38,10 +37,9 @@ from detectors.signature.rule import (
 
 MOST_CHECKS = 256  # of one buffer: each asks for the next one
 STEPS = 3_000  # checks tried in one buffer before it is given up: what a rule may cost at most
-U64 = (1 << 64) - 1
 FOUND, FAILED, HOPELESS = 1, 0, -1  # of what is behind a check: holds; not from here; from nowhere
-BASES = {"dec": 10, "hex": 16, "oct": 8}
 DECODED, REPRESENTATION, CAPTURED = "base64_data", "data representation", "captured texts"  # variables that no rule can name
+UNSAID = 256  # bytes in which a number lies as text whose length is given as 0: as far as there are digits
 MOST_CAPTURED = 1_024  # bytes of a text that a group captures
 
 
@@ -277,7 +275,7 @@ class Attempt:
         size = self.quantity(where.size)
         if at < 0 or at + size > len(self.data) or size < 0 or (not where.string and size > 8):
             return None
-        raw = self.data[at : at + size]
+        raw = self.data[at : at + (size or UNSAID * bool(where.string))]
         if where.string:
             value, used = digits(raw, BASES[where.string])
             if not used:
@@ -318,7 +316,11 @@ class Attempt:
         return result != check.negated
 
     def jump(self, check: ByteJump, position: int) -> int | None:
-        read = self.number(check.bytes, position) if check.bytes.size else (0, (position if check.bytes.relative else 0) + self.quantity(check.bytes.offset))
+        read = (
+            self.number(check.bytes, position)
+            if check.bytes.size or check.bytes.string
+            else (0, (position if check.bytes.relative else 0) + self.quantity(check.bytes.offset))
+        )
         if read is None:
             return None
         value, end = read
@@ -380,20 +382,3 @@ class Attempt:
 
 
 BASE64 = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
-
-
-NUMERALS = {  # blanks, a sign, digits; before those of base 16 0x, which is none where no digit follows it
-    8: re.compile(rb"[ \t\n\v\f\r]*([-+]?)([0-7]+)"),
-    10: re.compile(rb"[ \t\n\v\f\r]*([-+]?)([0-9]+)"),
-    16: re.compile(rb"[ \t\n\v\f\r]*([-+]?)(?:0[xX](?=[0-9a-fA-F]))?([0-9a-fA-F]+)"),
-}
-MOST_DIGITS = 24  # without leading zeros: more than 64 bits in every base
-
-
-def digits(text: bytes, base: int) -> tuple[int, int]:
-    """The number that `text` begins with, as C's strtoull reads it, and how many bytes it took. 0 bytes: none is there, or one of more than 64 bits."""
-    found = NUMERALS[base].match(text)
-    value = int(found[2].lstrip(b"0")[:MOST_DIGITS] or b"0", base) if found else 0
-    if not found or value > U64:
-        return 0, 0
-    return (-value if found[1] == b"-" else value) & U64, found.end()

@@ -58,7 +58,7 @@ class Pcre:
 
 @dataclass(frozen=True, slots=True)
 class Bytes:
-    """Where byte_test and its kin find a number, and how it is written. string: "" (binary), "dec", "hex" or "oct"."""
+    """Where byte_test and its kin find a number, and how it is written. string: "" (binary), "dec", "hex" or "oct"; of size 0: as far as there are digits."""
 
     size: Quantity
     offset: Quantity

@@ -93,6 +93,9 @@ C = Content
         ([ByteTest(Bytes(20, 0, string="dec"), "=", (1 << 64) - 1)], b"18446744073709551615", True),
         ([ByteTest(Bytes(20, 0, string="dec"), ">", 0)], b"18446744073709551616", False),  # more than 64 bits
         ([ByteTest(Bytes(23, 0, string="oct"), "=", (1 << 64) - 1)], b"01777777777777777777777", True),
+        ([ByteTest(Bytes(0, 1, string="dec"), "=", 1_337)], b"=1337;", True),  # of 0 bytes: all digits that there are
+        ([ByteTest(Bytes(0, 0), "=", 0)], b"7", True),
+        ([ByteJump(Bytes(0, 0, string="dec")), C(b"b", distance=0, within=1)], b"2aab", True),
         ([ByteJump(Bytes(2, 0, string="dec"))], b"  ", False),
         ([ByteExtract(Bytes(2, 0, string="oct"), "n")], b"\t\n", False),
         ([ByteMath(Bytes(2, 0, string="hex"), "+", 1, "n")], b" \r", False),
