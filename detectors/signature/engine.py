@@ -139,7 +139,7 @@ class Engine:
         self.state, self.tails, self.costs = State(as_suricata=sessions is not None), Tails(), Costs()
         self.changed: dict[tuple[int, int, int], str] = {}  # of this batch: matches whose action a rate_filter changes
         self.lists = plan.lists.copy()
-        self.every = Every(sizes=plan.stream_sizes)
+        self.every = Every(sizes=plan.stream_sizes, frames=sessions is None)
         self.passed: Bounded[bool] = Bounded(MOST_PASSED)  # by conversation
         self.told: Bounded[bool] = Bounded(MOST_TOLD)  # (conversation, frame, rank)
         self.silent = np.array([ready.rule.noalert or (ready.rule.action == "pass" and not ready.rule.alert_too) for ready in plan.ready], np.bool_)
