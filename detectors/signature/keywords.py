@@ -117,6 +117,8 @@ STATE = {
 
 HEADERS = {
     **{name: Keyword(headers.integer(name, bits, headers.NAMES.get(name))) for name, bits in headers.INTEGERS.items()},
+    **{name: Keyword(headers.multiple(name, headers.INTEGERS[name], headers.NAMES.get(name))) for name in headers.MULTIPLE},
+    "vlan.id": Keyword(headers.multiple("vlan.id", 12, most=headers.VLAN_LAYERS - 1)),
     **{name: Keyword(headers.word(name, ("valid", "invalid"))) for name in headers.CHECKSUMS},
     **{name: Keyword(headers.event(name)) for name in ("app-layer-event", "decode-event", "stream-event", "engine-event")},
     "tcp.flags": Keyword(headers.letters("flags", "FSRPAUEC", {"1": "C", "2": "E"})),
@@ -187,8 +189,8 @@ NETWORK = {
     "krb5.ticket_encryption": Keyword(network.ticket_encryption),
     "ike.chosen_sa_attribute": Keyword(network.chosen_attribute),
     "rfb.secresult": Keyword(network.security_result),
-    "ldap.responses.operation": Keyword(headers.multiple("ldap.responses.operation", 8, headers.LDAP_OPERATIONS)),
-    "ldap.responses.result_code": Keyword(headers.multiple("ldap.responses.result_code", 32, headers.LDAP_RESULTS)),
+    "ldap.responses.operation": Keyword(headers.of_each("ldap.responses.operation", 8, headers.LDAP_OPERATIONS)),
+    "ldap.responses.result_code": Keyword(headers.of_each("ldap.responses.result_code", 32, headers.LDAP_RESULTS)),
     "ftp.mode": Keyword(headers.word("ftp.mode", ("active", "passive"))),
     "ftp.reply_received": Keyword(headers.reply_received),
     "websocket.flags": Keyword(headers.named_bits("websocket.flags", {"fin": 0x80, "comp": 0x40})),

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from detectors.signature.rule import Number
+from detectors.signature.rule import Number, Several
+from sensor.columns import Array, Ints, Mask
 
 U64 = (1 << 64) - 1
 BASES = {"dec": 10, "hex": 16, "oct": 8}
@@ -50,6 +51,37 @@ def holds(condition: Number, value: Any) -> Any:
         case "!&=":
             return (bits(value) & bits(condition.value)) != condition.high
     raise ValueError(f"no such operator: {condition.operator}")
+
+
+def among(asked: Number | Several | tuple[Any, ...], start: Ints, count: Ints, content: Array) -> Mask:
+    """Which rows' numbers meet the condition; of one number, or several of which any does, one of the row's has to.
+
+    start, count: int64, where each row's numbers begin in `content` and how many they are; they follow one another in any order of rows.
+    """
+    asked = asked if isinstance(asked, Several) else Several(asked)  # type: ignore[arg-type]  # any of several is as good
+    begin, end = asked.begin + count * (asked.begin < 0), asked.end + count * (asked.end <= 0)
+    inside = (begin >= 0) & (begin < end) & (end <= count)
+    first, n = start + np.where(inside, begin, 0), np.where(inside, end - begin, 0)
+    met = np.ones(len(content), np.bool_) if asked.number is None else any_of(asked.number, content)
+    if asked.which == "at":
+        place = asked.at + n * (asked.at < 0)
+        there = (place >= 0) & (place < n)
+        return np.where(there, np.append(met, False)[np.where(there, first + place, len(met))], asked.or_beyond)
+    total = np.append(0, np.cumsum(met))
+    hits = total[first + n] - total[first]
+    found: Mask = {"any": lambda: hits > 0, "all": lambda: (hits == n) & (n > 0), "all_or_absent": lambda: hits == n,
+                   "or_absent": lambda: (hits > 0) | (n == 0), "times": lambda: holds(asked.times, hits)}[asked.which]()  # fmt: skip
+    return found
+
+
+def any_of(value: Any, column: Array) -> Mask:
+    """Rows that meet the Number, or one of several."""
+    conditions = value if isinstance(value, tuple) else (value,)
+    if any(not isinstance(each, Number) for each in conditions):
+        raise ValueError("a number is expected")
+    signed = column.astype(np.int64) if column.dtype.kind in "iu" and column.dtype.itemsize < 8 else column
+    result: Mask = np.logical_or.reduce([holds(each, signed) for each in conditions])
+    return result
 
 
 def bits(value: Any) -> Any:

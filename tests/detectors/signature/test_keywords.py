@@ -153,7 +153,7 @@ CONDITIONS: dict[str, tuple[tuple[str, str, object], tuple[str, ...]]] = {
     "enip_command": (("list_identity", "enip_command", eq(99)), ("list",)),
     "enip.command": (("99", "enip.command", eq(99)), ("list",)),
     "enip.status": (("invalid_cmd", "enip.status", eq(1)), ("bad",)),
-    "enip.cip_class": (("1,any", "enip.cip_class", eq(1)), ("count >5", "x")),
+    "enip.cip_class": (("1,any", "enip.cip_class", eq(1)), ("count", "x")),
     "mqtt.type": (("CONNECT", "mqtt.type", eq(1)), ("CALL",)),
     "mqtt.qos": (("2", "mqtt.qos", eq(2)), ("x",)),
     "mqtt.reason_code": (("134", "mqtt.reason_code", eq(134)), ("x",)),
