@@ -147,7 +147,9 @@ def on_rows(condition: Condition, table: Table) -> Mask:
 
 
 def field(table: Table, key: str, value: Any) -> Mask:
-    """Events whose field meets a condition: of Several, the items of a list, or what all events of the PDU have there; else one item, where the field is a list."""
+    """Events whose field meets a condition: "" asks whether it is there; of Several, the items of a list, or what all events of the PDU have there; else one item, where the field is a list."""
+    if value == "":
+        return table.has(key)
     none = np.zeros(len(table), np.int64)
     if key not in table:
         return among(value, none, none, none[:0])

@@ -32,7 +32,7 @@ def words(ready: Ready, values: Mapping[str, str] = MappingProxyType({})) -> lis
     places = {"packets" if key.on_packets else " and ".join(key.datasets) if key.datasets else "PDUs and streams" for key in ready.keys}
     lines.append(f"looks at {', '.join(sorted(places))}")
     lines.append(f"searches all of them at once for {plain(ready.pattern.expression)}" if ready.pattern else "searches for nothing: asks all of them")
-    lines += [f"asks for {'no ' if each.negated else ''}{each.keyword} {spoken(each.value)}" for each in rule.conditions]
+    lines += [f"asks for {'no ' if each.negated else ''}{each.keyword} {spoken(each.value)}".rstrip() for each in rule.conditions]
     for buffer, _ in ready.programs:
         lines += list(_of_buffer(buffer))
     lines += [f"asks or sets {each.track}'s bit {'|'.join(each.names)}: {each.command}" for each in rule.bits]

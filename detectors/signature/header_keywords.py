@@ -16,6 +16,7 @@ from detectors.signature.arguments import negation, number, one_of, parts, sever
 from detectors.signature.draft import Draft
 from detectors.signature.rule import Condition, Number, Several
 from detectors.signature.syntax import shortened
+from detectors.signature.variables import suggestion
 
 Reader = Callable[[Draft, str], None]
 
@@ -201,18 +202,40 @@ def of_direction(keyword: str, bits: int) -> Reader:
     return read
 
 
-def named_bits(keyword: str, names: Mapping[str, int]) -> Reader:
-    """The reader of an integer whose bits have names: a number, or some names with commas between, ! before those that shall not be set."""
+def named_bits(keyword: str, bits: int, names: Mapping[str, int], otherwise: str = "+") -> Reader:
+    """The reader of an integer whose bits have names: a number, or [operator]name[,name ...], ! before those that shall not be set.
+
+    + each is as it says, * any is, - not each is, = these are set and no others. otherwise: the operator where none is said.
+    """
 
     def read(draft: Draft, value: str) -> None:
-        words = [negation(each) for each in parts(value.lower())]
-        if all(name in names for _, name in words):
-            mask = sum({names[name] for _, name in words})
-            draft.condition(Condition(keyword, Number("&=", mask, sum({names[name] for negated, name in words if not negated}))))
-        else:
-            draft.condition(Condition(keyword, number(value, 8)))
+        found = _FLAGS.fullmatch(value.strip().lower())
+        draft.condition(Condition(keyword, _flags(found[1] or otherwise, found[2], names) if found else number(value, bits)))
 
     return read
+
+
+_FLAGS = re.compile(r"([-+*=]?)\s*(!?\s*[a-z][a-z0-9_]*(?:[\s,]+!?\s*[a-z][a-z0-9_]*)*)")
+
+
+def _flags(operator: str, text: str, names: Mapping[str, int]) -> Number:
+    mask = wanted = 0
+    for each in re.findall(r"!?\s*[a-z][a-z0-9_]*", text):
+        negated, name = negation(each)
+        if name not in names:
+            raise ValueError(f"{shortened(name)} is no name of a bit{suggestion(name, names)}")
+        if mask & names[name]:
+            raise ValueError(f"{name} is said twice")
+        mask |= names[name]
+        wanted |= 0 if negated else names[name]
+    match operator:
+        case "+":
+            return Number("&=", mask, wanted)
+        case "-":
+            return Number("!&=", mask, wanted)
+        case "=":
+            return Number("=", wanted)
+    return Number("!&=", mask, mask ^ wanted) if wanted != mask else Number("&", mask)
 
 
 def reply_received(draft: Draft, value: str) -> None:

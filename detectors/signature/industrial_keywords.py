@@ -8,6 +8,7 @@ modbus.function       a Number or assigned unassigned public user reserved all; 
 cip_service           service[,class[,attribute]], decimal
 dnp3_obj              group,variation, decimal
 dnp3_ind              a Number about the indications, IIN1 in the high byte
+a field's own keyword "" where it says all by being there: the event has the field
 mqtt.flags ...        name,!name: each as it says
 Suricata 8 user guide, "Modbus Keyword", "DNP3 Keywords", "ENIP/CIP Keywords", "MQTT Keywords".
 """
@@ -24,7 +25,6 @@ from detectors.signature.draft import Draft
 from detectors.signature.header_keywords import Reader
 from detectors.signature.rule import Condition, Number, Several
 from detectors.signature.syntax import shortened
-from detectors.signature.variables import suggestion
 from sensor.events.field import Field
 from sensor.events.vocabulary import Action, Trust
 
@@ -187,6 +187,9 @@ def integers(keyword: str, bits: int, names: Mapping[str, int] | None) -> Reader
     """The reader of an integer; of one that is none of Suricata's multi-integers several may be named, of which any does."""
 
     def read(draft: Draft, value: str) -> None:
+        if not value:
+            draft.condition(Condition(keyword, ""))
+            return
         draft.condition(Condition(keyword, several(value, bits, names) if keyword in MULTIPLE else chosen(value, bits, names)))
 
     return read
@@ -199,20 +202,6 @@ def chosen(text: str, bits: int, names: Mapping[str, int] | None) -> Number | Se
     if (comma and is_index) or (not comma and COUNT.match(first.strip().lower())):
         return several(text, bits, names)
     return numbers(text, bits, names)
-
-
-def dnp3_ind(draft: Draft, value: str) -> None:
-    """dnp3_ind:flag[,flag ...]: any of them; dnp3.ind also as an integer."""
-    names = [each.lower() for each in parts(value)]
-    if all(re.fullmatch("[a-z][a-z0-9_]*", each) for each in names):
-        mask = 0
-        for each in names:
-            if each not in DNP3_INDICATIONS:
-                raise ValueError(f"{shortened(each)} is no indication{suggestion(each, DNP3_INDICATIONS)}")
-            mask |= DNP3_INDICATIONS[each]
-        draft.condition(Condition("dnp3_ind", Number("&", mask)))
-        return
-    draft.condition(Condition("dnp3_ind", number(value, 16, DNP3_INDICATIONS)))
 
 
 def dnp3_obj(draft: Draft, value: str) -> None:
@@ -279,10 +268,15 @@ def trust(draft: Draft, value: str) -> None:
 
 
 def reader_of(name: str, field: Field) -> Reader | None:
-    """The reader of a field's own keyword: numbers are conditions, bytes and texts sticky buffers. Objects have none: they have no one form."""
-    if field.kind == "span":
+    """The reader of a field's own keyword: numbers are conditions, or ask by being there whether the field is, bytes and texts sticky buffers. Objects have none: they have no one form."""
+    if is_text(field):
         return sticky(name)
     return of_field(name, field) if field.kind in ("number", "list") else None
+
+
+def is_text(field: Field) -> bool:
+    """Whether it holds bytes or texts, those of packets or those that a parser made."""
+    return field.kind == "span" or field.dtype in ("str", "str[]")
 
 
 def of_field(name: str, field: Field) -> Reader:
@@ -291,6 +285,9 @@ def of_field(name: str, field: Field) -> Reader:
     kind = field.item.kind
 
     def read(draft: Draft, value: str) -> None:
+        if not value:
+            draft.condition(Condition(name, ""))
+            return
         asked = _signed(value) if kind in "fi" and re.search(r"[-.]\s*\d", value) else chosen(value, 64, names)
         if kind == "f" and "&" in value:
             raise ValueError("a real number has no bits to mask")
