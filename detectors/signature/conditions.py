@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from detectors.signature import events, messages, modbus
+from detectors.signature import cip, events, messages, modbus
 from detectors.signature.headers import PACKET_KEYWORDS, on_packets
 from detectors.signature.numbers import among, any_of
 from detectors.signature.rule import Condition, Number, Several
@@ -48,7 +48,7 @@ def one_of(condition: Condition) -> tuple[str, frozenset[int]] | None:
     if keyword == "cip_service" and not condition.negated:
         return "service", frozenset((int(str(value).partition(",")[0]),))
     numbers = value if isinstance(value, tuple) else (value,)
-    others = (*ANYWHERE, *CIP, *WORDS, *modbus.KEYWORDS, *messages.FACTS, *events.KEYWORDS, "dnp3_obj", "dnp3_checksum", "app-layer-protocol")
+    others = (*ANYWHERE, *CIP, *cip.KEYWORDS, *WORDS, *modbus.KEYWORDS, *messages.FACTS, *events.KEYWORDS, "dnp3_obj", "dnp3_checksum", "app-layer-protocol")
     if condition.negated or keyword in others or about_packets(condition) or not all(isinstance(each, Number) and each.operator == "=" for each in numbers):
         return None
     return ALIASES.get(keyword, keyword).partition(".")[2], frozenset(each.value for each in numbers if isinstance(each, Number))
@@ -124,9 +124,9 @@ def on_rows(condition: Condition, table: Table) -> Mask:
     if name in ANY_TABLE:
         mask = any_of(value, table.action if name == "action" else table.trust)
     elif name == "cip_service":
-        mask = np.ones(len(table), np.bool_)
-        for key, number in zip(("service", "class_id", "attribute_id"), str(value).split(","), strict=False):
-            mask &= table.has(key) & (table.number(key) == int(number))
+        mask = cip.service(str(value), table)
+    elif condition.keyword in cip.KEYWORDS:
+        mask = cip.mask(condition.keyword, value, table)
     elif name in CIP:  # Snort 3's, that say all by being there
         mask = (table.to_server == name.endswith("req")) & (table.has("service") if name.startswith("cip") else True)
     elif name in events.KEYWORDS:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -15,6 +17,8 @@ from tests.detectors.signature.make import condition, problem
 from tests.detectors.signature.test_buffers import CLASS, ENIP, multiple
 from tests.detectors.signature.test_engine import modbus
 from tests.make import ethernet, udp
+from tests.protocols.enip import pdus as enip
+from tests.protocols.enip.test_services import IDENTITY
 
 eq = Number("=", 1)
 
@@ -167,6 +171,9 @@ def test_items_of_a_list(option: str, expected: list[int]) -> None:
         ("enip.cip_class:1,1", []),
         ("enip.cip_class:78,0", []),
         ("enip.cip_class:2,0", [5]),  # the router's, which the services are within
+        ("enip.cip_attribute:7", [4]),
+        ("enip.cip_attribute:7,-1", [4]),
+        ("enip.cip_instance:count 1", [4, 5]),
         ("enip.cip_class:1,all", [4]),
         ("enip.cip_class:count 1", [4, 5]),
         ("enip.cip_class:1,or_absent", [4]),
@@ -175,6 +182,39 @@ def test_items_of_a_list(option: str, expected: list[int]) -> None:
 def test_services_of_a_packet(option: str, expected: list[int]) -> None:
     said = talk((0, CLASS), (0, multiple("Pump", "Valve")), ends=ENIP)
     assert [frame for _, frame in fired(f"alert ip any any -> any any ({option}; sid:1;)", said)] == expected
+
+
+@pytest.mark.parametrize(
+    ("option", "expected"),
+    [
+        ("enip.cip_class:1", [4, 6]),  # of the requests, not of their answers, too
+        ("cip_service:14,1", [4]),
+        ("cip_service:14,1,7", [4]),
+        ("cip_service:14", [4, 5]),
+        ("cip_service:3,1,2", [6]),  # in a list of attributes
+        ("enip.cip_attribute:2", [6]),
+        ("enip.cip_attribute:2,1", [6]),
+        ("enip.cip_attribute:count 2", [6]),
+        ("enip.cip_status:0", [5, 7]),
+    ],
+)
+def test_only_requests_have_a_path(option: str, expected: list[int]) -> None:
+    listed = enip.unconnected(enip.request(3, bytes.fromhex("20012401"), b"\2\0\1\0\2\0"), context=2)
+    said = talk(
+        (0, CLASS),
+        (1, enip.unconnected(enip.reply(0x0E, b"\1\0"))),
+        (0, listed),
+        (1, enip.unconnected(enip.reply(3, b"\2\0\1\0\0\0\1\0\2\0\0\0\1\0"), context=2)),
+        ends=ENIP,
+    )
+    assert [frame for _, frame in fired(f"alert ip any any -> any any ({option}; sid:1;)", said)] == expected
+
+
+def test_a_revision_is_both_numbers() -> None:
+    item = struct.pack("<H", 1) + bytes(16) + IDENTITY + b"\3"  # 20.5
+    said = talk((0, enip.encapsulation(0x63)), (1, enip.encapsulation(0x63, struct.pack("<HHH", 1, 0x0C, len(item)) + item)), ends=ENIP)
+    assert [frame for _, frame in fired("alert ip any any -> any any (enip.revision:0x1405; sid:1;)", said)] == [5]
+    assert fired("alert ip any any -> any any (enip.revision:20; sid:1;)", said) == []
 
 
 def test_it_is_explained() -> None:
