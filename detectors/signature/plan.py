@@ -174,7 +174,8 @@ class Ready:
     @cached_property
     def in_order(self) -> bool:
         """Whether it holds depends on what held before."""
-        return bool(self.rule.datasets or self.rule.bits or self.rule.flowints or self.rule.texts or self.rule.captures)
+        rule = self.rule
+        return bool(rule.bits or rule.flowints or rule.texts or rule.datasets or rule.captures)
 
     @cached_property
     def counted(self) -> bool:
