@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from detectors.signature.rule import Number
+from detectors.signature.rule import Number, Several
 from detectors.signature.syntax import shortened
 from detectors.signature.variables import suggestion
 
@@ -92,6 +92,42 @@ def numbers(text: str, bits: int, names: Mapping[str, int] | None = None) -> Num
     """One condition, or several with commas between them: any of them does."""
     found = tuple(number(part, bits, names) for part in text.split(","))
     return found[0] if len(found) == 1 else found
+
+
+_COUNT = re.compile(r"count\s*(.+)")
+_TIMES = re.compile(r"nb\s*(.+)")
+_AT = re.compile(r"(oob_or)?\s*(-?[0-9]{1,9})")
+_SUBSLICE = re.compile(r"(-?[0-9]{1,9})\s*:\s*(-?[0-9]{1,9})")
+_INDEXES = {name: name for name in ("any", "all", "all_or_absent", "or_absent")} | {"all1": "all"}  # all1: as 8.0 called it at first
+
+
+def several(text: str, bits: int, names: Mapping[str, int] | None = None) -> Number | Several:
+    """A multi-integer keyword's condition: value[,index[,subslice]] or count comparison (Suricata 8 user guide, "Multi-integers"). Raises ValueError."""
+    value, *rest = parts(text.lower())
+    if len(rest) > 2:
+        raise ValueError("a value, an index and a subslice are all that can be said")
+    if not rest:
+        counted = _COUNT.fullmatch(value)
+        return Several(None, "times", times=number(counted[1])) if counted else number(value, bits, names)
+    asked, index = number(value, bits, names), rest[0]
+    begin, end = _subslice(rest[1]) if len(rest) > 1 else (0, 0)
+    if index in _INDEXES:
+        return Several(asked, _INDEXES[index], begin=begin, end=end) if (index, begin, end) != ("any", 0, 0) else asked
+    if found := _TIMES.fullmatch(index):
+        return Several(asked, "times", times=number(found[1]), begin=begin, end=end)
+    if found := _AT.fullmatch(index):
+        return Several(asked, "at", int(found[2]), bool(found[1]), begin=begin, end=end)
+    raise ValueError(f"{shortened(index) or 'nothing'} is no index; there are {', '.join(_INDEXES)}, nb with a comparison, a number, and oob_or before one")
+
+
+def _subslice(text: str) -> tuple[int, int]:
+    found = _SUBSLICE.fullmatch(text)
+    if not found:
+        raise ValueError(f"{shortened(text) or 'nothing'} is no subslice: it has the form 1:3")
+    begin, end = int(found[1]), int(found[2])
+    if (begin > 0) == (end > 0) and (begin < 0) == (end < 0) and end <= begin and begin:
+        raise ValueError(f"the subslice {found[0]} ends before it begins")
+    return begin, end
 
 
 def negation(text: str) -> tuple[bool, str]:

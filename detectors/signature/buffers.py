@@ -158,6 +158,9 @@ def values(name: str, units: Units, i: int) -> list[bytes]:
     if name == "modbus.data":
         return [table.pdus.data[int(table.pdus.at[pdu]) + MBAP : int(table.pdus.end[pdu])].tobytes()]
     column = table.columns.get(name.partition(".")[2])
+    if isinstance(column, dict):  # texts that a parser made
+        texts = [column[row] for row in _rows(units, pdu).tolist() if row in column]
+        return [one.encode("utf-8", "replace") for each in texts for one in (each if isinstance(each, list | tuple) else [each])]
     if not isinstance(column, Spans):
         return []
     has = units.once(("has", name), lambda: table.has(name.partition(".")[2]))

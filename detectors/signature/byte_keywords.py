@@ -75,7 +75,9 @@ def byte_test(draft: Draft, value: str) -> None:
     found = _OPERATOR.fullmatch(operator)
     if not found or not operator:
         raise ValueError(f"{shortened(operator) or 'nothing'} is no operator; there are = < > <= >= & ^, and ! before them")
-    where = _bytes(draft, size, offset, _Words(arguments[4:], _BYTES))
+    where = _bytes(draft, size, offset, _Words(arguments[4:], _BYTES), least=0)
+    if where.size == 0 and not where.string:
+        draft.warn("byte_test: a number of 0 bytes is 0")
     check = ByteTest(where, found[2] or "=", quantity(draft, other, "value", 0, (1 << 64) - 1), bool(found[1]))
     draft.add(check, draft.place(where.relative))
 
@@ -106,7 +108,7 @@ def byte_extract(draft: Draft, value: str) -> None:
     if len(arguments) < 3:
         raise ValueError("byte_extract has three arguments or more: bytes, offset, name")
     words = _Words(arguments[3:], _EXTRACT)
-    where = _bytes(draft, arguments[0], arguments[1], words)
+    where = _bytes(draft, arguments[0], arguments[1], words, least=0 if "string" in words else 1)
     align = words.number("align", 0, 2, 4)
     if align == 3:
         raise ValueError("align is 2 or 4")
@@ -132,6 +134,8 @@ def byte_math(draft: Draft, value: str) -> None:
         raise ValueError(f"byte_math lacks {', '.join(missing)}")
     if "string" in words:
         words.found.setdefault(one_of(words.found["string"], ("dec", "hex", "oct"), "base"), "")
+    if mask := words.found.get("bitmask", ""):  # hexadecimal, whether 0x says so or not
+        words.found["bitmask"] = f"0x{mask.lower().removeprefix('0x')}"
     operator = one_of(words.found["oper"], ("+", "-", "*", "/", "<<", ">>"), "operator")
     where = _bytes(draft, words.found["bytes"], words.found["offset"], words)
     check = ByteMath(where, operator, quantity(draft, words.found["rvalue"], "rvalue", 0, (1 << 32) - 1), _name(words.found["result"]))

@@ -14,7 +14,7 @@ import platform
 import stat
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -24,13 +24,14 @@ from detectors.signature import rule as classes
 from detectors.signature.configs import EventFilter, Suppress
 from detectors.signature.countries import Countries
 from detectors.signature.plan import Key, Plan, Ready
-from detectors.signature.rule import Rule
+from detectors.signature.rule import Header, Ranges, Rule
 from detectors.signature.search import Search
 
 MOST_FILES = 8  # rule sets that are kept
 MOST_BYTES = 1 << 30
 DIGEST = 32
 CLASSES = {each.__name__: each for each in (*vars(classes).values(), EventFilter, Suppress, Search, Key) if isinstance(each, type) and is_dataclass(each)}
+PART = "part"
 CONFIGS = ("classification.config", "reference.config", "threshold.config")
 
 
@@ -83,10 +84,15 @@ def _read(place: Path, name: str, geoip: str) -> tuple[Plan, int] | None:
 
     try:
         document = json.loads(data[begin:end])
-        values = [_all(column) for column in document["values"]]
-        keys, plan = _all(document["keys"]), Plan(countries=Countries(geoip))
-        for number, (rule, which, filters) in enumerate(zip(_rules(values, document["ready"]), document["groups"], document["filters"], strict=True)):
-            suppressed, rates, pattern = _all(filters)
+        parts: list[Any] = []
+        for each in document["parts"]:
+            parts.append(decoded(each, parts))
+        values = [_all(column, parts) for column in document["values"]]
+        keys, filters, plan = _all(document["keys"], parts), _all(document["filters"], parts), Plan(countries=Countries(geoip))
+        for number, (rule, which, pattern, by) in enumerate(
+            zip(_rules(values, document["ready"]), document["groups"], _all(document["patterns"], parts), document["filtered"], strict=True)
+        ):
+            suppressed, rates = filters[by]
             plan.ready.append(Ready(rule, number, list(suppressed), list(rates), pattern, [keys[i] for i in which]))
         plan.unable = list(zip(_rules(values, document["unable"]), document["reasons"], strict=True))
         missing, database = int(document["missing"]), None
@@ -110,16 +116,20 @@ def write(place: Path, name: str, plan: Plan, missing: int) -> None:
 
     known: list[dict[Any, int]] = [{} for _ in fields(Rule)]
     keys = {key: i for i, key in enumerate(plan.keys)}
+    parts, filters = Parts(), dict[Any, int]()
     document = {
         "ready": [_values(ready.rule, known) for ready in plan.ready],
         "groups": [[keys[key] for key in ready.keys] for ready in plan.ready],
-        "keys": list(map(encoded, keys)),
-        "filters": [[encoded(each) for each in (tuple(ready.suppressed), tuple(ready.rates), ready.pattern)] for ready in plan.ready],
+        "keys": [encoded(each, parts) for each in keys],
+        "patterns": [encoded(ready.pattern, parts) for ready in plan.ready],
+        "filtered": [filters.setdefault((tuple(ready.suppressed), tuple(ready.rates)), len(filters)) for ready in plan.ready],
+        "filters": [encoded(each, parts) for each in filters],
         "unable": [_values(rule, known) for rule, _ in plan.unable],
         "reasons": [reason for _, reason in plan.unable],
         "missing": missing,
-        "values": [list(map(encoded, column)) for column in known],
+        "values": [[encoded(each, parts) for each in column] for column in known],
     }
+    document["parts"] = parts.encoded
     text = json.dumps(document, separators=(",", ":")).encode()
     body = len(text).to_bytes(8) + text + (b"" if plan.database is None else hyperscan.dumpb(plan.database))
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -139,30 +149,50 @@ def _rules(values: list[list[Any]], rows: list[list[int]]) -> list[Rule]:
     return [Rule(*(column[i] for column, i in zip(values, row, strict=True))) for row in rows]
 
 
-def encoded(value: Any) -> Any:
+@dataclass
+class Parts:
+    """What many values hold, said once: a PART in a value is its place here. A part may hold those before it."""
+
+    places: dict[Any, int] = field(default_factory=dict)
+    encoded: list[Any] = field(default_factory=list)
+
+    def place(self, value: Any) -> int:
+        key = value, getattr(value, "text", "")  # of equal ranges each is as it was written
+        if key not in self.places:
+            found = [type(value).__name__, *(encoded(getattr(value, each.name), self) for each in fields(value))]
+            self.places[key] = len(self.encoded)
+            self.encoded.append(found)
+        return self.places[key]
+
+
+def encoded(value: Any, parts: Parts) -> Any:
     """A value of a rule as JSON: what JSON has no word for is a list that begins with what it is."""
+    if isinstance(value, Header | Ranges):
+        return [PART, parts.place(value)]
     if isinstance(value, bytes):
         return ["bytes", value.decode("latin-1")]
     if isinstance(value, tuple | frozenset):
-        return [type(value).__name__, *map(encoded, sorted(value) if isinstance(value, frozenset) else value)]
+        return [type(value).__name__, *(encoded(each, parts) for each in (sorted(value) if isinstance(value, frozenset) else value))]
     if is_dataclass(value):
-        return [type(value).__name__, *(encoded(getattr(value, each.name)) for each in fields(value))]
+        return [type(value).__name__, *(encoded(getattr(value, each.name), parts) for each in fields(value))]
     return value
 
 
-def decoded(value: Any) -> Any:
-    """The same back. Raises KeyError or TypeError for what is none."""
+def decoded(value: Any, parts: list[Any]) -> Any:
+    """The same back. Raises KeyError, IndexError or TypeError for what is none."""
     if not isinstance(value, list):
         return value
     name = value[0]
     if name == "bytes":
         return value[1].encode("latin-1")
-    items = _all(value[1:])
+    if name == PART:
+        return parts[value[1]]
+    items = _all(value[1:], parts)
     return tuple(items) if name == "tuple" else frozenset(items) if name == "frozenset" else CLASSES[name](*items)
 
 
-def _all(values: list[Any]) -> list[Any]:
-    return [decoded(value) if type(value) is list else value for value in values]
+def _all(values: list[Any], parts: list[Any]) -> list[Any]:
+    return [decoded(value, parts) if type(value) is list else value for value in values]
 
 
 def _trusted(place: Path, name: str) -> bytes:

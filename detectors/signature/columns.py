@@ -22,6 +22,7 @@ from sensor.columns import Array, Ints, Mask, read
 WORD = np.dtype([("word", ">u8")])
 MOST_AT_ONCE = 32  # bytes of a content that are compared here
 MOST_PLACES = 64  # at which a content is looked for here
+CASELESS = bytes(0xDF if chr(byte).isascii() and chr(byte).isalpha() else 0xFF for byte in range(256))  # the bits of a byte that count where case does not
 WIDEST = 4  # bytes of a number that is followed here: then nothing overflows
 
 
@@ -144,7 +145,7 @@ def _further(check: Content, state: Rows) -> int:
 def _lies(check: Content, state: Rows, place: Array) -> Mask:
     """Rows that hold it there."""
     length = len(check.pattern)
-    here = np.asarray(place + length <= state.size, np.bool_)
+    here = np.asarray((place >= 0) & (place + length <= state.size), np.bool_)
     for begin in range(0, length, 8):
         bits, word = word_of(check.pattern[begin : begin + 8], nocase=check.nocase)
         here &= (_words(state, place + begin) & np.uint64(bits)) == np.uint64(word)
@@ -180,8 +181,8 @@ def _least(check: Content, state: Rows) -> Mask:
 @lru_cache(maxsize=1 << 16)
 def word_of(part: bytes, *, nocase: bool) -> tuple[int, int]:
     """Up to eight bytes as the first of a big-endian word: the bits that count, and what they have to be."""
-    bits = bytes(0xDF if nocase and chr(byte).isascii() and chr(byte).isalpha() else 0xFF for byte in part)
-    return int.from_bytes(bits.ljust(8, b"\0")), int.from_bytes(bytes(a & b for a, b in zip(part, bits, strict=True)).ljust(8, b"\0"))
+    bits = int.from_bytes((part.translate(CASELESS) if nocase else b"\xff" * len(part)).ljust(8, b"\0"))
+    return bits, int.from_bytes(part.ljust(8, b"\0")) & bits
 
 
 def _words(state: Rows, place: Array) -> Array:

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from detectors.signature import events, messages, modbus
-from detectors.signature.headers import PACKET_KEYWORDS, any_of, on_packets
-from detectors.signature.rule import Condition, Number
+from detectors.signature import cip, events, messages, modbus
+from detectors.signature.headers import PACKET_KEYWORDS, on_packets
+from detectors.signature.numbers import among, any_of
+from detectors.signature.rule import Condition, Number, Several
 from detectors.signature.units import PACKETS, PIECE, Units
 from sensor.columns import Array, Mask
 from sensor.events.table import Lists, Table
@@ -47,7 +48,7 @@ def one_of(condition: Condition) -> tuple[str, frozenset[int]] | None:
     if keyword == "cip_service" and not condition.negated:
         return "service", frozenset((int(str(value).partition(",")[0]),))
     numbers = value if isinstance(value, tuple) else (value,)
-    others = (*ANYWHERE, *CIP, *WORDS, *modbus.KEYWORDS, *messages.FACTS, *events.KEYWORDS, "dnp3_obj", "dnp3_checksum", "app-layer-protocol")
+    others = (*ANYWHERE, *CIP, *cip.KEYWORDS, *WORDS, *modbus.KEYWORDS, *messages.FACTS, *events.KEYWORDS, "dnp3_obj", "dnp3_checksum", "app-layer-protocol")
     if condition.negated or keyword in others or about_packets(condition) or not all(isinstance(each, Number) and each.operator == "=" for each in numbers):
         return None
     return ALIASES.get(keyword, keyword).partition(".")[2], frozenset(each.value for each in numbers if isinstance(each, Number))
@@ -103,7 +104,7 @@ def reason(condition: Condition, known: Mapping[str, Iterable[str]]) -> str:
         return events.reason(str(value))
     if keyword in messages.FACTS:
         asked = value if isinstance(value, tuple) else (value,)
-        return "" if keyword not in messages.NUMBERS or all(isinstance(each, Number) for each in asked) else f"{keyword} is asked by number here"
+        return "" if keyword not in messages.NUMBERS or all(isinstance(each, Number | Several) for each in asked) else f"{keyword} is asked by number here"
     if keyword == "app-layer-protocol":
         return next((f"the protocol {name} is not decoded yet" for name in messages.spoken(condition) if name not in known and name != messages.FAILED), "")
     where = datasets(condition)
@@ -123,9 +124,9 @@ def on_rows(condition: Condition, table: Table) -> Mask:
     if name in ANY_TABLE:
         mask = any_of(value, table.action if name == "action" else table.trust)
     elif name == "cip_service":
-        mask = np.ones(len(table), np.bool_)
-        for key, number in zip(("service", "class_id", "attribute_id"), str(value).split(","), strict=False):
-            mask &= table.has(key) & (table.number(key) == int(number))
+        mask = cip.service(str(value), table)
+    elif condition.keyword in cip.KEYWORDS:
+        mask = cip.mask(condition.keyword, value, table)
     elif name in CIP:  # Snort 3's, that say all by being there
         mask = (table.to_server == name.endswith("req")) & (table.has("service") if name.startswith("cip") else True)
     elif name in events.KEYWORDS:
@@ -146,20 +147,24 @@ def on_rows(condition: Condition, table: Table) -> Mask:
 
 
 def field(table: Table, key: str, value: Any) -> Mask:
-    """Events whose field meets a condition: one item of it, where the field is a list."""
-    mask = np.zeros(len(table), np.bool_)
+    """Events whose field meets a condition: "" asks whether it is there; of Several, the items of a list, or what all events of the PDU have there; else one item, where the field is a list."""
+    if value == "":
+        return table.has(key)
+    none = np.zeros(len(table), np.int64)
     if key not in table:
-        return mask
+        return among(value, none, none, none[:0])
     column = table.columns[key]
     if isinstance(column, Lists):
         start, count, content = column.flat()
-        if len(content):
-            good = np.concatenate(([0], np.cumsum(any_of(value, _numbers(content)))))
-            return np.asarray(good[start + count] > good[start], np.bool_) & table.has(key)
-        return mask
+        return among(value, start, count, _numbers(content))
     if not isinstance(column, np.ndarray):
         raise ValueError(f"{key} is no number")  # noqa: TRY004  # what the caller handles
-    return table.has(key) & any_of(value, _numbers(column))
+    if not isinstance(value, Several):
+        return table.has(key) & any_of(value, _numbers(column))
+    order = np.argsort(table.pdu, kind="stable")
+    rows = order[table.has(key)[order]]
+    begin = np.searchsorted(table.pdu[rows], np.arange(len(table.pdus) + 1))
+    return among(value, begin[:-1], np.diff(begin), _numbers(column[rows]))[table.pdu]
 
 
 def _numbers(values: Array) -> Array:

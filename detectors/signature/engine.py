@@ -21,6 +21,7 @@ from detectors.signature.rule import PAYLOAD, Dataset, Rule
 from detectors.signature.search import holding, scan
 from detectors.signature.state import Place, State
 from detectors.signature.suricata import Sessions
+from detectors.signature.transactions import Transactions
 from detectors.signature.transforms import transformed
 from detectors.signature.units import PACKET, PACKETS, PIECE, Tails, Units, units
 from sensor.bounded import Bounded
@@ -80,8 +81,9 @@ class Fired:
 
     @property
     def transaction(self) -> int | None:
-        """The number of its transaction in the conversation, where it is a message that has one."""
-        return self.each.said[self.i].transaction if self.each.said is not None else None
+        """The number of its transaction in the conversation, where it is of one and somebody asked for them to be counted."""
+        number = int(self.each.columns["transaction"][self.i]) if "transaction" in self.each.columns else -1
+        return number if number >= 0 else None
 
     @property
     def after_end(self) -> bool:
@@ -139,7 +141,8 @@ class Engine:
         self.state, self.tails, self.costs = State(as_suricata=sessions is not None), Tails(), Costs()
         self.changed: dict[tuple[int, int, int], str] = {}  # of this batch: matches whose action a rate_filter changes
         self.lists = plan.lists.copy()
-        self.every = Every(sizes=plan.stream_sizes)
+        self.transactions = Transactions() if any(bit.track == "tx" for ready in plan.ready for bit in ready.rule.bits) else None
+        self.every = Every(sizes=plan.stream_sizes, frames=sessions is None)
         self.passed: Bounded[bool] = Bounded(MOST_PASSED)  # by conversation
         self.told: Bounded[bool] = Bounded(MOST_TOLD)  # (conversation, frame, rank)
         self.silent = np.array([ready.rule.noalert or (ready.rule.action == "pass" and not ready.rule.alert_too) for ready in plan.ready], np.bool_)
@@ -156,6 +159,10 @@ class Engine:
         self.confirmed = np.zeros(len(plan.ready), np.int64)  # by rule: units that were looked at byte by byte, and those that were alerts
         self.matched = np.zeros(len(plan.ready), np.int64)
 
+    def count_transactions(self) -> None:
+        """From now on matches know the transaction that they are part of."""
+        self.transactions = self.transactions or Transactions()
+
     def adopt(self, old: Engine) -> None:
         """Go on with what another rule set's engine remembers of the traffic, and with the counts of what it had to give up.
 
@@ -165,6 +172,7 @@ class Engine:
         """
         self.state, self.tails, self.passed, self.costs, self.untold = old.state, old.tails, old.passed, old.costs, old.untold
         self.every.streams = old.every.streams
+        self.transactions = old.transactions or self.transactions
         if self.sessions is not None and old.sessions is not None:
             self.sessions.open, self.sessions.bytes = old.sessions.open, old.sessions.bytes
         self.lists.adopt(old.lists, old.plan.lists)
@@ -196,6 +204,9 @@ class Engine:
                     spoken_both = seen.inspected.packets["established"]
                     answered = spoken_both[each.row] if len(spoken_both) else np.ones(len(each), np.bool_)  # what is said at the end has no packet
                     each.columns["established"] = each.columns["handshake"] = answered | (each.columns["transport"] == Transport.TCP)
+        if self.transactions is not None:
+            for each in kinds:
+                self.transactions.mark(each)
         if self.plan.every:
             kinds.append(self.every.units(seen))
         found = self._found(kinds)

@@ -19,9 +19,10 @@ FIN, SYN, RST = 1, 2, 4
 
 @dataclass
 class Every:
-    """Makes the units. sizes: whether bytes of streams are counted (columns client_size and server_size)."""
+    """Makes the units. sizes: whether bytes of streams are counted (columns client_size and server_size); frames: what follows an EtherType that is not IP's is payload."""
 
     sizes: bool = False
+    frames: bool = False
     streams: Bounded[tuple[int, int]] = field(
         default_factory=lambda: Bounded(MOST_STREAMS)
     )  # conversation * 2 + to_server: first number and highest one reached
@@ -44,7 +45,10 @@ class Every:
             name: np.concatenate((column, late[name] if name in late else np.zeros(len(late["frame"]), column.dtype))) for name, column in columns.items()
         }
         whole = (columns["outcome"] == Outcome.DECODED) | (columns["outcome"] == Outcome.OTHER_TRANSPORT)
-        size = np.where(whole & (columns["ip_version"] > 0), np.maximum(columns["payload_length"], 0), 0)
+        whole = whole & (columns["ip_version"] > 0) | self.frames & (columns["ip_version"] == 0) & np.isin(
+            columns["outcome"], (Outcome.DECODED, Outcome.NOT_IP)
+        )
+        size = np.where(whole, np.maximum(columns["payload_length"], 0), 0)
         columns["outcome"][len(index) :] = Outcome.DECODED
         row = np.concatenate((index, np.zeros(len(columns["frame"]) - len(index), np.int64)))
         at = np.where(np.arange(len(row)) < len(index), columns["payload_at"], len(seen.inspected.data) - 1)

@@ -12,7 +12,7 @@ from typing import Any
 from detectors.signature.engine import Engine, Matches
 from detectors.signature.match import DECODED
 from detectors.signature.plan import Key, Ready
-from detectors.signature.rule import PAYLOAD, Buffer, ByteExtract, ByteJump, ByteMath, Bytes, ByteTest, Check, Content, Number, Pcre, Rule
+from detectors.signature.rule import PAYLOAD, Buffer, ByteExtract, ByteJump, ByteMath, Bytes, ByteTest, Check, Content, Number, Pcre, Rule, Several
 from detectors.signature.units import Units
 from sensor.columns import Ints
 from sensor.events.seen import Seen
@@ -32,7 +32,7 @@ def words(ready: Ready, values: Mapping[str, str] = MappingProxyType({})) -> lis
     places = {"packets" if key.on_packets else " and ".join(key.datasets) if key.datasets else "PDUs and streams" for key in ready.keys}
     lines.append(f"looks at {', '.join(sorted(places))}")
     lines.append(f"searches all of them at once for {plain(ready.pattern.expression)}" if ready.pattern else "searches for nothing: asks all of them")
-    lines += [f"asks for {'no ' if each.negated else ''}{each.keyword} {spoken(each.value)}" for each in rule.conditions]
+    lines += [f"asks for {'no ' if each.negated else ''}{each.keyword} {spoken(each.value)}".rstrip() for each in rule.conditions]
     for buffer, _ in ready.programs:
         lines += list(_of_buffer(buffer))
     lines += [f"asks or sets {each.track}'s bit {'|'.join(each.names)}: {each.command}" for each in rule.bits]
@@ -97,9 +97,21 @@ def spoken(value: Any) -> str:
     """A keyword's value."""
     if isinstance(value, tuple):
         return " or ".join(map(spoken, value))
+    if isinstance(value, Several):
+        return among(value)
     if isinstance(value, Number):
         return f"{value.operator} {value.value}" + (f" {value.high}" if value.high else "")
     return text(value) if isinstance(value, bytes) else str(value).replace(",", " or ")
+
+
+def among(asked: Several) -> str:
+    """How many, or which, of several numbers have to meet what."""
+    which = {
+        "times": f"so often: {spoken(asked.times)}", "at": f"number {asked.at} of them, from 0{' (from the end)' * (asked.at < 0)}{', or there is none' * asked.or_beyond}",
+        "all_or_absent": "all of them, or none is there", "or_absent": "any of them, or none is there",
+    }.get(asked.which, f"{asked.which} of them")  # fmt: skip
+    part = f", from {asked.begin} to {asked.end or 'the end'}" if asked.begin or asked.end else ""
+    return f"{'that there are' if asked.number is None else spoken(asked.number)}, {which}{part}"
 
 
 def plain(expression: bytes) -> str:

@@ -18,7 +18,7 @@ ENDED = "flow end"  # the kind of units that stand for the end of a flow
 MOST_ALERTS = 15  # of one packet (packet-alert-max)
 ADDRESSES = ("ip_proto", "l3_proto", "sameip", "iprep", "geoip")
 # Protocols of a header; any other is an application.
-NETWORK = ("tcp", "tcp-pkt", "tcp-stream", "udp", "icmp", "icmpv4", "icmpv6", "ip", "ip4", "ip6", "ipv4", "ipv6", "sctp", "pkthdr")
+NETWORK = ("tcp", "tcp-pkt", "tcp-stream", "udp", "icmp", "icmpv4", "icmpv6", "ip", "ip4", "ip6", "ipv4", "ipv6", "sctp", "pkthdr", "ether", "arp")
 
 
 def groups(rule: Rule, *, about_packets: bool) -> list[tuple[str, frozenset[str]]]:

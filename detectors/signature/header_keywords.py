@@ -12,10 +12,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from detectors.signature.arguments import negation, number, one_of, parts, unquoted, whole
+from detectors.signature.arguments import negation, number, one_of, parts, several, unquoted, whole
 from detectors.signature.draft import Draft
-from detectors.signature.rule import Condition, Number
+from detectors.signature.rule import Condition, Number, Several
 from detectors.signature.syntax import shortened
+from detectors.signature.variables import suggestion
 
 Reader = Callable[[Draft, str], None]
 
@@ -56,6 +57,8 @@ INTEGERS = {  # keyword -> bits
     "ftp.dynamic_port": 16, "websocket.mask": 32, "websocket.opcode": 8, "igmp.type": 8,
     "ike.exchtype": 8, "ike.key_exchange_payload_length": 32, "ike.nonce_payload_length": 32,
 }  # fmt: skip
+MULTIPLE = ("dns.rrtype", "http2.frametype", "http2.errorcode", "http2.priority", "http2.window")
+VLAN_LAYERS = 3  # that Suricata reads
 NAMES: dict[str, Mapping[str, int]] = {
     "dns.rcode": {
         "noerror": 0, "formerr": 1, "servfail": 2, "nxdomain": 3, "notimp": 4, "refused": 5, "yxdomain": 6, "yxrrset": 7, "nxrrset": 8, "notauth": 9, "notzone": 10,
@@ -104,14 +107,26 @@ def integer(keyword: str, bits: int, names: Mapping[str, int] | None = None) -> 
     return read
 
 
-def multiple(keyword: str, bits: int, names: Mapping[str, int] | None = None) -> Reader:
-    """The reader of an integer that a transaction may have several of: value[,any]."""
+def multiple(keyword: str, bits: int, names: Mapping[str, int] | None = None, most: int | None = None) -> Reader:
+    """The reader of a multi-integer: value[,index[,subslice]]. most: the highest index."""
 
     def read(draft: Draft, value: str) -> None:
-        first, comma, index = value.partition(",")
-        if comma and index.strip().lower() != "any":
-            raise ValueError(f"{shortened(index.strip()) or 'nothing'}: which of several it is cannot be asked, each message is looked at by itself")
-        draft.condition(Condition(keyword, number(first, bits, names)))
+        asked = several(unquoted(value), bits, names)
+        if most is not None and isinstance(asked, Several) and not -most - 1 <= asked.at <= most:
+            raise ValueError(f"{asked.at} is no index from {-most - 1} to {most}")
+        draft.condition(Condition(keyword, asked))
+
+    return read
+
+
+def of_each(keyword: str, bits: int, names: Mapping[str, int] | None = None) -> Reader:
+    """The reader of a multi-integer of a transaction whose messages are looked at one by one: value[,any]."""
+
+    def read(draft: Draft, value: str) -> None:
+        asked = several(unquoted(value), bits, names)
+        if isinstance(asked, Several):
+            raise ValueError(f"{shortened(value)}: which of several it is cannot be asked, each message is looked at by itself")  # noqa: TRY004  # an error of the rule
+        draft.condition(Condition(keyword, asked))
 
     return read
 
@@ -187,18 +202,40 @@ def of_direction(keyword: str, bits: int) -> Reader:
     return read
 
 
-def named_bits(keyword: str, names: Mapping[str, int]) -> Reader:
-    """The reader of an integer whose bits have names: a number, or some names with commas between, ! before those that shall not be set."""
+def named_bits(keyword: str, bits: int, names: Mapping[str, int], otherwise: str = "+") -> Reader:
+    """The reader of an integer whose bits have names: a number, or [operator]name[,name ...], ! before those that shall not be set.
+
+    + each is as it says, * any is, - not each is, = these are set and no others. otherwise: the operator where none is said.
+    """
 
     def read(draft: Draft, value: str) -> None:
-        words = [negation(each) for each in parts(value.lower())]
-        if all(name in names for _, name in words):
-            mask = sum({names[name] for _, name in words})
-            draft.condition(Condition(keyword, Number("&=", mask, sum({names[name] for negated, name in words if not negated}))))
-        else:
-            draft.condition(Condition(keyword, number(value, 8)))
+        found = _FLAGS.fullmatch(value.strip().lower())
+        draft.condition(Condition(keyword, _flags(found[1] or otherwise, found[2], names) if found else number(value, bits)))
 
     return read
+
+
+_FLAGS = re.compile(r"([-+*=]?)\s*(!?\s*[a-z][a-z0-9_]*(?:[\s,]+!?\s*[a-z][a-z0-9_]*)*)")
+
+
+def _flags(operator: str, text: str, names: Mapping[str, int]) -> Number:
+    mask = wanted = 0
+    for each in re.findall(r"!?\s*[a-z][a-z0-9_]*", text):
+        negated, name = negation(each)
+        if name not in names:
+            raise ValueError(f"{shortened(name)} is no name of a bit{suggestion(name, names)}")
+        if mask & names[name]:
+            raise ValueError(f"{name} is said twice")
+        mask |= names[name]
+        wanted |= 0 if negated else names[name]
+    match operator:
+        case "+":
+            return Number("&=", mask, wanted)
+        case "-":
+            return Number("!&=", mask, wanted)
+        case "=":
+            return Number("=", wanted)
+    return Number("!&=", mask, mask ^ wanted) if wanted != mask else Number("&", mask)
 
 
 def reply_received(draft: Draft, value: str) -> None:

@@ -11,27 +11,18 @@ from typing import Any
 import numpy as np
 
 from detectors.signature import events
-from detectors.signature.numbers import holds
+from detectors.signature.numbers import among, any_of, holds
 from detectors.signature.options import IP_KINDS, TCP_MSS, TCP_SCALE, ip_options, tcp_options
 from detectors.signature.rule import Condition, Number
 from detectors.signature.units import Units
 from sensor.columns import Array, Ints, Mask, read
 from sensor.decode import checksum
-from sensor.decode.packets import Encapsulation, Transport
+from sensor.decode.link import VLAN_TAGS
+from sensor.decode.packets import MOST_VLANS, VLAN_BITS, VLAN_TAGGED, Transport
 
 LETTERS = {"F": 1, "S": 2, "R": 4, "P": 8, "A": 16, "U": 32, "E": 64, "C": 128}  # RFC 9293, 3.1; as they lie in the flags octet
 FRAGBITS = {"M": 0x2000, "D": 0x4000, "R": 0x8000}  # RFC 791, 3.1
 BYTE, SHORT = np.dtype([("value", "u1")]), np.dtype([("value", ">u2")])
-
-
-def any_of(value: Any, column: Array) -> Mask:
-    """Rows that meet the Number, or one of several."""
-    conditions = value if isinstance(value, tuple) else (value,)
-    if any(not isinstance(each, Number) for each in conditions):
-        raise ValueError("a number is expected")
-    signed = column.astype(np.int64) if column.dtype.kind in "iu" and column.dtype.itemsize < 8 else column
-    result: Mask = np.logical_or.reduce([holds(each, signed) for each in conditions])
-    return result
 
 
 def at_network(offset: int, layout: np.dtype[Any], *, version: int = 4) -> Callable[[Units], tuple[Array, Mask]]:
@@ -73,8 +64,16 @@ def of_flow(name: str) -> Callable[[Units], tuple[Array, Mask]]:
 
 
 def vlan_layers(units: Units) -> Array:
-    wrapped = units.columns["wrapped"]
-    return np.where(wrapped & Encapsulation.QINQ, 2, (wrapped & Encapsulation.VLAN != 0) * 1)
+    """How many VLAN tags each packet has."""
+    count: Array = np.bitwise_count(units.columns["vlans"] & VLAN_TAGS).astype(np.int64)
+    return count
+
+
+def vlan(asked: Any, units: Units) -> Mask:
+    """Packets whose VLAN tags, from the outermost one on, meet the condition. IEEE 802.1Q 9.6: the identifier has 12 bits."""
+    count = vlan_layers(units)
+    tags = units.columns["vlans"][:, None] >> (np.arange(MOST_VLANS, dtype=np.uint64) * np.uint64(VLAN_BITS))
+    return among(asked, np.cumsum(count) - count, count, (tags & np.uint64(0x0FFF))[(tags & np.uint64(VLAN_TAGGED)) != 0])
 
 
 def tcp_option(units: Units, kind: int, size: int, layout: np.dtype[Any]) -> tuple[Array, Mask]:
@@ -123,7 +122,6 @@ NUMBERS: Mapping[str, Callable[[Units], tuple[Array, Mask]]] = {
     "icode": column("destination_port", *ICMP),
     "icmp_id": at_transport(4, SHORT, *ICMP),
     "icmp_seq": at_transport(6, SHORT, *ICMP),
-    "vlan.id": column("vlan"),
     "vlan.layers": lambda units: (vlan_layers(units), np.ones(len(units), np.bool_)),
     "tcp.mss": lambda units: tcp_option(units, TCP_MSS, 4, SHORT),
     "tcp.wscale": lambda units: tcp_option(units, TCP_SCALE, 3, BYTE),
@@ -140,7 +138,7 @@ FLOW_SIDES = {f"flow.{what}_{side}": what for what in ("pkts", "bytes") for side
 LATE = FLOW_NUMBERS | frozenset(FLOW_SIDES) | {"stream_size", *events.KEYWORDS}  # what only units of every.py know
 # Those that every packet is asked for, fragments and broken ones too.
 ALL_PACKETS = frozenset(CHECKSUMS) | LATE | {"fragbits", "fragoffset", "ipopts", "l3_proto"}
-PACKET_KEYWORDS = frozenset(NUMBERS) | ALL_PACKETS | {"flags", "sameip", "rpc"}
+PACKET_KEYWORDS = frozenset(NUMBERS) | ALL_PACKETS | {"flags", "sameip", "rpc", "vlan.id"}
 
 
 def on_packets(condition: Condition, units: Units) -> Mask:
@@ -173,6 +171,8 @@ def on_packets(condition: Condition, units: Units) -> Mask:
         mask = summed(keyword, units, bad=value == "invalid")
     elif keyword == "stream_size":
         mask = stream_size(str(value), units)
+    elif keyword == "vlan.id":
+        mask = vlan(value, units)
     elif keyword == "rpc":
         mask = called(str(value), units)
     elif keyword in events.KEYWORDS:

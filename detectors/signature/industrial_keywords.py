@@ -8,6 +8,7 @@ modbus.function       a Number or assigned unassigned public user reserved all; 
 cip_service           service[,class[,attribute]], decimal
 dnp3_obj              group,variation, decimal
 dnp3_ind              a Number about the indications, IIN1 in the high byte
+a field's own keyword "" where it says all by being there: the event has the field
 mqtt.flags ...        name,!name: each as it says
 Suricata 8 user guide, "Modbus Keyword", "DNP3 Keywords", "ENIP/CIP Keywords", "MQTT Keywords".
 """
@@ -18,13 +19,12 @@ import re
 from collections.abc import Mapping
 from enum import IntEnum
 
-from detectors.signature.arguments import negation, number, numbers, one_of, parts, unquoted, whole
+from detectors.signature.arguments import negation, number, numbers, one_of, parts, several, unquoted, whole
 from detectors.signature.buffer_keywords import sticky
 from detectors.signature.draft import Draft
 from detectors.signature.header_keywords import Reader
-from detectors.signature.rule import Condition, Number
+from detectors.signature.rule import Condition, Number, Several
 from detectors.signature.syntax import shortened
-from detectors.signature.variables import suggestion
 from sensor.events.field import Field
 from sensor.events.vocabulary import Action, Trust
 
@@ -104,6 +104,9 @@ CANONICAL = {
     "dnp3_cmd_fc": "dnp3_func", "dnp3.func": "dnp3_func", "dnp3.obj": "dnp3_obj", "dnp3.ind": "dnp3_ind", "dnp3_resp_ot": "dnp3_cmd_ot",
     "mqtt.connack.return_code": "mqtt.reason_code",
 }  # fmt: skip
+MULTIPLE = ("enip.cip_attribute", "enip.cip_instance", "enip.cip_class", "mqtt.reason_code")
+INDEX = re.compile(r"any\b|all1?\b|all_or_absent\b|or_absent\b|oob_or|nb\s*[<>=!&0-9]")
+COUNT = re.compile(r"count\s*[<>=!&0-9]")
 WORDS = ("cip_req", "cip_rsp", "enip_req", "enip_rsp")  # Snort 3: say all by being there
 NAMES = (
     "s7commplus_func",
@@ -181,32 +184,24 @@ MODBUS_PARTS: dict[str, Reader] = {
 
 
 def integers(keyword: str, bits: int, names: Mapping[str, int] | None) -> Reader:
-    """The reader of an integer that an event may have several of: any of them does."""
+    """The reader of an integer; of one that is none of Suricata's multi-integers several may be named, of which any does."""
 
     def read(draft: Draft, value: str) -> None:
-        first, comma, index = value.partition(",")
-        if comma and (index.strip().lower() != "any" or (names and index.strip().lower() in names)):
-            draft.condition(Condition(keyword, numbers(value, bits, names)))
+        if not value:
+            draft.condition(Condition(keyword, ""))
             return
-        if first.strip().lower().startswith("count"):
-            raise ValueError("counting values is not supported")
-        draft.condition(Condition(keyword, number(first, bits, names)))
+        draft.condition(Condition(keyword, several(value, bits, names) if keyword in MULTIPLE else chosen(value, bits, names)))
 
     return read
 
 
-def dnp3_ind(draft: Draft, value: str) -> None:
-    """dnp3_ind:flag[,flag ...]: any of them; dnp3.ind also as an integer."""
-    names = [each.lower() for each in parts(value)]
-    if all(re.fullmatch("[a-z][a-z0-9_]*", each) for each in names):
-        mask = 0
-        for each in names:
-            if each not in DNP3_INDICATIONS:
-                raise ValueError(f"{shortened(each)} is no indication{suggestion(each, DNP3_INDICATIONS)}")
-            mask |= DNP3_INDICATIONS[each]
-        draft.condition(Condition("dnp3_ind", Number("&", mask)))
-        return
-    draft.condition(Condition("dnp3_ind", number(value, 16, DNP3_INDICATIONS)))
+def chosen(text: str, bits: int, names: Mapping[str, int] | None) -> Number | Several | tuple[Number, ...]:
+    """One condition, several of which any does, or a multi-integer's with an index that is no number, which would be another value."""
+    first, comma, index = text.partition(",")
+    is_index = INDEX.match(index.strip().lower()) and not (names and index.strip().lower() in names)
+    if (comma and is_index) or (not comma and COUNT.match(first.strip().lower())):
+        return several(text, bits, names)
+    return numbers(text, bits, names)
 
 
 def dnp3_obj(draft: Draft, value: str) -> None:
@@ -246,7 +241,7 @@ def name_or_number(keyword: str) -> Reader:
 
     def read(draft: Draft, value: str) -> None:
         text = unquoted(value).strip().lower().replace(" ", "_")
-        if not re.fullmatch(r"[a-z0-9_]+", text):
+        if not re.fullmatch(r"[a-z0-9_]{1,64}", text):
             raise ValueError(f"{shortened(text) or 'nothing'} is neither a name nor a number")
         draft.condition(Condition(keyword, text))
 
@@ -273,10 +268,15 @@ def trust(draft: Draft, value: str) -> None:
 
 
 def reader_of(name: str, field: Field) -> Reader | None:
-    """The reader of a field's own keyword: numbers are conditions, bytes and texts sticky buffers. Objects have none: they have no one form."""
-    if field.kind == "span":
+    """The reader of a field's own keyword: numbers are conditions, or ask by being there whether the field is, bytes and texts sticky buffers. Objects have none: they have no one form."""
+    if is_text(field):
         return sticky(name)
     return of_field(name, field) if field.kind in ("number", "list") else None
+
+
+def is_text(field: Field) -> bool:
+    """Whether it holds bytes or texts, those of packets or those that a parser made."""
+    return field.kind == "span" or field.dtype in ("str", "str[]")
 
 
 def of_field(name: str, field: Field) -> Reader:
@@ -285,7 +285,13 @@ def of_field(name: str, field: Field) -> Reader:
     kind = field.item.kind
 
     def read(draft: Draft, value: str) -> None:
-        draft.condition(Condition(name, _signed(value) if kind in "fi" and re.search(r"[-.]\s*\d", value) else numbers(value, 64, names)))
+        if not value:
+            draft.condition(Condition(name, ""))
+            return
+        asked = _signed(value) if kind in "fi" and re.search(r"[-.]\s*\d", value) else chosen(value, 64, names)
+        if kind == "f" and "&" in value:
+            raise ValueError("a real number has no bits to mask")
+        draft.condition(Condition(name, asked))
 
     return read
 

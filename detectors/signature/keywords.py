@@ -117,6 +117,8 @@ STATE = {
 
 HEADERS = {
     **{name: Keyword(headers.integer(name, bits, headers.NAMES.get(name))) for name, bits in headers.INTEGERS.items()},
+    **{name: Keyword(headers.multiple(name, headers.INTEGERS[name], headers.NAMES.get(name))) for name in headers.MULTIPLE},
+    "vlan.id": Keyword(headers.multiple("vlan.id", 12, most=headers.VLAN_LAYERS - 1)),
     **{name: Keyword(headers.word(name, ("valid", "invalid"))) for name in headers.CHECKSUMS},
     **{name: Keyword(headers.event(name)) for name in ("app-layer-event", "decode-event", "stream-event", "engine-event")},
     "tcp.flags": Keyword(headers.letters("flags", "FSRPAUEC", {"1": "C", "2": "E"})),
@@ -148,8 +150,7 @@ INDUSTRIAL = {
     "modbus": Keyword(industrial.modbus),
     "modbus.function": Keyword(industrial.MODBUS_PARTS["function"]),
     "modbus.access": Keyword(industrial.MODBUS_PARTS["access"]),
-    "dnp3_ind": Keyword(industrial.dnp3_ind),
-    "dnp3.ind": Keyword(industrial.dnp3_ind),
+    **{name: Keyword(headers.named_bits("dnp3_ind", 16, industrial.DNP3_INDICATIONS, "*")) for name in ("dnp3_ind", "dnp3.ind")},
     "dnp3_obj": Keyword(industrial.dnp3_obj),
     "dnp3.obj": Keyword(industrial.dnp3_obj),
     "dnp3_checksum": Keyword(industrial.dnp3_checksum),
@@ -187,11 +188,11 @@ NETWORK = {
     "krb5.ticket_encryption": Keyword(network.ticket_encryption),
     "ike.chosen_sa_attribute": Keyword(network.chosen_attribute),
     "rfb.secresult": Keyword(network.security_result),
-    "ldap.responses.operation": Keyword(headers.multiple("ldap.responses.operation", 8, headers.LDAP_OPERATIONS)),
-    "ldap.responses.result_code": Keyword(headers.multiple("ldap.responses.result_code", 32, headers.LDAP_RESULTS)),
+    "ldap.responses.operation": Keyword(headers.of_each("ldap.responses.operation", 8, headers.LDAP_OPERATIONS)),
+    "ldap.responses.result_code": Keyword(headers.of_each("ldap.responses.result_code", 32, headers.LDAP_RESULTS)),
     "ftp.mode": Keyword(headers.word("ftp.mode", ("active", "passive"))),
     "ftp.reply_received": Keyword(headers.reply_received),
-    "websocket.flags": Keyword(headers.named_bits("websocket.flags", {"fin": 0x80, "comp": 0x40})),
+    "websocket.flags": Keyword(headers.named_bits("websocket.flags", 8, {"fin": 0x80, "comp": 0x40})),
     "nfs.version": Keyword(network.nfs_number("nfs.version")),
     "nfs_procedure": Keyword(network.nfs_number("nfs_procedure")),
     "tftp.mode": Keyword(headers.word("tftp.mode", ("netascii", "octet", "mail"))),
@@ -246,10 +247,10 @@ def table(fields: Mapping[str, Iterable[Field]]) -> dict[str, Keyword]:
             name = f"{protocol}.{field.name}"
             if field.enum and name in industrial.INTEGERS:
                 bits, names = industrial.INTEGERS[name]
-                both[name] = Keyword(industrial.integers(name, bits, industrial.members(field.enum) | dict(names or {})))
+                both[name] = Keyword(industrial.integers(name, bits, industrial.members(field.enum) | dict(names or {})), None)
             elif field.enum and name in industrial.NAMED_BY:
                 alias = industrial.NAMED_BY[name]
                 both[alias] = Keyword(industrial.integers(alias, 8, industrial.members(field.enum)))
             if name not in both and (reader := industrial.reader_of(name, field)) is not None:
-                ours[name] = Keyword(reader, field.kind != "span")
+                ours[name] = Keyword(reader, False if industrial.is_text(field) else None)
     return ours | TABLE | both

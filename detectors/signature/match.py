@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from detectors.signature.measures import compile_regex, cost, element, measured
-from detectors.signature.numbers import holds
+from detectors.signature.numbers import BASES, U64, digits, holds
 from detectors.signature.rule import (
     Absent,
     Asn1,
@@ -37,10 +37,9 @@ from detectors.signature.rule import (
 
 MOST_CHECKS = 256  # of one buffer: each asks for the next one
 STEPS = 3_000  # checks tried in one buffer before it is given up: what a rule may cost at most
-U64 = (1 << 64) - 1
 FOUND, FAILED, HOPELESS = 1, 0, -1  # of what is behind a check: holds; not from here; from nowhere
-BASES = {"dec": 10, "hex": 16, "oct": 8}
 DECODED, REPRESENTATION, CAPTURED = "base64_data", "data representation", "captured texts"  # variables that no rule can name
+UNSAID = 256  # bytes in which a number lies as text whose length is given as 0: as far as there are digits
 MOST_CAPTURED = 1_024  # bytes of a text that a group captures
 
 
@@ -229,7 +228,7 @@ class Attempt:
             high = size if check.depth is None else low + self.quantity(check.depth)
             if check.startswith:
                 high = min(high, len(check.pattern))
-        return low, min(high, size)
+        return max(low, 0), min(high, size)
 
     def find(self, check: Content, low: int, high: int) -> int:
         if check.endswith:
@@ -276,7 +275,7 @@ class Attempt:
         size = self.quantity(where.size)
         if at < 0 or at + size > len(self.data) or size < 0 or (not where.string and size > 8):
             return None
-        raw = self.data[at : at + size]
+        raw = self.data[at : at + (size or UNSAID * bool(where.string))]
         if where.string:
             value, used = digits(raw, BASES[where.string])
             if not used:
@@ -317,7 +316,11 @@ class Attempt:
         return result != check.negated
 
     def jump(self, check: ByteJump, position: int) -> int | None:
-        read = self.number(check.bytes, position) if check.bytes.size else (0, (position if check.bytes.relative else 0) + self.quantity(check.bytes.offset))
+        read = (
+            self.number(check.bytes, position)
+            if check.bytes.size or check.bytes.string
+            else (0, (position if check.bytes.relative else 0) + self.quantity(check.bytes.offset))
+        )
         if read is None:
             return None
         value, end = read
@@ -379,15 +382,3 @@ class Attempt:
 
 
 BASE64 = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
-
-
-def digits(text: bytes, base: int) -> tuple[int, int]:
-    """The number that `text` begins with, as strtoul reads it, and how many bytes it took (0: none is there)."""
-    at = len(text) - len(text.lstrip(b" \t\n\v\f\r"))
-    if base == 16 and text[at : at + 2].lower() == b"0x" and len(text) > at + 2:
-        at += 2
-    begin = at
-    while at < len(text) and (digit := int(chr(text[at]), 36) if chr(text[at]).isascii() and chr(text[at]).isalnum() else 99) < base:
-        at += 1
-    del digit
-    return (int(text[begin:at], base) & U64, at) if at > begin else (0, 0)

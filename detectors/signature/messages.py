@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.signature.magic import magic
-from detectors.signature.numbers import holds
-from detectors.signature.rule import Condition, Number
+from detectors.signature.numbers import among, holds
+from detectors.signature.rule import Condition, Number, Several
 from detectors.signature.units import Units, sides
 from sensor.applications import APPLICATIONS
 from sensor.columns import Ints, Mask, padded
@@ -150,6 +150,10 @@ def mask(condition: Condition, units: Units) -> Mask:
     """Messages that meet the condition."""
     if (asked := OF_ROWS.get(condition.keyword)) is not None:
         return np.array([asked(said, units, i) for i, said in enumerate(units.said or ())], np.bool_)
+    if isinstance(condition.value, Several):
+        facts = [tuple(each for each in _all(said.facts.get(condition.keyword, ())) if isinstance(each, int)) for said in units.said or ()]
+        count = np.array([len(each) for each in facts], np.int64)
+        return among(condition.value, np.cumsum(count) - count, count, np.array([each for fact in facts for each in fact], np.int64))
     return np.array([has(condition, said) for said in units.said or ()], np.bool_)
 
 

@@ -46,9 +46,12 @@ from sensor.decode.packets import Transport
 TRANSPORTS = {
     "tcp": (Transport.TCP,), "tcp-pkt": (Transport.TCP,), "tcp-stream": (Transport.TCP,), "udp": (Transport.UDP,), "icmp": (Transport.ICMP, Transport.ICMPV6),
     "icmpv6": (Transport.ICMPV6,), "icmpv4": (Transport.ICMP,), "ip": (), "ipv4": (), "ipv6": (), "ip4": (), "ip6": (), "pkthdr": (), "sctp": (Transport.SCTP,),
+    "ether": (), "arp": (),
 }  # fmt: skip
 STREAMED = ("tcp", "ip", "ipv4", "ipv6", "ip4", "ip6")  # protocols of a header whose rules look at streams
+FRAMES = ("pkthdr", "ether", "arp")  # protocols of a header whose rules look at every packet
 VERSIONS = {"ipv4": 4, "ip4": 4, "ipv6": 6, "ip6": 6}
+LINKTYPE_ETHERNET = 1
 NONE = np.zeros(0, np.int64)
 ACTIONS = {"pass": 0, "drop": 1, "reject": 2, "rejectsrc": 2, "rejectdst": 2, "rejectboth": 2}
 
@@ -105,6 +108,10 @@ class Key:
             masks.append(units.once(transports, lambda: np.logical_or.reduce([declared == each for each in transports])))
         if self.protocol in VERSIONS:
             masks.append(c["ip_version"] == VERSIONS[self.protocol])
+        if self.protocol in headers.ETHERTYPES:
+            masks.append(c["ethertype"] == headers.ETHERTYPES[self.protocol] if "ethertype" in c else np.zeros(len(units), np.bool_))
+        if self.protocol == "ether" and "link_type" in c:
+            masks.append(c["link_type"] == LINKTYPE_ETHERNET)
         sides = ("destination", "source") if self.reverse else ("source", "destination")
         for side, addresses, ports in zip(sides, (header.source, header.destination), (header.source_ports, header.destination_ports), strict=True):
             masks += [mask for mask in (units.within(side, addresses, ports=False), units.within(side, ports, ports=True)) if mask is not None]
@@ -167,7 +174,8 @@ class Ready:
     @cached_property
     def in_order(self) -> bool:
         """Whether it holds depends on what held before."""
-        return bool(self.rule.datasets or self.rule.bits or self.rule.flowints or self.rule.texts or self.rule.captures)
+        rule = self.rule
+        return bool(rule.bits or rule.flowints or rule.texts or rule.datasets or rule.captures)
 
     @cached_property
     def counted(self) -> bool:
@@ -240,7 +248,7 @@ def keys_of(rule: Rule, *, as_suricata: bool = False) -> list[Key]:
     if is_raw and headers.ALL_PACKETS.isdisjoint(about_packets):  # contents that name no buffer look into the streams and datagrams of a protocol
         kinds = [kind for kind, those in ((PIECE, messages.OVER_TCP), (PACKET, messages.OVER_UDP)) if not those.isdisjoint(listened)]
         places = [(kind == PACKET, (kind,)) for kind in (kinds[-1:] if {*about_packets} - {"dsize"} else kinds)]
-    elif protocol == "pkthdr" or not headers.ALL_PACKETS.isdisjoint(about_packets):
+    elif protocol in FRAMES or not headers.ALL_PACKETS.isdisjoint(about_packets):
         names = names - {protocol} if not headers.ALL_PACKETS.isdisjoint({*about_packets} & {*events.KEYWORDS}) else names
         places = [(False, tuple(sorted(names or {EVERY})))]
     elif names or any(each.keyword in conditions.ANY_TABLE for each in rule.conditions) or protocol == "tcp-stream" or "only_stream" in rule.flow:
@@ -262,7 +270,7 @@ def keys_of(rule: Rule, *, as_suricata: bool = False) -> list[Key]:
     reversals = (False, True) if h.direction == "<>" and not is_symmetric else (False,)
     flow = rule.flow - {"stateless", "no_stream", "only_stream"}
     is_every = any(where == (EVERY,) for _, where in places)
-    if as_suricata and not of_fields and headers.LATE.isdisjoint(about_packets):
+    if as_suricata and not of_fields and protocol not in ("ether", "arp") and headers.LATE.isdisjoint(about_packets):
         groups = habits.groups(rule, about_packets=bool(about_packets))
         return [
             Key(protocol, rule.header, reverse, flow, False, (kind,), asks=asks)

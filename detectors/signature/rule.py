@@ -25,6 +25,24 @@ class Number:
 
 
 @dataclass(frozen=True, slots=True)
+class Several:
+    """A multi-integer keyword's condition: what has to be met by how many, or by which, of some numbers.
+
+    number: what each is asked, None: nothing, they are counted. which: "any", "all" (and there is one), "all_or_absent", "or_absent" (any, or there is none), "times"
+    (as many as `times` says) or "at" (the one at `at`, from the end where that is below zero; with `or_beyond` also where there is none). begin, end: of those that are
+    looked at, from the end where they are below zero; end 0: all behind begin. Where an end lies outside, none is looked at.
+    """
+
+    number: Number | None
+    which: str = "any"
+    at: int = 0
+    or_beyond: bool = False
+    times: Number = Number(">", 0)
+    begin: int = 0
+    end: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Content:
     """content, with its modifiers. depth counts from offset; within from distance, as their keywords do. None: not given."""
 
@@ -58,7 +76,7 @@ class Pcre:
 
 @dataclass(frozen=True, slots=True)
 class Bytes:
-    """Where byte_test and its kin find a number, and how it is written. string: "" (binary), "dec", "hex" or "oct"."""
+    """Where byte_test and its kin find a number, and how it is written. string: "" (binary), "dec", "hex" or "oct"; of size 0: as far as there are digits."""
 
     size: Quantity
     offset: Quantity
@@ -240,11 +258,11 @@ class Buffer:
 class Condition:
     """A keyword that looks at a header, a decoded field, an event or a list, and not at bytes.
 
-    value: a Number for integer keywords; a tuple of Numbers or texts where any of them does; text otherwise, in the keyword's own form without blanks around it.
+    value: a Number for integer keywords, Several for multi-integers; a tuple of Numbers or texts where any of them does; text otherwise, in the keyword's own form without blanks around it.
     """
 
     keyword: str
-    value: Number | str | tuple[Number | str, ...]
+    value: Number | Several | str | tuple[Number | str, ...]
     negated: bool = False
 
 

@@ -91,7 +91,8 @@ class Units:
     def place(self, unit: int, conversation: int) -> Place:
         """Where it is, for what rules remember."""
         c = self.columns
-        transaction = self.said[unit].transaction if self.said is not None else -1 - int(c["frame"][unit])
+        transaction = int(c["transaction"][unit]) if "transaction" in c else -1
+        transaction = transaction if transaction >= 0 else -1 - int(c["frame"][unit])  # of none: the packet alone
         source, destination = (int(c[f"{side}_high"][unit]) << 64 | int(c[f"{side}_low"][unit]) for side in ("source", "destination"))
         return Place(conversation, source, destination, int(c["source_port"][unit]), int(c["destination_port"][unit]), int(c["ts_ns"][unit]), transaction)
 

@@ -15,7 +15,7 @@ from sensor.decode.rows import where
 from sensor.decode.wrapping import DEEPEST, no_outer, sort_outer
 
 DTYPES = {
-    "outcome": np.uint8, "mac_source": np.uint64, "mac_destination": np.uint64, "ethertype": np.uint16, "vlan": np.uint16, "wrapped": np.uint8,
+    "outcome": np.uint8, "mac_source": np.uint64, "mac_destination": np.uint64, "ethertype": np.uint16, "vlan": np.uint16, "vlans": np.uint64, "wrapped": np.uint8,
     "tunnels": np.uint8, "ip_version": np.uint8, "ip_protocol": np.uint8, "source_high": np.uint64, "source_low": np.uint64,
     "destination_high": np.uint64, "destination_low": np.uint64, "transport": np.uint8, "source_port": np.uint16, "destination_port": np.uint16,
     "sequence": np.uint32, "acknowledgment": np.uint32, "flags": np.uint8, "network_at": np.int64, "network_end": np.int64, "transport_at": np.int64,

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensor.columns import Array, Ints, Mask, read
-from sensor.decode.packets import Encapsulation, Outcome, Packets, Tunnel
+from sensor.decode.packets import MOST_VLANS, VLAN_BITS, VLAN_TAGGED, Encapsulation, Outcome, Packets, Tunnel
 from sensor.decode.rows import ALL, Rows, numbers, where, within
 from sensor.decode.wrapping import deeper
 
@@ -37,6 +37,7 @@ COOKED_2 = np.dtype(
     [("protocol", ">u2"), ("reserved", ">u2"), ("interface", ">u4"), ("hardware", ">u2"), ("type", "u1"), ("address_length", "u1"), ("address", ">u8")]
 )
 FAMILY = np.dtype([("family", "<u4")])
+VLAN_TAGS = np.uint64(sum(VLAN_TAGGED << i * VLAN_BITS for i in range(MOST_VLANS)))
 FIRST_BYTE = np.dtype([("version", "u1")])
 
 
@@ -163,6 +164,9 @@ def vlan(packets: Packets, found: Frames, chosen: Rows) -> None:
     rows, tag = within(found.rows, chosen), read(packets.data, found.at[chosen], VLAN_TAG)
     seen = packets.wrapped[rows] & (Encapsulation.VLAN | Encapsulation.QINQ) != 0
     packets.vlan[rows] = np.where(seen, packets.vlan[rows], tag["tci"] & 0x0FFF)
+    place = np.bitwise_count(packets.vlans[rows] & VLAN_TAGS)
+    tagged = (tag["tci"] & 0x0FFF | VLAN_TAGGED).astype(np.uint64)
+    packets.vlans[rows] |= np.where(place < MOST_VLANS, tagged << (place % MOST_VLANS).astype(np.uint64) * np.uint64(VLAN_BITS), 0)
     packets.wrapped[rows] |= np.where(seen | (found.ethertype[chosen] != 0x8100), Encapsulation.QINQ, Encapsulation.VLAN).astype(np.uint8)
     found.ethertype[chosen] = tag["ethertype"]
     found.at[chosen] += VLAN_TAG.itemsize

@@ -42,6 +42,9 @@ class Transport(IntEnum):
     ETHERNET = 8  # a frame whose payload is a protocol of its own, e.g. GOOSE
 
 
+VLAN_TAGGED, VLAN_BITS, MOST_VLANS = 0x8000, 16, 4  # of Packets.vlans
+
+
 class Tunnel(IntEnum):
     NONE = 0
     GRE = 1
@@ -125,6 +128,7 @@ class Packets:
     mac_destination: NDArray[np.uint64]
     ethertype: NDArray[np.uint16]
     vlan: NDArray[np.uint16]  # the outer VLAN identifier, 0 where there is none
+    vlans: NDArray[np.uint64]  # of each VLAN tag VLAN_TAGGED and its identifier, 16 bits a tag, the outermost one lowest; of more than four the first four
     wrapped: NDArray[np.uint8]  # bits of Encapsulation
     tunnels: NDArray[np.uint8]  # how many tunnels were opened
     ip_version: NDArray[np.uint8]  # 4, 6 or 0

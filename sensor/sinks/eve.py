@@ -31,6 +31,7 @@ class EveSink:
         self.file = sys.stdout.buffer if path == "-" else Path(path).open("wb")  # noqa: SIM115  # closed by close()
         self.is_file = path != "-"
         self.signatures = signatures
+        signatures.engine.count_transactions()
 
     def add(self, seen: Seen, _alerts: list[Alert]) -> None:
         if seen.inspected is not None and (found := self.signatures.fired):

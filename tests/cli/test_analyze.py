@@ -11,6 +11,7 @@ import pytest
 
 from bench.agree import pcap
 from tests.detectors.signature.harness import talk
+from tests.detectors.signature.test_engine import modbus
 
 
 def tapsight(*words: str | Path, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
@@ -95,6 +96,15 @@ def test_rules_as_suricata_evaluates_them(tmp_path: Path) -> None:
         (None, "stream (flow timeout)"),
     ]
     assert found[-1]["app_proto"] == "http"
+
+
+def test_eve_says_the_transaction_of_a_pdu(tmp_path: Path) -> None:
+    capture, rules, eve = (tmp_path / name for name in ("in.pcap", "x.rules", "eve.json"))
+    capture.write_bytes(pcap(talk((0, modbus(3, number=1)), (0, modbus(3, number=2)), (1, modbus(3, b"\2\0\1", 2)), (1, modbus(3, b"\2\0\1", 1)))))
+    rules.write_text("alert modbus any any -> any any (modbus.function_code:3; sid:1;)\n")
+    assert tapsight("analyze", "--quiet", "--rules", rules, "--eve", eve, capture).returncode == 0
+    found = [json.loads(line) for line in eve.read_text().splitlines()]
+    assert [(each["pcap_cnt"], each["tx_id"]) for each in found] == [(4, 0), (5, 1), (6, 1), (7, 0)]
 
 
 def test_quiet_is_about_progress(demo_capture: Path) -> None:

@@ -6,6 +6,7 @@ import json
 
 from click.testing import CliRunner
 
+from detectors.signature.industrial_keywords import is_text
 from detectors.signature.load import loads
 from sensor.cli.reference import detectors
 from sensor.cli.reference import fields as command
@@ -16,7 +17,7 @@ def test_every_keyword_that_is_shown_is_one_of_a_rule() -> None:
     result = CliRunner().invoke(command, ["--format", "json"])
     assert result.exit_code == 0, result.output
     fields = {each.name: each.fields for each in PROTOCOLS}
-    kinds = {f"{name}.{field.name}": field.kind for name, columns in fields.items() for field in columns}
+    known = {f"{name}.{field.name}": field for name, columns in fields.items() for field in columns}
     every = json.loads(result.output)
     rows = [row for row in every if row["protocol"] in fields]
     assert not any(row["keyword"] for row in every if row not in rows)
@@ -24,10 +25,10 @@ def test_every_keyword_that_is_shown_is_one_of_a_rule() -> None:
     assert "s7comm.function" in shown
     assert "modbus.objects" not in shown  # no one form
     for keyword in shown:
-        options = f'{keyword}; content:"x";' if kinds[keyword] == "span" else f"{keyword}:1;"
+        options = f'{keyword}; content:"x";' if is_text(known[keyword]) else f"{keyword}:1;"
         loaded = loads(f"alert tcp any any -> any any ({options} sid:1;)", {}, fields)
         assert loaded.rules, loaded.problems
-    assert all(bool(row["keyword"]) == (kinds[f"{row['protocol']}.{row['field']}"] != "object") for row in rows)
+    assert all(bool(row["keyword"]) == (known[f"{row['protocol']}.{row['field']}"].dtype != "object") for row in rows)
 
 
 def test_the_table_shows_it() -> None:

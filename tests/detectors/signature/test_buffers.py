@@ -14,6 +14,7 @@ from tests.protocols.enip import pdus as enip
 from tests.protocols.s7comm import build as s7
 from tests.protocols.test_iec104 import i as information
 from tests.protocols.test_iec104 import u as unnumbered
+from tests.protocols.test_lldp import SWITCH, frames
 
 DNP3 = (A, ("10.0.0.2", 20_000))
 ENIP = (A, ("10.0.0.2", 44_818))
@@ -49,6 +50,11 @@ STOP = s7.job(1, b"\x29\0\0\0\0\0\x09P_PROGRAM")
         ("dnp3_cmd_fc:1;", [(0, READ), (0, RESTART)], DNP3, [4]),
         ("dnp3_ind:device_restart;", [(0, READ), (1, DEVICE_RESTART), (1, response(sequence=1)[0])], DNP3, [5]),
         ("dnp3_ind:need_time,device_restart;", [(1, DEVICE_RESTART), (1, response(sequence=1)[0])], DNP3, [4]),
+        ("dnp3_ind:+need_time,device_restart;", [(1, DEVICE_RESTART), (1, response(sequence=1, iin="9000")[0])], DNP3, [5]),
+        ("dnp3_ind:=device_restart;", [(1, DEVICE_RESTART), (1, response(sequence=1, iin="9000")[0])], DNP3, [4]),
+        ("dnp3_ind:!need_time;", [(1, DEVICE_RESTART), (1, response(sequence=1, iin="9000")[0])], DNP3, [4]),
+        ("dnp3.iin;", [(0, READ), (1, DEVICE_RESTART)], DNP3, [5]),  # a field by itself: it is there
+        ("enip.class_id;", [(0, enip.encapsulation(0x65, b"\1\0\0\0")), (0, CLASS)], ENIP, [5]),
         ("dnp3.ind:!0;", [(1, DEVICE_RESTART), (1, response(sequence=1)[0])], DNP3, [4]),
         ("dnp3.ind:&0x8000;", [(1, DEVICE_RESTART), (1, response(sequence=1)[0])], DNP3, [4]),
         ("dnp3_obj:60,2;", [(0, READ), (0, request(1, "3c0306")[0])], DNP3, [4]),
@@ -105,6 +111,20 @@ def test_fields(text: str, said: list[tuple[int, bytes]], ends: tuple[tuple[str,
     rule = f"alert tcp any any -> any any ({text} sid:1;)"
     assert [frame for _, frame in fired(rule, talk(*said, ends=ends))] == expected
     assert [frame for _, frame in fired(rule, talk(*said, ends=ends), 1)] == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ('lldp.system_name; content:"switch-1"; bsize:8;', [1]),
+        ('lldp.capabilities; content:"bridge"; startswith; endswith;', [1]),  # of several texts any
+        ('lldp.capabilities; content:"router";', []),
+        ('lldp.system_name; pcre:"/^SWITCH/i"; lldp.chassis_id; content:"00-0E-8C"; startswith;', [1]),
+        ("lldp.time_to_live;", [1]),
+    ],
+)
+def test_texts_that_a_parser_made_are_buffers(options: str, expected: list[int]) -> None:
+    assert [frame for _, frame in fired(f"alert ether any any -> any any ({options} sid:1;)", frames(SWITCH))] == expected
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,10 @@ from tests.detectors.signature.make import buffers, checks, problem
         ("byte_test:5,<=,5,0,string,hex", ByteTest(Bytes(5, 0, string="hex"), "<=", 5)),
         ("byte_test:5,<,5,0,string", ByteTest(Bytes(5, 0, string="dec"), "<", 5)),
         ("byte_test:2,=,1,0,dce,bitmask 0x7ff", ByteTest(Bytes(2, 0, dce=True, bitmask=0x7FF), "=", 1)),
+        ("byte_test:0,>,399,0,string,dec", ByteTest(Bytes(0, 0, string="dec"), ">", 399)),
+        ("byte_test:0,=,0,0", ByteTest(Bytes(0, 0), "=", 0)),
+        ("byte_extract:0,0,n,string,hex", ByteExtract(Bytes(0, 0, string="hex"), "n")),
+        ("byte_math:bytes 4,offset 0,oper -,rvalue 2,result v,bitmask 12", ByteMath(Bytes(4, 0, bitmask=0x12), "-", 2, "v")),
         ("byte_jump:2,4", ByteJump(Bytes(2, 4))),
         ("byte_jump:0,0,from_end,post_offset -4", ByteJump(Bytes(0, 0), start="end", post_offset=-4)),
         (
@@ -46,9 +50,9 @@ def test_forms(option: str, check: Check) -> None:
     ("option", "reason"),
     [
         ("byte_test:4,>,399", "four arguments"),
-        ("byte_test:9,>,399,0", "from 1 to 8"),
-        ("byte_test:0,>,399,0", "from 1 to 8"),
-        ("byte_test:24,>,399,0,string", "from 1 to 23"),
+        ("byte_test:9,>,399,0", "from 0 to 8"),
+        ("byte_test:-1,>,399,0", "from 0 to 8"),
+        ("byte_test:24,>,399,0,string", "from 0 to 23"),
         ("byte_test:4,~,399,0", "no operator"),
         ("byte_test:4,,399,0", "no operator"),
         ("byte_test:4,>,many,0", "no variable"),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from detectors.signature import cache
-from detectors.signature.cache import decoded, encoded
+from detectors.signature.cache import Parts, decoded, encoded
 from detectors.signature.load import load
 from detectors.signature.plan import Plan
 from rules import pack_files
@@ -144,5 +146,9 @@ def test_few_are_kept(folder: Path, tmp_path: Path) -> None:
 
 def test_values_of_rules_are_json() -> None:
     for plan in [planned(*pack_files())]:
-        for ready in plan.ready:
-            assert decoded(encoded(ready.rule)) == ready.rule
+        parts, found = Parts(), list[Any]()
+        texts = [json.dumps(encoded(ready.rule, parts)) for ready in plan.ready]
+        for each in json.loads(json.dumps(parts.encoded)):
+            found.append(decoded(each, found))
+        for text, ready in zip(texts, plan.ready, strict=True):
+            assert decoded(json.loads(text), found) == ready.rule

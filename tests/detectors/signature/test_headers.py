@@ -8,6 +8,8 @@ import pytest
 
 from tests.detectors.signature.harness import A, B, fired, talk
 from tests.make import ACK, RST, SYN, checksum, ethernet, ip, ipv4, tcp, udp
+from tests.protocols.test_goose import frame as goose
+from tests.protocols.test_goose import pdu
 
 WEB = (("10.0.0.1", 40_000), ("10.0.0.2", 8_080))
 
@@ -47,6 +49,9 @@ BAD_TCP = GOOD_TCP[:-1] + b"X"
 BAD_IP = GOOD_TCP[:19] + b"\7\0\0" + GOOD_TCP[22:]
 PING = ethernet(ipv4(A[0], B[0], 1, b"\x08\0\xf7\xfc\0\1\0\2"))
 BAD_PING = ethernet(ipv4(A[0], B[0], 1, b"\x08\0\0\0\0\1\0\2"))
+ASKS = ethernet(b"\0\1\x08\0\6\4\0\1\2\0\0\0\0\1" + ip("10.9.0.1") + bytes(6) + ip("10.9.0.9"), 0x0806)
+GOOSE = ethernet(goose(pdu(st=7)), 0x88B8)
+SIMULATED = ethernet(b"\0\1\0\x0b\0\0\0\0\x87\1\1", 0x88B8)
 TOO_BIG = six(b"\2\0\0\0\0\0\5\xdc" + bytes(8), 58)
 
 
@@ -83,6 +88,15 @@ TOO_BIG = six(b"\2\0\0\0\0\0\5\xdc" + bytes(8), 58)
         (rule('content:"abcd";'), [fragment(0, struct.pack("!HHHH", 1, 2, 12, 0), True), fragment(8, b"abcd", False)], [2]),  # as a whole, with the last
         (rule("l3_proto:ipv6;"), [udp(A, B, b"x"), six(UDP6)], [2]),
         (rule("l3_proto:arp;", "pkthdr any any -> any any"), [ethernet(b"\0\1\x08\0\6\4\0\1" + bytes(20), 0x0806), udp(A, B, b"x")], [1]),
+        (rule("", "ether any any -> any any"), [ASKS, udp(A, B, b"x"), SIMULATED], [1, 2, 3]),  # every frame
+        (rule("", "arp any any -> any any"), [ASKS, udp(A, B, b"x"), SIMULATED], [1]),
+        (rule("", "arp [10.9.0.1] any -> any any"), [ASKS], [1]),  # who asks
+        (rule("", "arp [10.9.0.2] any -> any any"), [ASKS], []),
+        (rule('ether.hdr; content:"|88 b8|"; offset:12;', "ether any any -> any any"), [ASKS, udp(A, B, b"x"), SIMULATED], [3]),
+        (rule('content:"|87 01 01|";', "ether any any -> any any"), [ASKS, SIMULATED, SIMULATED[:-3]], [2]),  # behind the EtherType
+        (rule('content:"|00 01|"; offset:6; depth:2;', "arp any any -> any any"), [ASKS, SIMULATED], [1]),
+        (rule("goose.st_num:7;", "ether any any -> any any"), [GOOSE], [1]),
+        (rule("dsize:>20;", "arp any any -> any any"), [ASKS], [1]),
         (rule("ttl:9;"), [six(UDP6), udp(A, B, b"x")], [1]),
         (rule("icmpv6.mtu:1500;"), [TOO_BIG], [1]),
         (rule("icmpv6.mtu:<1500;"), [TOO_BIG], []),

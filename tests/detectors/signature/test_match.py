@@ -35,6 +35,8 @@ C = Content
         ([C(b"b", offset=1, depth=1)], b"abc", True),
         ([C(b"c", offset=1, depth=1)], b"abc", False),
         ([C(b"bc", offset=1, depth=1)], b"abc", False),
+        ([C(b"b", offset=-1)], b"abc", True),  # Snort's, before the beginning: from the beginning on
+        ([C(b"c", offset=-1, depth=3)], b"abc", False),
         ([C(b"abc", startswith=True)], b"abcd", True),
         ([C(b"bcd", startswith=True)], b"abcd", False),
         ([C(b"bcd", endswith=True)], b"abcd", True),
@@ -82,6 +84,21 @@ C = Content
         ([ByteTest(Bytes(4, 0, string="dec"), ">", 99)], b"100 ", True),
         ([ByteTest(Bytes(4, 0, string="hex"), "=", 0x1F)], b"0x1f", True),
         ([ByteTest(Bytes(2, 0, string="dec"), "=", 0)], b"xy", False),  # no number there
+        ([ByteTest(Bytes(3, 0, string="dec"), "=", 0)], b"   ", False),  # blanks alone are none
+        ([ByteTest(Bytes(0, 0, string="hex"), "=", 0, negated=True)], b"", False),
+        ([ByteTest(Bytes(3, 0, string="dec"), "=", 7)], b" +7", True),
+        ([ByteTest(Bytes(2, 0, string="dec"), "=", (1 << 64) - 1)], b"-1", True),  # as strtoull: around
+        ([ByteTest(Bytes(2, 0, string="dec"), "=", 0)], b"- ", False),
+        ([ByteTest(Bytes(4, 0, string="hex"), "=", 0)], b"0xyz", True),  # the 0 before the x
+        ([ByteTest(Bytes(20, 0, string="dec"), "=", (1 << 64) - 1)], b"18446744073709551615", True),
+        ([ByteTest(Bytes(20, 0, string="dec"), ">", 0)], b"18446744073709551616", False),  # more than 64 bits
+        ([ByteTest(Bytes(23, 0, string="oct"), "=", (1 << 64) - 1)], b"01777777777777777777777", True),
+        ([ByteTest(Bytes(0, 1, string="dec"), "=", 1_337)], b"=1337;", True),  # of 0 bytes: all digits that there are
+        ([ByteTest(Bytes(0, 0), "=", 0)], b"7", True),
+        ([ByteJump(Bytes(0, 0, string="dec")), C(b"b", distance=0, within=1)], b"2aab", True),
+        ([ByteJump(Bytes(2, 0, string="dec"))], b"  ", False),
+        ([ByteExtract(Bytes(2, 0, string="oct"), "n")], b"\t\n", False),
+        ([ByteMath(Bytes(2, 0, string="hex"), "+", 1, "n")], b" \r", False),
         # byte_jump
         ([ByteJump(Bytes(1, 0)), C(b"b", distance=0, within=1)], b"\x02aab", True),
         ([ByteJump(Bytes(1, 0)), C(b"b", distance=0, within=1)], b"\x01aab", False),

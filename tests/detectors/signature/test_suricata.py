@@ -22,6 +22,8 @@ from sensor.events.seen import Seen
 from tests.applications import test_ike
 from tests.detectors.signature.harness import FIELDS, KNOWN, fired, talk
 from tests.detectors.signature.test_engine import modbus
+from tests.detectors.signature.test_headers import SIMULATED
+from tests.detectors.signature.test_several import tagged
 from tests.make import ACK, FIN, RST, batches, tcp, udp
 
 A, B = ("10.0.0.1", 40_000), ("10.0.0.2", 4_444)
@@ -294,3 +296,11 @@ def test_streams_have_one_budget() -> None:
     assert found == [6]
     assert signatures.evicted == 1
     assert (sessions.bytes.total, len(sessions.open.entries)) == (0, 0)
+
+
+def test_tags_and_frames_without_ip() -> None:
+    frames = [tagged(100), tagged(200, 100), SIMULATED, udp(A, B, b"x", 9)]
+    assert frames_of("vlan.id:100,0;", frames, "ip any any -> any any") == [1]
+    assert frames_of("vlan.layers:2;", frames, "ip any any -> any any") == [2]
+    assert frames_of("", frames, "ether any any -> any any") == [1, 2, 3, 4]
+    assert frames_of('content:"|87 01 01|";', frames, "ether any any -> any any") == []  # no payload without IP
