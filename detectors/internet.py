@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.state import TRANSIENT
-from sensor.columns import firsts
+from sensor.columns import firsts, pages
 from sensor.events.address import address_text, are_public, is_outside
 from sensor.events.alert import Finding, Kind, Severity
 from sensor.events.seen import Seen
@@ -40,7 +40,7 @@ class Internet:
 
     def on_batch(self, seen: Seen) -> Iterator[Finding]:
         if len(self.done) != len(seen.flows["key"]):
-            self.done = np.zeros(len(seen.flows["key"]), np.bool_)
+            self.done = pages(len(seen.flows["key"]), np.bool_)
         self.done[seen.started] = False
         for table in seen.tables.values():
             rows = np.flatnonzero(~self.done[table.flow])

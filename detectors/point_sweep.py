@@ -13,7 +13,7 @@ from detectors.memory import SECOND, Gathering
 from detectors.rows import flow as flow_of
 from detectors.rows import frame, pair, ts_ns
 from detectors.state import TRANSIENT, setting
-from sensor.columns import Array, Ints, heads, order_by
+from sensor.columns import Array, Ints, heads, order_by, pages
 from sensor.events.alert import Finding, Kind, Severity
 from sensor.events.seen import Seen
 from sensor.events.table import Table
@@ -49,7 +49,7 @@ class PointSweep:
     def on_batch(self, seen: Seen) -> Iterator[Finding]:
         most = len(seen.flows["key"])
         if len(self.last) != most:
-            self.last, self.when, self.step, self.steps = (np.zeros(most, np.int64) for _ in range(4))
+            self.last, self.when, self.step, self.steps = (pages(most, np.int64) for _ in range(4))
         if len(seen.started):
             self.last[seen.started] = NOTHING
             self.step[seen.started] = self.steps[seen.started] = 0

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 Array: TypeAlias = NDArray[Any]
 Bytes: TypeAlias = NDArray[np.uint8]
@@ -116,6 +117,13 @@ def read(data: Bytes, offset: Array, layout: np.dtype[Any]) -> Array:
     """
     records = np.ndarray((len(data) - layout.itemsize + 1,), f"V{layout.itemsize}", data, strides=(1,))  # opaque items: one copy each, 6 ns a row
     return records[offset].view(layout)
+
+
+def pages(n: int, dtype: DTypeLike) -> Array:
+    """N zeros for a whole run, in pages of their own: what nobody touches costs nothing, and all of it is given back. `np.zeros` promises neither: once a process
+    has freed large arrays, it takes them from the heap, clears them at once, and leaves holes there."""
+    item = np.dtype(dtype)
+    return np.frombuffer(mmap(-1, max(n * item.itemsize, 1), MAP_PRIVATE | MAP_ANONYMOUS), item, n)
 
 
 def buffer(size: int) -> Bytes:

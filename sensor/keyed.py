@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from sensor.columns import Array, Ints
+from sensor.columns import Array, Ints, pages
 from sensor.slots import Slots, first_met
 
 NEVER = np.int64(np.iinfo(np.int64).max)
@@ -25,8 +25,8 @@ class Keyed:
     def __init__(self, most: int, identity: Mapping[str, type[np.generic]], columns: Mapping[str, np.generic], *, evicts: bool = True) -> None:
         self.most, self.identity, self.initial, self.evicts = most, tuple(identity), dict(columns), evicts
         dtypes: dict[str, DTypeLike] = {**identity, **{name: value.dtype for name, value in columns.items()}, "last_ns": np.int64}
-        self.c: dict[str, Array] = {name: np.zeros(most, dtype) for name, dtype in dtypes.items()}  # pages that nothing touches cost nothing
-        self.key = np.zeros(most, np.uint64)  # 0: nobody's row
+        self.c: dict[str, Array] = {name: pages(most, dtype) for name, dtype in dtypes.items()}
+        self.key = pages(most, np.uint64)  # 0: nobody's row
         self.salt = [np.uint64(secrets.randbits(64) | 1) for _ in range(len(self.identity) + 1)]
         self.slots = Slots()
         self.used = self.evicted = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sensor.columns import firsts
+from sensor.columns import firsts, pages
 from sensor.events.protocol import Protocol, carried
 from sensor.events.seen import Seen
 
@@ -18,7 +18,7 @@ class Named:
         self.first: dict[str, int] = {}  # by protocol, the number of the first that it carries
         for number, (protocol, _) in carried(protocols).items():
             self.first.setdefault(protocol.name, number)
-        self.number = np.zeros(most_flows, np.uint8)
+        self.number = pages(most_flows, np.uint8)
 
     def settle(self, seen: Seen) -> None:
         """One batch; flows that are over have spoken what they carried."""

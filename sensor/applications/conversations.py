@@ -11,7 +11,7 @@ import numpy as np
 
 from sensor.applications.application import MOST_HELD, Application, Conversation, Expected
 from sensor.bounded import Budget
-from sensor.columns import Array
+from sensor.columns import Array, pages
 from sensor.decode.packets import Transport
 from sensor.events.message import Message, Said
 from sensor.events.seen import APART, NONE, OWNED, Seen
@@ -108,7 +108,7 @@ class Conversations:
         if seen.inspected is None:
             return []
         if len(self.done) < (flows := len(seen.flows["conversation"])):
-            before, self.number, self.done = (self.number, self.done), np.zeros(flows, np.uint8), np.zeros(flows, np.bool_)
+            before, self.number, self.done = (self.number, self.done), pages(flows, np.uint8), pages(flows, np.bool_)
             self.number[: len(before[0])], self.done[: len(before[1])] = before
         pieces, packets, data, c = seen.inspected.pieces, seen.inspected.packets, seen.inspected.data, seen.flows
         is_asked = (packets["transport"] == Transport.UDP) & (packets["flow"] >= 0) & (packets["payload_length"] > 0)

@@ -12,7 +12,7 @@ from itertools import chain
 import numpy as np
 
 from sensor.assets.asset import Asset, Attributes, Behaviour, Evidence, Where
-from sensor.columns import Array, Ints, Mask, firsts, heads
+from sensor.columns import Array, Ints, Mask, firsts, heads, pages
 from sensor.decode.packets import Transport
 from sensor.events.address import MAC_HIGH, MAPPED
 from sensor.events.origins import FRAME, Origins
@@ -84,7 +84,7 @@ class Assets:
         """One batch: flows that were answered, flows that are over, ARP, and what devices say."""
         self.origins.add(seen)
         if len(self.met) < len(seen.flows["key"]):
-            self.met, self.spoken = np.zeros(len(seen.flows["key"]), np.bool_), np.zeros(len(seen.flows["key"]) * 2, np.uint8)
+            self.met, self.spoken = pages(len(seen.flows["key"]), np.bool_), pages(len(seen.flows["key"]) * 2, np.uint8)
         self._arp(seen)
         waiting = np.concatenate((self.waiting, seen.started))
         packets = seen.flows["packets"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sensor.columns import PAD, Ints, Mask, appended, firsts, ragged
+from sensor.columns import PAD, Ints, Mask, appended, firsts, pages, ragged
 from sensor.events.table import PATIENCE_NS, WINDOW, Pdus, Table
 from sensor.events.vocabulary import Anomaly, Trust
 
@@ -25,7 +25,7 @@ class Exchange:
     dropped: int = 0
 
     def __post_init__(self) -> None:
-        self.asked = np.zeros(self.most_flows, np.bool_)  # by flow: whether its client was ever seen asking
+        self.asked = pages(self.most_flows, np.bool_)  # by flow: whether its client was ever seen asking
         self.silent = np.zeros(0, np.bool_)  # which of those carried nobody need answer
 
     def with_carried(self, pdus: Pdus) -> Pdus:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from sensor.columns import Array, Ints, Source
+from sensor.columns import Array, Ints, Source, pages
 from sensor.events.seen import Seen
 
 FRAME = 44  # bits of a frame number; above them stands the place of its source
@@ -31,7 +31,7 @@ class Origins:
     def add(self, seen: Seen) -> None:
         """Note the flows that began in this batch: before its flows that are over are asked for."""
         if len(self.began) < len(seen.flows["key"]):
-            self.began = np.zeros(len(seen.flows["key"]), np.int32)  # pages that nothing touches cost nothing
+            self.began = pages(len(seen.flows["key"]), np.int32)
         place = self.places.get(seen.source)
         if place is None:
             if len(self.sources) >= self.most:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sensor.columns import Array, Ints, Mask, heads, order_by
+from sensor.columns import Array, Ints, Mask, heads, order_by, pages
 from sensor.decode.packets import Outcome, Packets, Transport
 from sensor.decode.transport import quoted
 from sensor.slots import Slots, first_met
@@ -110,8 +110,8 @@ class Flows:
             raise ValueError(f"the flow table needs room for {4 * room} flows at least, not {most}")
         self.most, self.room, self.hint, self.first = most, room, hint, first
         self.served = np.zeros(hint.shape, np.bool_) if served is None else served
-        self.c: dict[str, Array] = {name: np.zeros(most, dtype) for name, dtype in (COLUMNS | COUNTS).items()}  # pages that nothing touches cost nothing
-        self.c |= {name: np.zeros(most * 2, dtype) for name, dtype in STREAM.items()}
+        self.c: dict[str, Array] = {name: pages(most, dtype) for name, dtype in (COLUMNS | COUNTS).items()}
+        self.c |= {name: pages(most * 2, dtype) for name, dtype in STREAM.items()}
         self.slots = Slots()
         self.scratch = np.full(most * 2, NEVER, np.int32)  # by flow or stream, rows of a batch: whoever uses it leaves it as it was
         self.salt = [np.uint64(secrets.randbits(64) | 1) for _ in range(6)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from sensor.columns import Array, Ints, Mask, appended, distinct, heads, order_by, ragged
+from sensor.columns import Array, Ints, Mask, appended, distinct, heads, order_by, pages, ragged
 from sensor.decode.packets import Packets
 from sensor.events.table import Pdus
 from sensor.events.vocabulary import Trust
@@ -50,7 +50,7 @@ class Assembly:
     def __init__(self, flows: Flows) -> None:
         self.flows = flows
         self.turned: list[tuple[Array, Array]] = []  # flows whose server turned out to be the other end in this batch, and from which row on
-        self.turned_row = np.zeros(flows.most, np.int64)  # scratch, by flow
+        self.turned_row = pages(flows.most, np.int64)  # scratch, by flow
 
     def to_server(self, flow: Array, from_b: Mask, row: Ints) -> Mask:
         """Whether the client speaks, as it was known when these packets came."""
