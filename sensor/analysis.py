@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from detectors.signature.detector import Signatures
 from detectors.watch import Watch
 from sensor.assets.assets import Assets
 from sensor.columns import Batch, Source
@@ -16,6 +15,9 @@ from sensor.events.alert import Alert
 from sensor.events.seen import Seen
 from sensor.pipeline import Pipeline
 from sensor.summary import Summary
+
+if TYPE_CHECKING:  # without rules nobody needs their engine
+    from detectors.signature.detector import Signatures
 
 MOST_SOURCES = 10_000  # whose problems are told at the end: the last ones
 MOST_ALERTS = 10_000  # alerts that the page can show; all of them go to the sinks
