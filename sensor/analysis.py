@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from detectors.signature.detector import Signatures
 from detectors.watch import Watch
 from sensor.assets.assets import Assets
 from sensor.columns import Batch, Source
@@ -17,6 +16,9 @@ from sensor.events.seen import Seen
 from sensor.mistakes import MISTAKES, contained
 from sensor.pipeline import Pipeline
 from sensor.summary import Summary
+
+if TYPE_CHECKING:  # without rules nobody needs their engine
+    from detectors.signature.detector import Signatures
 
 MOST_SOURCES = 10_000  # whose problems are told at the end: the last ones
 MOST_ALERTS = 10_000  # alerts that the page can show; all of them go to the sinks

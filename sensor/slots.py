@@ -78,9 +78,10 @@ class Slots:
         while key.size:
             room = self.key[slot] & np.uint64(1) == 0
             self.key[slot[room]] = key[room]  # of several that want one slot the last one wins
-            won = room & (self.key[slot] == key)
+            won = self.key[slot] == key
             self.number[slot[won]] = number[won]
-            key, number, slot = key[~won], number[~won], (slot[~won] + 1) & ((1 << self.bits) - 1)
+            lost = np.flatnonzero(~won)
+            key, number, slot = key[lost], number[lost], (slot[lost] + 1) & ((1 << self.bits) - 1)
 
     def remove(self, key: NDArray[np.uint64]) -> None:
         """Take out keys that are in the table."""

@@ -102,8 +102,6 @@ def analyze(
 ) -> None:
     """Read captures (files, directories, globs, - for standard input) and say who is on the network, what they did to each other, and what is wrong."""
     from sensor.capture import open_captures
-    from sensor.cli.page import print_page
-    from sensor.cli.summary import json_parts
 
     for option, written in (("--ndjson", ndjson), ("--eve", eve)):
         if written and overwrites(written, captures):
@@ -127,9 +125,13 @@ def analyze(
     if not analysis.sources:
         raise click.ClickException(f"no captures found in {', '.join(captures)}")
     if summary == "json":
+        from sensor.cli.summary import json_parts
+
         sys.stdout.writelines(json_parts(analysis))
         click.echo()
     elif ndjson != "-" and any(source.id or not source.problems for source in analysis.sources):
+        from sensor.cli.page import print_page
+
         print_page(analysis, settings.lang, shows_all=shows_all)
     complete = True
     if to_es is not None:

@@ -96,7 +96,7 @@ def written(parts: list[Bytes], n: int) -> list[bytes]:
             if part.ndim == 2:
                 some[:, at : at + part.shape[1]] = part[begin : begin + rows]
             at += part.shape[-1]
-        lines += some[some != 0].tobytes().splitlines()
+        lines += some[some != 0].tobytes().split(b"\n")[:-1]
     return lines
 
 

@@ -176,11 +176,11 @@ class Flows:
 
     def _enter(self, p: Packets, n: Numbered, at: Ints) -> NDArray[np.int32]:
         """New rows of the table, from the first packets of their flows."""
-        ids, c, packet, from_b = self._take(len(at)), self.c, n.rows[at], n.from_b[at]
+        (ids, again), c, packet, from_b = self._take(len(at)), self.c, n.rows[at], n.from_b[at]
         for name in COUNTS:
-            c[name][ids] = 0
+            c[name][again] = 0
         for name in STREAM:
-            c[name][ids * 2] = c[name][ids * 2 + 1] = 0
+            c[name][again * 2] = c[name][again * 2 + 1] = 0
         for name in ("high", "low", "port"):
             sender, receiver = (getattr(p, f"{side}_{name}")[packet] for side in ("source", "destination"))
             self._put(f"a_{name}", ids, np.where(from_b, receiver, sender))
@@ -222,12 +222,12 @@ class Flows:
         self.c["role"][ids] = np.where(syn | answer, Role.HANDSHAKE, np.where(by_port & ~ethernet, Role.PORT, Role.LOWER_PORT))
         self.c["server_is_b"][ids] = to_server ^ from_b
 
-    def _take(self, count: int) -> NDArray[np.int32]:
-        """Rows of the table for `count` new flows; `close` sees to it that there are some."""
+    def _take(self, count: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Rows of the table for `count` new flows, and which of them were others' before; `close` sees to it that there are some."""
         again, self.free = self.free[:count], self.free[count:]
         fresh = np.arange(self.used, self.used + count - len(again), dtype=np.int32)
         self.used += len(fresh)
-        return np.concatenate((again, fresh))
+        return np.concatenate((again, fresh)), again
 
     def _renew(self, p: Packets, n: Numbered) -> None:
         """Where a packet finds its flow silent for too long, or is the SYN of another connection, it and what follows belong to a new flow."""

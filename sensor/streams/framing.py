@@ -53,7 +53,7 @@ def recognise(protocols: tuple[Protocol, ...], numbers: tuple[int, ...], hint: N
     for number in distinct(hint[hint > 0]):
         mine = np.flatnonzero(hint == number)
         frames = frame(protocols[number - 1], data, at[mine], end[mine])
-        result[mine[allowed(protocols[number - 1], np.unique(frames.which), data, at[mine], end[mine])]] = number
+        result[mine[allowed(protocols[number - 1], np.flatnonzero(np.bincount(frames.which)), data, at[mine], end[mine])]] = number
     for number in numbers:
         left = np.flatnonzero((result == 0) & (hint != number))
         if left.size:
