@@ -224,3 +224,7 @@ def test_it_is_explained() -> None:
 
 def test_a_code_of_thousands_of_digits_is_refused() -> None:
     assert "neither a name nor a number" in problem(f"iec104_apci_type:{'9' * 5_000};").reason
+
+
+def test_parts_of_a_text_are_no_alternatives() -> None:
+    assert spoken("8,104") == "8, 104"
