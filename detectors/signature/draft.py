@@ -34,7 +34,7 @@ SEVERAL = frozenset(  # buffers of which one event has several: each time a rule
         "dns.response.rrname", "tls.certs", "tls.subjectaltname", "tls.alpn", "http.request_header", "http.response_header", "http2.header", "http2.header_name",
         "mqtt.subscribe.topic", "mqtt.unsubscribe.topic", "krb5.cname", "krb5.sname", "file.name", "file.data", "file.magic", "smtp.rcpt_to", "quic.cyu.hash",
         "quic.cyu.string", "email.url", "email.received", "ldap.responses.dn", "ldap.responses.message", "sip.via", "sip.to", "sip.from",
-        "ldap.request.attribute_type", "ldap.responses.attribute_type", "sdp.attribute", "sdp.bandwidth", "sdp.time", "sdp.repeat_time", "sdp.media.media",
+        "ldap.request.attribute_type", "ldap.responses.attribute_type", "sip.content_length", "sip.content_type", "sip.user_agent", "sdp.attribute", "sdp.bandwidth", "sdp.time", "sdp.repeat_time", "sdp.media.media",
         "sdp.media.session_info", "sdp.media.connection_data", "sdp.media.encryption_key", "ftp.reply", "ftp.completion_code", "nfs.filename", "mdns.queries.rrname", "mdns.answers.rrname",
         "mdns.authorities.rrname", "mdns.additionals.rrname", "mdns.response.rrname", "llmnr.queries.rrname", "llmnr.answers.rrname",
         "ike.vendor",

@@ -580,3 +580,8 @@ def test_arguments_that_are_contents(option: str, found: Buffer) -> None:
     name = option.partition(":")[0]
     assert problem(f'{name}:"";').keyword == name
     assert problem(f'{name}:"x;').keyword == name
+
+
+def test_each_header_of_several_may_be_another() -> None:
+    assert len(buffers('sip.user_agent; content:"a"; sip.user_agent; content:"b";')) == 2
+    assert len(buffers('sip.method; content:"a"; sip.method; content:"b";')) == 1
