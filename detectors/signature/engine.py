@@ -166,7 +166,7 @@ class Engine:
     def adopt(self, old: Engine) -> None:
         """Go on with what another rule set's engine remembers of the traffic, and with the counts of what it had to give up.
 
-        Kept: state (bits, integers, counts: by name and by rule), tails, sizes of streams, sessions, flows that were let through, packets that were told of, of
+        Kept: state (bits, integers, counts: by name and by rule), tails, sizes of streams, sessions, transactions, flows that were let through, packets that were told of, of
         rules that are in both sets, and what rules have added to lists or taken out. Of the new set: plan, lists as their files are now, and all that
         follows from the plan. Not kept: `changed`, which is a batch's, and how often each rule was confirmed and matched.
         """

@@ -101,7 +101,7 @@ def spoken(value: Any) -> str:
         return among(value)
     if isinstance(value, Number):
         return f"{value.operator} {value.value}" + (f" {value.high}" if value.high else "")
-    return text(value) if isinstance(value, bytes) else str(value).replace(",", " or ")
+    return text(value) if isinstance(value, bytes) else str(value).replace(",", ", ")
 
 
 def among(asked: Several) -> str:

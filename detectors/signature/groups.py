@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from detectors.signature.columns import has_one_place, read_words, word_of
 from detectors.signature.conditions import one_of, values
 from detectors.signature.match import is_relative
-from detectors.signature.rule import Check, Content
+from detectors.signature.rule import Check, Content, Number, Rule
 from detectors.signature.units import Units
 from sensor.columns import Ints
 
@@ -59,7 +59,7 @@ class Group:
         self.fields = [list(filter(None, map(one_of, ready.rule.conditions))) for ready in self.rules]
         at: dict[tuple[int, int], list[tuple[int, int]]] = {}
         for number, ready in enumerate(self.rules):
-            for place, bits, word in opening(ready.payload[0]) if ready.payload else ():
+            for place, bits, word in opening(ready.payload[0], sizes(ready.rule)) if ready.payload else ():
                 at.setdefault((place, bits), []).append((number, word))
         for (place, bits), found in at.items():
             if len(found) >= FEW:
@@ -82,11 +82,17 @@ class Group:
         return (self.rules[number] for number in left if number not in gone)
 
 
-def opening(check: Check) -> Iterator[tuple[int, int, int]]:
-    """The place, the bits and the word of a content that can only lie there; nothing for any other check."""
-    if isinstance(check, Content) and not check.negated and not is_relative(check) and has_one_place(check):
+def sizes(rule: Rule) -> list[int]:
+    """What dsize says the payload's size has to be, where it says one."""
+    asked = (each.value for each in rule.conditions if each.keyword == "dsize")
+    return [each.value for each in asked if isinstance(each, Number) and each.operator == "="]
+
+
+def opening(check: Check, sizes: list[int]) -> Iterator[tuple[int, int, int]]:
+    """The place, the bits and the word of a content that can only lie there, for want of room where the payload has one of these sizes; nothing for any other check."""
+    if isinstance(check, Content) and not check.negated and not is_relative(check):
         place = check.offset or 0
-        if isinstance(place, int):
+        if isinstance(place, int) and (has_one_place(check) or place + len(check.pattern) in sizes):
             yield (place, *word_of(check.pattern[:8], nocase=check.nocase))
 
 

@@ -119,18 +119,6 @@ def multiple(keyword: str, bits: int, names: Mapping[str, int] | None = None, mo
     return read
 
 
-def of_each(keyword: str, bits: int, names: Mapping[str, int] | None = None) -> Reader:
-    """The reader of a multi-integer of a transaction whose messages are looked at one by one: value[,any]."""
-
-    def read(draft: Draft, value: str) -> None:
-        asked = several(unquoted(value), bits, names)
-        if isinstance(asked, Several):
-            raise ValueError(f"{shortened(value)}: which of several it is cannot be asked, each message is looked at by itself")  # noqa: TRY004  # an error of the rule
-        draft.condition(Condition(keyword, asked))
-
-    return read
-
-
 def word(keyword: str, known: tuple[str, ...], *, negatable: bool = False) -> Reader:
     """The reader of a keyword that takes one of some words."""
 

@@ -16,6 +16,7 @@ from detectors.signature.numbers import among, holds
 from detectors.signature.rule import Condition, Number, Several
 from detectors.signature.units import Units, sides
 from sensor.applications import APPLICATIONS
+from sensor.applications.ldap import NO_RESULT
 from sensor.columns import Ints, Mask, padded
 from sensor.decode.packets import Transport
 from sensor.events.address import MAPPED
@@ -58,6 +59,8 @@ WORDS = (
     "ike.chosen_sa_attribute",
 )  # fmt: skip
 FACTS: Mapping[str, tuple[str, ...]] = {name: PREFIXES[re.split("[._]", name)[0]] for name in (*NUMBERS, *WORDS)}
+# Keywords of a transaction's answers: the fact of the last one that tells of all.
+OF_ALL = {"ldap.responses.operation": "ldap.responses.operations", "ldap.responses.result_code": "ldap.responses.result_codes"}
 FLAGS = ("mqtt.flags", "mqtt.connect.flags")
 FAILED = "failed"  # the name of what is none of the protocols that are known
 SPOKEN = np.array(["", *(application.name for application in APPLICATIONS), FAILED])  # by Inspected.spoken: FAILED is at -1, too
@@ -151,9 +154,11 @@ def mask(condition: Condition, units: Units) -> Mask:
     if (asked := OF_ROWS.get(condition.keyword)) is not None:
         return np.array([asked(said, units, i) for i, said in enumerate(units.said or ())], np.bool_)
     if isinstance(condition.value, Several):
-        facts = [tuple(each for each in _all(said.facts.get(condition.keyword, ())) if isinstance(each, int)) for said in units.said or ()]
-        count = np.array([len(each) for each in facts], np.int64)
-        return among(condition.value, np.cumsum(count) - count, count, np.array([each for fact in facts for each in fact], np.int64))
+        name = OF_ALL.get(condition.keyword, condition.keyword)
+        facts = [tuple(each for each in _all(said.facts.get(name, ())) if isinstance(each, int)) for said in units.said or ()]
+        count, content = np.array([len(each) for each in facts], np.int64), np.array([each for fact in facts for each in fact], np.int64)
+        told: Mask = np.array([name not in OF_ALL.values() or name in said.facts for said in units.said or ()], np.bool_)
+        return told & among(condition.value, np.cumsum(count) - count, count, content, content != NO_RESULT)
     return np.array([has(condition, said) for said in units.said or ()], np.bool_)
 
 

@@ -53,22 +53,23 @@ def holds(condition: Number, value: Any) -> Any:
     raise ValueError(f"no such operator: {condition.operator}")
 
 
-def among(asked: Number | Several | tuple[Any, ...], start: Ints, count: Ints, content: Array) -> Mask:
+def among(asked: Number | Several | tuple[Any, ...], start: Ints, count: Ints, content: Array, there: Mask | None = None) -> Mask:
     """Which rows' numbers meet the condition; of one number, or several of which any does, one of the row's has to.
 
-    start, count: int64, where each row's numbers begin in `content` and how many they are; they follow one another in any order of rows.
+    start, count: int64, where each row's numbers begin in `content` and how many they are; they follow one another in any order of rows. there: those
+    that are no numbers but keep a number's place are not.
     """
     asked = asked if isinstance(asked, Several) else Several(asked)  # type: ignore[arg-type]  # any of several is as good
     begin, end = asked.begin + count * (asked.begin < 0), asked.end + count * (asked.end <= 0)
     inside = (begin >= 0) & (begin < end) & (end <= count)
     first, n = start + np.where(inside, begin, 0), np.where(inside, end - begin, 0)
-    met = np.ones(len(content), np.bool_) if asked.number is None else any_of(asked.number, content)
+    there = np.ones(len(content), np.bool_) if there is None else there
+    met = there if asked.number is None else there & any_of(asked.number, content)
     if asked.which == "at":
         place = asked.at + n * (asked.at < 0)
-        there = (place >= 0) & (place < n)
-        return np.where(there, np.append(met, False)[np.where(there, first + place, len(met))], asked.or_beyond)
-    total = np.append(0, np.cumsum(met))
-    hits = total[first + n] - total[first]
+        within = (place >= 0) & (place < n)
+        return np.where(within, np.append(met, False)[np.where(within, first + place, len(met))], asked.or_beyond)
+    hits, n = (total[first + n] - total[first] for total in (np.append(0, np.cumsum(each)) for each in (met, there)))
     found: Mask = {"any": lambda: hits > 0, "all": lambda: (hits == n) & (n > 0), "all_or_absent": lambda: hits == n,
                    "or_absent": lambda: (hits > 0) | (n == 0), "times": lambda: holds(asked.times, hits)}[asked.which]()  # fmt: skip
     return found

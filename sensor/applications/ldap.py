@@ -4,7 +4,8 @@ Buffers: ldap.request.dn (a bind's name, a search's base, the entry that is chan
 ldap.responses.message (the diagnostic message), ldap.request.attribute_type and ldap.responses.attribute_type (of what is searched for, changed or found). Empty
 ones are none.
 Facts: ldap.request.operation, ldap.responses.operation integers: the number of the application tag (0 bind request ... 24 extended response);
-ldap.responses.result_code an integer; ldap.responses.count: of a request's last answer, how many there were, and of a request that wants none.
+ldap.responses.result_code an integer; ldap.responses.count: of a request's last answer, how many there were, and of a request that wants none;
+ldap.responses.operations, ldap.responses.result_codes: there, too, tuples of what all answers say, NO_RESULT where one has none; not of more than MOST_ANSWERS.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ REQUESTS = frozenset({0, 2, 3, 6, 8, 10, 12, 14, 16, 23})
 UNANSWERED = frozenset({2, 16})
 RESULTS = frozenset({1, 5, 7, 9, 11, 13, 15, 24})
 UNFINISHED = frozenset({4, 19, 25})
+NO_RESULT, MOST_ANSWERS, MOST_TOLD = -1, 64, 4  # of one request, and of how many requests, are kept
 BIND, SEARCH, ENTRY, MODIFY, ADD, DELETE, COMPARE, EXTENDED = 0, 3, 4, 6, 8, 10, 14, 23
 PRIMITIVE = frozenset({2, 10, 16})
 SCOPES = ("base", "one_level", "subtree")
@@ -37,7 +39,8 @@ class Ldap(Framed):
     def __init__(self) -> None:
         super().__init__()
         self._transactions = Transactions()
-        self._answers: dict[int, int] = {}  # by number of message, of those that are not finished
+        self._answers: dict[int, int] = {}  # by number of message, of those that are not finished: how many
+        self._told: dict[int, list[tuple[int, int]]] = {}  # and what they said: operation and result
 
     def size(self, held: bytearray) -> int | None:
         if held[0] != ber.SEQUENCE:
@@ -63,16 +66,27 @@ class Ldap(Framed):
                 said.facts["ldap.responses.count"] = 0
         else:
             said.transaction = self._transactions.of(message_id.number, last=number not in UNFINISHED)
-            answers = self._answers.pop(message_id.number, 0) + 1
-            if number in UNFINISHED:
-                keep(self._answers, message_id.number, answers)
-            else:
-                said.facts["ldap.responses.count"] = answers
         try:
             self._operation(said, number, operation)
         except (EOFError, ValueError) as error:
             said.about["ldap.problem"] = str(error)
+        if number not in REQUESTS:
+            self._answered(said, number, message_id.number)
         yield said
+
+    def _answered(self, said: Said, number: int, message_id: int) -> None:
+        """Keeps what an answer says for the last one, which tells of all."""
+        count, told = self._answers.pop(message_id, 0) + 1, self._told.pop(message_id, [])
+        code = said.about.get("ldap.result_code", NO_RESULT)
+        if len(told) == count - 1 < MOST_ANSWERS:
+            told.append((number, code if isinstance(code, int) else NO_RESULT))
+        if number in UNFINISHED:
+            keep(self._answers, message_id, count)
+            keep(self._told, message_id, told, MOST_TOLD)
+            return
+        said.facts["ldap.responses.count"] = count
+        if len(told) == count:
+            said.facts["ldap.responses.operations"], said.facts["ldap.responses.result_codes"] = (tuple(column) for column in zip(*told, strict=True))
 
     @staticmethod
     def _operation(said: Said, number: int, operation: Value) -> None:

@@ -30,15 +30,28 @@ def test_a_connection() -> None:
     assert bind.buffers == {"ldap.request.dn": [b"cn=admin,dc=plant"]}
     assert bind.facts == {"ldap.request.operation": 0}
     assert talk(Ldap(), [(True, message(1, 0x60, v(2, b"\3"), v(4), v(0xA3, v(4, b"GSS-SPNEGO"))))])[0].about["ldap.authentication"] == "sasl"
-    assert bound.facts == {"ldap.responses.operation": 1, "ldap.responses.result_code": 49, "ldap.responses.count": 1}
+    assert bound.facts == {
+        "ldap.responses.operation": 1,
+        "ldap.responses.result_code": 49,
+        "ldap.responses.count": 1,
+        "ldap.responses.operations": (1,),
+        "ldap.responses.result_codes": (49,),
+    }
     assert "ldap.responses.count" not in one.facts | two.facts | search.facts
     assert done.facts["ldap.responses.count"] == 3
+    assert done.facts["ldap.responses.operations"] == (4, 4, 5)
+    assert done.facts["ldap.responses.result_codes"] == (-1, -1, 0)
     assert bound.buffers == {"ldap.responses.message": [b"no"]}
     assert (search.buffers, search.about["ldap.scope"]) == ({"ldap.request.dn": [b"dc=plant"]}, "subtree")
     assert one.buffers == two.buffers == {"ldap.responses.dn": [b"cn=plc,dc=plant"]}
     assert delete.buffers == {"ldap.request.dn": [b"cn=plc,dc=plant"]}
     assert unbind.facts == {"ldap.request.operation": 2, "ldap.responses.count": 0}
     assert [each.transaction for each in (bind, bound, search, one, two, done, delete, unbind)] == [0, 0, 1, 1, 1, 1, 2, 3]
+
+
+def test_of_very_many_answers_only_the_count_is_told() -> None:
+    *_, done = talk(Ldap(), [(True, SEARCH), (False, ENTRY * 300 + DONE)])
+    assert done.facts == {"ldap.responses.operation": 5, "ldap.responses.result_code": 0, "ldap.responses.count": 301}
 
 
 def test_what_is_encrypted_is_no_more() -> None:

@@ -20,7 +20,7 @@ from tests.make import CLIENT, SERVER, udp
 from tests.test_captures import CAPTURES
 
 BYTES = st.binary(min_size=1, max_size=3).map(lambda content: bytes(b"abAB"[byte % 4] for byte in content))
-PLACES = st.sampled_from(["startswith;", "depth:{size};", "offset:1; depth:{size};", "offset:2; depth:{size};", "", "offset:1;"])
+PLACES = st.sampled_from(["startswith;", "depth:{size};", "offset:1; depth:{size};", "offset:2; depth:{size};", "", "offset:1;", "dsize:{size};"])
 
 
 def rule(number: int, content: bytes, place: str, nocase: str, negated: str) -> str:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from detectors.signature.explain import spoken
 from detectors.signature.numbers import among, holds
 from detectors.signature.rule import Number, Several
+from tests.applications import test_ldap as ldap
 from tests.detectors.signature.harness import A, B, fired, talk
 from tests.detectors.signature.make import condition, problem
 from tests.detectors.signature.test_buffers import CLASS, ENIP, multiple
@@ -71,7 +72,7 @@ def test_our_own_fields(text: str, asked: object) -> None:
     assert condition(f"{text};").value == asked
 
 
-@pytest.mark.parametrize("text", ["vlan.id:4096", "vlan.id:5,3", "vlan.id:5,-4", "ldap.responses.operation:1,all"])
+@pytest.mark.parametrize("text", ["vlan.id:4096", "vlan.id:5,3", "vlan.id:5,-4"])
 def test_what_cannot_be_asked(text: str) -> None:
     assert problem(f"{text};").reason
 
@@ -217,6 +218,26 @@ def test_a_revision_is_both_numbers() -> None:
     assert fired("alert ip any any -> any any (enip.revision:20; sid:1;)", said) == []
 
 
+@pytest.mark.parametrize(
+    ("option", "expected"),
+    [
+        ("ldap.responses.operation:search_result_entry", [7, 8]),  # each answer
+        ("ldap.responses.operation:search_result_entry,0", [9]),  # told of with the last one
+        ("ldap.responses.operation:search_result_done,-1", [9]),
+        ("ldap.responses.operation:search_result_entry,nb 2", [9]),
+        ("ldap.responses.operation:bind_response,all", [5]),
+        ("ldap.responses.operation:count >2", [9]),
+        ("ldap.responses.result_code:0,2", [9]),
+        ("ldap.responses.result_code:0,0", []),  # an entry has none
+        ("ldap.responses.result_code:success,all", [9]),
+        ("ldap.responses.result_code:count 1", [5, 9]),
+    ],
+)
+def test_answers_of_a_transaction(option: str, expected: list[int]) -> None:
+    said = talk((0, ldap.BIND), (1, ldap.BOUND), (0, ldap.SEARCH), (1, ldap.ENTRY), (1, ldap.ENTRY), (1, ldap.DONE), ends=(A, (B[0], 389)))
+    assert [frame for _, frame in fired(f"alert ldap any any -> any any ({option}; sid:1;)", said)] == expected
+
+
 def test_it_is_explained() -> None:
     assert spoken(condition("enip.cip_class:>1,oob_or -1,0:3;").value) == "> 1, number -1 of them, from 0 (from the end), or there is none, from 0 to 3"
     assert spoken(condition("enip.cip_class:count >5;").value) == "that there are, so often: > 5"
@@ -224,3 +245,7 @@ def test_it_is_explained() -> None:
 
 def test_a_code_of_thousands_of_digits_is_refused() -> None:
     assert "neither a name nor a number" in problem(f"iec104_apci_type:{'9' * 5_000};").reason
+
+
+def test_parts_of_a_text_are_no_alternatives() -> None:
+    assert spoken("8,104") == "8, 104"

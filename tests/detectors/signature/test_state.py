@@ -79,14 +79,16 @@ alert tcp any any -> any any (stream_size:client,>,1; sid:22;)
         old.told.put((5, 6, rank[sid]), value=True)
     old.untold = 3
     old.costs.steps, old.lists.entries["said"][b"later"] = 7, 0
+    old.count_transactions()
     new.adopt(old)
+    assert new.transactions is old.transactions is not None
     assert (new.state, new.tails, new.passed, new.costs, new.untold) == (old.state, old.tails, old.passed, old.costs, 3)
     assert new.every.streams is old.every.streams
     assert new.every.sizes
     assert b"later" in new.lists.entries["said"]
     assert list(new.told.entries) == [(5, 6, next(ready.rank for ready in new.plan.ready if ready.rule.sid == 2))]
     assert vars(new).keys() == {
-        *("state", "tails", "passed", "costs", "every", "sessions", "lists", "told", "untold"),  # kept
+        *("state", "tails", "passed", "costs", "every", "sessions", "lists", "told", "untold", "transactions"),  # kept
         *("plan", "handshake", "silent", "passes", "twice", "counted", "in_order", "behind", "changed", "confirmed", "matched", "counts"),  # of the new set
     }
 
