@@ -16,6 +16,7 @@ from sensor.columns import Ints, Mask, read
 from sensor.decode.packets import Outcome, Transport
 from sensor.events.table import Table
 from sensor.events.vocabulary import Anomaly, Kind
+from sensor.protocols.modbus.codes import HEADER as MODBUS_HEADER
 
 OfPackets = Callable[[Units], Mask]
 IPV4, IPV6 = 0x0800, 0x86DD  # EtherTypes
@@ -155,7 +156,6 @@ ON_PACKETS: Mapping[str, OfPackets] = {
     "reassembly_overlap_different_data": anomaly(Kind.OVERLAP_DIFFERENT),
     "reassembly_no_segment": anomaly(Kind.STREAM_NO_ROOM),
     "applayer_unexpected_protocol": anomaly(Kind.UNEXPECTED_PROTOCOL),
-    "modbus.invalid_protocol_id": anomaly(Kind.GARBAGE, Kind.UNEXPECTED_PROTOCOL, protocol="modbus"),
     "dnp3.bad_link_crc": anomaly(Kind.GARBAGE, protocol="dnp3"),  # what lies between frames whose headers' checksums are right
     "dnp3.len_too_small": anomaly(Kind.GARBAGE, protocol="dnp3"),
 }
@@ -169,6 +169,7 @@ def marked(bits: Anomaly) -> Callable[[Table], Mask]:
 LENGTHS = Anomaly.TRUNCATED | Anomaly.TRAILING | Anomaly.LENGTH_MISMATCH
 ON_ROWS: Mapping[str, Callable[[Table], Mask]] = {
     "modbus.unsolicited_response": lambda table: table.is_response & (table.request < 0),
+    "modbus.invalid_protocol_id": lambda table: np.asarray(table.pdus.header(MODBUS_HEADER)["protocol_id"] != 0, np.bool_),
     "modbus.invalid_function_code": marked(Anomaly.UNKNOWN_FUNCTION),
     "modbus.invalid_length": marked(LENGTHS),
     "modbus.invalid_value": marked(Anomaly.BAD_VALUE),

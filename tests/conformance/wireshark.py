@@ -45,7 +45,7 @@ def say(capture: Path, names: list[str]) -> Said:
     form = ("-T", "fields", "-E", "occurrence=a", "-E", "separator=/t", "-E", f"aggregator={BETWEEN}", "-e", "frame.number")
     done = _run("-r", str(capture), *PREFERENCES, *form, *wanted)
     values: dict[str, dict[int, list[str]]] = {name: {} for name in names}
-    for line in done.stdout.splitlines():
+    for line in done.stdout.split("\n"):  # a text may hold other characters at which Python ends lines
         frame, *cells = line.split("\t")
         if not frame.isdigit():
             continue

@@ -18,6 +18,7 @@ from sensor.protocols.iec104 import IEC104
 from sensor.protocols.iec104 import types as t
 from sensor.protocols.iec104.types import TypeId
 from sensor.sinks.documents import json_values
+from tests.make import run, turns
 
 CLIENT, SERVER = True, False  # who sends
 Sent = tuple[bytes, bool, int, Trust]
@@ -93,11 +94,20 @@ def size(content: bytes) -> int:
         ("680403000000", 0),  # none
         ("680407000100", 0), ("680507000000", 0), ("690407000000", 0),
         ("680401000a00", 6), ("680401000b00", 0), ("680401010a00", 0), ("680501000a00", 0),  # S
-        ("680a02000400", 12), ("68fd02000400", 255), ("680902000400", 0), ("68fe02000400", 0), ("680a02000500", 0),  # I
+        ("680a02000400", 12), ("68fd02000400", 255), ("680902000400", 0), ("68fe02000400", 0), ("680a02000500", 12),  # I
     ],
 )  # fmt: skip
 def test_size(content: str, expected: int) -> None:
     assert size(bytes.fromhex(content)) == expected
+
+
+def test_a_bit_that_should_be_zero_hides_no_command() -> None:
+    """Figure 6: the lowest bit of the third octet. No flow begins with it set, but within one the command is read, and marked."""
+    command = bytes.fromhex("680e 0000 0100 2d01 0600 0100 010000 01")
+    found = run(turns((0, bytes.fromhex("680407000000")), (1, bytes.fromhex("68040b000000")), (0, command), port=2404))
+    assert found.rows("iec104", "type_id", "receive_sequence")[2][3:] == (Action.OPERATE, Anomaly.BAD_VALUE, TypeId.C_SC_NA_1, 0)
+    assert not found.anomalies
+    assert not run(turns((0, command), port=2404)).rows("iec104")
 
 
 def test_startdt_tells_the_role() -> None:

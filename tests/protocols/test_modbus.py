@@ -164,6 +164,15 @@ def test_identification() -> None:
     assert [found.attributes for found in MODBUS.identity(table)] == [{"vendor": "Maker", "model": "PLC-7", "firmware": "V2.11"}]
 
 
+def test_another_protocol_id_hides_no_write() -> None:
+    """Guide 3.1.3: it is 0. Servers that do not look at it carry the write out; a flow does not begin so."""
+    read, write = bytes.fromhex("000100000006010300000001"), bytes.fromhex("000200010006010600010007")
+    found = run(turns((0, read), (0, write), (1, write), port=502))
+    assert [row[4:] for row in found.rows("modbus", "function_code", "value")] == [(0, 3, 0), (Anomaly.BAD_VALUE, 6, 7), (Anomaly.BAD_VALUE, 6, 7)]
+    assert not found.anomalies
+    assert not run(turns((0, write), port=502)).rows("modbus")
+
+
 def ldap(operation: int, body: bytes, number: bytes = b"\1") -> bytes:
     """As Windows writes it: every length takes four octets but that of the message's number."""
     inner = bytes((2, len(number))) + number + bytes((operation, 0x84)) + struct.pack(">I", len(body)) + body

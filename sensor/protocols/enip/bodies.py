@@ -100,7 +100,7 @@ def _request(context: Context, operation: O, rows: Ints, at: Ints, end: Ints) ->
             begin = values.types(table, rows, at, end)
             is_whole = operation == O.WRITE_TAG
             begin = _fixed(table, COUNT if is_whole else COUNT_OFFSET, rows, begin, end)
-            return values.content(table, rows, begin, end, is_whole=is_whole)
+            return values.content(table, rows, begin, end, is_whole=np.full(len(rows), is_whole))
         case O.READ_MODIFY_WRITE_TAG:
             return _masks(table, rows, at, end)
         case O.READ_MEMORY | O.READ_TEMPLATE:
@@ -136,8 +136,8 @@ def _reply(context: Context, operation: O, rows: Ints, at: Ints, end: Ints) -> I
             for name in ("element_count", "data_offset") if operation == O.READ_TAG_FRAGMENTED else ("element_count",):
                 table.set(name, rows[asked], table.number(name)[request[asked]])
             begin = values.types(table, rows, at, end)
-            partial = context.message.status[rows] != GeneralStatus.SUCCESS
-            return values.content(table, rows, begin, end, is_whole=operation == O.READ_TAG and not partial.any())
+            is_whole = (context.message.status[rows] == GeneralStatus.SUCCESS) & (operation == O.READ_TAG)
+            return values.content(table, rows, begin, end, is_whole=is_whole)
         case O.GET_ATTRIBUTES_ALL:
             mine = _identities(context, rows)
             used = at.copy()

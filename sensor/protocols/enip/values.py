@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sensor.columns import Ints, read
+from sensor.columns import Ints, Mask, read
 from sensor.events.point import RawType
 from sensor.events.table import Table
 from sensor.events.vocabulary import Anomaly
@@ -63,8 +63,8 @@ def types(table: Table, rows: Ints, at: Ints, end: Ints) -> Ints:
     return begin
 
 
-def content(table: Table, rows: Ints, at: Ints, end: Ints, *, is_whole: bool) -> Ints:
-    """The values that fill at..end, as each row's data_type says; where they end. is_whole: element_count says how many there must be."""
+def content(table: Table, rows: Ints, at: Ints, end: Ints, *, is_whole: Mask) -> Ints:
+    """The values that fill at..end, as each row's data_type says; where they end. is_whole: of each row, whether element_count says how many there must be."""
     used, data_type = end.copy(), table.number("data_type")[rows]
     stated = table.number("element_count")[rows]
     for code in np.flatnonzero(np.bincount(data_type)).tolist():
@@ -75,8 +75,7 @@ def content(table: Table, rows: Ints, at: Ints, end: Ints, *, is_whole: bool) ->
             count = (stop - begin) // wire.itemsize
             table.list("reals" if wire.kind == "f" else "integers", row, count, begin, wire)
             used[mine] = begin + count * wire.itemsize
-            if is_whole:
-                table.flag(row[table.has("element_count")[row] & (count != stated[mine])], Anomaly.LENGTH_MISMATCH)
+            table.flag(row[is_whole[mine] & table.has("element_count")[row] & (count != stated[mine])], Anomaly.LENGTH_MISMATCH)
         elif code in STRINGS or code in READERS:
             used[mine] = text(table, row, begin, stop, STRINGS[code]) if code in STRINGS else _texts(table, row, begin, stop, READERS[code])
             more = mine[(stated[mine] > 1) & (used[mine] < stop)]  # of several strings the first is the value; the rest is there as it is

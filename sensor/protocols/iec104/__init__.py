@@ -6,7 +6,7 @@ Sources: IEC 60870-5-104:2006 (framing, section 5; its choices and types, 6 to 8
 from __future__ import annotations
 
 from sensor.events.protocol import Protocol
-from sensor.protocols.iec104.apci import HEADER, role, size
+from sensor.protocols.iec104.apci import HEADER, begins, role, size
 from sensor.protocols.iec104.decoder import decode
 from sensor.protocols.iec104.fields import FIELDS
 from sensor.protocols.iec104.points import values
@@ -21,6 +21,7 @@ IEC104 = Protocol(
     decode=decode,
     tcp_ports=(2404,),
     role=role,
+    begins=begins,
     state=Sequences,
     points=values,
     server="outstation",

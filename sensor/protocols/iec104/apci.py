@@ -47,12 +47,20 @@ IS_U = np.zeros(256, np.bool_)  # by the first control octet
 IS_U[[function << 2 | Format.U for function in UFunction]] = True
 
 
+SET_IN_I = np.uint32(0x0001_0000)  # a bit that is 0 in an I format: stations that do not look at it carry out the command behind it
+
+
 def size(header: Array) -> Ints:
     """Bytes of each APDU from its header, 0 where these bytes are none: S and U are APCI only, I carries an ASDU."""
     length, control = header["length"].astype(np.int64), header["control"]
-    is_i = (control & 0x0001_0001 == 0) & (length >= SHORTEST + SHORTEST_ASDU) & (length <= LONGEST)
+    is_i = (control & 1 == 0) & (length >= SHORTEST + SHORTEST_ASDU) & (length <= LONGEST)
     is_s, is_u = control & 0x0001_FFFF == Format.S, IS_U[control & 0xFF] & (control < 0x100)
     return np.where((header["start"] == START) & (is_i | (is_s | is_u) & (length == SHORTEST)), length + 2, 0)
+
+
+def begins(head: bytes) -> bool:
+    """Whether a flow may begin so: of an I format every bit counts there, as it is all that tells it from other bytes."""
+    return len(head) < HEADER.itemsize or head[2] & 1 == 1 or head[4] & 1 == 0
 
 
 def role(header: Array) -> NDArray[np.int8]:

@@ -11,7 +11,7 @@ from sensor.columns import Array, Ints, Mask, ragged, read
 from sensor.events.table import CONTENT, Pdus, Table, pair
 from sensor.events.vocabulary import Action, Anomaly
 from sensor.protocols.iec104 import authentication, types
-from sensor.protocols.iec104.apci import CONFIRMS, HEADER, U_ACTION, Format
+from sensor.protocols.iec104.apci import CONFIRMS, HEADER, SET_IN_I, U_ACTION, Format
 from sensor.protocols.iec104.codes import Category
 from sensor.protocols.iec104.fields import FIELDS
 from sensor.protocols.iec104.sequence import Sequences, follow
@@ -60,6 +60,7 @@ def decode(pdus: Pdus, state: Sequences) -> Table:
     table.set("format", every, format_)
     is_i, is_numbered = format_ == Format.I, format_ != Format.U
     table.set("receive_sequence", is_numbered, control[is_numbered] >> 17)
+    table.flag(is_i & (control & SET_IN_I != 0), Anomaly.BAD_VALUE)
     table.set("send_sequence", is_i, (control[is_i] & 0xFFFF) >> 1)
     follow(table, control >> 1 & 0x7FFF_7FFF, is_i, is_numbered, state)
     key = np.zeros(len(pdus), np.int64)

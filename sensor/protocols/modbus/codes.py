@@ -27,9 +27,9 @@ LONGEST_SEEN = 260  # of devices that count differently; such a PDU is read, and
 
 
 def size(header: Array) -> Ints:
-    """Bytes of each PDU from its header, 0 where these bytes are no Modbus PDU."""
+    """Bytes of each PDU from its header, 0 where these bytes are no Modbus PDU. Servers that do not look at the protocol carry out what stands behind it."""
     length = header["length"].astype(np.int64)
-    plausible = (header["protocol_id"] == 0) & (length >= 2) & (length <= LONGEST_SEEN)
+    plausible = ((header["protocol_id"] == 0) | IS_PUBLIC[header["function_code"]]) & (length >= 2) & (length <= LONGEST_SEEN)
     return np.where(plausible, length + 6, 0)
 
 
@@ -44,8 +44,8 @@ LDAP = re.compile(rb"\x30\x84\0\0..\x02(?:\x01.|\x02..|\x03...|\x04....)[\x42\x4
 
 
 def begins(head: bytes) -> bool:
-    """Whether a flow that begins with these bytes may be Modbus."""
-    return not LDAP.match(head)
+    """Whether a flow that begins with these bytes may be Modbus: with its protocol, which is 0, and not as LDAP does."""
+    return not any(head[2:4]) and not LDAP.match(head)
 
 
 class Function(IntEnum):  # 5.1, and 5 of the older PI-MBUS-300 for the serial line's codes
@@ -174,6 +174,9 @@ ACTION = {
     **dict.fromkeys((F.READ_EXCEPTION_STATUS, F.DIAGNOSTICS, F.GET_COMM_EVENT_COUNTER, F.GET_COMM_EVENT_LOG), Action.DIAGNOSTICS),
     **dict.fromkeys((F.REPORT_SERVER_ID, F.ENCAPSULATED_INTERFACE_TRANSPORT), Action.DISCOVER),
 }
+
+
+IS_PUBLIC = np.isin(np.arange(256), list(Function))
 
 
 def _category(code: int) -> Category:

@@ -52,7 +52,7 @@ def decode(pdus: Pdus, _state: None) -> Table:
     table.body(EXCEPTION, rows, body[rows], pdus.end[rows])
     table.flag(refused & pdus.to_server, Anomaly.WRONG_ROLE)
     table.flag(CATEGORY[function] == Category.UNASSIGNED, Anomaly.UNKNOWN_FUNCTION)
-    table.flag(header["length"] > LONGEST, Anomaly.BAD_VALUE)
+    table.flag((header["length"] > LONGEST) | (header["protocol_id"] != 0), Anomaly.BAD_VALUE)
     which = np.where(refused | (BODY[code] == 255), 254, BODY[code].astype(np.int64) * 2 + ~pdus.to_server).astype(np.uint8)
     present = np.flatnonzero(np.bincount(which, minlength=256)[:254])
     for each in sorted(present.tolist(), key=lambda each: each & 1):  # requests first: responses look at them

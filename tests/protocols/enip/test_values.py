@@ -83,6 +83,13 @@ def test_element_counts_must_hold() -> None:
     assert [one["anomaly"] for one in events(table)] == [0, Anomaly.LENGTH_MISMATCH, Anomaly.LENGTH_MISMATCH]
 
 
+def test_a_partial_reply_excuses_no_other() -> None:
+    """Each reply's own status says whether all elements must be there, whatever came in the same batch."""
+    wanting = (request(0x4C, symbol("A"), b"\3\0"), reply(0x4C, b"\xc4\0" + bytes(8)))
+    partial = (request(0x4C, symbol("B"), b"\3\0"), reply(0x4C, b"\xc4\0" + bytes(8), status=6))
+    assert [one["anomaly"] for one in events(exchange(*wanting, *partial))] == [0, Anomaly.LENGTH_MISMATCH, 0, 0]
+
+
 def test_fragments_count_on() -> None:
     table = exchange(
         request(0x52, symbol("Arr"), struct.pack("<HI", 100, 8)), reply(0x52, b"\xc4\0" + struct.pack("<2i", 5, 6), status=6),
