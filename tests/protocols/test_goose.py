@@ -255,6 +255,12 @@ def test_a_signalling_nan_is_a_value_like_another() -> None:
     assert np.isnan(values(decode(frame(pdu(tlv(0x87, b"\x08\x7f\x80\0\1"))))).value[0])
 
 
+def test_values_of_no_data_set_are_no_points_whatever_else_came() -> None:
+    nameless = frame(pdu(dat_set=None))
+    assert not len(values(decode(nameless)))
+    assert values(decode(nameless, frame())).row.tolist() == [1, 1]
+
+
 def test_what_is_no_number_is_kept_exactly() -> None:
     data = tlv(0x8A, b"closed") + tlv(0x89, b"\1\2") + integer(0x85, 2**60 + 1) + tlv(0x90, "ü".encode())
     found = values(decode(frame(pdu(data))))

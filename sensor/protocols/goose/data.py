@@ -135,11 +135,14 @@ def put_values(table: Table, rows: Ints, at: Ints, end: Ints) -> None:
 
 
 def values(table: Table) -> Points:
-    """One point per value: address counts the members of the data set, index the values within a member; a nested value's name tells its whole path."""
+    """One point per value: address counts the members of the data set, index the values within a member; a nested value's name tells its whole path.
+
+    Without the data set's name, which is mandatory, there is nothing that values could be of.
+    """
     column, names = table.columns.get("all_data"), table.columns.get("dat_set")
     if not isinstance(column, Spans) or not isinstance(names, Spans):
         return join([])
-    data, rows = table.pdus.data, np.flatnonzero(table.has("all_data") & table.is_new)
+    data, rows = table.pdus.data, np.flatnonzero(table.has("all_data") & table.has("dat_set") & table.is_new)
     found = leaves(data, column.at[rows], column.at[rows] + column.size[rows])
     row, value = rows[found.row], numbers(data, found)
     place = np.arange(len(row))
