@@ -94,6 +94,18 @@ class Numbered:
         return self.flow.astype(np.int64) * 2 + self.from_b
 
 
+@dataclass
+class Quoting:
+    """Errors that quote a packet: each one's place in the batch (int64), the quoted packet's key (uint64) and end (bool, b sent it), and the flow that it had
+    before the batch (int32, -1: none), with the time of its last packet (int64 ns)."""
+
+    at: Ints
+    key: NDArray[np.uint64]
+    from_b: Mask
+    flow: NDArray[np.int32]
+    seen_ns: Ints
+
+
 class Flows:
     """A bounded table of conversations, `c` its columns.
 
@@ -133,11 +145,12 @@ class Flows:
         hashed, from_b = self._hash(p, rows)
         now = np.maximum.accumulate(np.maximum(p.batch.ts_ns[rows], self.clock))
         n = Numbered(rows, np.full(len(rows), -1, np.int32), from_b, letters(p, rows, from_b), hashed, now)
-        n.flow = self.slots.find(hashed)
+        n.flow, errors = self.slots.find(hashed), self._errors(p, n)
         if (n.flow < 0).any():
             self._enter_new(p, n)
         self._renew(p, n)
-        self._unreached(p, rows)
+        if errors is not None:
+            self._unreached(n, errors)
         self.clock = max(int(now[-1]), p.batch.now_ns)
         return n
 
@@ -245,18 +258,35 @@ class Flows:
         last = order[start[1:] - 1]
         c["seen_ns"][n.flow[last]] = n.now[last]
 
-    def _unreached(self, p: Packets, rows: Ints) -> None:
-        """Mark the ends that were not reached, of flows whose packet an error quotes: destination unreachable (RFC 792; RFC 4443 3.1) but for what is too large."""
-        kind, said, code = p.transport[rows], p.source_port[rows], p.destination_port[rows]
-        rows = rows[((kind == Transport.ICMP) & (said == 3) & (code != 4)) | ((kind == Transport.ICMPV6) & (said == 1))]
-        if not rows.size:
-            return
+    def _errors(self, p: Packets, n: Numbered) -> Quoting | None:
+        """What destination unreachable (RFC 792; RFC 4443 3.1), but for what is too large, quotes; and the flows that these were before this batch."""
+        kind, said, code = p.transport[n.rows], p.source_port[n.rows], p.destination_port[n.rows]
+        at = np.flatnonzero(((kind == Transport.ICMP) & (said == 3) & (code != 4)) | ((kind == Transport.ICMPV6) & (said == 1)))
+        if not at.size:
+            return None
+        rows = n.rows[at]
         about = quoted(p, rows)
         transport = np.select([about.ip_protocol == 6, about.ip_protocol == 17], [Transport.TCP, Transport.UDP], Transport.NONE)
         asked: Any = SimpleNamespace(**vars(about), transport=transport, vlan=p.vlan[rows], ethertype=p.ethertype[rows])  # the error comes the way back
-        key, from_b = self._hash(asked, np.flatnonzero(about.known & (transport != Transport.NONE)))
-        flow = self.slots.find(key).astype(np.int64)
-        self.c["unreached"][(flow * 2 + ~from_b)[flow >= 0]] = True
+        known = np.flatnonzero(about.known & (transport != Transport.NONE))
+        key, from_b = self._hash(asked, known)
+        flow = self.slots.find(key)
+        return Quoting(at[known], key, from_b, flow, np.where(flow >= 0, self.c["seen_ns"][flow], 0))
+
+    def _unreached(self, n: Numbered, errors: Quoting) -> None:
+        """Mark the ends that were not reached: of the flow that the quoted packet's was when the error came."""
+        keys, which = np.unique(n.hash, return_inverse=True)
+        size = len(n.hash)
+        place = which * size + np.arange(size)  # by flow, in order
+        order = np.argsort(place)
+        mine = np.minimum(np.searchsorted(keys, errors.key), len(keys) - 1)
+        before = np.searchsorted(place[order], mine * size + errors.at) - 1  # the last packet of that key before the error
+        last = order[np.maximum(before, 0)]
+        here = (before >= 0) & (which[last] == mine) & (keys[mine] == errors.key)
+        flow, seen_ns = np.where(here, n.flow[last], errors.flow), np.where(here, n.now[last], errors.seen_ns)
+        marks = (self.c["letters"][flow] | np.where(here, n.letters[last], 0)).astype(np.uint16)
+        found = (flow >= 0) & (n.now[errors.at] - seen_ns <= patience(self.c["transport"][flow], marks))
+        self.c["unreached"][(flow.astype(np.int64) * 2 + ~errors.from_b)[found]] = True
 
     def _walk(self, p: Packets, n: Numbered, mine: Ints) -> None:
         """One flow's packets, one by one: each that ends the flow begins a new one."""

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from sensor.columns import Batch, Ints, Source, padded
 from sensor.decode.decoder import Decoder
+from sensor.decode.packets import Transport
 from sensor.events.community import calculate, community_id
 from sensor.pipeline import Pipeline
 from sensor.protocols import PROTOCOLS
@@ -176,6 +177,22 @@ ASKED, DATAGRAM = tcp(A, B, 1, flags=SYN), udp(A, B, b"asked")
 )
 def test_who_was_not_reached(frames: list[bytes], end: End, rows: int) -> None:
     assert flows(frames, rows)[0]["end"] == end  # the second one is the router's
+
+
+@pytest.mark.parametrize("rows", CUTS)
+@pytest.mark.parametrize(
+    ("timed", "ends"),
+    [
+        ([(0, DATAGRAM), (1, error(DATAGRAM)), (7200, DATAGRAM)], [End.UNREACHABLE, End.OPEN]),  # an hour later the two talk anew
+        ([(0, DATAGRAM), (7200, DATAGRAM), (7201, error(DATAGRAM))], [End.TIMEOUT, End.UNREACHABLE]),
+        ([(0, error(DATAGRAM)), (1, DATAGRAM)], [End.OPEN]),  # about an earlier one
+        ([(0, DATAGRAM), (7200, error(DATAGRAM))], [End.TIMEOUT]),  # that was over by then
+    ],
+)
+def test_the_flow_of_the_time_was_not_reached(timed: list[tuple[int, bytes]], ends: list[End], rows: int) -> None:
+    """Whatever the cut: a batch may hold the quoted packet, the error, and the next flow of the same two."""
+    found = flows([(BEGIN + SECOND * at, frame) for at, frame in timed], rows)
+    assert [flow["end"] for flow in found if flow["transport"] == Transport.UDP] == ends
 
 
 def test_two_processes_agree_on_who_was_not_reached() -> None:
