@@ -120,7 +120,7 @@ def read(data: Bytes, offset: Array, layout: np.dtype[Any]) -> Array:
 
 
 def pages(n: int, dtype: DTypeLike) -> Array:
-    """N zeros for a whole run, in pages of their own: what nobody touches costs nothing, and all of it is given back. `np.zeros` promises neither: once a process
+    """Zeros (`n` of `dtype`) for a whole run, in pages of their own: what nobody touches costs nothing, and all of it is given back. `np.zeros` promises neither: once a process
     has freed large arrays, it takes them from the heap, clears them at once, and leaves holes there."""
     item = np.dtype(dtype)
     return np.frombuffer(mmap(-1, max(n * item.itemsize, 1), MAP_PRIVATE | MAP_ANONYMOUS), item, n)

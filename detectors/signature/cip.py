@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from detectors.signature.numbers import among, any_of
+from detectors.signature.numbers import any_of, of_groups
 from detectors.signature.rule import Several
 from sensor.columns import Array, Ints, Mask, ragged
 from sensor.events.table import Lists, Table
@@ -38,8 +38,7 @@ def mask(keyword: str, asked: Any, table: Table) -> Mask:
     place = np.empty(len(table), np.int64)
     place[np.argsort(table.pdu, kind="stable")] = np.arange(len(table))
     order = np.argsort(place[rows], kind="stable")
-    begin = np.searchsorted(table.pdu[rows[order]], np.arange(len(table.pdus) + 1))
-    return among(asked, begin[:-1], np.diff(begin), numbers[order])[table.pdu] & ~table.is_response
+    return of_groups(asked, table.pdu[rows[order]], len(table.pdus), numbers[order])[table.pdu] & ~table.is_response
 
 
 def _named(fields: tuple[str, ...], table: Table) -> Iterator[tuple[Ints, Array]]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from detectors.signature import cip, events, messages, modbus
 from detectors.signature.headers import PACKET_KEYWORDS, on_packets
-from detectors.signature.numbers import among, any_of
+from detectors.signature.numbers import among, any_of, of_groups
 from detectors.signature.rule import Condition, Number, Several
 from detectors.signature.units import PACKETS, PIECE, Units
 from sensor.columns import Array, Mask
@@ -163,8 +163,7 @@ def field(table: Table, key: str, value: Any) -> Mask:
         return table.has(key) & any_of(value, _numbers(column))
     order = np.argsort(table.pdu, kind="stable")
     rows = order[table.has(key)[order]]
-    begin = np.searchsorted(table.pdu[rows], np.arange(len(table.pdus) + 1))
-    return among(value, begin[:-1], np.diff(begin), _numbers(column[rows]))[table.pdu]
+    return of_groups(value, table.pdu[rows], len(table.pdus), _numbers(column[rows]))[table.pdu]
 
 
 def _numbers(values: Array) -> Array:

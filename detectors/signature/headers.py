@@ -17,8 +17,7 @@ from detectors.signature.rule import Condition, Number
 from detectors.signature.units import Units
 from sensor.columns import Array, Ints, Mask, read
 from sensor.decode import checksum
-from sensor.decode.link import VLAN_TAGS
-from sensor.decode.packets import MOST_VLANS, VLAN_BITS, VLAN_TAGGED, Transport
+from sensor.decode.packets import MOST_VLANS, VLAN_BITS, VLAN_TAGGED, VLAN_TAGS, Transport
 
 LETTERS = {"F": 1, "S": 2, "R": 4, "P": 8, "A": 16, "U": 32, "E": 64, "C": 128}  # RFC 9293, 3.1; as they lie in the flags octet
 FRAGBITS = {"M": 0x2000, "D": 0x4000, "R": 0x8000}  # RFC 791, 3.1

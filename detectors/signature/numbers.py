@@ -75,6 +75,12 @@ def among(asked: Number | Several | tuple[Any, ...], start: Ints, count: Ints, c
     return found
 
 
+def of_groups(asked: Number | Several | tuple[Any, ...], group: Ints, groups: int, content: Array) -> Mask:
+    """`among` for each of `groups` groups. group: int64, ascending: which each number of `content` is of."""
+    begin = np.searchsorted(group, np.arange(groups + 1))
+    return among(asked, begin[:-1], np.diff(begin), content)
+
+
 def any_of(value: Any, column: Array) -> Mask:
     """Rows that meet the Number, or one of several."""
     conditions = value if isinstance(value, tuple) else (value,)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensor.columns import Array, Ints, Mask, read
-from sensor.decode.packets import MOST_VLANS, VLAN_BITS, VLAN_TAGGED, Encapsulation, Outcome, Packets, Tunnel
+from sensor.decode.packets import MOST_VLANS, VLAN_BITS, VLAN_TAGGED, VLAN_TAGS, Encapsulation, Outcome, Packets, Tunnel
 from sensor.decode.rows import ALL, Rows, numbers, where, within
 from sensor.decode.wrapping import deeper
 
@@ -37,7 +37,6 @@ COOKED_2 = np.dtype(
     [("protocol", ">u2"), ("reserved", ">u2"), ("interface", ">u4"), ("hardware", ">u2"), ("type", "u1"), ("address_length", "u1"), ("address", ">u8")]
 )
 FAMILY = np.dtype([("family", "<u4")])
-VLAN_TAGS = np.uint64(sum(VLAN_TAGGED << i * VLAN_BITS for i in range(MOST_VLANS)))
 FIRST_BYTE = np.dtype([("version", "u1")])
 
 

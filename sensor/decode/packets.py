@@ -43,6 +43,7 @@ class Transport(IntEnum):
 
 
 VLAN_TAGGED, VLAN_BITS, MOST_VLANS = 0x8000, 16, 4  # of Packets.vlans
+VLAN_TAGS = np.uint64(sum(VLAN_TAGGED << i * VLAN_BITS for i in range(MOST_VLANS)))
 
 
 class Tunnel(IntEnum):

@@ -92,12 +92,10 @@ def pack(pdus: Pdus, rows: Ints) -> Pdus:
     body = pdus.data[pdus.at[rows][item] + index]
     data = np.concatenate((body, pdus.data[pdus.message_at[rows][part] + place], np.zeros(PAD, np.uint8)))
     at, begin = np.cumsum(whole) - whole, len(body) + np.cumsum(message) - message
-    kept = {
-        name: getattr(pdus, name)[rows]
-        for name in ("frame", "ts_ns", "flow", "to_server", "trust", "position", "notes", "released_ns", "serial", "conversation")
-    }
     none = np.zeros(len(rows), np.int64)
-    return Pdus(data, at=at, end=at + whole, row=none, carried=np.ones(len(rows), np.bool_), message_at=begin, message_end=begin + message, **kept)
+    return replace(
+        pdus.some(rows), data=data, at=at, end=at + whole, row=none, carried=np.ones(len(rows), np.bool_), message_at=begin, message_end=begin + message
+    )
 
 
 def concatenate(first: Pdus, second: Pdus) -> Pdus:

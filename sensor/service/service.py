@@ -199,10 +199,15 @@ class Service:
     def _counters(self) -> dict[str, dict[str, int]]:
         return counters({"packets": self.health.packets, "bytes": self.health.bytes}, self.sources.report())
 
+    def _rules(self) -> dict[str, Any]:
+        """How many rules are at work, and what they cost: workers have them where there are some."""
+        if self.workers is not None:
+            return dict(self.workers.merged.report().get("rules", {}))
+        return self.analysis.signatures.report() if self.analysis.signatures is not None else {}
+
     def status(self) -> dict[str, Any]:
         """What whoever asks is told: besides how everything is, who we are, how fast it goes, and what was found."""
-        report, signatures = self.report(), self.analysis.signatures
-        rules = self.workers.merged.report().get("rules", {}) if self.workers is not None else signatures.report() if signatures is not None else {}
+        report = self.report()
         return report | {
             "version": __version__,
             "site": self.config.site,
@@ -210,6 +215,6 @@ class Service:
             "started": self.health.started,
             "listening": self.sources.name,
             "rates": self.interval.rates(counters(report["engine"], report["sources"])),
-            "detection": {"alerts": dict(self.published.severities), "rules": rules},
+            "detection": {"alerts": dict(self.published.severities), "rules": self._rules()},
             "ledger": self.interval.ledger,
         }

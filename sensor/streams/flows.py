@@ -275,14 +275,13 @@ class Flows:
 
     def _unreached(self, n: Numbered, errors: Quoting) -> None:
         """Mark the ends that were not reached: of the flow that the quoted packet's was when the error came."""
-        keys, which = np.unique(n.hash, return_inverse=True)
-        size = len(n.hash)
-        place = which * size + np.arange(size)  # by flow, in order
-        order = np.argsort(place)
-        mine = np.minimum(np.searchsorted(keys, errors.key), len(keys) - 1)
-        before = np.searchsorted(place[order], mine * size + errors.at) - 1  # the last packet of that key before the error
+        order, size = np.argsort(n.hash, kind="stable"), len(n.hash)
+        keys = n.hash[order]
+        which = np.cumsum(heads(keys)) - 1
+        begin = np.minimum(np.searchsorted(keys, errors.key), size - 1)
+        before = np.searchsorted(which * size + order, which[begin] * size + errors.at) - 1  # the last packet of that key before the error
+        here = (before >= begin) & (keys[begin] == errors.key)
         last = order[np.maximum(before, 0)]
-        here = (before >= 0) & (which[last] == mine) & (keys[mine] == errors.key)
         flow, seen_ns = np.where(here, n.flow[last], errors.flow), np.where(here, n.now[last], errors.seen_ns)
         marks = (self.c["letters"][flow] | np.where(here, n.letters[last], 0)).astype(np.uint16)
         found = (flow >= 0) & (n.now[errors.at] - seen_ns <= patience(self.c["transport"][flow], marks))

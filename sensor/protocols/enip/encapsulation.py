@@ -45,9 +45,7 @@ def size(header: Array) -> Ints:
     """Bytes of each PDU from its header, 0 where these bytes are no such PDU. A NOP without session, context and data is 24 zero bytes: not taken for one."""
     command, length, status = header["command"], header["length"], header["encapsulation_status"]
     plausible = (command < 256) & (header["options"] == 0)
-    carries = ((command == C.SEND_RR_DATA) | (command == C.SEND_UNIT_DATA)) & (
-        length >= LEAST[C.SEND_RR_DATA]
-    )  # whatever the status: no message hides behind it
+    carries = ((command == C.SEND_RR_DATA) | (command == C.SEND_UNIT_DATA)) & (length >= LEAST[C.SEND_RR_DATA])  # no message hides behind a status
     plausible &= (length <= LIMIT[command & 0xFF]) & ((status <= LAST_STATUS) | carries) & ((length >= LEAST[command & 0xFF]) | (status != 0))
     plausible &= (command != C.NOP) | (header["session_handle"] != 0) | (header["sender_context"] != 0) | (length > 0)
     return np.where(plausible, length.astype(np.int64) + HEADER.itemsize, 0)

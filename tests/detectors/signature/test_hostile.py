@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.signature.columns import decide
-from detectors.signature.headers import any_of
 from detectors.signature.load import loads
 from detectors.signature.match import Costs, Program
+from detectors.signature.numbers import any_of
 from detectors.signature.rule import (
     Asn1,
     Base64Decode,
