@@ -11,6 +11,8 @@ from collections.abc import Callable
 
 from detectors.signature.arguments import number, one_of, parts, unquoted, whole
 from detectors.signature.draft import Draft, Key
+from detectors.signature.framing import PREFIX
+from detectors.signature.framings import FRAMINGS
 from detectors.signature.payload_keywords import bsize, content
 from detectors.signature.rule import PAYLOAD
 from detectors.signature.syntax import shortened
@@ -92,6 +94,35 @@ def sticky(name: str) -> Callable[[Draft, str], None]:
         draft.stick(name)
 
     return read
+
+
+WRITTEN = {"http1": "http", "ssl": "tls", "cip": "enip", "netbios-ssn": "smb"}  # applications by another name
+OVER = {
+    "ip": ("tcp", "udp"),
+    "ip4": ("tcp", "udp"),
+    "ipv4": ("tcp", "udp"),
+    "ip6": ("tcp", "udp"),
+    "ipv6": ("tcp", "udp"),
+    "tcp": ("tcp",),
+    "tcp-stream": ("tcp",),
+    "udp": ("udp",),
+}
+
+
+def frame(draft: Draft, value: str) -> None:
+    """frame:tls.pdu, or frame:pdu where the header says tls; frame:smb1.hdr there, whose name has a dot."""
+    text, header = unquoted(value).strip().lower(), draft.statement.protocol.partition(":")[0]
+    first, dot, rest = text.partition(".")
+    named, said = WRITTEN.get(first, first), WRITTEN.get(header, header)
+    application, name = (named, rest) if dot and named in FRAMINGS else (said, text)
+    if application not in FRAMINGS:
+        raise ValueError(f"no frames of {application} are kept; there are those of {', '.join(FRAMINGS)}")
+    framing = FRAMINGS[application]
+    if name not in framing.names:
+        raise ValueError(f"{application} has no frame {shortened(name) or 'without a name'}; there are {', '.join(framing.names)}")
+    if said != application and not set(OVER.get(header, ())) & set(framing.over):
+        raise ValueError(f"the header says {header}, and a frame of {application} is asked for")
+    draft.stick(f"{PREFIX}{application}.{name}")
 
 
 def modifier(name: str) -> Callable[[Draft, str], None]:

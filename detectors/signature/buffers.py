@@ -12,6 +12,7 @@ import numpy as np
 
 from detectors.signature import datasets as lists
 from detectors.signature import messages, transforms
+from detectors.signature.framing import PREFIX
 from detectors.signature.headers import igmp_at
 from detectors.signature.match import DECODED
 from detectors.signature.rule import PAYLOAD, Buffer, Dataset
@@ -92,7 +93,9 @@ MESSAGES = {"dnp3.data": "dnp3", "modbus.data": "modbus"}  # of each PDU, whatev
 
 
 def datasets(name: str) -> tuple[str, ...]:
-    """The dataset whose PDUs have this buffer; none for those of packets."""
+    """The dataset whose PDUs have this buffer, or the kind of frames that it is; none for those of packets."""
+    if name.startswith(PREFIX):
+        return (name,)
     if speakers := messages.speakers(name):
         return speakers
     return () if name in (PAYLOAD, DECODED) or name in HEADERS or name in ADDRESSES else (MESSAGES.get(name, name.partition(".")[0]),)
@@ -105,6 +108,7 @@ def reason(buffer: Buffer, known: Mapping[str, Iterable[str]]) -> str:
     if not (
         messages.speakers(name)
         or name in (PAYLOAD, DECODED)
+        or name.startswith(PREFIX)
         or name in HEADERS
         or name in ADDRESSES
         or (MESSAGES.get(name) in known)
@@ -146,6 +150,8 @@ def values(name: str, units: Units, i: int) -> list[bytes]:
     if (get := HEADERS.get(name) or ADDRESSES.get(name)) is not None:
         there = get(units, i) if name in ADDRESSES or units.kind in PACKETS else b""
         return [there] if there else []
+    if name.startswith(PREFIX):
+        return [units.content(i)] if units.kind == name else []
     if units.said is not None:
         return messages.values(name, units.said[i])
     table = units.table

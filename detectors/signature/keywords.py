@@ -91,6 +91,7 @@ BUFFERS = {
     **{alias: Keyword(buffers.sticky(name), False) for alias, name in (buffers.ALIASES | buffers.SNORT3).items()},
     **{alias: Keyword(buffers.modifier(name), None) for alias, name in buffers.MODIFIERS.items()},
     **{name: Keyword(buffers.transform(name), False) for name in buffers.TRANSFORMS},
+    "frame": Keyword(buffers.frame),
     "xor": Keyword(buffers.xor),
     "pcrexform": Keyword(buffers.pcrexform),
     "from_base64": Keyword(buffers.from_base64, None),
@@ -216,7 +217,7 @@ IGNORED: dict[str, str] = {
 # What Suricata or Snort know and this engine does not.
 UNSUPPORTED: dict[str, str] = {
     "lua": "scripts in rules are not run", "luajit": "scripts in rules are not run", "config": "changes how Suricata logs, and detects nothing",
-    "frame": "frames of Suricata's own parsers are not kept", "so": "compiled rules are not read", "soid": "compiled rules are not read", "regex": "say pcre instead",
+    "so": "compiled rules are not read", "soid": "compiled rules are not read", "regex": "say pcre instead",
     "appids": "Snort's application detector is not here", "file_type": "file types are not recognised", "file_meta": "file types are not recognised",
     "js_data": "scripts are not normalised", "vba_data": "macros are not unpacked", "cvs": "CVS is not decoded", "gtp_info": "GTP messages are not decoded",
     "template2": "a template for Suricata's developers",

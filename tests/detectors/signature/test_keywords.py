@@ -188,6 +188,7 @@ ELSEWHERE = {
     "test_byte_keywords": "byte_test byte_jump byte_extract byte_math base64_decode base64_data",
     "test_reader": "msg sid gid rev priority classtype reference metadata target rem category requires",
     "test_measures": "absent entropy md5 sha256 sha512 ber_data ber_skip asn1 sd_pattern flowvar pktvar",
+    "test_frames": "frame",
     "test_message_keywords": "filemd5 filesha1 filesha256",
     "this": "uricontent pkt_data raw_data bufferlen flow flowbits xbits hostbits flowint threshold detection_filter noalert alert modbus xor pcrexform from_base64 "
     "subslice gunzip zlib_deflate ssh.softwareversion tls.subject tls.issuerdn tls.fingerprint filename fileext filemagic",
