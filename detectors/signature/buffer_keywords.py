@@ -45,6 +45,7 @@ STICKY: tuple[str, ...] = (
     "sdp.phone_number", "sdp.connection_data", "sdp.bandwidth", "sdp.time", "sdp.repeat_time", "sdp.timezone", "sdp.encryption_key", "sdp.attribute",
     "sdp.media.media", "sdp.media.session_info", "sdp.media.connection_data", "sdp.media.encryption_key",
     "websocket.payload", "tftp.filename", "ntp.reference_id", "telnet.data", "rdp.cookie", "nfs.filename",
+    "pgsql.query", "imap.request", "imap.response", "imap.email.body", "imap.email.header", "imap.email.header.name", "imap.email.header.value",
     # MQTT, EtherNet/IP, DNP3, Modbus and Snort 3's names for plants
     "mqtt.connect.clientid", "mqtt.connect.password", "mqtt.connect.protocol_string", "mqtt.connect.username", "mqtt.connect.willmessage",
     "mqtt.connect.willtopic", "mqtt.publish.message", "mqtt.publish.topic", "mqtt.subscribe.topic", "mqtt.unsubscribe.topic", "enip.product_name",

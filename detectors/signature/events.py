@@ -184,6 +184,8 @@ ON_ROWS: Mapping[str, Callable[[Table], Mask]] = {
 }
 ON_MESSAGES = frozenset({  # facts of messages of general-purpose protocols
     "krb5.weak_encryption", "krb5.malformed_data", "quic.failed_decrypt", "quic.error_on_data", "quic.crypto_frag_too_long", *(f"ike.{name}" for name in IKE),
+    *(f"pop3.{name}" for name in ("too_many_transactions", "request_too_long", "incorrect_argument_count", "unknown_command", "response_too_long")),
+    *(f"pgsql.{name}" for name in ("invalid_length", "malformed_request", "malformed_response", "too_many_transactions")), "imap.invalid_data",
 })  # fmt: skip
 KEYWORDS = ("decode-event", "stream-event", "app-layer-event", "engine-event")
 

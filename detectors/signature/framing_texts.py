@@ -178,3 +178,40 @@ class HttpMessage(Framing):
         self._scanned[to_server] = 0
         self._body.pop(to_server, None)
         return [(self.names[not to_server], 0, len(data))] if data.strip(b"\r\n") else []
+
+
+class ImapText(Framing):
+    """Commands and answers with their literals (RFC 9051 4.3), and of literals that are mails head and body."""
+
+    names = ("pdu", "headers", "body")
+    _LITERAL = re.compile(rb"\{(\d{1,10})\+?\}\r?\n\Z")
+    _EMPTY = re.compile(rb"\n\r?\n")
+
+    def __init__(self) -> None:
+        self._lines: dict[bool, int] = {}  # where the line that is not yet looked at begins
+        self._literals: dict[bool, list[tuple[int, int]]] = {}
+
+    def size(self, to_server: bool, held: bytearray) -> int | None:
+        at = self._lines.get(to_server, 0)
+        while len(held) > at:
+            newline = held.find(b"\n", at, at + LONGEST)
+            if newline < 0:
+                return at + LONGEST if len(held) >= at + LONGEST else None
+            literal = self._LITERAL.search(held, max(at, newline - 16), newline + 1)
+            if literal is None:
+                return newline + 1
+            end = newline + 1 + int(literal[1])
+            self._literals.setdefault(to_server, []).append((newline + 1, end))
+            if end >= MOST_HELD:
+                return end
+            self._lines[to_server] = at = end
+        return None
+
+    def parts(self, to_server: bool, data: bytes) -> Iterable[Part]:
+        self._lines.pop(to_server, None)
+        yield "pdu", 0, len(data)
+        for begin, end in self._literals.pop(to_server, ()):
+            empty = self._EMPTY.search(data, begin, min(end, len(data)))
+            if empty and b":" in data[begin : empty.start()]:
+                yield "headers", begin, empty.start() + 1
+                yield "body", empty.end(), min(end, len(data))

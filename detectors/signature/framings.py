@@ -19,10 +19,10 @@ from detectors.signature.framing_records import (
     TlsRecord,
     Websocket,
 )
-from detectors.signature.framing_texts import HttpMessage, SipMessage, SmtpText, TelnetText
+from detectors.signature.framing_texts import HttpMessage, ImapText, SipMessage, SmtpText, TelnetText
 
 FRAMINGS: Mapping[str, type[Framing]] = {
-    "dcerpc": Dce, "dns": Dns, "enip": EnipPdu, "http": HttpMessage, "http2": HttpTwo, "ldap": LdapPdu, "llmnr": MulticastDns, "mdns": MulticastDns,
+    "dcerpc": Dce, "dns": Dns, "enip": EnipPdu, "http": HttpMessage, "http2": HttpTwo, "imap": ImapText, "ldap": LdapPdu, "llmnr": MulticastDns, "mdns": MulticastDns,
     "mqtt": MqttPacket, "nfs": Rpc, "sip": SipMessage, "smb": SmbRecord, "smtp": SmtpText, "ssh": SshRecord, "telnet": TelnetText, "tls": TlsRecord,
     "websocket": Websocket,
 }  # fmt: skip

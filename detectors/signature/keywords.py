@@ -222,7 +222,7 @@ UNSUPPORTED: dict[str, str] = {
     "js_data": "scripts are not normalised", "vba_data": "macros are not unpacked", "cvs": "CVS is not decoded", "gtp_info": "GTP messages are not decoded",
     "template2": "a template for Suricata's developers",
     "luaxform": "scripts in rules are not run", "gtp_type": "GTP messages are not decoded", "gtp_version": "GTP messages are not decoded",
-    "flow.elephant": "Suricata's measure of large flows is not kept", "pgsql.query": "PostgreSQL is not decoded", "ndpi-protocol": "a plugin of Suricata's", "ndpi-risk": "a plugin of Suricata's",
+    "flow.elephant": "Suricata's measure of large flows is not kept", "ndpi-protocol": "a plugin of Suricata's", "ndpi-risk": "a plugin of Suricata's",
     "http_param": "parameters of a request are not told apart",
 }  # fmt: skip
 

@@ -15,11 +15,14 @@ from sensor.applications.ftp_data import FtpDataOverTcp
 from sensor.applications.http import Http
 from sensor.applications.http2 import Http2OverTcp
 from sensor.applications.ike import IkeOverUdp
+from sensor.applications.imap import Imap
 from sensor.applications.krb5 import KerberosOverTcp, KerberosOverUdp
 from sensor.applications.ldap import LdapOverTcp
 from sensor.applications.mqtt import MqttOverTcp
 from sensor.applications.nfs import NfsOverTcp, NfsOverUdp
 from sensor.applications.ntp import NtpOverUdp
+from sensor.applications.pgsql import Pgsql
+from sensor.applications.pop3 import Pop3
 from sensor.applications.quic import QuicOverUdp
 from sensor.applications.rdp import RdpOverTcp
 from sensor.applications.rfb import RfbOverTcp
@@ -50,12 +53,15 @@ APPLICATIONS: tuple[Application, ...] = (
     Ftp(),
     FtpDataOverTcp(),
     Smtp(),
+    Pop3(),
+    Imap(),
     Sip(),
     KerberosOverTcp(),
     KerberosOverUdp(),
     LdapOverTcp(),
     RdpOverTcp(),
     RfbOverTcp(),
+    Pgsql(),
     QuicOverUdp(),
     IkeOverUdp(),
     SnmpOverUdp(),

@@ -13,6 +13,7 @@ from detectors.signature.rule import Rule
 from sensor.applications.application import MOST_HELD
 from tests.applications import test_dcerpc as dcerpc
 from tests.applications import test_http2 as http2
+from tests.applications import test_imap as imap
 from tests.applications import test_ldap as ldap
 from tests.applications import test_mqtt as mqtt
 from tests.applications import test_nfs as nfs
@@ -56,7 +57,7 @@ SCRIPTS: dict[str, Script] = {
     "smb": [(True, smb.session(CHAIN)), (False, smb.session(b"\xffSMB" + bytes(28) + b"one") + b"\x85\0\0\0"), (True, smb.session(b"\xfdSMB" + bytes(48) + b"three"))],
     "dcerpc": dcerpc.script(), "mqtt": mqtt.V5, "ldap": [(True, ldap.BIND + ldap.SEARCH), (False, ldap.BOUND + ldap.ENTRY + ldap.DONE)],
     "http2": [(True, http2.PREFACE + b"".join(http2.ASK)), (False, b"".join(http2.ANSWER))], "websocket": [(False, b"".join(websocket.FRAGMENTS) + websocket.CLOSE)],
-    "dns": [(True, len(QUERY).to_bytes(2) + QUERY)],
+    "imap": imap.TALK, "dns": [(True, len(QUERY).to_bytes(2) + QUERY)],
 }  # fmt: skip
 
 
@@ -91,6 +92,9 @@ def test_what_the_frames_are() -> None:
     assert told("smb", "smb2.data") == [CHAIN[64 : -len(READ)], b"r" * 8]
     assert [told("smb", f"{name}.data") for name in ("smb1", "smb3")] == [[b"one"], [b"three"]]
     assert told("dns", "pdu") == [QUERY]
+    assert told("imap", "headers") == [imap.MAIL[: -len(b"\r\nHello Joe\r\n")]] * 2
+    assert told("imap", "body") == [b"Hello Joe\r\n"] * 2
+    assert b"".join(told("imap", "pdu")) == b"".join(data for side in (True, False) for each, data in imap.TALK if each == side)
     assert b"".join(told("mqtt", "pdu")) == b"".join(data for side in (True, False) for each, data in mqtt.V5 if each == side)
     assert b"".join(told("ldap", "pdu")) == ldap.BIND + ldap.SEARCH + ldap.BOUND + ldap.ENTRY + ldap.DONE
     assert all(len(each) == 9 for each in told("http2", "hdr"))

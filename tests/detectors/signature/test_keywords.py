@@ -119,6 +119,7 @@ CONDITIONS: dict[str, tuple[tuple[str, str, object], tuple[str, ...]]] = {
     "dhcp.rebinding_time": (("5", "dhcp.rebinding_time", eq(5)), ("x",)),
     "dhcp.message_type": (("offer", "dhcp.message_type", eq(2)), ("bye",)),
     "ntp.version": (("4", "ntp.version", eq(4)), ("x",)),
+    "imap.email.direction": (("to_client", "imap.email.direction", Number("=", 1)), ("sideways",)),
     "ntp.mode": (("!server", "ntp.mode", Number("!=", 4)), ("x",)),
     "ntp.stratum": (("<16", "ntp.stratum", Number("<", 16)), ("x",)),
     "ntp.request_code": (("42", "ntp.request_code", eq(42)), ("x",)),
