@@ -13,6 +13,7 @@ from detectors.signature import buffers, limits, messages
 from detectors.signature.columns import decide
 from detectors.signature.conditions import rows_mask
 from detectors.signature.every import Every
+from detectors.signature.floods import Floods
 from detectors.signature.frames import Framer
 from detectors.signature.framing import PREFIX
 from detectors.signature.habits import ENDED, Searched, foremost, passes_flow
@@ -145,7 +146,7 @@ class Engine:
         self.lists = plan.lists.copy()
         self.transactions = Transactions() if any(bit.track == "tx" for ready in plan.ready for bit in ready.rule.bits) else None
         self.every = Every(sizes=plan.stream_sizes, frames=sessions is None)
-        self.framer = Framer(plan.frames)
+        self.framer, self.floods = Framer(plan.frames), Floods()
         self.passed: Bounded[bool] = Bounded(MOST_PASSED)  # by conversation
         self.told: Bounded[bool] = Bounded(MOST_TOLD)  # (conversation, frame, rank)
         self.silent = np.array([ready.rule.noalert or (ready.rule.action == "pass" and not ready.rule.alert_too) for ready in plan.ready], np.bool_)
@@ -175,7 +176,7 @@ class Engine:
         """
         self.state, self.tails, self.passed, self.costs, self.untold = old.state, old.tails, old.passed, old.costs, old.untold
         self.every.streams = old.every.streams
-        self.framer.open, self.framer.bytes = old.framer.open, old.framer.bytes
+        self.framer.open, self.framer.bytes, self.floods = old.framer.open, old.framer.bytes, old.floods
         self.transactions = old.transactions or self.transactions
         if self.sessions is not None and old.sessions is not None:
             self.sessions.open, self.sessions.bytes = old.sessions.open, old.sessions.bytes
@@ -216,6 +217,9 @@ class Engine:
         if self.transactions is not None:
             for each in kinds:
                 self.transactions.mark(each)
+        if self.plan.floods:
+            for each in kinds:
+                self.floods.mark(each)
         if self.plan.every:
             kinds.append(self.every.units(seen))
         found = self._found(kinds)
@@ -224,7 +228,7 @@ class Engine:
         return matches or None
 
     def _forget(self, seen: Seen) -> None:
-        for each in (self.state, self.tails, self.every, self.framer):
+        for each in (self.state, self.tails, self.every, self.framer, self.floods):
             each.forget(seen.over["conversation"])
         self.passed.drop(seen.over["conversation"].tolist())
         if self.sessions is not None:
@@ -456,6 +460,7 @@ class Engine:
             + self.tails.evicted
             + self.every.evicted
             + self.framer.evicted
+            + self.floods.waiting.evicted
             + self.lists.evicted
             + self.plan.countries.known.evicted
         )

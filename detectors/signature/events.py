@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from detectors.signature.floods import LIMITS
 from detectors.signature.options import IP_KINDS, NOP, TCP_ONCE, ip_options, tcp_options
 from detectors.signature.units import Units
 from sensor.applications.ike_names import EVENTS as IKE
@@ -197,4 +198,4 @@ def plain(name: str) -> str:
 
 def reason(name: str) -> str:
     """Why a rule about this event cannot be evaluated; empty where it can."""
-    return "" if plain(name) in {*ON_PACKETS, *ON_ROWS, *ON_MESSAGES} else f"the event {name} has no counterpart here"
+    return "" if plain(name) in {*ON_PACKETS, *ON_ROWS, *LIMITS, *ON_MESSAGES} else f"the event {name} has no counterpart here"

@@ -14,6 +14,7 @@ from detectors.signature import buffers, conditions, events, habits, headers, me
 from detectors.signature.configs import EventFilter, Filter, Suppress
 from detectors.signature.countries import Countries
 from detectors.signature.datasets import Lists
+from detectors.signature.floods import LIMITS
 from detectors.signature.framing import PREFIX
 from detectors.signature.groups import Group, Groups
 from detectors.signature.match import DECODED, Program
@@ -336,6 +337,7 @@ class Plan:
     has_pass: bool = False
     every: bool = False  # whether any rule is about all packets, fragments and broken ones too
     stream_sizes: bool = False
+    floods: bool = False  # whether any rule asks for one
     frames: frozenset[str] = frozenset()  # of an application: names that rules ask for
     lists: Lists = field(default_factory=Lists)
     reputations: Reputations = field(default_factory=Reputations)
@@ -390,6 +392,7 @@ class Plan:
         self.every = any(EVERY in key.datasets for key in self.keys)
         named = {buffer.name for ready in self.ready for buffer in ready.rule.buffers}
         self.frames = frozenset(name.removeprefix(PREFIX) for name in named if name.startswith(PREFIX))
+        self.floods = any(each.keyword in events.KEYWORDS and events.plain(str(each.value)) in LIMITS for ready in self.ready for each in ready.rule.conditions)
         self.stream_sizes = any(each.keyword == "stream_size" for ready in self.ready for each in ready.rule.conditions)
         self.searched = list(patterns.values())
         self.sizes = np.array([each.size for each in patterns], np.int64)
