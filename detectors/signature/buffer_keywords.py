@@ -38,7 +38,7 @@ STICKY: tuple[str, ...] = (
     "email.message_id", "email.x_mailer", "email.url", "email.received", "email.body_md5",
     # DCERPC, SMB, FTP, SNMP, SIP, RFB, Kerberos, IKE, LDAP, TFTP ...
     "dce.stub_data", "smb.named_pipe", "smb.share", "smb.ntlmssp_user", "smb.ntlmssp_domain", "ftp.command", "ftp.command_data", "ftp.reply",
-    "ftp.completion_code", "snmp.usm", "snmp.community", "sip.method", "sip.uri", "sip.request_line", "sip.stat_code", "sip.stat_msg", "sip.response_line",
+    "ftp.completion_code", "snmp.usm", "snmp.community", "snmp.trap_oid", "snmp.trap_address", "sip.method", "sip.uri", "sip.request_line", "sip.stat_code", "sip.stat_msg", "sip.response_line",
     "sip.protocol", "sip.from", "sip.to", "sip.via", "sip.user_agent", "sip.content_type", "sip.content_length", "rfb.name", "krb5.cname", "krb5.sname",
     "ike.init_spi", "ike.resp_spi", "ike.vendor", "ike.key_exchange_payload", "ike.nonce_payload", "ldap.request.dn", "ldap.responses.dn", "ldap.responses.message",
     "ldap.request.attribute_type", "ldap.responses.attribute_type", "sdp.origin", "sdp.session_name", "sdp.session_info", "sdp.uri", "sdp.email",

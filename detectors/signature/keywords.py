@@ -113,6 +113,7 @@ STATE = {
     "noalert": Keyword(state.noalert, False),
     "alert": Keyword(state.alert, False),
     "app-layer-protocol": Keyword(state.app_layer_protocol),
+    "config": Keyword(meta.config),
     "service": Keyword(state.service),
 }
 
@@ -216,7 +217,7 @@ IGNORED: dict[str, str] = {
 
 # What Suricata or Snort know and this engine does not.
 UNSUPPORTED: dict[str, str] = {
-    "lua": "scripts in rules are not run", "luajit": "scripts in rules are not run", "config": "changes how Suricata logs, and detects nothing",
+    "lua": "scripts in rules are not run", "luajit": "scripts in rules are not run",
     "so": "compiled rules are not read", "soid": "compiled rules are not read", "regex": "say pcre instead",
     "appids": "Snort's application detector is not here", "file_type": "file types are not recognised", "file_meta": "file types are not recognised",
     "js_data": "scripts are not normalised", "vba_data": "macros are not unpacked", "cvs": "CVS is not decoded", "gtp_info": "GTP messages are not decoded",

@@ -48,7 +48,7 @@ NUMBERS = (  # facts that are asked by number
     "filesize", "tls.cert_chain_len", "ftp.dynamic_port", "dns.opcode", "dns.rcode", "dns.rrtype", "mqtt.type", "mqtt.qos", "mqtt.reason_code",
     "mqtt.protocol_version", "mqtt.connack.session_present", "dce_opnum", "dce.opnum.number", "dhcp.leasetime", "dhcp.message_type", "dhcp.rebinding_time",
     "dhcp.renewal_time", "krb5_err_code", "krb5_msg_type", "krb5.ticket_encryption", "ldap.request.operation", "ldap.responses.operation",
-    "ldap.responses.result_code", "ntp.mode", "ntp.request_code", "ntp.stratum", "ntp.version", "rfb.secresult", "rfb.sectype", "snmp.pdu_type",
+    "ldap.responses.result_code", "ntp.mode", "ntp.request_code", "ntp.stratum", "ntp.version", "rfb.secresult", "rfb.sectype", "snmp.pdu_type", "snmp.trap_type",
     "snmp.version", "tftp.opcode", "tls_cert_notafter", "tls_cert_notbefore", "http2.frametype", "http2.errorcode",
     "http2.priority", "http2.settings", "http2.window", "http2.size_update", "ldap.responses.count", "websocket.flags", "websocket.mask", "websocket.opcode", "nfs.version", "nfs_procedure",
     "imap.email.direction", "ike.version", "ike.exchtype", "ike.key_exchange_payload_length", "ike.nonce_payload_length",

@@ -187,7 +187,7 @@ class Reader:
             flowints=tuple(draft.flowints),
             texts=tuple(draft.texts),
             thresholds=tuple(draft.thresholds),
-            noalert=facts.get("noalert", False),
+            noalert=facts.get("noalert", False) or draft.statement.action == "config",
             alert_too=facts.get("alert_too", False),
             file=file,
             line=line,

@@ -2,8 +2,8 @@
 
 RFC 1157 4 (version 1), RFC 1901 3 and RFC 3416 3 (2c), RFC 3412 6 and RFC 3414 2.4 (3 and its user-based security). Suricata 8 user guide, "SNMP Keywords".
 
-Buffers as sent: snmp.community (1 and 2c), snmp.usm (3: the user's name).
-Facts: snmp.version 1, 2 (of 2c) or 3; snmp.pdu_type an integer, 0 get_request ... 8 report, not there where it is encrypted.
+Buffers as sent: snmp.community (1 and 2c), snmp.usm (3: the user's name); as text: snmp.trap_oid and snmp.trap_address, of a trap of version 1.
+Facts: snmp.version 1, 2 (of 2c) or 3; snmp.pdu_type an integer, 0 get_request ... 8 report, not there where it is encrypted; snmp.trap_type, 0 coldStart ... 6 enterpriseSpecific.
 """
 
 from __future__ import annotations
@@ -85,7 +85,11 @@ class Snmp(Conversation):
         said.about["snmp.pdu_type"] = PDUS[kind]
         if kind == TRAP_V1:
             said.transaction = self._transactions.begin()
-            enterprise, _, generic, specific, _, variables = pdu.within(6)
+            enterprise, address, generic, specific, _, variables = pdu.within(6)
+            said.facts["snmp.trap_type"] = generic.number
+            said.buffers["snmp.trap_oid"] = [enterprise.oid.encode()]
+            if len(address.content) == 4:  # RFC 1155 3.2.3.2
+                said.buffers["snmp.trap_address"] = [".".join(map(str, address.content)).encode()]
             said.about["snmp.enterprise"] = enterprise.oid
             said.about["snmp.trap"] = f"{generic.number}.{specific.number}"
         else:

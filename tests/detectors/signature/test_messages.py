@@ -15,6 +15,7 @@ from tests.applications import test_imap as imap
 from tests.applications import test_nfs as nfs
 from tests.applications import test_pgsql as pgsql
 from tests.applications import test_pop3 as pop3
+from tests.applications import test_snmp as snmp
 from tests.applications.test_tls import handshake
 from tests.detectors.signature.harness import FIELDS, KNOWN, fired, talk
 from tests.make import ACK, FIN, RST, batches, tcp, udp
@@ -244,3 +245,19 @@ def test_bits_of_a_transaction() -> None:
 def test_mailboxes_and_databases(header: str, options: str, script: list[tuple[bool, bytes]], port: int, expected: list[int], rows: int) -> None:
     frames = talk(*((int(not side), content) for side, content in script), ends=(("10.0.0.1", 40_000), ("10.0.0.2", port)))
     assert [frame for _, frame in fired(rule(options, header), frames, rows)] == expected
+
+
+def test_traps() -> None:
+    trap = snmp.v(
+        0xA4, snmp.v(6, b"\x2b\6\1\4\1\x09"), snmp.v(0x40, bytes((10, 0, 0, 9))), snmp.v(2, b"\2"), snmp.v(2, b"\0"), snmp.v(0x43, b"\1"), snmp.v(0x30)
+    )
+    frames = [udp(("10.0.0.9", 5_000), ("10.0.0.2", 162), snmp.v(0x30, snmp.v(2, b"\0"), snmp.v(4, b"public"), trap))]
+    options = 'snmp.trap_type:linkdown; snmp.trap_oid; content:"1.3.6.1.4.1.9"; bsize:13; snmp.trap_address; content:"10.0.0.9";'
+    assert fired(rule(options, "snmp"), frames) == [(1, 1)]
+    assert fired(rule("snmp.trap_type:linkup;", "snmp"), frames) == []
+
+
+def test_a_config_rule_sets_bits_and_tells_nothing() -> None:
+    text = 'config http any any -> any any (http.method; content:"GET"; flowbits:set,got; config:logging disable, type tx, scope tx; sid:1;)\n'
+    text += 'alert http any any -> any any (flowbits:isset,got; http.stat_code; content:"200"; sid:2;)'
+    assert fired(text, talk((0, GET), (1, OK), ends=WEB)) == [(2, 5)]
