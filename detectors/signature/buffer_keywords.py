@@ -14,7 +14,7 @@ from detectors.signature.draft import Draft, Key
 from detectors.signature.framing import PREFIX
 from detectors.signature.framings import FRAMINGS
 from detectors.signature.payload_keywords import bsize, content
-from detectors.signature.rule import PAYLOAD
+from detectors.signature.rule import PAYLOAD, Condition
 from detectors.signature.syntax import shortened
 
 STICKY: tuple[str, ...] = (
@@ -51,7 +51,7 @@ STICKY: tuple[str, ...] = (
     "mqtt.connect.willtopic", "mqtt.publish.message", "mqtt.publish.topic", "mqtt.subscribe.topic", "mqtt.unsubscribe.topic", "enip.product_name",
     "enip.service_name", "dnp3.data", "modbus.data", "s7commplus.content", "mms.data",
     # headers
-    "ipv4.hdr", "ipv6.hdr", "tcp.hdr", "udp.hdr", "icmpv4.hdr", "icmpv6.hdr", "igmp.hdr", "icmpv6.mtu_data", "ether.hdr", "ip.src", "ip.dst",
+    "ipv4.hdr", "ipv6.hdr", "tcp.hdr", "udp.hdr", "icmpv4.hdr", "icmpv6.hdr", "igmp.hdr", "sctp.hdr", "sctp.chunk_data", "icmpv6.mtu_data", "ether.hdr", "ip.src", "ip.dst",
 )  # fmt: skip
 
 # Other words for a sticky buffer.
@@ -119,6 +119,13 @@ def frame(draft: Draft, value: str) -> None:
     if application not in FRAMINGS:
         raise ValueError(f"no frames of {application} are kept; there are those of {', '.join(FRAMINGS)}")
     framing = FRAMINGS[application]
+    if name == "stream" and "tcp" in framing.over:  # all that is said
+        draft.settle()
+        draft.key = Key(PAYLOAD)
+        draft.flow.add("only_stream")
+        if said != application:
+            draft.condition(Condition("app-layer-protocol", application))
+        return
     if name not in framing.names:
         raise ValueError(f"{application} has no frame {shortened(name) or 'without a name'}; there are {', '.join(framing.names)}")
     if said != application and not set(OVER.get(header, ())) & set(framing.over):

@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 
 from detectors.signature import datasets as lists
-from detectors.signature import messages, transforms
+from detectors.signature import messages, sctp, transforms
 from detectors.signature.framing import PREFIX
 from detectors.signature.headers import igmp_at
 from detectors.signature.match import DECODED
@@ -77,7 +77,7 @@ def _address(side: str) -> Callable[[Units, int], bytes]:
     return get
 
 
-HEADERS: Mapping[str, Callable[[Units, int], bytes]] = {
+HEADERS: Mapping[str, Callable[[Units, int], bytes | list[bytes]]] = {
     "ether.hdr": _ethernet,
     "ipv4.hdr": _ipv4,
     "ipv6.hdr": _ipv6,
@@ -86,6 +86,8 @@ HEADERS: Mapping[str, Callable[[Units, int], bytes]] = {
     "icmpv4.hdr": _header(lambda _: 8, 8, Transport.ICMP),
     "icmpv6.hdr": _header(lambda _: 8, 8, Transport.ICMPV6),
     "igmp.hdr": _igmp,
+    "sctp.hdr": sctp.whole,
+    "sctp.chunk_data": sctp.user_data,
 }
 ADDRESSES = {"ip.src": _address("source"), "ip.dst": _address("destination")}  # of packets and of PDUs
 WITHIN = (PAYLOAD, "modbus.data")  # those whose bytes are among the unit's own: what they must hold may be searched for there
@@ -149,7 +151,7 @@ def values(name: str, units: Units, i: int) -> list[bytes]:
     """The values of a buffer in one unit."""
     if (get := HEADERS.get(name) or ADDRESSES.get(name)) is not None:
         there = get(units, i) if name in ADDRESSES or units.kind in PACKETS else b""
-        return [there] if there else []
+        return there if isinstance(there, list) else [there] if there else []
     if name.startswith(PREFIX):
         return [units.content(i)] if units.kind == name else []
     if units.said is not None:

@@ -56,6 +56,7 @@ INTEGERS = {  # keyword -> bits
     "dhcp.rebinding_time": 64, "dhcp.message_type": 8, "rfb.sectype": 32, "ntp.version": 8, "ntp.mode": 8, "ntp.stratum": 8, "ntp.request_code": 8, "tftp.opcode": 16,
     "ldap.request.operation": 8, "http2.frametype": 8, "http2.errorcode": 32, "http2.priority": 8, "http2.window": 32, "http2.size_update": 64, "ldap.responses.count": 32,
     "ftp.dynamic_port": 16, "websocket.mask": 32, "websocket.opcode": 8, "igmp.type": 8, "imap.email.direction": 8, "snmp.trap_type": 8,
+    "sctp.vtag": 32, "sctp.chunk_type": 8, "sctp.chunk_cnt": 8,
     "ike.exchtype": 8, "ike.key_exchange_payload_length": 32, "ike.nonce_payload_length": 32,
 }  # fmt: skip
 MULTIPLE = ("dns.rrtype", "http2.frametype", "http2.errorcode", "http2.priority", "http2.window")

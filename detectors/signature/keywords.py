@@ -13,6 +13,7 @@ from detectors.signature import measure_keywords as measures
 from detectors.signature import meta_keywords as meta
 from detectors.signature import network_keywords as network
 from detectors.signature import payload_keywords as payload
+from detectors.signature import sctp
 from detectors.signature import state_keywords as state
 from detectors.signature.draft import Draft
 from sensor.events.field import Field
@@ -132,7 +133,7 @@ HEADERS = {
     "ip_proto": Keyword(headers.ip_proto),
     "ipopts": Keyword(headers.word("ipopts", headers.IP_OPTIONS)),
     "l3_proto": Keyword(headers.word("l3_proto", ("ipv4", "ipv6", "arp"))),
-    "sameip": Keyword(headers.bare("sameip"), False),
+    **{name: Keyword(headers.bare(name), False) for name in ("sameip", *sctp.WORDS)},
     "dsize": Keyword(headers.dsize),
     "stream_size": Keyword(headers.stream_size),
     "flow.pkts": Keyword(headers.of_direction("flow.pkts", 32)),

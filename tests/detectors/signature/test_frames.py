@@ -234,3 +234,11 @@ def test_nothing_is_kept_where_no_rule_asks() -> None:
     assert Plan.of([rule('content:"a";')], KNOWN).frames == frozenset()
     assert Plan.of([rule('frame:tls.pdu; content:"a";')], KNOWN).frames == {"tls.pdu"}
     assert isinstance(rule('frame:smb1.pdu; content:"a";', "alert smb any any -> any any"), Rule)
+
+
+def test_the_stream_as_a_frame() -> None:
+    script: Script = [(False, b"220 mx SMTP\r\n"), (True, b"EHLO a\r\n"), (False, b"250 ok\r\n"), (False, b"354 go ahead\r\n")]
+    for header, name in (("smtp", "stream"), ("tcp", "smtp.stream")):
+        text = f'alert {header} any any -> any any (frame:{name}; content:"250 ok|0d 0a|354 go ahead"; flow:to_client; sid:1;)'
+        assert sids(text, script, 25) == [(1, 7)]
+    assert sids('alert tcp any any -> any any (frame:telnet.stream; content:"250 ok"; sid:1;)', script, 25) == []
