@@ -142,7 +142,7 @@ class ImapConversation(Conversation):
         found = _COMMAND.match(lines[0])
         if not found:
             if lines[0].strip() and lines[0].strip().upper() != b"DONE":  # RFC 9051 6.3.13
-                yield Said(True, {"imap.request": lines}, {"app-layer-event": ("imap.invalid_data",)}, transaction=self._transactions.begin())
+                yield Said(True, {"imap.request": lines}, {"app-layer-event": "imap.invalid_data"}, transaction=self._transactions.begin())
                 self.broken, self.why = True, "a line that is no command"
             return
         tag, name, arguments = found[1], found[2].upper(), found[3] or b""
@@ -179,20 +179,23 @@ class ImapConversation(Conversation):
         if not lines:
             return
         done, self._has_greeted = _DONE.match(first), True
+        is_asked = done is not None and self._transactions.is_open(done[1])
         said = Said(False, {"imap.response": lines}, transaction=self._transactions.of(done[1]) if done else self._last)
         if done:
             self._exchange = None
+            if not is_asked:
+                said.facts["app-layer-event"] = "imap.request_not_found"
             said.about = {"imap.tag": text(done[1]), "imap.status": text(done[2].upper())} | ({"imap.reply": text(done[3])} if done[3] else {})
             said.failed = done[2].upper() != b"OK"
         elif first.startswith(b"*"):
             said.about = {"imap.reply": text(lines[0][2:])}
         elif not first.startswith(b"+"):
-            said.facts["app-layer-event"] = ("imap.invalid_data",)
+            said.facts["app-layer-event"] = "imap.invalid_data"
         _add_mail(said, mail, TO_CLIENT)
         yield said
         if done and done[1] == self._starttls and not said.failed:
             self.broken = True
-        elif "app-layer-event" in said.facts:
+        elif said.facts.get("app-layer-event") == "imap.invalid_data":
             self.broken, self.why = True, "a line that is no answer"
 
 

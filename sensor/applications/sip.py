@@ -47,6 +47,10 @@ class SipConversation(Conversation):
             if response[3]:
                 said.buffers["sip.stat_msg"] = [response[3]]
         else:  # keep-alives (RFC 5626 3.5.1), noise: the next datagram may be one again
+            if data.strip(b"\r\n\0"):
+                said.facts, said.transaction = {"app-layer-event": "sip.invalid_data"}, self._n_transactions
+                self._n_transactions += 1
+                yield said
             return
         for name, value in head.values.items():
             if name in _FIELDS:

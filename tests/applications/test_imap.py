@@ -83,8 +83,8 @@ def test_what_is_held_and_said_is_bounded() -> None:
 
 def test_what_makes_no_sense() -> None:
     [said] = listen(IMAP, [(True, b"\x01\x02\r\n")])
-    assert said.facts["app-layer-event"] == ("imap.invalid_data",)
-    assert [each.facts.get("app-layer-event") for each in listen(IMAP, [(False, b"HTTP/1.1 200\r\n")])] == [("imap.invalid_data",)]
+    assert said.facts["app-layer-event"] == "imap.invalid_data"
+    assert [each.facts.get("app-layer-event") for each in listen(IMAP, [(False, b"HTTP/1.1 200\r\n")])] == ["imap.invalid_data"]
 
 
 def test_a_gap_in_a_literal_shortens_it() -> None:
@@ -110,3 +110,8 @@ def test_starts() -> None:
     assert IMAP.starts(False, b"* OK hello\r\n", False) is False
     assert IMAP.starts(False, b"* OK hello\r\n", True)
     check_strangers(IMAP, [b"220 mail SMTP\r\n", b"+OK POP3\r\n", b"SSH-2.0-a\r\n"])
+
+
+def test_an_answer_that_nobody_asked_for() -> None:
+    said = listen(IMAP, [(True, b"a NOOP\r\n"), (False, b"a OK\r\n"), (False, b"b OK\r\n")])
+    assert [each.facts.get("app-layer-event") for each in said] == [None, None, "imap.request_not_found"]

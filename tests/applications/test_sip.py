@@ -43,6 +43,10 @@ def test_requests_and_responses() -> None:
     assert request.about["user_agent.original"] == "Asterisk"
 
 
+def test_what_is_no_message() -> None:
+    assert [each.facts for each in listen(SIP, [(True, INVITE), (True, b"\r\n\r\n"), (True, b"nonsense\r\n")])] == [{}, {"app-layer-event": "sip.invalid_data"}]
+
+
 def test_transactions_are_bounded() -> None:
     said = listen(SIP, [(True, INVITE.replace(b"CSeq: 1", b"CSeq: %d" % i)) for i in range(2, MOST_OPEN + 10)] + [(True, INVITE)])
     assert said[-1].transaction == MOST_OPEN + 8

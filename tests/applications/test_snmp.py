@@ -124,3 +124,10 @@ def test_traps_of_version_1() -> None:
     assert said.facts["snmp.trap_type"] == NAMES["snmp.trap_type"]["linkup"]
     assert said.buffers["snmp.trap_oid"] == [b"1.3.6.1.4.1.9"]
     assert said.buffers["snmp.trap_address"] == [b"10.0.0.9"]
+
+
+def test_events() -> None:
+    said = talk(Snmp(), [(True, message(SNMPget, version=0, id=1)), (True, message(SNMPget, version=1, id=2)), (True, v(0x30, v(2, b"\0"), v(4), v(0x30)))])
+    assert [each.facts.get("app-layer-event") for each in said] == [None, "snmp.version_mismatch", "snmp.malformed_data"]
+    [said_] = talk(Snmp(), [(True, version3(SCOPED).replace(v(4, b"\7") + v(2, b"\3"), v(4, b"\7") + v(2, b"\1")))])
+    assert said_.facts["app-layer-event"] == "snmp.unknown_security_model"

@@ -12,6 +12,7 @@ from detectors.signature.load import loads
 from detectors.signature.plan import Plan
 from sensor.analysis import Analysis
 from tests.applications import test_imap as imap
+from tests.applications import test_ldap as ldap
 from tests.applications import test_nfs as nfs
 from tests.applications import test_pgsql as pgsql
 from tests.applications import test_pop3 as pop3
@@ -238,6 +239,9 @@ def test_bits_of_a_transaction() -> None:
         ("imap", 'imap.response; content:"EXISTS"; imap.response; content:"FLAGS";', imap.TALK, 143, [8]),
         ("imap", 'imap.email.direction:to_server; imap.email.body; content:"Joe";', imap.TALK, 143, [13]),
         ("imap", 'imap.email.header.name; content:"x_long"; bsize:6; flow:to_client;', imap.TALK, 143, [10]),
+        ("imap", "app-layer-event:imap.request_not_found;", [*imap.TALK[:1], (False, b"z OK\r\n")], 143, [5]),
+        ("ldap", "app-layer-event:ldap.request_not_found;", [(True, ldap.SEARCH), (False, ldap.BOUND)], 389, [5]),
+        ("ldap", "app-layer-event:ldap.invalid_data;", [(True, ldap.SEARCH), (False, b"\xff\xff")], 389, [5]),
         ("imap", 'frame:imap.headers; content:"Subject"; flow:to_client;', imap.TALK, 143, [10]),
     ],
 )
