@@ -9,7 +9,7 @@ import pytest
 from detectors.signature.load import loads
 from detectors.signature.plan import Plan
 from tests.detectors.signature.harness import FIELDS, KNOWN, A, B, fired, talk
-from tests.detectors.signature.test_buffers import ENIP
+from tests.detectors.signature.test_buffers import CLASS, ENIP
 from tests.detectors.signature.test_engine import modbus
 from tests.detectors.signature.test_headers import GOOD_TCP, PING, fragment, six, syn, with_options
 from tests.make import ethernet, ipv4, udp
@@ -94,7 +94,7 @@ def test_decode_events(name: str, frames: list[bytes], expected: list[int]) -> N
             "app-layer-event",
             "enip.invalid_pdu",
             "enip any any -> any any",
-            talk((0, enip.encapsulation(0x65, b"\1\0\0\0")), (0, enip.encapsulation(0x65, b"\1\0")), ends=ENIP),
+            talk((0, CLASS), (0, enip.encapsulation(0x6F, b"\0\0\0\0\0\0\2\0\0\0\0\0\xb2\0\x20\0ab")), ends=ENIP),  # an item that is longer than what is there
             [5],
         ),
         ("app-layer-event", "modbus.invalid_protocol_id", "tcp any any -> any any", talk((0, modbus(3)), (0, modbus(3, number=2))), []),
