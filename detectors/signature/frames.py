@@ -149,7 +149,7 @@ class Framer:
                 talk.head = [*talk.head, *said] if talk.size() + len(said[0][1]) <= MOST_HEAD else []
             else:
                 said, talk.head = [*talk.head, *said], []
-                if name != talk.name:
+                if name != talk.name or (talk.framing is None and name in applications):  # or other rules ask for it since
                     talk.turn(name if name in applications else "")
                     talk.name = name
                 for side, content in said:

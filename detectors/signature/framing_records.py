@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
@@ -15,6 +16,7 @@ from sensor.applications.http2 import PREFACE, Http2
 from sensor.applications.ldap import Ldap
 from sensor.applications.mqtt import Mqtt, remaining
 from sensor.applications.reading import Framed
+from sensor.applications.sip import SipStream
 from sensor.applications.smb import Smb
 from sensor.applications.ssh import LONGEST_LINE, LONGEST_PACKET, NEWKEYS
 from sensor.applications.websocket import WebSocketConversation
@@ -206,3 +208,24 @@ class EnipPdu(Framing):
             if kind in self.MESSAGE and at + 4 + self.MESSAGE[kind] < len(data):
                 yield "cip", at + 4 + self.MESSAGE[kind], min(at + 4 + size, len(data))
             at += 4 + size
+
+
+class SipMessage(Sized):
+    """RFC 3261 7."""
+
+    names = ("pdu", *(f"{side}.{part}" for side in ("request", "response") for part in ("line", "headers", "body")))
+    over, parser = ("tcp", "udp"), SipStream
+
+    def parts(self, to_server: bool, data: bytes) -> Iterable[Part]:
+        if not data.strip(b"\r\n"):
+            return
+        yield "pdu", 0, len(data)
+        line, side = data.find(b"\n") + 1, "response" if data.startswith(b"SIP/") else "request"
+        if not line:
+            return
+        yield f"{side}.line", 0, line
+        empty = re.compile(rb"\n\r?\n").search(data, line - 1)
+        end = empty.start() + 1 if empty else len(data)
+        yield f"{side}.headers", line, end
+        if empty and empty.end() < len(data):
+            yield f"{side}.body", empty.end(), len(data)

@@ -39,25 +39,6 @@ class TelnetText(Framing):
         return [("ctl" if data[0] == IAC else "data", 0, len(data)), ("pdu", 0, len(data))]
 
 
-class SipMessage(Framing):
-    """Datagrams of RFC 3261 7."""
-
-    names = ("pdu", *(f"{side}.{part}" for side in ("request", "response") for part in ("line", "headers", "body")))
-    over = ("udp",)
-
-    def datagram(self, to_server: bool, data: bytes) -> Iterable[Part]:
-        yield "pdu", 0, len(data)
-        line, side = data.find(b"\n") + 1, "response" if data.startswith(b"SIP/") else "request"
-        if not line:
-            return
-        yield f"{side}.line", 0, line
-        empty = re.compile(rb"\n\r?\n").search(data, line - 1)
-        end = empty.start() + 1 if empty else len(data)
-        yield f"{side}.headers", line, end
-        if empty and empty.end() < len(data):
-            yield f"{side}.body", empty.end(), len(data)
-
-
 class SmtpText(Framing):
     """RFC 5321: lines of both sides, and mails (4.1.1.4; RFC 3030 2)."""
 

@@ -14,12 +14,13 @@ from detectors.signature.framing_records import (
     MqttPacket,
     MulticastDns,
     Rpc,
+    SipMessage,
     SmbRecord,
     SshRecord,
     TlsRecord,
     Websocket,
 )
-from detectors.signature.framing_texts import HttpMessage, ImapText, SipMessage, SmtpText, TelnetText
+from detectors.signature.framing_texts import HttpMessage, ImapText, SmtpText, TelnetText
 
 FRAMINGS: Mapping[str, type[Framing]] = {
     "dcerpc": Dce, "dns": Dns, "enip": EnipPdu, "http": HttpMessage, "http2": HttpTwo, "imap": ImapText, "ldap": LdapPdu, "llmnr": MulticastDns, "mdns": MulticastDns,

@@ -26,7 +26,7 @@ from sensor.applications.pop3 import Pop3
 from sensor.applications.quic import QuicOverUdp
 from sensor.applications.rdp import RdpOverTcp
 from sensor.applications.rfb import RfbOverTcp
-from sensor.applications.sip import Sip
+from sensor.applications.sip import Sip, SipOverTcp
 from sensor.applications.smb import SmbOverTcp
 from sensor.applications.smtp import Smtp
 from sensor.applications.snmp import SnmpOverUdp
@@ -56,6 +56,7 @@ APPLICATIONS: tuple[Application, ...] = (
     Pop3(),
     Imap(),
     Sip(),
+    SipOverTcp(),
     KerberosOverTcp(),
     KerberosOverUdp(),
     LdapOverTcp(),

@@ -17,6 +17,7 @@ from tests.applications import test_imap as imap
 from tests.applications import test_ldap as ldap
 from tests.applications import test_mqtt as mqtt
 from tests.applications import test_nfs as nfs
+from tests.applications import test_sip as sip
 from tests.applications import test_smb as smb
 from tests.applications import test_ssh as ssh
 from tests.applications import test_websocket as websocket
@@ -57,7 +58,7 @@ SCRIPTS: dict[str, Script] = {
     "smb": [(True, smb.session(CHAIN)), (False, smb.session(b"\xffSMB" + bytes(28) + b"one") + b"\x85\0\0\0"), (True, smb.session(b"\xfdSMB" + bytes(48) + b"three"))],
     "dcerpc": dcerpc.script(), "mqtt": mqtt.V5, "ldap": [(True, ldap.BIND + ldap.SEARCH), (False, ldap.BOUND + ldap.ENTRY + ldap.DONE)],
     "http2": [(True, http2.PREFACE + b"".join(http2.ASK)), (False, b"".join(http2.ANSWER))], "websocket": [(False, b"".join(websocket.FRAGMENTS) + websocket.CLOSE)],
-    "imap": imap.TALK, "dns": [(True, len(QUERY).to_bytes(2) + QUERY)],
+    "imap": imap.TALK, "sip": sip.TALK, "dns": [(True, len(QUERY).to_bytes(2) + QUERY)],
 }  # fmt: skip
 
 
@@ -92,6 +93,8 @@ def test_what_the_frames_are() -> None:
     assert told("smb", "smb2.data") == [CHAIN[64 : -len(READ)], b"r" * 8]
     assert [told("smb", f"{name}.data") for name in ("smb1", "smb3")] == [[b"one"], [b"three"]]
     assert told("dns", "pdu") == [QUERY]
+    assert told("sip", "request.body") == [b"v=0", b"v=0\r\n"]
+    assert told("sip", "response.line") == [b"SIP/2.0 100 Trying now\r\n"]
     assert told("imap", "headers") == [imap.MAIL[: -len(b"\r\nHello Joe\r\n")]] * 2
     assert told("imap", "body") == [b"Hello Joe\r\n"] * 2
     assert b"".join(told("imap", "pdu")) == b"".join(data for side in (True, False) for each, data in imap.TALK if each == side)
