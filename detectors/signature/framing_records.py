@@ -15,7 +15,7 @@ from sensor.applications.http2 import HEADER as HTTP2_HEADER
 from sensor.applications.http2 import PREFACE, Http2
 from sensor.applications.ldap import Ldap
 from sensor.applications.mqtt import Mqtt, remaining
-from sensor.applications.reading import Framed
+from sensor.applications.reading import Cursor, Framed, keep
 from sensor.applications.sip import SipStream
 from sensor.applications.smb import Smb
 from sensor.applications.ssh import LONGEST_LINE, LONGEST_PACKET, NEWKEYS
@@ -114,9 +114,14 @@ class SmbRecord(Sized):
 
 
 class Rpc(Framing):
-    """Records of NFS (RFC 5531 9, 11): of a call the credentials, of a reply what comes before and behind its first words."""
+    """Records of NFS (RFC 5531 9, 11): of a call the credentials, of a reply what comes before and behind its first words; arguments and results. Those of datagrams'
+    replies are not told: of which version they are the call says."""
 
-    names, over = ("rpc.pdu", "rpc.hdr", "rpc.data", "rpc.creds"), ("tcp", "udp")
+    names = ("rpc.pdu", "rpc.hdr", "rpc.data", "rpc.creds", "nfs.pdu", "nfs.status", "nfs4.pdu", "nfs4.hdr", "nfs4.ops", "nfs4.status")
+    over = ("tcp", "udp")
+
+    def __init__(self) -> None:
+        self._versions: dict[int, int] = {}  # by call
 
     def size(self, to_server: bool, held: bytearray) -> int | None:
         return onc_rpc.record_size(held)
@@ -127,13 +132,37 @@ class Rpc(Framing):
     def datagram(self, to_server: bool, data: bytes) -> Iterable[Part]:
         return self._parts(to_server, data, 0)
 
-    def _parts(self, to_server: bool, data: bytes, mark: int) -> Iterator[Part]:
+    def _parts(self, to_server: bool, data: bytes, at: int) -> Iterator[Part]:
         yield "rpc.pdu", 0, len(data)
-        if not to_server and len(data) > mark + 8:
-            yield "rpc.hdr", 0, mark + 8
-            yield "rpc.data", mark + 8, len(data)
-        elif to_server and len(data) >= mark + 32:
-            yield "rpc.creds", mark + 24, min(mark + 32 + int.from_bytes(data[mark + 28 : mark + 32]), len(data))
+        if not to_server and len(data) > at + 8:
+            yield "rpc.hdr", 0, at + 8
+            yield "rpc.data", at + 8, len(data)
+        cursor = Cursor(data, at)
+        try:
+            xid = cursor.big(4)
+            cursor.skip(20 if to_server else 8)
+            begin = cursor.at
+            cursor.skip(4)
+            cursor.skip(cursor.big(4))
+            if to_server:
+                yield "rpc.creds", begin, cursor.at
+                cursor.skip(4)
+                cursor.skip(cursor.big(4))
+                version = int.from_bytes(data[at + 16 : at + 20])
+                keep(self._versions, xid, version)
+            else:
+                cursor.skip(4)
+                version = self._versions.pop(xid, 0)
+        except EOFError:
+            return
+        begin, protocol = cursor.at, "nfs4" if version == 4 else "nfs"
+        if version and begin < len(data):
+            yield f"{protocol}.pdu", begin, len(data)
+            if not to_server:
+                yield f"{protocol}.status", begin, min(begin + 4, len(data))
+            if version == 4 and begin + 8 < len(data):
+                yield "nfs4.hdr", begin, begin + 8
+                yield "nfs4.ops", begin + 8, len(data)
 
 
 class TlsRecord(Framing):

@@ -58,6 +58,7 @@ SCRIPTS: dict[str, Script] = {
     "smb": [(True, smb.session(CHAIN)), (False, smb.session(b"\xffSMB" + bytes(28) + b"one") + b"\x85\0\0\0"), (True, smb.session(b"\xfdSMB" + bytes(48) + b"three"))],
     "dcerpc": dcerpc.script(), "mqtt": mqtt.V5, "ldap": [(True, ldap.BIND + ldap.SEARCH), (False, ldap.BOUND + ldap.ENTRY + ldap.DONE)],
     "http2": [(True, http2.PREFACE + b"".join(http2.ASK)), (False, b"".join(http2.ANSWER))], "websocket": [(False, b"".join(websocket.FRAGMENTS) + websocket.CLOSE)],
+    "nfs": nfs.SCRIPTS[0],
     "imap": imap.TALK, "sip": sip.TALK, "dns": [(True, len(QUERY).to_bytes(2) + QUERY)],
 }  # fmt: skip
 
@@ -196,9 +197,18 @@ def test_datagrams_and_what_a_protocol_of_the_plant_carries() -> None:
 
 
 def test_records_of_nfs() -> None:
-    call, reply = nfs.record(nfs.call(3, 3, 1)), nfs.record(nfs.reply(3, b"rest"))
-    found = [(name.removeprefix("nfs.rpc."), content) for _, name, content in frames("nfs", [(True, call), (False, reply)])]
-    assert found == [("pdu", call), ("creds", nfs.UNIX[:-8]), ("pdu", reply), ("hdr", reply[:12]), ("data", reply[12:])]
+    call, reply = nfs.record(nfs.call(3, 3, 1, nfs.n(1))), nfs.record(nfs.reply(3, b"rest"))
+    found = [(name.removeprefix("nfs."), content) for _, name, content in frames("nfs", [(True, call), (False, reply)])]
+    assert found == [
+        ("rpc.pdu", call), ("rpc.creds", nfs.UNIX[:-8]), ("nfs.pdu", nfs.n(1)),
+        ("rpc.pdu", reply), ("rpc.hdr", reply[:12]), ("rpc.data", reply[12:]), ("nfs.pdu", b"rest"), ("nfs.status", b"rest"),
+    ]  # fmt: skip
+    compound, done = nfs.record(nfs.call(4, 4, 1, nfs.n(0, 0, 1, 24))), nfs.record(nfs.reply(4, nfs.n(0, 0, 1, 24)))
+    found = [(name.removeprefix("nfs.nfs4."), content) for _, name, content in frames("nfs", [(True, compound), (False, done)]) if "nfs4" in name]
+    assert found == [
+        ("pdu", nfs.n(0, 0, 1, 24)), ("hdr", nfs.n(0, 0)), ("ops", nfs.n(1, 24)), ("pdu", nfs.n(0, 0, 1, 24)), ("status", nfs.n(0)), ("hdr", nfs.n(0, 0)), ("ops", nfs.n(1, 24)),
+    ]  # fmt: skip
+    assert told("nfs", "rpc.pdu")
 
 
 def test_what_was_said_before_it_was_known_what_is_spoken() -> None:
