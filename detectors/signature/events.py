@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from detectors.signature.floods import LIMITS
 from detectors.signature.options import IP_KINDS, NOP, TCP_ONCE, ip_options, tcp_options
 from detectors.signature.units import Units
 from sensor.applications.ike_names import EVENTS as IKE
@@ -178,12 +179,17 @@ ON_ROWS: Mapping[str, Callable[[Table], Mask]] = {
         table.has("exception_code") & ~np.isin(table.number("exception_code"), list(table.fields["exception_code"].enum or ()))
     ),
     "modbus.invalid_unit_identifier": lambda table: np.asarray((table.number("unit_id") > 247) & (table.number("unit_id") < 255), np.bool_),
+    "enip.invalid_pdu": marked(LENGTHS),
     "dnp3.bad_transport_crc": marked(Anomaly.BAD_CHECKSUM),
     "dnp3.malformed": marked(LENGTHS),
     "dnp3.unknown_object": lambda table: marked(Anomaly.UNKNOWN_FUNCTION)(table) & table.has("unread"),
 }
 ON_MESSAGES = frozenset({  # facts of messages of general-purpose protocols
     "krb5.weak_encryption", "krb5.malformed_data", "quic.failed_decrypt", "quic.error_on_data", "quic.crypto_frag_too_long", *(f"ike.{name}" for name in IKE),
+    *(f"pop3.{name}" for name in ("too_many_transactions", "request_too_long", "incorrect_argument_count", "unknown_command", "response_too_long")),
+    *(f"pgsql.{name}" for name in ("invalid_length", "malformed_request", "malformed_response", "too_many_transactions")), "imap.invalid_data", "imap.request_not_found",
+    "ldap.invalid_data", "ldap.request_not_found", "sip.invalid_data", "snmp.malformed_data", "snmp.version_mismatch", "snmp.unknown_security_model",
+    "websocket.skip_end_of_payload", "websocket.reassembly_limit_reached",
 })  # fmt: skip
 KEYWORDS = ("decode-event", "stream-event", "app-layer-event", "engine-event")
 
@@ -195,4 +201,4 @@ def plain(name: str) -> str:
 
 def reason(name: str) -> str:
     """Why a rule about this event cannot be evaluated; empty where it can."""
-    return "" if plain(name) in {*ON_PACKETS, *ON_ROWS, *ON_MESSAGES} else f"the event {name} has no counterpart here"
+    return "" if plain(name) in {*ON_PACKETS, *ON_ROWS, *LIMITS, *ON_MESSAGES} else f"the event {name} has no counterpart here"

@@ -14,6 +14,8 @@ from detectors.signature import buffers, conditions, events, habits, headers, me
 from detectors.signature.configs import EventFilter, Filter, Suppress
 from detectors.signature.countries import Countries
 from detectors.signature.datasets import Lists
+from detectors.signature.floods import LIMITS
+from detectors.signature.framing import PREFIX
 from detectors.signature.groups import Group, Groups
 from detectors.signature.match import DECODED, Program
 from detectors.signature.reputation import Reputations
@@ -87,7 +89,9 @@ class Key:
 
     def is_about(self, kind: str) -> bool:
         """Whether its rules look at units of this kind. What a stream has told is not told again of its messages."""
-        return (kind == PACKET) == self.on_packets and (kind in self.datasets if self.datasets else kind not in (EVERY, habits.ENDED, *messages.NAMES))
+        return (kind == PACKET) == self.on_packets and (
+            kind in self.datasets if self.datasets else kind not in (EVERY, habits.ENDED, *messages.NAMES) and not kind.startswith(PREFIX)
+        )
 
     def mask(self, units: Units, *, handshake: bool) -> Mask | None:
         """Units that the header and the flow's state allow; None where there are none."""
@@ -216,6 +220,10 @@ def cannot(rule: Rule, keys: Sequence[Key], known: Mapping[str, Iterable[str]]) 
     reasons = [buffers.reason(buffer, known) for buffer in rule.buffers] + [conditions.reason(each, known) for each in rule.conditions]
     if why := next(filter(None, reasons), ""):
         return why
+    others = [each.name for each in rule.buffers if not (each.name.startswith(PREFIX) and where == (each.name,)) and each.name != DECODED]
+    others += [each.keyword for each in rule.conditions if conditions.datasets(each) and each.keyword != "app-layer-protocol"]
+    if others and any(each.name.startswith(PREFIX) for each in rule.buffers):
+        return f"a frame has nothing but its own bytes: {others[0] or 'the payload'} is looked at elsewhere"
     packets = [each.keyword for each in rule.conditions if conditions.about_packets(each) and each.keyword not in ("dsize", *events.KEYWORDS)]
     packets += [buffer.name for buffer in rule.buffers if buffer.name in buffers.HEADERS]
     if packets and where not in ((), (EVERY,), (PACKET,)):
@@ -244,8 +252,11 @@ def keys_of(rule: Rule, *, as_suricata: bool = False) -> list[Key]:
     about_packets = [each.keyword for each in rule.conditions if conditions.about_packets(each)]
     checks = [check for buffer in rule.buffers for check in buffer.checks]
     is_anchored = any(map(anchored, checks))
+    framed = sorted({name for name in looks if name.startswith(PREFIX)})
     places: list[tuple[bool, tuple[str, ...]]]
-    if is_raw and headers.ALL_PACKETS.isdisjoint(about_packets):  # contents that name no buffer look into the streams and datagrams of a protocol
+    if framed:
+        places = [(False, tuple(framed))]
+    elif is_raw and headers.ALL_PACKETS.isdisjoint(about_packets):  # contents that name no buffer look into the streams and datagrams of a protocol
         kinds = [kind for kind, those in ((PIECE, messages.OVER_TCP), (PACKET, messages.OVER_UDP)) if not those.isdisjoint(listened)]
         places = [(kind == PACKET, (kind,)) for kind in (kinds[-1:] if {*about_packets} - {"dsize"} else kinds)]
     elif protocol in FRAMES or not headers.ALL_PACKETS.isdisjoint(about_packets):
@@ -326,6 +337,8 @@ class Plan:
     has_pass: bool = False
     every: bool = False  # whether any rule is about all packets, fragments and broken ones too
     stream_sizes: bool = False
+    floods: bool = False  # whether any rule asks for one
+    frames: frozenset[str] = frozenset()  # of an application: names that rules ask for
     lists: Lists = field(default_factory=Lists)
     reputations: Reputations = field(default_factory=Reputations)
     countries: Countries = field(default_factory=Countries)
@@ -377,6 +390,9 @@ class Plan:
                 self.unsearched.setdefault(key, []).append(ready)
         self.has_pass = any(ready.passes for ready in self.ready)
         self.every = any(EVERY in key.datasets for key in self.keys)
+        named = {buffer.name for ready in self.ready for buffer in ready.rule.buffers}
+        self.frames = frozenset(name.removeprefix(PREFIX) for name in named if name.startswith(PREFIX))
+        self.floods = any(each.keyword in events.KEYWORDS and events.plain(str(each.value)) in LIMITS for ready in self.ready for each in ready.rule.conditions)
         self.stream_sizes = any(each.keyword == "stream_size" for ready in self.ready for each in ready.rule.conditions)
         self.searched = list(patterns.values())
         self.sizes = np.array([each.size for each in patterns], np.int64)

@@ -9,9 +9,11 @@ import pytest
 from detectors.signature.load import loads
 from detectors.signature.plan import Plan
 from tests.detectors.signature.harness import FIELDS, KNOWN, A, B, fired, talk
+from tests.detectors.signature.test_buffers import CLASS, ENIP
 from tests.detectors.signature.test_engine import modbus
 from tests.detectors.signature.test_headers import GOOD_TCP, PING, fragment, six, syn, with_options
 from tests.make import ethernet, ipv4, udp
+from tests.protocols.enip import pdus as enip
 
 GOOD = udp(A, B, b"fine", 99)
 
@@ -88,6 +90,13 @@ def test_decode_events(name: str, frames: list[bytes], expected: list[int]) -> N
         ("app-layer-event", "modbus.value_mismatch", "modbus any any -> any any", talk((0, modbus(3)), (1, modbus(4, b"\2\0\0"))), [5]),
         ("app-layer-event", "modbus.invalid_exception_code", "modbus any any -> any any", talk((0, modbus(3)), (1, modbus(0x83, b"\x63"))), [5]),
         ("app-layer-event", "modbus.invalid_protocol_id", "modbus any any -> any any", talk((0, modbus(3)), (0, b"\0\1\0\7" + modbus(3)[4:])), [5]),
+        (
+            "app-layer-event",
+            "enip.invalid_pdu",
+            "enip any any -> any any",
+            talk((0, CLASS), (0, enip.encapsulation(0x6F, b"\0\0\0\0\0\0\2\0\0\0\0\0\xb2\0\x20\0ab")), ends=ENIP),  # an item that is longer than what is there
+            [5],
+        ),
         ("app-layer-event", "modbus.invalid_protocol_id", "tcp any any -> any any", talk((0, modbus(3)), (0, modbus(3, number=2))), []),
     ],
 )
