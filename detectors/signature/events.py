@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from detectors.signature import decoding
 from detectors.signature.floods import LIMITS
-from detectors.signature.options import IP_KINDS, NOP, TCP_ONCE, ip_options, tcp_options
+from detectors.signature.options import TCP_ONCE, tcp_options
 from detectors.signature.units import Units
 from sensor.applications.ike_names import EVENTS as IKE
 from sensor.columns import Ints, Mask, read
@@ -97,6 +98,13 @@ def icmp_code(units: Units) -> Mask:
     return np.asarray((units.columns["transport"] == Transport.ICMP) & (code > most[np.minimum(kind, 255)]), np.bool_)
 
 
+def listening_from_afar(units: Units) -> Mask:
+    """Multicast listener discovery has a hop limit of 1 (RFC 2710 3)."""
+    c = units.columns
+    is_mld = (c["transport"] == Transport.ICMPV6) & (c["ip_version"] == 6) & np.isin(c["source_port"], (130, 131, 132))
+    return np.asarray(is_mld & (units.data[np.where(is_mld, c["network_at"] + 7, 0)] != 1), np.bool_)
+
+
 def anomaly(*kinds: Kind, version: int = 0, protocol: str = "", outcome: Outcome | None = None) -> OfPackets:
     """Packets that showed an anomaly of one of these kinds."""
     bits = sum(1 << kind for kind in kinds)
@@ -112,12 +120,9 @@ def anomaly(*kinds: Kind, version: int = 0, protocol: str = "", outcome: Outcome
     return mask
 
 
-def options(units: Units) -> Mask:
-    found = ip_options(units)
-    return found.having(~np.isin(found.kind, list(IP_KINDS.values())), len(units))
-
-
 ON_PACKETS: Mapping[str, OfPackets] = {
+    **decoding.ON_PACKETS,
+    "icmpv6.mld_message_with_invalid_hl": listening_from_afar,
     "ethernet.pkt_too_small": lambda units: np.asarray(units.columns["outcome"] == Outcome.SHORT_LINK, np.bool_),
     "ipv4.pkt_too_small": lambda units: network(units, IPV4, Outcome.SHORT_NETWORK) & (captured(units) < 20),
     "ipv4.wrong_ip_version": lambda units: network(units, IPV4, Outcome.BAD_NETWORK) & (first_octet(units) >> 4 != 4),
@@ -125,16 +130,12 @@ ON_PACKETS: Mapping[str, OfPackets] = {
     "ipv4.iplen_smaller_than_hlen": lambda units: network(units, IPV4, Outcome.BAD_NETWORK) & (first_octet(units) & 15 >= 5) & (first_octet(units) >> 4 == 4),
     "ipv4.trunc_pkt": truncated(4),
     "ipv4.icmpv6": lambda units: np.asarray((units.columns["ip_version"] == 4) & (units.columns["ip_protocol"] == 58), np.bool_),
-    "ipv4.opt_invalid_len": lambda units: ip_options(units).malformed,
-    "ipv4.opt_unknown": options,
-    "ipv4.opt_duplicate": lambda units: ip_options(units).repeated(tuple(kind for kind in IP_KINDS.values() if kind > NOP), len(units)),
     "ipv4.frag_pkt_too_large": anomaly(Kind.BAD_LENGTH, version=4, outcome=Outcome.FRAGMENT_DROPPED),
     "ipv4.frag_overlap": anomaly(Kind.FRAGMENT_OVERLAP, Kind.TEARDROP, version=4),
     "ipv4.frag_ignored": anomaly(Kind.FRAGMENT_NO_ROOM, version=4),
     "ipv6.pkt_too_small": lambda units: network(units, IPV6, Outcome.SHORT_NETWORK) & (captured(units) < 40),
     "ipv6.wrong_ip_version": lambda units: network(units, IPV6, Outcome.BAD_NETWORK) & (first_octet(units) >> 4 != 6),
     "ipv6.trunc_pkt": truncated(6),
-    "ipv6.trunc_exthdr": lambda units: network(units, IPV6, Outcome.SHORT_NETWORK) & (captured(units) >= 40),
     "ipv6.icmpv4": lambda units: np.asarray((units.columns["ip_version"] == 6) & (units.columns["ip_protocol"] == 1), np.bool_),
     "ipv6.frag_pkt_too_large": anomaly(Kind.BAD_LENGTH, version=6, outcome=Outcome.FRAGMENT_DROPPED),
     "ipv6.frag_overlap": anomaly(Kind.FRAGMENT_OVERLAP, Kind.TEARDROP, version=6),
@@ -145,12 +146,12 @@ ON_PACKETS: Mapping[str, OfPackets] = {
     "icmpv6.pkt_too_small": broken(58, 8)[0],
     "sctp.pkt_too_small": broken(132, 12)[0],
     "tcp.pkt_too_small": TCP_SMALL,
-    "tcp.hlen_too_small": tcp_header_short,
-    "tcp.invalid_optlen": lambda units: TCP_WRONG(units) & ~tcp_header_short(units),
+    "tcp.hlen_too_small": lambda units: TCP_WRONG(units) & ~tcp_header_short(units),  # for the segment, which is shorter than it says
+    "tcp.invalid_optlen": tcp_header_short,  # leaves the options less than nothing
     "tcp.opt_invalid_len": lambda units: tcp_options(units).malformed,
     "tcp.opt_duplicate": lambda units: tcp_options(units).repeated(TCP_ONCE, len(units)),
-    "udp.pkt_too_small": lambda units: UDP_SMALL(units) | ((udp_length(units) > udp_left(units)) & (udp_length(units) >= 8)),
-    "udp.hlen_too_small": lambda units: (udp_length(units) > 0) & (udp_length(units) < 8),
+    "udp.pkt_too_small": lambda units: (udp_length(units) > udp_left(units)) & (udp_length(units) >= 8),
+    "udp.hlen_too_small": UDP_SMALL,
     "udp.len_invalid": lambda units: (udp_length(units) > 0) & (udp_length(units) < 8),
     "udp.hlen_invalid": lambda units: (udp_length(units) >= 8) & (udp_length(units) != udp_left(units)),
     "reassembly_seq_gap": anomaly(Kind.STREAM_GAP, Kind.SEQUENCE_JUMP),
