@@ -17,23 +17,15 @@ from detectors.signature.datasets import Lists
 from detectors.signature.floods import LIMITS
 from detectors.signature.framing import PREFIX
 from detectors.signature.groups import Group, Groups
-from detectors.signature.match import DECODED, Program
+from detectors.signature.match import DECODED, Program, is_relative, sets_position
 from detectors.signature.reputation import Reputations
 from detectors.signature.rule import (
     FLOW_WORDS,
     PAYLOAD,
-    Asn1,
-    Base64Decode,
     Buffer,
-    ByteExtract,
-    ByteJump,
-    ByteMath,
-    ByteTest,
     Check,
     Content,
-    Hashed,
     Header,
-    IsDataAt,
     Pcre,
     Ranges,
     RateFilter,
@@ -251,7 +243,7 @@ def keys_of(rule: Rule, *, as_suricata: bool = False) -> list[Key]:
         names.add(protocol)
     about_packets = [each.keyword for each in rule.conditions if conditions.about_packets(each)]
     checks = [check for buffer in rule.buffers for check in buffer.checks]
-    is_anchored = any(map(anchored, checks))
+    is_anchored = any(anchored(buffer.checks) for buffer in rule.buffers)
     framed = sorted({name for name in looks if name.startswith(PREFIX)})
     places: list[tuple[bool, tuple[str, ...]]]
     if framed:
@@ -294,17 +286,23 @@ def keys_of(rule: Rule, *, as_suricata: bool = False) -> list[Key]:
     return [Key(protocol, rule.header, reverse, flow, on, where, is_anchored and not on, asks) for on, where in places for reverse in reversals]
 
 
-def anchored(check: Check) -> bool:
-    """Whether it counts from the beginning: on a packet, too, a rule that does is asked, as Suricata does."""
+def anchored(checks: Sequence[Check]) -> bool:
+    """Whether one counts from the beginning: on a packet, too, a rule that does is asked, as Suricata does. What is relative to nothing is relative to the beginning."""
+    first = next((i for i, check in enumerate(checks) if sets_position(check)), len(checks))
+    return any(bounded(check, is_relative(check)) for i, check in enumerate(checks) if i <= first or not is_relative(check))
+
+
+def bounded(check: Check, relative: bool) -> bool:
+    """Whether, where it counts from is given, it matters where that is."""
     match check:
         case Content():
-            return check.startswith or check.endswith or check.offset is not None or check.depth is not None
+            return (
+                bool(check.distance or check.within is not None)
+                if relative
+                else check.startswith or check.endswith or check.offset is not None or check.depth is not None
+            )
         case Pcre():
-            return not check.relative and ("A" in check.flags or check.pattern.startswith((b"^", b"\\A")))
-        case ByteTest() | ByteJump() | ByteExtract() | ByteMath():
-            return not check.bytes.relative
-        case IsDataAt() | Base64Decode() | Hashed() | Asn1():
-            return not check.relative
+            return "A" in check.flags or check.pattern.startswith((b"^", b"\\A"))
     return True
 
 
