@@ -78,13 +78,12 @@ class PgsqlConversation(Conversation):
 
     def gap(self, to_server: bool, size: int) -> Iterator[Said]:
         """In the midst of a message that says how long it is that only shortens it."""
-        try:
-            message = self._frames[to_server].gap(size)
-        except ValueError:
+        if not self._frames[to_server].spans(size):
             self._frames[to_server] = Frames(partial(self._size, to_server))
             self._has_begun = True
             self._lost.add(to_server)
             return
+        message = self._frames[to_server].gap(size)
         if message and not self.broken:
             yield from self._client(message) if to_server else self._server(message)
 

@@ -105,15 +105,17 @@ class Frames:
         """What there is of a message that does not come to its end."""
         return bytes(self.held) if self._total else b""
 
+    def spans(self, size: int) -> bool:
+        """Whether so many bytes from here on are part of a message of which it is known where it ends."""
+        return size <= max(self._skip, self._total - len(self.held))
+
     def gap(self, size: int) -> bytes:
-        """So many bytes are missing: what there is of the message that they are part of. Raises ValueError if it is not known where that ends."""
+        """So many bytes are missing: what there is of the message that they are part of. Where it is not known where that ends, what follows is taken to begin another."""
         if size <= self._skip:
             self._skip -= size
             return b""
-        if size > self._total - len(self.held):
-            raise ValueError(f"{size} bytes are missing")
-        message = bytes(self.held)
-        self._skip = self._total - len(self.held) - size
+        message = self.rest()
+        self._skip = max(self._total - len(self.held) - size, 0)
         self._total = 0
         self.held.clear()
         return message
