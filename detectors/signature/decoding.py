@@ -507,19 +507,25 @@ def looked_at(units: Units) -> Mask:
     return np.asarray(is_odd & (c["captured"] > 0), np.bool_)
 
 
-def told(units: Units) -> list[frozenset[str]]:
-    """What is wrong with each packet."""
-    c = units.columns
-    names = [frozenset[str]()] * len(units)
-    for i in np.flatnonzero(looked_at(units)).tolist():
-        at = int(c["offset"][i])
-        names[i] = wrong(units.data[at : at + int(c["captured"][i])].tobytes(), int(c["link_type"][i]))
-    return names
+def told(units: Units) -> dict[str, list[int]]:
+    """The packets of which each name is said."""
+    c, found = units.columns, dict[str, list[int]]()
+    rows = np.flatnonzero(looked_at(units))
+    for row, at, size, link_type in zip(rows.tolist(), *(c[name][rows].tolist() for name in ("offset", "captured", "link_type")), strict=True):
+        for name in wrong(units.data[at : at + size].tobytes(), link_type):
+            found.setdefault(name, []).append(row)
+    return found
 
 
 def having(name: str) -> Callable[[Units], Mask]:
     """Packets of which this is said."""
-    return lambda units: np.array([name in each for each in units.once("decoding", lambda: told(units))], np.bool_)
+
+    def mask(units: Units) -> Mask:
+        result = np.zeros(len(units), np.bool_)
+        result[units.once("decoding", lambda: told(units)).get(name, [])] = True
+        return result
+
+    return mask
 
 
 ON_PACKETS = {name: having(name) for name in NAMES} | {"ipv4.opt_unknown": having("ipv4.opt_invalid")}  # a name that Suricata has and never says
