@@ -168,14 +168,20 @@ def marked(bits: Anomaly) -> Callable[[Table], Mask]:
     return lambda table: np.asarray(table.anomaly & np.uint32(bits) != 0, np.bool_)
 
 
+def of_another_function(table: Table) -> Mask:
+    """Modbus responses whose function is not the request's: they answer no request."""
+    code, request = table.number("function_code") & 0x7F, table.request
+    return np.asarray(table.is_response & ((request < 0) | (code != code[request])), np.bool_)
+
+
 LENGTHS = Anomaly.TRUNCATED | Anomaly.TRAILING | Anomaly.LENGTH_MISMATCH
 ON_ROWS: Mapping[str, Callable[[Table], Mask]] = {
-    "modbus.unsolicited_response": lambda table: table.is_response & (table.request < 0),
+    "modbus.unsolicited_response": of_another_function,
     "modbus.invalid_protocol_id": lambda table: np.asarray(table.pdus.header(MODBUS_HEADER)["protocol_id"] != 0, np.bool_),
     "modbus.invalid_function_code": marked(Anomaly.UNKNOWN_FUNCTION),
-    "modbus.invalid_length": marked(LENGTHS),
+    "modbus.invalid_length": lambda table: marked(LENGTHS)(table) & table.is_request | marked(LENGTHS & ~Anomaly.LENGTH_MISMATCH)(table),
     "modbus.invalid_value": marked(Anomaly.BAD_VALUE),
-    "modbus.value_mismatch": lambda table: marked(Anomaly.WRONG_RESPONSE | LENGTHS)(table) & table.is_response,
+    "modbus.value_mismatch": lambda table: marked(Anomaly.WRONG_RESPONSE | LENGTHS)(table) & table.is_response & ~of_another_function(table),
     "modbus.invalid_exception_code": lambda table: (
         table.has("exception_code") & ~np.isin(table.number("exception_code"), list(table.fields["exception_code"].enum or ()))
     ),

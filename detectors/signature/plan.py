@@ -54,7 +54,8 @@ ACTIONS = {"pass": 0, "drop": 1, "reject": 2, "rejectsrc": 2, "rejectdst": 2, "r
 class Key:
     """What rules of one group share: everything about a unit but its bytes and fields. datasets: whose PDUs, () for all PDUs and streams.
 
-    anchored: they count from the beginning of a PDU or stream. asks: columns of suricata.py's that have to be true.
+    anchored: they count from the beginning of a PDU or stream. asks: columns of suricata.py's that have to be true. back: what a client said, as it is looked at
+    once more from the server's side.
     """
 
     protocol: str
@@ -65,6 +66,7 @@ class Key:
     datasets: tuple[str, ...]
     anchored: bool = False
     asks: frozenset[str] = frozenset()
+    back: bool = False
 
     @cached_property
     def _hash(self) -> int:
@@ -108,12 +110,13 @@ class Key:
             masks.append(c["ethertype"] == headers.ETHERTYPES[self.protocol] if "ethertype" in c else np.zeros(len(units), np.bool_))
         if self.protocol == "ether" and "link_type" in c:
             masks.append(c["link_type"] == LINKTYPE_ETHERNET)
-        sides = ("destination", "source") if self.reverse else ("source", "destination")
+        sides = ("destination", "source") if self.reverse != self.back else ("source", "destination")
         for side, addresses, ports in zip(sides, (header.source, header.destination), (header.source_ports, header.destination_ports), strict=True):
             masks += [mask for mask in (units.within(side, addresses, ports=False), units.within(side, ports, ports=True)) if mask is not None]
         for word in self.flow:
             if word in FLOW_WORDS:
                 name, wanted = FLOW_WORDS[word]
+                wanted = wanted != self.back
                 masks.append(c[name] if wanted else ~c[name])
                 masks.append(units.once("in flows", lambda: c["flow"] >= 0))
             elif word in ("only_frag", "no_frag"):
@@ -125,6 +128,8 @@ class Key:
         if self.anchored and units.kind == PIECE:
             masks.append(c["origin"])
         masks += [c[name] for name in self.asks]
+        if self.back:
+            masks.append(c["to_server"])
         result = np.asarray(masks[0].copy() if masks else np.ones(len(units)), np.bool_)
         for mask in masks[1:]:
             result &= mask
@@ -283,7 +288,9 @@ def keys_of(rule: Rule, *, as_suricata: bool = False) -> list[Key]:
             for reverse in reversals
         ]
     asks = frozenset({"parsed"} if as_suricata and not is_every else ())
-    return [Key(protocol, rule.header, reverse, flow, on, where, is_anchored and not on, asks) for on, where in places for reverse in reversals]
+    is_event = as_suricata and not is_every and any(each.keyword in events.KEYWORDS for each in rule.conditions)  # of a transaction, which both sides have
+    keys = [Key(protocol, rule.header, reverse, flow, on, where, is_anchored and not on, asks) for on, where in places for reverse in reversals]
+    return keys + [replace(key, back=True) for key in keys if is_event]
 
 
 def anchored(checks: Sequence[Check]) -> bool:

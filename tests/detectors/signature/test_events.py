@@ -88,7 +88,10 @@ def test_decode_events(name: str, frames: list[bytes], expected: list[int]) -> N
         ("app-layer-event", "modbus.unsolicited_response", "modbus any any -> any any", talk((0, modbus(6)), (1, modbus(6)), (1, modbus(6, number=2))), [6]),
         ("app-layer-event", "modbus.invalid_length", "modbus any any -> any any", talk((0, modbus(3, b"\0\0\0")), (0, modbus(3, number=2))), [4]),
         ("app-layer-event", "modbus.invalid_value", "modbus any any -> any any", talk((0, modbus(3, b"\0\0\0\0")), (0, modbus(3, number=2))), [4]),
-        ("app-layer-event", "modbus.value_mismatch", "modbus any any -> any any", talk((0, modbus(3)), (1, modbus(4, b"\2\0\0"))), [5]),
+        ("app-layer-event", "modbus.value_mismatch", "modbus any any -> any any", talk((0, modbus(3)), (1, modbus(4, b"\2\0\0"))), []),
+        ("app-layer-event", "modbus.unsolicited_response", "modbus any any -> any any", talk((0, modbus(3)), (1, modbus(4, b"\2\0\0"))), [5]),
+        ("app-layer-event", "modbus.value_mismatch", "modbus any any -> any any", talk((0, modbus(3)), (1, modbus(3, b"\4\0\0\0\0"))), [5]),
+        ("app-layer-event", "modbus.invalid_length", "modbus any any -> any any", talk((0, modbus(3)), (1, modbus(3, b"\4\0\0\0\0"))), []),
         ("app-layer-event", "modbus.invalid_exception_code", "modbus any any -> any any", talk((0, modbus(3)), (1, modbus(0x83, b"\x63"))), [5]),
         ("app-layer-event", "modbus.invalid_protocol_id", "modbus any any -> any any", talk((0, modbus(3)), (0, b"\0\1\0\7" + modbus(3)[4:])), [5]),
         (
