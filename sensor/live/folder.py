@@ -62,8 +62,8 @@ class Folder:
     been dealt with, so after a crash a file may be read again: its events then have the ids that they had.
     """
 
-    def __init__(self, path: Path, state: Path, settle_s: float = 10.0, scan_s: float = SCAN_S) -> None:
-        self.path, self.state, self.settle_s, self.scan_s = path, state, settle_s, scan_s
+    def __init__(self, path: Path, state: Path, zone: str = "", settle_s: float = 10.0, scan_s: float = SCAN_S) -> None:
+        self.path, self.state, self.zone, self.settle_s, self.scan_s = path, state, zone, settle_s, scan_s
         self.name = str(path)
         self.counts, self.problems = Counts(), list[str]()
         self.lock = threading.Lock()  # known is read here and written where batches are dealt with
@@ -165,6 +165,7 @@ class Folder:
         frames = read_before
         if is_capture(str(path)):
             source, batches = open_source(str(path))
+            source.zone = self.zone
             for batch in batches:
                 new = behind(batch, read_before)
                 frames = max(frames, int(new.frame[-1]) if len(new) else 0)

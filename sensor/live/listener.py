@@ -8,6 +8,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from sensor.columns import Heard
 from sensor.live import interface as net
 from sensor.live import ring
 from sensor.live.filters import NOTHING, Program, pair_of_addresses, socket_program
@@ -33,6 +34,11 @@ class Tap:
     @property
     def name(self) -> str:
         return "/".join(filter(None, (self.site, self.zone, self.tap))) or self.interface
+
+    @property
+    def heard(self) -> Heard:
+        """What documents say of it."""
+        return Heard(self.name, self.zone, self.interface, self.tap if self.tap != self.interface else "")
 
 
 @dataclass(frozen=True)

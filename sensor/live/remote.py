@@ -48,8 +48,8 @@ class Paced(Stream):
 class Pipe:
     """A named pipe, or standard input (`-`): each writer's capture is a source of its own, up to where the writer closes it."""
 
-    def __init__(self, path: str, interval_s: float = 0.1) -> None:
-        self.path, self.interval_s, self.name = path, interval_s, path
+    def __init__(self, path: str, interval_s: float = 0.1, zone: str = "") -> None:
+        self.path, self.interval_s, self.zone, self.name = path, interval_s, zone, path
         self.streams = 0
         self.last = Source(path)
 
@@ -67,7 +67,7 @@ class Pipe:
             os.close(descriptor)
 
     def stream(self, raw: Any) -> Iterator[Batch]:
-        self.last = Source(self.path)
+        self.last = Source(self.path, zone=self.zone)
         self.streams += 1
         yield from read_stream(self.last, Paced(self.path, self.last, raw, self.interval_s), SIZE, ROWS)
 
@@ -108,8 +108,8 @@ class Remote:
     No more is held than the kernel's socket buffer and the batches of the queue: where the engine is slower than the sender, the sender waits.
     """
 
-    def __init__(self, host: str, port: int, interval_s: float = 0.1) -> None:
-        self.host, self.port, self.interval_s = host, port, interval_s
+    def __init__(self, host: str, port: int, interval_s: float = 0.1, zone: str = "") -> None:
+        self.host, self.port, self.interval_s, self.zone = host, port, interval_s, zone
         self.name = f"tcp://{f'[{host}]' if ':' in host else host}:{port}"
         self.link = Link()
         self.socket: socket.socket | None = None
@@ -124,7 +124,7 @@ class Remote:
                 self.socket.settimeout(None)
                 self.link.state = "connected"
                 self.link.connections += 1
-                source = Source(self.name)
+                source = Source(self.name, zone=self.zone)
                 before = self.link.bytes
                 for batch in self.received(source):
                     self.link.bytes = before + source.bytes_read

@@ -44,7 +44,8 @@ class Taps:
         self.size, self.share = size or Size(), share or Share()
         if len({tap.interface for tap in taps}) < len(taps):
             raise ValueError("an interface is named twice")
-        self.source = Source(", ".join(tap.name for tap in taps), self.share.source, [tap.name for tap in taps], is_live=True)
+        names, zones = [tap.name for tap in taps], {tap.zone for tap in taps}
+        self.source = Source(", ".join(names), self.share.source, names, [tap.heard for tap in taps], zones.pop() if len(zones) == 1 else "", is_live=True)
         self.cutter = Cutter(self.source, 1 << 62, None)
         self.pieces: list[Piece] = []
         self.hold_ns = 2 * self.size.retire_ms * 1_000_000 + SLACK_NS

@@ -77,25 +77,25 @@ def opened(config: Config, state: Path) -> list[Live]:
 
 
 def folders(config: Config, state: Path) -> Iterator[Folder]:
-    for number, path in enumerate(config.run.folders):
-        if not Path(path).is_dir():
-            raise ValueError(f"{path}: no such folder")
-        yield Folder(Path(path), state / f"folder-{number}.json")
+    for number, each in enumerate(config.run.folders):
+        if not Path(each.path).is_dir():
+            raise ValueError(f"{each.path}: no such folder")
+        yield Folder(Path(each.path), state / f"folder-{number}.json", each.zone)
 
 
 def streams(config: Config) -> Iterator[Remote]:
-    for stream in config.run.streams:
-        parts = urlsplit(stream)
-        if parts.scheme != "tcp" or not parts.hostname or not parts.port:
-            raise ValueError(f"{stream}: tcp://host:port was expected")
-        yield Remote(parts.hostname, parts.port, config.run.batch_ms / 1000)
+    for each in config.run.streams:
+        parts = urlsplit(each.url)
+        assert parts.hostname
+        assert parts.port  # or it would be no configuration
+        yield Remote(parts.hostname, parts.port, config.run.batch_ms / 1000, each.zone)
 
 
 def pipes(config: Config) -> Iterator[Pipe]:
-    for path in config.run.pipes:
-        if not Path(path).is_fifo():
-            raise ValueError(f"{path}: no such pipe")
-        yield Pipe(path, config.run.batch_ms / 1000)
+    for each in config.run.pipes:
+        if not Path(each.path).is_fifo():
+            raise ValueError(f"{each.path}: no such pipe")
+        yield Pipe(each.path, config.run.batch_ms / 1000, each.zone)
 
 
 def source_id(config: Config) -> str:

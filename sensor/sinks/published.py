@@ -127,8 +127,7 @@ class Published:
         self.told[alert.id] = alert.count
         if len(self.told) > 10 * MOST_GROWN:
             self.told.popitem(last=False)
-        source = self.sources.get(alert.source)
-        content = findings.alert_document(alert, source.heard_at(alert.interface) if source else alert.source, self.lang, self.site)
+        content = findings.alert_document(alert, self.sources.get(alert.source), self.lang, self.site)
         content["tapsight"]["alert"] |= {"id": alert.id, "is_update": again}
         if again:
             content["event"]["id"] += f"-{alert.count}-{alert.accepted}-{alert.refused}"

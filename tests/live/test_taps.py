@@ -38,7 +38,7 @@ def same_as_offline(batches: list[Batch], path: Path) -> list[str]:
     """Where an analysis of these batches differs from one of a file with the same packets: a file has no taps that documents could name."""
     source, offline = open_source(str(file_of(batches, path)))
     live = batches[0].source
-    source.name, live = live.name, replace(live, interfaces=[live.name] * len(live.interfaces))
+    source.name, live = live.name, replace(live, interfaces=[live.name] * len(live.interfaces), taps=[], zone="")
     return differences(results([replace(batch, source=live) for batch in batches]), results(offline))
 
 

@@ -145,6 +145,8 @@ def test_from_the_tap_to_what_is_delivered(network: Network, tmp_path: Path) -> 
     assert sum(each["event"]["dataset"] == "tapsight.modbus" for each in documents) == 400
     assert {"tapsight.flow", "tapsight.asset", "tapsight.health", "tapsight.ledger"} <= {each["event"]["dataset"] for each in documents}
     assert len({each["event"]["id"] for each in documents}) == len(documents)
+    ingress = {"zone": "cell 1", "interface": {"name": "tap", "alias": "press"}}
+    assert {each["event"]["dataset"] for each in documents if each["observer"].get("ingress") != ingress} == {"tapsight.health", "tapsight.ledger"}
 
 
 def test_a_quiet_link_alerts_at_once(network: Network, tmp_path: Path) -> None:
