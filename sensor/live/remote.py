@@ -74,6 +74,9 @@ class Pipe:
     def report(self) -> dict[str, Any]:
         return {"streams": self.streams, "bytes": self.last.bytes_read, "problems": [problem.message for problem in self.last.problems]}
 
+    def leave(self, last: Batch) -> None:
+        """What is in the pipe stays there."""
+
     def close(self) -> None:
         """Whoever waits for the rest of a packet is a daemon, and ends with the process."""
 
@@ -148,6 +151,9 @@ class Remote:
 
     def report(self) -> dict[str, Any]:
         return vars(self.link) | {"problems": [problem.message for problem in self.problems]}
+
+    def leave(self, last: Batch) -> None:
+        """What comes while nobody is connected is the sender's to keep."""
 
     def close(self) -> None:
         if self.socket is not None:

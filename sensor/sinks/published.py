@@ -60,6 +60,10 @@ class Published:
         self.shed_counts: Counter[str] = Counter()
         self.due = dict.fromkeys(("alerts", "assets", "ledger"), 0)
 
+    def follow(self, before: Published) -> None:
+        """Go on counting where another one ended."""
+        self.alerts, self.severities, self.shed_counts, self.untold = before.alerts, before.severities, before.shed_counts, before.untold
+
     def batch(self, seen: Seen, alerts: Iterable[Alert]) -> Iterator[Record]:
         """What one batch gave."""
         self.sources[seen.source.id] = seen.source

@@ -7,6 +7,7 @@ import threading
 import time
 from pathlib import Path
 
+from sensor.capture.files import ROWS
 from sensor.columns import Batch, Heard
 from sensor.live import Folder, Live, open_live
 from tests import make
@@ -60,6 +61,20 @@ def test_a_folder_has_a_zone(tmp_path: Path) -> None:
     rotated(tmp_path, "a.pcapng", talk(1))
     [batch, *_] = taken(open_live(Folder(tmp_path / "in", tmp_path / "state.json", "cell 7", 0, 0.02)), 2)
     assert batch.source.heard_at(0) == Heard(str(tmp_path / "in" / "a.pcapng"), "cell 7")
+
+
+def test_a_file_that_was_left_in_its_middle_is_read_on_from_there(tmp_path: Path) -> None:
+    source, sent = folder(tmp_path), talk(ROWS)
+    rotated(tmp_path, "a.pcapng", sent)
+    live, first = open_live(source), None
+    while first is None:
+        first = live.read(0.1)
+    assert 0 < len(first) < len(sent)
+    live.leave()
+    rest = taken(open_live(again := folder(tmp_path)), len(sent) - len(first))
+    assert frames([first, *rest]) == sent
+    assert rest[0].source.id == first.source.id  # so its events have the ids that they would have had
+    assert again.report() | {"files": 1, "grown": 0, "remembered": 1} == again.report()
 
 
 def test_what_was_not_dealt_with_is_read_again(tmp_path: Path) -> None:
