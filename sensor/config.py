@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import SplitResult, urlsplit
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model, field_validator, model_validator
 
 from detectors import DETECTORS
 from detectors.state import settings
@@ -161,7 +161,18 @@ class KafkaSettings(Strict):
     password: str = Field("", description="Password of the user; or in the environment: TAPSIGHT_KAFKA_PASSWORD")
     mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] = Field("SCRAM-SHA-512", description="How the user logs in (SASL)")
     ca: str = Field("", description="File with the certificates of the authorities that are trusted; empty: the system's")
+    certificate: str = Field("", description="File with our own certificate, where brokers ask for one; empty: none")
+    key: str = Field("", description="File with the certificate's private key")
+    key_password: str = Field("", description="Password of the private key; or in the environment: TAPSIGHT_KAFKA_KEY_PASSWORD")
     timeout_s: int = Field(20, ge=1, le=3600, description="Seconds to wait until a document is acknowledged")
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if bool(self.certificate) != bool(self.key):
+            raise ValueError("certificate and key go together")
+        if self.transport == "plain" and (self.ca or self.certificate):
+            raise ValueError("ca and certificate are of no use without transport: tls")
+        return self
 
 
 Place = tuple[str | int, ...]  # keys and places in lists that lead to a value
@@ -330,6 +341,7 @@ def absent(config: Config) -> Iterator[tuple[Place, str]]:
     folders: list[tuple[Place, str]] = [(("run", "folders", i), each.path) for i, each in enumerate(config.run.folders)]
     folders += [(("files", "path"), str(Path(config.files.path).parent))] if config.files.path else []
     files: list[tuple[Place, str]] = [((part, "ca"), getattr(config, part).ca) for part in ("elasticsearch", "syslog", "webhook", "kafka")]
+    files += [(("kafka", name), getattr(config.kafka, name)) for name in ("certificate", "key")]
     files += [(("rules", name), getattr(config.rules, name)) for name in ("threshold_config", "geoip")]
     for place, name in folders:
         if not Path(name).is_dir():
