@@ -29,8 +29,8 @@ SITE = 'press "shop" 1'
 class Telling:
     """A sink that keeps what is told."""
 
-    def __init__(self, profile: Profile) -> None:
-        self.published, self.records = Published(profile, "test", "en", SITE), list[Record]()
+    def __init__(self, profile: Profile, lang: str = "en", site: str = SITE) -> None:
+        self.published, self.records = Published(profile, "test", lang, site), list[Record]()
         self.analysis = Analysis(sinks=[self])
 
     @property
