@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,10 @@ from bench.craft import RECORD
 from bench.plant import NS, START_NS, Plant, together
 from sensor.columns import Batch, Bytes, Ints, ragged
 from sensor.config import Config
+from sensor.live import Listener
 from sensor.service.delivery import deliveries
 from sensor.service.health import resident
+from sensor.service.reload import Settings
 from sensor.service.service import Service
 from sensor.spool import Spool
 
@@ -121,6 +124,10 @@ class Day:
     def stop(self) -> None:
         self.is_over = True
 
+    def leave(self) -> list[list[Listener]]:
+        """Nothing listens."""
+        return []
+
     def close(self) -> None:
         """Nothing is open."""
 
@@ -144,7 +151,8 @@ def run(hours: float, captures: int, plant: Plant, profile: str) -> Day:
             spool = Spool(Path(folder) / "spool", consumers=tuple(sender.name for sender in senders))
             for sender in senders:
                 sender.attach(spool)
-            day.service = Service(config, day, spool, senders, lambda: made(config.rules))
+            rules = partial(made, config.rules)
+            day.service = Service(config, day, spool, senders, rules(), Settings(config, lambda: config, rules), lambda *_others: day)
             day.service.run()
         finally:
             stub.kill()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -24,6 +24,15 @@ MOST_PROBLEMS = 100  # of a source that are kept one by one
 MORE_PROBLEMS = "problems from here on, not listed one by one"
 
 
+class Heard(NamedTuple):
+    """Where packets were heard. name: of the capture, or site/zone/tap; zone: of the plant; interface: as the system calls it; alias: as the tap is called."""
+
+    name: str
+    zone: str = ""
+    interface: str = ""
+    alias: str = ""
+
+
 @dataclass(eq=False)
 class Source:
     """Where packets come from: a capture file (or a tap), and what its reader had to report."""
@@ -31,6 +40,8 @@ class Source:
     name: str
     id: str = ""  # 12 hexadecimal digits of its first packet's hash: the same file under another name has the same
     interfaces: list[str] = field(default_factory=lambda: [""])  # a batch's `interface` column indexes this
+    taps: list[Heard] = field(default_factory=list)  # by interface, where somebody has said what they are
+    zone: str = ""  # of the plant, where all of it was heard in one
     comments: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)  # at most MOST_PROBLEMS; the last one then stands for all that came later
     backwards: int = 0  # packets whose time is before that of the packet before them
@@ -49,9 +60,11 @@ class Source:
         more = int(last.message.partition(" ")[0]) + 1 if last.message.endswith(MORE_PROBLEMS) else 2
         self.problems[-1] = Problem(last.offset, f"{more} {MORE_PROBLEMS}", last.skipped + problem.skipped, last.fatal or problem.fatal)
 
-    def heard_at(self, interface: int) -> str:
-        """The tap, of several, whose packets these are (-1: not known); else the name."""
-        return self.interfaces[interface] if self.is_live and interface >= 0 else self.name
+    def heard_at(self, interface: int) -> Heard:
+        """The tap, of several, whose packets these are (-1: not known); else what is true of all."""
+        if self.taps and (interface >= 0 or len(self.taps) == 1):
+            return self.taps[max(interface, 0)]
+        return Heard(self.name, self.zone)
 
     def meet(self, batch: Batch) -> None:
         """Take the id from the first packet, and the times of all."""

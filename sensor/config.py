@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import SplitResult, urlsplit
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model, field_validator, model_validator
 
 from detectors import DETECTORS
 from detectors.state import settings
@@ -161,7 +161,18 @@ class KafkaSettings(Strict):
     password: str = Field("", description="Password of the user; or in the environment: TAPSIGHT_KAFKA_PASSWORD")
     mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] = Field("SCRAM-SHA-512", description="How the user logs in (SASL)")
     ca: str = Field("", description="File with the certificates of the authorities that are trusted; empty: the system's")
+    certificate: str = Field("", description="File with our own certificate, where brokers ask for one; empty: none")
+    key: str = Field("", description="File with the certificate's private key")
+    key_password: str = Field("", description="Password of the private key; or in the environment: TAPSIGHT_KAFKA_KEY_PASSWORD")
     timeout_s: int = Field(20, ge=1, le=3600, description="Seconds to wait until a document is acknowledged")
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if bool(self.certificate) != bool(self.key):
+            raise ValueError("certificate and key go together")
+        if self.transport == "plain" and (self.ca or self.certificate):
+            raise ValueError("ca and certificate are of no use without transport: tls")
+        return self
 
 
 Place = tuple[str | int, ...]  # keys and places in lists that lead to a value
@@ -195,12 +206,26 @@ class TapSettings(Strict):
     filter: str = Field("", max_length=1024, description="Capture filter in tcpdump's language")
 
 
+class FeedSettings(Strict):
+    path: str = Field(description="Folder or named pipe")
+    zone: str = Field("", max_length=64, description="Zone of the plant that it is from")
+
+
+class StreamSettings(Strict):
+    url: Tcp = Field(description="Capture over TCP, as tcp://host:port")
+    zone: str = Field("", max_length=64, description="Zone of the plant that it is from")
+
+
+Feed = Annotated[FeedSettings, BeforeValidator(lambda named: {"path": named} if isinstance(named, str) else named, str | FeedSettings)]
+FromTcp = Annotated[StreamSettings, BeforeValidator(lambda named: {"url": named} if isinstance(named, str) else named, str | StreamSettings)]
+
+
 class RunSettings(Strict):
     profile: Literal["alerts", "acts", "full"] = Field("acts", description="What is delivered: alerts; acts: all but repeated reads; full: every event")
     taps: list[TapSettings] = Field(default_factory=list, description="Interfaces to listen to: interface, name, zone, filter")
-    folders: list[str] = Field(default_factory=list, description="Folders that another capturer rotates files into")
-    streams: list[Tcp] = Field(default_factory=list, description="Captures over TCP, as tcp://host:port")
-    pipes: list[str] = Field(default_factory=list, description="Named pipes that another capturer writes captures into")
+    folders: list[Feed] = Field(default_factory=list, description="Folders that another capturer rotates files into: path, or path and zone")
+    streams: list[FromTcp] = Field(default_factory=list, description="Captures over TCP: tcp://host:port, or url and zone")
+    pipes: list[Feed] = Field(default_factory=list, description="Named pipes that another capturer writes captures into: path, or path and zone")
     workers: int = Field(1, ge=1, le=64, description="Processes that share the packets of the interfaces; one more then puts together what they find")
     batch_ms: int = Field(100, ge=10, le=10_000, description="How long packets are gathered at most before they are looked at")
     state: str = Field("/var/lib/tapsight", description="Folder for the spool and what is remembered across restarts")
@@ -210,8 +235,8 @@ class RunSettings(Strict):
 
     @property
     def feeds(self) -> list[str]:
-        """Sources besides taps."""
-        return [*self.folders, *self.streams, *self.pipes]
+        """Sources besides taps, as they are called."""
+        return [*(each.path for each in self.folders), *(each.url for each in self.streams), *(each.path for each in self.pipes)]
 
 
 class Config(Strict):
@@ -313,9 +338,10 @@ def check(path: str | Path) -> list[str]:
 
 def absent(config: Config) -> Iterator[tuple[Place, str]]:
     """Files and folders that are not there, or are the one instead of the other: which setting names them, and what is wrong."""
-    folders: list[tuple[Place, str]] = [(("run", "folders", i), name) for i, name in enumerate(config.run.folders)]
+    folders: list[tuple[Place, str]] = [(("run", "folders", i), each.path) for i, each in enumerate(config.run.folders)]
     folders += [(("files", "path"), str(Path(config.files.path).parent))] if config.files.path else []
     files: list[tuple[Place, str]] = [((part, "ca"), getattr(config, part).ca) for part in ("elasticsearch", "syslog", "webhook", "kafka")]
+    files += [(("kafka", name), getattr(config.kafka, name)) for name in ("certificate", "key")]
     files += [(("rules", name), getattr(config.rules, name)) for name in ("threshold_config", "geoip")]
     for place, name in folders:
         if not Path(name).is_dir():
@@ -326,9 +352,9 @@ def absent(config: Config) -> Iterator[tuple[Place, str]]:
     for i, name in enumerate(config.rules.paths):
         if name != "packs" and not Path(name).exists():
             yield ("rules", "paths", i), f"no such file or folder: {name!r}"
-    for i, name in enumerate(config.run.pipes):
-        if not Path(name).is_fifo():
-            yield ("run", "pipes", i), f"no such pipe: {name!r}"
+    for i, each in enumerate(config.run.pipes):
+        if not Path(each.path).is_fifo():
+            yield ("run", "pipes", i), f"no such pipe: {each.path!r}"
     if Path(config.run.state).exists() and not Path(config.run.state).is_dir():
         yield ("run", "state"), f"is no folder: {config.run.state!r}"
 

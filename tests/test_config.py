@@ -116,8 +116,20 @@ def test_brokers_have_a_port(tmp_path: Path, broker: str) -> None:
 def test_streams_and_webhooks_have_addresses(tmp_path: Path) -> None:
     assert not problems(tmp_path, "run: {streams: ['tcp://a:1']}\nwebhook: {url: ''}\n")
     found = problems(tmp_path, "run: {streams: ['tcp://a', 'udp://a:1']}\nwebhook: {url: 'x://y'}\n")
-    assert [each.split(":")[1].strip() for each in found if "tcp://HOST:PORT was expected" in each] == ["run.streams.0", "run.streams.1"]
+    assert [each.split(":")[1].strip() for each in found if "tcp://HOST:PORT was expected" in each] == ["run.streams.0.url", "run.streams.1.url"]
     assert found[2:] == ["2: webhook.url: http://HOST:PORT or https://HOST:PORT was expected: 'x://y'"]
+
+
+def test_a_folder_stream_or_pipe_has_a_zone_or_is_named_alone(tmp_path: Path) -> None:
+    path = tmp_path / "tapsight.yaml"
+    path.write_text("run: {folders: [a, {path: b, zone: cell 7}], streams: ['tcp://a:1', {url: 'tcp://b:1', zone: cell 8}], pipes: [{path: c}]}\n")
+    run = load(path).run
+    assert [(each.path, each.zone) for each in (*run.folders, *run.pipes)] == [("a", ""), ("b", "cell 7"), ("c", "")]
+    assert [(each.url, each.zone) for each in run.streams] == [("tcp://a:1", ""), ("tcp://b:1", "cell 8")]
+    assert run.feeds == ["a", "b", "tcp://a:1", "tcp://b:1", "c"]
+    assert problems(tmp_path, "run:\n  folders:\n    - {path: a, zones: x}\n")[0].startswith("3: run.folders.0.zones: no such setting")
+    items = Config.model_json_schema()["$defs"]["RunSettings"]["properties"]["folders"]["items"]
+    assert [next(iter(each.values())) for each in items["anyOf"]] == ["string", "#/$defs/FeedSettings"]  # what editors offer
 
 
 def test_what_is_named_and_not_there(tmp_path: Path) -> None:

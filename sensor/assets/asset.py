@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from sensor.assets.vendors import vendor_of
+from sensor.columns import Heard
 from sensor.events.address import address_text, is_outside
 
 SAID = frozenset({"io_device", "controller", "engineering_station"})  # roles that a device may say it has
@@ -21,7 +22,7 @@ class Where(NamedTuple):
     place: int
     frame: int
     ts_ns: int
-    source: str
+    source: Heard
 
 
 @dataclass(slots=True)

@@ -196,7 +196,7 @@ class Assets:
             high, low = _address(seen, table, rows, is_server)
             places = zip(high.tolist(), low.tolist(), table.frame[rows].tolist(), table.ts_ns[rows].tolist(), some, strict=True)
             for own_high, own_low, frame, ts_ns, each in places:
-                where = Where(self.origins.before[self.origins.current], frame, ts_ns, seen.source.name)
+                where = Where(self.origins.before[self.origins.current], frame, ts_ns, seen.source.heard_at(-1))
                 self._say((own_high, own_low), each.attributes, table.dataset, where)
 
     def _say(self, address: tuple[int, int], attributes: Mapping[str, str], said_by: str, where: Where) -> None:
@@ -258,7 +258,7 @@ class Assets:
                 for each in parts.get(row, ()):
                     attributes |= self.said.get((int(c["high"][each]), int(c["low"][each])), {})
                 attributes |= self.said.get((high, low), {})
-                where = Where(before[first >> FRAME], first & (1 << FRAME) - 1, first_ns, sources[first >> FRAME].name)
+                where = Where(before[first >> FRAME], first & (1 << FRAME) - 1, first_ns, sources[first >> FRAME].heard_at(-1))
                 yield Asset(
                     high, low, where, last_ns, packets, size, macs, single, names[serve], names[use] - published, names[use] & published,
                     others[serve_others], others[use_others], self.behaviour, engineered, is_engineer, attributes,

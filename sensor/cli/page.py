@@ -133,7 +133,7 @@ class Page:
     def _asset(self, asset: Asset) -> tuple[str, ...]:
         said: dict[str, list[str]] = {}  # by who said it where
         for name, e in islice(sorted(asset.said, key=lambda item: telling(item[0])), None if self.most is None else SAID):
-            where = f"({e.said_by}, {self.say('frame')} {self.places.at(e.first.source, str(e.first.frame))})"
+            where = f"({e.said_by}, {self.say('frame')} {self.places.at(e.first.source.name, str(e.first.frame))})"
             said.setdefault(where, []).append(f"{worded(name, self.lang)} {printable(e.value)}")
         texts = [f"{self.listed(values)} {where}" for where, values in said.items()]
         roles = ", ".join(worded(role, self.lang) for role in sorted(asset.roles))

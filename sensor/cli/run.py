@@ -51,16 +51,24 @@ def run(
     Signals: TERM and INT stop in order, HUP reads rules and configuration anew. tapsight status says how it is.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # threads that nobody uses would keep rights that we give up
-    from sensor.config import TapSettings
+    from pydantic import ValidationError
+
+    from sensor.config import FeedSettings, StreamSettings, TapSettings, expected
     from sensor.service.assemble import ServiceError, assemble
     from sensor.service.journal import set_up_log
 
     def read() -> Config:
         """The configuration as it is now, with what the command line says."""
         settings = load_config(config, lang)
-        taps = [*settings.run.taps, *(TapSettings(interface=name) for name in interfaces)]
-        more = {"folders": folders, "streams": streams, "pipes": pipes}
-        changes: dict[str, Any] = {"taps": taps} | {name: [*getattr(settings.run, name), *some] for name, some in more.items()}
+        try:
+            changes: dict[str, Any] = {
+                "taps": [*settings.run.taps, *(TapSettings(interface=name) for name in interfaces)],
+                "folders": [*settings.run.folders, *(FeedSettings(path=path) for path in folders)],
+                "streams": [*settings.run.streams, *(StreamSettings(url=url) for url in streams)],
+                "pipes": [*settings.run.pipes, *(FeedSettings(path=path) for path in pipes)],
+            }
+        except ValidationError as error:
+            raise click.UsageError("; ".join(map(expected, error.errors()))) from error
         changes |= {"profile": profile} if profile else {}
         changes |= {"state": str(state)} if state else {}
         changes |= {"workers": workers} if workers else {}

@@ -34,7 +34,7 @@ class KafkaDestination:
     most_bytes, most_records = 4_000_000, 10_000
 
     def __init__(self, settings: KafkaSettings) -> None:
-        """Raises ValueError for what the client does not take, OSError where the authorities' file cannot be read. Nobody is called yet."""
+        """Raises ValueError for what the client does not take, OSError where a file with certificates or a key cannot be read. Nobody is called yet."""
         self.settings = settings
         self.heard: KafkaError | None = None  # what the client said of its connections since the last attempt began
         self.too_long: list[int] = []  # places of records that were refused together with others
@@ -44,16 +44,19 @@ class KafkaDestination:
         from confluent_kafka import KafkaException, Producer
 
         settings = self.settings
-        if settings.ca:
-            Path(settings.ca).open("rb").close()  # the client's own error does not say which file
+        files = {"ssl.ca.location": settings.ca, "ssl.certificate.location": settings.certificate, "ssl.key.location": settings.key}
+        files = {name: path for name, path in files.items() if path}
+        for path in files.values():
+            Path(path).open("rb").close()  # the client's own error does not say which file
         how: dict[str, Any] = {
             "bootstrap.servers": ",".join(settings.brokers), "client.id": "tapsight", "enable.idempotence": True, "compression.type": "lz4",
             "message.timeout.ms": settings.timeout_s * 1000, "topic.metadata.propagation.max.ms": settings.timeout_s * 500,
             "security.protocol": f"{'SASL_' if settings.user else ''}{'SSL' if settings.transport == 'tls' else 'PLAINTEXT'}",
             "error_cb": self._hear, "log_level": 0,
         }  # fmt: skip
-        if settings.ca:
-            how["ssl.ca.location"] = settings.ca
+        how |= files
+        if key_password := settings.key_password or os.environ.get("TAPSIGHT_KAFKA_KEY_PASSWORD", ""):
+            how["ssl.key.password"] = key_password
         if settings.user:
             password = settings.password or os.environ.get("TAPSIGHT_KAFKA_PASSWORD", "")
             how |= {"sasl.mechanism": settings.mechanism, "sasl.username": settings.user, "sasl.password": password}
@@ -113,7 +116,7 @@ class KafkaDestination:
             outcome.why[place] = ("too_long" if name == TOO_LONG else name.lower(), error.str())
         else:
             outcome.trouble = outcome.trouble or error.str()
-            outcome.is_alarm = outcome.is_alarm or name in OURS
+            outcome.is_alarm = outcome.is_alarm or is_ours(error)
         if error.fatal():
             self._drop()
 
@@ -121,7 +124,7 @@ class KafkaDestination:
         """Why some are undecided: that a connection cannot be made says more than that a message's time is over."""
         heard, self.heard = self.heard, None
         if heard is not None:
-            outcome.trouble, outcome.is_alarm = heard.str(), outcome.is_alarm or heard.name() in OURS
+            outcome.trouble, outcome.is_alarm = heard.str(), outcome.is_alarm or is_ours(heard)
         outcome.trouble = outcome.trouble or "no answer"
 
     def _hear(self, error: KafkaError) -> None:
@@ -136,3 +139,8 @@ class KafkaDestination:
 
     def close(self) -> None:
         self._drop()
+
+
+def is_ours(error: KafkaError) -> bool:
+    """Whether somebody has to set it right. A broker that wants another certificate than ours says so by an alert of TLS, which the client takes for a lost connection."""
+    return error.name() in OURS or "SSL alert" in error.str()

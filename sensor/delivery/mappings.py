@@ -47,8 +47,8 @@ EVENT: dict[str, Type] = {  # what every document may say
     **{f"{side}.{name}": kind for side in ("source", "destination", "client", "server") for name, kind in END.items()},
     **paths("network.", "type transport protocol iana_number community_id direction vlan.id", KEYWORD), **paths("network.", "packets bytes", LONG),
     "related.ip": IP, "related.hosts": KEYWORD, "tags": KEYWORD,
-    **paths("observer.", "name type vendor product version hostname ingress.interface.name", KEYWORD),
-    **paths("tapsight.", "source trust site zone", KEYWORD), "tapsight.frame": LONG,
+    **paths("observer.", "name type vendor product version hostname ingress.zone ingress.interface.name ingress.interface.alias", KEYWORD),
+    **paths("tapsight.", "source trust site", KEYWORD), "tapsight.frame": LONG,
 }  # fmt: skip
 ECS: dict[str, Type] = {  # names that fields take from ECS, where their type there is not what the field's own would be
     "url.original": WILD, "dns.resolved_ip": IP, "dns.answers": {"properties": {**paths("", "name type class data", KEYWORD), "ttl": LONG}},

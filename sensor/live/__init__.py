@@ -11,14 +11,14 @@ from typing import Any, TypeAlias
 
 from sensor.columns import Batch
 from sensor.live.folder import Folder
-from sensor.live.listener import Share, Tap
+from sensor.live.listener import Listener, Share, Tap
 from sensor.live.privileges import drop_privileges
 from sensor.live.queued import Queued
 from sensor.live.remote import Pipe, Remote
 from sensor.live.ring import Size
 from sensor.live.taps import Taps
 
-__all__ = ["Folder", "Live", "Pipe", "Remote", "Share", "Size", "Tap", "drop_privileges", "open_live"]
+__all__ = ["Folder", "Listener", "Live", "Pipe", "Remote", "Share", "Size", "Tap", "drop_privileges", "open_live"]
 
 Other: TypeAlias = Folder | Pipe | Remote
 
@@ -55,16 +55,26 @@ class Live:
         """The part of the fullest ring that waits to be taken; 0 where there is none."""
         return self.taps.fill if self.taps else 0.0
 
+    def rest(self) -> Batch | None:
+        """What had come and was not given out, as it waited for more."""
+        return self.taps.rest() if self.taps else None
+
+    def leave(self) -> list[Listener]:
+        """All batches given out have been dealt with, and no more are wanted. Gives the listeners that go on: what they hear waits for whoever reads them next."""
+        if self.queued is not None:
+            self.queued.leave()
+        return self.taps.leave() if self.taps else []
+
     def close(self) -> None:
         for each in (self.taps, self.queued):
             if each is not None:
                 each.close()
 
 
-def open_live(source: Sequence[Tap] | Other, share: Share | None = None, size: Size | None = None) -> Live:
-    """Open a live source. With workers that share, each opens the same taps.
+def open_live(source: Sequence[Tap] | Other, share: Share | None = None, size: Size | None = None, left: Sequence[Listener] = ()) -> Live:
+    """Open a live source. With workers that share, each opens the same taps. left: listeners that others have left.
 
     Raises PermissionError where a tap needs rights that are not there, ValueError for a filter that cannot be compiled. An interface that is not there, or of
     which no ring can be had, is reported and waited for.
     """
-    return Live(Taps(source, share, size), None) if isinstance(source, Sequence) else Live(None, Queued(source))
+    return Live(Taps(source, share, size, left), None) if isinstance(source, Sequence) else Live(None, Queued(source))

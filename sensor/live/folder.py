@@ -15,7 +15,7 @@ from typing import Any
 
 from sensor.capture.files import is_capture, open_source
 from sensor.capture.write import replacing
-from sensor.columns import Batch
+from sensor.columns import Batch, Source
 
 SCAN_S = 1.0
 HEAD = 4096  # bytes at a file's beginning that tell it from another one in its place
@@ -62,14 +62,15 @@ class Folder:
     been dealt with, so after a crash a file may be read again: its events then have the ids that they had.
     """
 
-    def __init__(self, path: Path, state: Path, settle_s: float = 10.0, scan_s: float = SCAN_S) -> None:
-        self.path, self.state, self.settle_s, self.scan_s = path, state, settle_s, scan_s
+    def __init__(self, path: Path, state: Path, zone: str = "", settle_s: float = 10.0, scan_s: float = SCAN_S) -> None:
+        self.path, self.state, self.zone, self.settle_s, self.scan_s = path, state, zone, settle_s, scan_s
         self.name = str(path)
         self.counts, self.problems = Counts(), list[str]()
         self.lock = threading.Lock()  # known is read here and written where batches are dealt with
         self.known = self.load()
         self.begun: set[int] = set()  # inodes of files that were given on and are not yet dealt with
         self.watched: dict[int, Watched] = {}
+        self.under_way: dict[Source, tuple[int, Known]] = {}  # files that were begun: their inodes, and what is to be known of each
 
     def load(self) -> dict[int, Known]:
         try:
@@ -160,11 +161,15 @@ class Folder:
         if before and hashlib.blake2b(head[: before.head_size], digest_size=12).hexdigest() == before.head:
             read_before = before.frames
             self.counts.grown += before.size != status.st_size
+        digest = hashlib.blake2b(head, digest_size=12).hexdigest()
         self.begun.add(inode)
         self.watched.pop(inode, None)
         frames = read_before
         if is_capture(str(path)):
             source, batches = open_source(str(path))
+            source.zone = self.zone
+            with self.lock:
+                self.under_way[source] = inode, Known(status.st_size, 0, len(head), digest, read_before)
             for batch in batches:
                 new = behind(batch, read_before)
                 frames = max(frames, int(new.frame[-1]) if len(new) else 0)
@@ -177,18 +182,24 @@ class Folder:
                 self.problem(f"{path}: {problem}")
         else:
             self.counts.not_captures += 1
-        digest = hashlib.blake2b(head, digest_size=12).hexdigest()
         yield partial(self.done, inode, Known(status.st_size, status.st_mtime_ns, len(head), digest, frames))
 
     def done(self, inode: int, known: Known) -> None:
         """A file's batches have been dealt with."""
         with self.lock:
             self.known[inode] = known
+            self.under_way = {source: each for source, each in self.under_way.items() if each[0] != inode}
             try:
                 self.save()
             except OSError as error:
                 self.problem(f"{self.state}: cannot be written: {error.strerror}")
         self.begun.discard(inode)
+
+    def leave(self, last: Batch) -> None:
+        """Of a file that was not read to its end, remember how far it was."""
+        if last.source in self.under_way:
+            inode, known = self.under_way[last.source]
+            self.done(inode, replace(known, frames=int(last.frame[-1])))
 
     def report(self) -> dict[str, Any]:
         return vars(self.counts) | {"remembered": len(self.known), "problems": self.problems}

@@ -8,6 +8,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from sensor.columns import Heard
 from sensor.live import interface as net
 from sensor.live import ring
 from sensor.live.filters import NOTHING, Program, pair_of_addresses, socket_program
@@ -33,6 +34,11 @@ class Tap:
     @property
     def name(self) -> str:
         return "/".join(filter(None, (self.site, self.zone, self.tap))) or self.interface
+
+    @property
+    def heard(self) -> Heard:
+        """What documents say of it."""
+        return Heard(self.name, self.zone, self.interface, self.tap if self.tap != self.interface else "")
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,31 @@ class Listener:
     def __post_init__(self) -> None:
         self.spare = [packet_socket() for _ in range(SPARE)]
 
+    def leave(self) -> None:
+        """Read no more, and keep the socket: what comes waits in its ring for whoever listens `again`."""
+        if self.ring is not None:
+            self.ring.close()
+            self.ring = None
+
+    def again(self, tap: Tap, number: int, share: Share) -> None:
+        """Go on, by another name or in another place. A worker who listened meanwhile may have opened the interface anew, with spare sockets."""
+        self.tap, self.number, self.share, self.state, self.lag_ns = tap, number, share, "", 0
+        used = [each for each in (self.opened, *reversed(self.spare)) if each is not None and each.getsockname()[1]]
+        for each in used[:-1]:
+            each.close()
+        self.spare = [each for each in self.spare if each not in used]
+        self.opened = used[-1] if used else None
+        if self.opened is None:
+            return
+        name, _, _, hardware, _ = self.opened.getsockname()
+        self.link_type = net.LINK_TYPES.get(hardware, self.link_type)
+        self.joined = bool(self.opened.getsockopt(SOL_PACKET, ring.FANOUT))
+        try:
+            self.index = socket.if_nametoindex(name) if name else 0
+            self.ring = Ring(self.opened, self.size, is_left=True)
+        except OSError:  # the interface goes just now, or its ring was given back
+            self.close()
+
     def open(self) -> None:
         """Begin to listen. Raises OSError."""
         index, hardware = socket.if_nametoindex(self.tap.interface), net.hardware(self.tap.interface)
@@ -107,7 +138,7 @@ class Listener:
                 opened.setsockopt(SOL_PACKET, ring.ADD_MEMBERSHIP, struct.pack("=iHH8x", index, ring.MR_PROMISC, 0))
         except OSError:
             if made is not None:
-                made.close()
+                made.free(opened)
             if made is None and len(self.spare) < SPARE:
                 self.spare.append(opened)  # where memory for a ring is short, that is not the last try
             else:
@@ -119,7 +150,8 @@ class Listener:
     def join(self) -> None:
         """Take part in sharing, which needs the interface to be up. Raises OSError."""
         if self.share.workers > 1 and not self.joined and self.opened is not None:
-            group = (self.share.group + self.number) & 0xFFFF
+            # another group for an interface that came back: the old one lives as long as anybody has a socket of it
+            group = (self.share.group + self.index) & 0xFFFF
             program, _held = socket_program(pair_of_addresses())
             self.opened.setsockopt(SOL_PACKET, ring.FANOUT, group | ring.FANOUT_CBPF << 16)
             self.opened.setsockopt(SOL_PACKET, ring.FANOUT_DATA, program)
@@ -136,6 +168,9 @@ class Listener:
             if self.state == "gone" and self.tap.interface in {name for _, name in socket.if_nameindex()} and not (self.ring and self.ring.ready):
                 self.count()
                 self.counts.reopened += self.opened is not None
+                old, self.ring = self.ring, None
+                if old is not None and self.opened is not None:
+                    old.free(self.opened)
                 self.close()
                 self.open()
                 self.state = net.state(self.index)
@@ -156,10 +191,16 @@ class Listener:
             self.counts.frozen += frozen
 
     def close(self) -> None:
-        if self.ring is not None and self.opened is not None:
-            self.ring.close()
+        self.leave()
+        if self.opened is not None:
             self.opened.close()
-            self.ring = self.opened = None
+            self.opened = None
+
+    def end(self) -> None:
+        """Listen no more."""
+        self.close()
+        for spare in self.spare:
+            spare.close()
 
 
 def packet_socket() -> socket.socket:

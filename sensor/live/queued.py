@@ -25,6 +25,9 @@ class Feed(Protocol):
 
     def report(self) -> dict[str, Any]: ...
 
+    def leave(self, last: Batch) -> None:
+        """Nothing that came behind this batch was given out: it is to be read by whoever reads next, where that can be."""
+
     def close(self) -> None:
         """Wake up whoever waits in `items`."""
 
@@ -38,6 +41,7 @@ class Queued:
         self.stop = threading.Event()
         self.failed = ""
         self.finished: list[Callable[[], None]] = []
+        self.last: Batch | None = None  # that had packets
         self.thread: threading.Thread | None = None
 
     def run(self) -> None:
@@ -66,6 +70,7 @@ class Queued:
             except queue.Empty:
                 return None
             if isinstance(item, Batch):
+                self.last = item if len(item) else self.last
                 return item
             self.finished.append(item)
 
@@ -73,6 +78,13 @@ class Queued:
         finished, self.finished = self.finished, []
         for each in finished:
             each()
+
+    def leave(self) -> None:
+        """All that was given out has been dealt with, and no more is wanted."""
+        self.settle()
+        self.close()
+        if self.last is not None:
+            self.feed.leave(self.last)
 
     def report(self) -> dict[str, Any]:
         return {self.feed.name: self.feed.report() | ({"failed": self.failed} if self.failed else {})}

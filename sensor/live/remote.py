@@ -48,8 +48,8 @@ class Paced(Stream):
 class Pipe:
     """A named pipe, or standard input (`-`): each writer's capture is a source of its own, up to where the writer closes it."""
 
-    def __init__(self, path: str, interval_s: float = 0.1) -> None:
-        self.path, self.interval_s, self.name = path, interval_s, path
+    def __init__(self, path: str, interval_s: float = 0.1, zone: str = "") -> None:
+        self.path, self.interval_s, self.zone, self.name = path, interval_s, zone, path
         self.streams = 0
         self.last = Source(path)
 
@@ -67,12 +67,15 @@ class Pipe:
             os.close(descriptor)
 
     def stream(self, raw: Any) -> Iterator[Batch]:
-        self.last = Source(self.path)
+        self.last = Source(self.path, zone=self.zone)
         self.streams += 1
         yield from read_stream(self.last, Paced(self.path, self.last, raw, self.interval_s), SIZE, ROWS)
 
     def report(self) -> dict[str, Any]:
         return {"streams": self.streams, "bytes": self.last.bytes_read, "problems": [problem.message for problem in self.last.problems]}
+
+    def leave(self, last: Batch) -> None:
+        """What is in the pipe stays there."""
 
     def close(self) -> None:
         """Whoever waits for the rest of a packet is a daemon, and ends with the process."""
@@ -108,8 +111,8 @@ class Remote:
     No more is held than the kernel's socket buffer and the batches of the queue: where the engine is slower than the sender, the sender waits.
     """
 
-    def __init__(self, host: str, port: int, interval_s: float = 0.1) -> None:
-        self.host, self.port, self.interval_s = host, port, interval_s
+    def __init__(self, host: str, port: int, interval_s: float = 0.1, zone: str = "") -> None:
+        self.host, self.port, self.interval_s, self.zone = host, port, interval_s, zone
         self.name = f"tcp://{f'[{host}]' if ':' in host else host}:{port}"
         self.link = Link()
         self.socket: socket.socket | None = None
@@ -124,7 +127,7 @@ class Remote:
                 self.socket.settimeout(None)
                 self.link.state = "connected"
                 self.link.connections += 1
-                source = Source(self.name)
+                source = Source(self.name, zone=self.zone)
                 before = self.link.bytes
                 for batch in self.received(source):
                     self.link.bytes = before + source.bytes_read
@@ -148,6 +151,9 @@ class Remote:
 
     def report(self) -> dict[str, Any]:
         return vars(self.link) | {"problems": [problem.message for problem in self.problems]}
+
+    def leave(self, last: Batch) -> None:
+        """What comes while nobody is connected is the sender's to keep."""
 
     def close(self) -> None:
         if self.socket is not None:

@@ -27,7 +27,7 @@ VLAN_VALID, VLAN_TPID_VALID, GSO_TCP = 1 << 4, 1 << 6, 1 << 8  # bits of a packe
 #      +---------+---------+--------+---------+----------+--------+----------+---------+----------+----------+-------+------
 #      | version | private | status | packets | first at | length | sequence (8)       | first s  | first ns | last s| ns
 #      +---------+---------+--------+---------+----------+--------+--------------------+----------+----------+-------+------
-STATUS_AT, BLOCK_HEADER = 8, 48
+STATUS_AT, SEQUENCE_AT, BLOCK_HEADER = 8, 24, 48
 
 #      0          4     8      12         16       20       24    26    28       32         36          38        40
 #      +----------+-----+------+----------+--------+--------+-----+-----+--------+----------+-----------+---------+---------
@@ -60,21 +60,41 @@ class Size:
 
 
 class Ring:
-    """The ring of an open packet socket that is not yet bound."""
+    """The ring of an open packet socket: made for one that is not yet bound, or that which another reader has left (is_left)."""
 
-    def __init__(self, opened: socket.socket, size: Size) -> None:
+    def __init__(self, opened: socket.socket, size: Size, *, is_left: bool = False) -> None:
         self.size, self.at = size, 0
-        opened.setsockopt(SOL_PACKET, VERSION, TPACKET_V3)
-        frame = 2048  # has no meaning in version 3, but has to fit
-        request = struct.pack("=7I", size.block, size.blocks, frame, size.block // frame * size.blocks, size.retire_ms, 0, 0)
-        opened.setsockopt(SOL_PACKET, RX_RING, request)
+        if not is_left:
+            opened.setsockopt(SOL_PACKET, VERSION, TPACKET_V3)
+            frame = 2048  # has no meaning in version 3, but has to fit
+            request = struct.pack("=7I", size.block, size.blocks, frame, size.block // frame * size.blocks, size.retire_ms, 0, 0)
+            opened.setsockopt(SOL_PACKET, RX_RING, request)
         self.map = mmap.mmap(opened.fileno(), size.block * size.blocks)
         self.data: Bytes = np.frombuffer(self.map, np.uint8)
         self.status = np.ndarray((size.blocks,), np.uint32, self.map, STATUS_AT, (size.block,))
+        if is_left:
+            self.at = self.place()
+
+    def place(self) -> int:
+        """The block that is to be taken next: of those that wait the one that was begun first; where none does, the one that the kernel began last."""
+        sequence = np.ndarray((self.size.blocks,), np.uint64, self.map, SEQUENCE_AT, (self.size.block,))
+        while True:
+            waiting = np.flatnonzero(self.status & USER)
+            if waiting.size:
+                return int(waiting[np.argmin(sequence[waiting])])
+            last = int(np.argmax(sequence))
+            if not np.any(self.status & USER):  # so the kernel has gone no further meanwhile
+                return last
 
     def close(self) -> None:
+        """Read no more: what comes waits in the ring as long as the socket is open."""
         del self.data, self.status  # no view may be left when the map goes
         self.map.close()
+
+    def free(self, opened: socket.socket) -> None:
+        """Give the memory back, whoever else has the socket. Raises OSError."""
+        self.close()
+        opened.setsockopt(SOL_PACKET, RX_RING, bytes(28))
 
     @property
     def ready(self) -> bool:

@@ -37,33 +37,50 @@ class Taps:
     """Batches of what several interfaces bring, in the order of time. A block of a single interface becomes one batch as it is.
 
     Of several interfaces, which may be the two directions of one link, packets wait until no other interface can have an earlier one: twice the time after
-    which the kernel hands over a block.
+    which the kernel hands over a block. left: listeners that others have left; those of taps whose interface and filter are the same go on where they were.
     """
 
-    def __init__(self, taps: Sequence[Tap], share: Share | None = None, size: Size | None = None) -> None:
+    def __init__(self, taps: Sequence[Tap], share: Share | None = None, size: Size | None = None, left: Sequence[Listener] = ()) -> None:
         self.size, self.share = size or Size(), share or Share()
         if len({tap.interface for tap in taps}) < len(taps):
             raise ValueError("an interface is named twice")
-        self.source = Source(", ".join(tap.name for tap in taps), self.share.source, [tap.name for tap in taps], is_live=True)
+        names, zones = [tap.name for tap in taps], {tap.zone for tap in taps}
+        self.source = Source(", ".join(names), self.share.source, names, [tap.heard for tap in taps], zones.pop() if len(zones) == 1 else "", is_live=True)
         self.cutter = Cutter(self.source, 1 << 62, None)
         self.pieces: list[Piece] = []
         self.hold_ns = 2 * self.size.retire_ms * 1_000_000 + SLACK_NS
         self.known_ns = [0] * len(taps)  # by tap: it has no more packets before this time
         self.checked = self.given = 0.0  # monotonic: when the interfaces were looked at, and the last batch given on
+        there = {(each.tap.interface, each.tap.filter): each for each in left}
+        if any((tap.interface, tap.filter) not in there for tap in taps):
+            try:
+                packet_socket().close()
+            except PermissionError as error:
+                raise PermissionError(error.errno, "listening on an interface needs CAP_NET_RAW: start as root, or with that capability") from None
+        programs = {tap: compiled(tap.filter, tap.interface) if tap.filter else [] for tap in taps if (tap.interface, tap.filter) not in there}
         self.listeners: list[Listener] = []
-        try:
-            packet_socket().close()
-        except PermissionError as error:
-            raise PermissionError(error.errno, "listening on an interface needs CAP_NET_RAW: start as root, or with that capability") from None
-        programs = [compiled(tap.filter, tap.interface) if tap.filter else [] for tap in taps]
-        self.listeners = [Listener(tap, number, program, self.size, self.share) for number, (tap, program) in enumerate(zip(taps, programs, strict=True))]
+        for number, tap in enumerate(taps):
+            if tap in programs:
+                self.listeners.append(Listener(tap, number, programs[tap], self.size, self.share))
+            else:
+                self.listeners.append(there[tap.interface, tap.filter])
+                self.listeners[-1].again(tap, number, self.share)
         self.check()
+
+    def rest(self) -> Batch | None:
+        """What was taken from the rings and waits for that of other interfaces: nothing more is waited for."""
+        self.known_ns = [1 << 62] * len(self.listeners)
+        return self.batch()
+
+    def leave(self) -> list[Listener]:
+        """Read no more; what comes waits in the rings of these listeners, for other taps to begin with."""
+        for listener in self.listeners:
+            listener.leave()
+        return self.listeners
 
     def close(self) -> None:
         for listener in self.listeners:
-            listener.close()
-            for spare in listener.spare:
-                spare.close()
+            listener.end()
 
     def check(self) -> None:
         """Look after the interfaces, once a second."""

@@ -20,6 +20,11 @@ def notify(*states: str) -> bool:
     return True
 
 
+def is_looked_after() -> bool:
+    """Whether a service manager starts us again when we end."""
+    return bool(os.environ.get("NOTIFY_SOCKET"))
+
+
 def watchdog_s() -> float:
     """How often the service manager wants to hear from us, halved as it advises; 0: never."""
     if os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):

@@ -18,6 +18,7 @@ from sensor.columns import Batch
 from sensor.config import Config
 from sensor.events.record import Record
 from sensor.events.seen import Seen
+from sensor.live import Listener
 from sensor.service.control import Control
 from sensor.service.deliver import SpoolSink
 from sensor.service.delivery import Delivery
@@ -26,7 +27,7 @@ from sensor.service.health import Health, Shedding, health_line
 from sensor.service.interval import Interval, counters
 from sensor.service.journal import Told, tell_health
 from sensor.service.notify import notify, watchdog_s
-from sensor.service.reload import Reload, Settings
+from sensor.service.reload import Reload, Renewal, Settings
 from sensor.service.workers import Workers
 from sensor.sinks.published import Published
 from sensor.spool import Spool
@@ -41,7 +42,8 @@ log = logging.getLogger("tapsight")
 
 class Sources(Protocol):
     """Where packets come from. batches: something at least every batch time, an empty batch or None where nothing comes. stop: bring what has come, and end.
-    fill: how full what they come in is, from 0 to 1. report: drops, fill and the like."""
+    fill: how full what they come in is, from 0 to 1. report: drops, fill and the like. leave: all that they gave has been dealt with; gives the listeners that go on, by process.
+    """
 
     name: str
 
@@ -54,13 +56,16 @@ class Sources(Protocol):
 
     def report(self) -> dict[str, Any]: ...
 
+    def leave(self) -> list[list[Listener]]: ...
+
     def close(self) -> None: ...
 
 
 class Service:
-    """Runs until its sources end or somebody stops it. make_rules: the rules as they are configured now, or None.
+    """Runs until its sources end or somebody stops it. signatures: the rules at work. settings: gives rules and configuration anew.
 
-    read: gives the configuration anew. Where the sources are workers, this process puts together what they find: who is there, alerts, the account of all.
+    again: makes the sources of another configuration, with the listeners of those before and other rules. Where the sources are workers, this process puts together
+    what they find: who is there, alerts, the account of all.
     """
 
     def __init__(
@@ -69,26 +74,32 @@ class Service:
         sources: Sources | Workers,
         spool: Spool,
         senders: Iterable[Delivery],
-        make_rules: Callable[[], Signatures | None],
-        read: Callable[[], Config] | None = None,
+        signatures: Signatures | None,
+        settings: Settings,
+        again: Callable[[Config, list[list[Listener]], Signatures | None], Sources | Workers],
     ) -> None:
-        self.config, self.sources, self.spool, self.senders = config, sources, spool, list(senders)
+        self.spool, self.senders, self.settings, self.again = spool, list(senders), settings, again
+        self.health, self.interval, self.told_of = Health(), Interval(), Told()
+        self.stopping = threading.Event()
+        self.wants_reload = False
+        self.renewal: Renewal | None = None
+        self.told = time.monotonic()
+        self._begin(config, sources, signatures)
+
+    def _begin(self, config: Config, sources: Sources | Workers, signatures: Signatures | None) -> None:
+        """The engine: everything between the sources and the spool."""
+        self.config, self.sources, self.shedding = config, sources, Shedding()
         self.published = Published(config.run.profile, config.sensor, config.lang, config.site)
-        self.sink = SpoolSink(spool, self.published)
+        self.sink = SpoolSink(self.spool, self.published)
         self.workers = sources if isinstance(sources, Workers) else None
-        self.reload: Reload | Workers = self.workers or Reload(make_rules)
-        self.settings = Settings(config, read or (lambda: config))
+        self.reload: Reload | Workers = self.workers or Reload(self.settings.make_rules)
         if self.workers is None:
-            self.analysis = Analysis(config, [self.sink], signatures=make_rules(), sums_up=False)
+            self.analysis = Analysis(config, [self.sink], signatures=signatures, sums_up=False)
         else:
             pipeline = cast("Pipeline", self.workers.merged)  # which runs and reports, and is asked for no more
             self.analysis = Analysis(config, [self.sink], pipeline=pipeline, sums_up=False)
             self.analysis.watch.detectors.append(counted())
         self.sink.follow(self.analysis)
-        self.health, self.interval, self.shedding, self.told_of = Health(), Interval(), Shedding(), Told()
-        self.stopping = threading.Event()
-        self.wants_reload = False
-        self.told = time.monotonic()
 
     def run(self) -> str:
         """Everything, to the end. Signals: TERM and INT stop, HUP reads rules and configuration anew. Returns why it ended before its time, if it did."""
@@ -98,7 +109,7 @@ class Service:
             ends.callback(self.spool.close)
             ends.callback(self._stop_senders)
             ends.callback(self._tell_health)
-            ends.callback(self.sources.close)
+            ends.callback(self._close_sources)
             ends.callback(notify, "STOPPING=1")
             if self.config.run.listen:
                 ends.callback(Control(self.config.run.listen, self.status).close)
@@ -107,8 +118,31 @@ class Service:
             notify("READY=1", "STATUS=listening")
             log.info("listening: %s", self.sources.name)
             self.analysis.run(self.batches(), each=self.each)
+            while self.renewal is not None and not (self.stopping.is_set() or self.failed):
+                self._renew(self.renewal)
+                self.analysis.run(self.batches(), each=self.each)
+            self.sources.leave()
         log.info("stopped: %d packets, %d alerts", self.health.packets, self.health.alerts)
+        return self.failed
+
+    def _close_sources(self) -> None:
+        self.sources.close()
+
+    @property
+    def failed(self) -> str:
+        """Why it ends before its time."""
         return self.workers.failed if self.workers is not None else ""
+
+    def _renew(self, renewal: Renewal) -> None:
+        """The engine begins anew: what went before is in the spool, what comes meanwhile waits in the taps' rings."""
+        self.renewal = None
+        before, left = self.published, self.sources.leave()
+        self._begin(renewal.config, self.again(renewal.config, left, renewal.signatures), renewal.signatures)
+        self.published.follow(before)
+        self.interval = Interval()
+        self.health.reloads += 1
+        notify("READY=1")
+        log.info("the configuration is at work: %s", self.sources.name)
 
     def _heard(self, number: int, _frame: object) -> None:
         """Only notes what is wanted: a signal may come between any two instructions."""
@@ -132,7 +166,7 @@ class Service:
         pause = watchdog_s()
         heard = time.monotonic()
         for batch in self.sources.batches():
-            if self.stopping.is_set():
+            if self.stopping.is_set() or self.renewal is not None:
                 self.sources.stop()
             if pause and time.monotonic() - heard >= pause:
                 heard = time.monotonic()
@@ -152,8 +186,9 @@ class Service:
         if self.wants_reload:
             self.wants_reload = False
             notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
-            self.reload.request()
             self.settings.request(self.senders)
+        for changed in self.settings.take():
+            self._take_settings(changed)
         for found in self.reload.take():
             self._take_rules(found)
         if time.monotonic() - self.told >= HEALTH_S:
@@ -161,6 +196,20 @@ class Service:
         if self.interval.is_over():
             self.interval.turn(self._counters(), self.analysis.ledger())
             self.told_of.tell(self.status(), time.monotonic())
+
+    def _take_settings(self, changed: Renewal | Exception | None) -> None:
+        """What has come of reading the configuration anew."""
+        if isinstance(changed, Exception):
+            self.health.reloads_failed += 1
+            log.error("rules and configuration stay as they were: %s", changed)
+            notify("READY=1")
+        elif changed is None:
+            self.reload.request()
+        elif changed.needs:
+            log.warning("%s: the right to was given up, so the sensor ends and is started again", changed.needs, extra={"fields": {"event": "restart"}})
+            self.stopping.set()
+        else:
+            self.renewal = changed
 
     def _take_rules(self, found: Signatures | Exception | None) -> None:
         """New rules take the old ones' place and keep what those remembered."""

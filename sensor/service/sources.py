@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from sensor.columns import Batch
-from sensor.live import Live
+from sensor.live import Listener, Live
 
 SILENCE_S = 1.0  # without any packet, after which what is missing will not come: as long as a stream waits for it by the packets' clock
 
@@ -38,6 +38,8 @@ class LiveSource:
             if self.live.is_unsettled:
                 self.drain()
                 self.live.settle()
+        if (rest := self.live.rest()) is not None:
+            yield rest
 
     def stop(self) -> None:
         """Nothing more is wanted: `batches` ends."""
@@ -47,6 +49,11 @@ class LiveSource:
     def fill(self) -> float:
         """The part of the fullest ring that waits."""
         return self.live.fill
+
+    def leave(self) -> list[list[Listener]]:
+        """All that was given has been dealt with: listeners that go on, for the next to read."""
+        listeners = self.live.leave()
+        return [listeners] if listeners else []
 
     def report(self) -> dict[str, Any]:
         return self.live.report()

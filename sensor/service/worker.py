@@ -68,7 +68,7 @@ class Worker:
         if seen is not None:
             self.hand_records(seen, self.published.rest(seen.clock_ns))
         self.channel.drain()
-        self.source.close()
+        self.source.leave()
         self.channel.send(Parcel(self.pipeline.flows.clock, report=self.report(), is_last=True))
 
     def heard(self, number: int, _frame: object) -> None:

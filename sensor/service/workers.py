@@ -9,13 +9,14 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from multiprocessing.connection import wait
 from typing import Any
 
 from detectors.signature.detector import Signatures
 from sensor.channel import CONTEXT, Channel
 from sensor.config import Config
-from sensor.live import Live
+from sensor.live import Listener, Live
 from sensor.service.handed import Merged, Parcel, total
 from sensor.service.sources import LiveSource
 from sensor.service.worker import work
@@ -51,14 +52,21 @@ class Workers:
     something waiting, or had the time for it. A folder or stream has a time of its own: what has waited longest comes first.
     """
 
-    def __init__(self, config: Config, lives: Sequence[Live], name: str, merged: Merged, make_rules: Callable[[], Signatures | None]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        lives: Sequence[Live],
+        name: str,
+        merged: Merged,
+        signatures: Signatures | None,
+        make_rules: Callable[[], Signatures | None],
+    ) -> None:
         self.name, self.merged, self.failed = name, merged, ""
         self.timeout_s = config.run.batch_ms / 1000
         self.stopped = 0.0
         self.reloading: list[int] = []  # by worker, how often the rules had been read anew when they were to be once more
         self.failures = 0
         self.crew: list[Member] = []
-        signatures = make_rules()  # made once, for all
         for number, live in enumerate(lives):
             channel = Channel()
             source = LiveSource(live, name, config.run.batch_ms, channel.drain)
@@ -68,7 +76,9 @@ class Workers:
             channel.sender.close()  # so that its end is heard
             self.crew.append(Member(number, process, channel, live.taps is not None, heard=time.monotonic()))
         for live in lives:
-            live.close()  # they are the workers' now
+            if live.taps is None:
+                live.close()  # it is its worker's now
+        self.listeners = [live.leave() for live in lives if live.taps is not None]  # the workers read them, and whoever comes after those
 
     def batches(self) -> Iterator[tuple[int, Parcel] | None]:
         """Parcels with their worker's number until all have ended; None where nothing comes. Whoever asks for the next has made what the last one gave safe."""
@@ -180,8 +190,14 @@ class Workers:
             for each in self.crew
         }
 
+    def leave(self) -> list[list[Listener]]:
+        """All workers have ended in order: the listeners of each that shared packets."""
+        return self.listeners
+
     def close(self) -> None:
         """None is left."""
+        for listener in chain(*self.listeners):
+            listener.end()
         for each in self.crew:
             if each.process.is_alive():
                 each.process.kill()

@@ -6,13 +6,14 @@ import hashlib
 from functools import lru_cache
 
 from sensor.assets.asset import Asset, Where
+from sensor.columns import Heard
 from sensor.events.address import MAC_HIGH, mac_text
 from sensor.events.clock import time_text
 from sensor.events.field import label
 from sensor.events.vocabulary import Action
 from sensor.sinks import ecs
 
-quoted = lru_cache(1 << 10)(ecs.quote)  # names of sources and of the sensor
+quoted = lru_cache(1 << 10)(ecs.quote)  # names of sources
 EVENT = '"kind":"asset","category":["host"],"type":["info"],"module":"tapsight","dataset":"tapsight.asset"'
 OUTCOME = f',"action":"{label(Action.DISCOVER)}","outcome":"unknown"'
 
@@ -21,6 +22,12 @@ OUTCOME = f',"action":"{label(Action.DISCOVER)}","outcome":"unknown"'
 def listed(names: frozenset[str]) -> str:
     """Names in their order, as JSON."""
     return ecs.quote(sorted(names))
+
+
+@lru_cache(1 << 10)
+def observer(sensor: str, heard: Heard) -> str:
+    """Which sensor heard it first, and where, as JSON."""
+    return ecs.quote({"type": "sensor", "name": sensor} | ecs.ingress(heard))
 
 
 def asset_text(asset: Asset, sensor: str) -> str:
@@ -32,7 +39,7 @@ def asset_line(asset: Asset, sensor: str, site: str = "") -> str:
     """The same with what every event has. Its id is that of what is known of it now: more is known in another document."""
     parts = _parts(asset)
     known = hashlib.blake2b(_text(asset, sensor, parts, asset.address).encode(), digest_size=8).hexdigest()
-    where = f'{ecs.place(site)}"frame":{asset.first.frame},"source":{quoted(asset.first.source)},"trust":"complete",'
+    where = f'{ecs.place(site)}"frame":{asset.first.frame},"source":{quoted(asset.first.source.name)},"trust":"complete",'
     return _text(asset, sensor, parts, f"{asset.address}-{known}", OUTCOME, where)
 
 
@@ -46,7 +53,7 @@ def _text(asset: Asset, sensor: str, parts: tuple[str, str], identifier: str, ev
     host, known = parts
     return (
         f'{{"@timestamp":"{time_text(asset.last_ns)}","ecs":{{"version":"{ecs.VERSION}"}},"event":{{"id":"asset-{identifier}",{EVENT}{event}}},{host},'
-        f'"observer":{{"type":"sensor","name":{quoted(sensor)}}},"tapsight":{{{where}"asset":{{{known}}}}}}}'
+        f'"observer":{observer(sensor, asset.first.source)},"tapsight":{{{where}"asset":{{{known}}}}}}}'
     )
 
 
@@ -82,4 +89,4 @@ def identity(asset: Asset) -> str:
 
 
 def _place(where: Where) -> str:
-    return f'{{"source":{quoted(where.source)},"frame":{where.frame},"time":"{time_text(where.ts_ns)}"}}'
+    return f'{{"source":{quoted(where.source.name)},"frame":{where.frame},"time":"{time_text(where.ts_ns)}"}}'

@@ -89,16 +89,16 @@ class Renderer:
     """Renders the events of one sensor."""
 
     def __init__(self, sensor: str, site: str = "") -> None:
-        self.observer = ecs.observer(sensor, site)
+        self.sensor, self.site = sensor, site
         self.ends = ecs.Ends()
 
-    def source(self, t: Template, seen: Seen, flow: Array) -> None:
-        """Where each row comes from: of several taps that whose packet began its flow."""
+    def observed(self, t: Template, seen: Seen, flow: Array) -> None:
+        """Who heard each row, and where: of several taps that whose packet began its flow. `tapsight` is left open for the rest."""
         if len(seen.source.interfaces) == 1:
-            t.fixed(quote(seen.source.name))
+            t.fixed(ecs.observed(self.sensor, self.site, seen.source.heard_at(0)))
         else:
             interfaces = seen.flows["interface"][flow]
-            t.chosen(interfaces, {each: quote(seen.source.heard_at(each)) for each in np.unique(interfaces).tolist()})
+            t.chosen(interfaces, {each: ecs.observed(self.sensor, self.site, seen.source.heard_at(each)) for each in np.unique(interfaces).tolist()})
 
     def table(self, seen: Seen, table: Table, wanted: Mask | None = None) -> list[bytes]:
         """One line per event of a protocol's table (of the rows that are wanted, where not all are), in its order."""
@@ -133,8 +133,8 @@ class Renderer:
             t.integers(table.latency_ns[rows])
         t.fixed("},")
         t.chosen(*self.ends.column(seen.flows, table.flow[rows], table.to_server[rows]))
-        t.fixed(f',"protocol":"{dataset}"}},{self.observer}"source":')
-        self.source(t, seen, table.flow[rows])
+        t.fixed(f',"protocol":"{dataset}"}},')
+        self.observed(t, seen, table.flow[rows])
         t.fixed(',"frame":')
         t.integers(frame)
         if is_answer:

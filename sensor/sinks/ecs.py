@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from sensor.columns import Array, Ints
+from sensor.columns import Array, Heard, Ints
 from sensor.decode.packets import Transport
 from sensor.events.address import MAC_HIGH, End, address_texts, mac_texts
 from sensor.events.community import community_ids
@@ -106,9 +107,22 @@ class Ends:
             self.texts = {key: text for key, text in self.texts.items() if key >> 2 not in gone}
 
 
-def observer(sensor: str, site: str) -> str:
-    """Which sensor, and the beginning of what is its own: its site, where it has one; left open for the rest."""
-    return f'"observer":{{"type":"sensor","vendor":"Tapsight","product":"tapsight","name":{quote(sensor)}}},"tapsight":{{{place(site)}'
+def observer(sensor: str, heard: Heard) -> dict[str, Any]:
+    """Which sensor, and where it heard what a document tells."""
+    return {"type": "sensor", "vendor": "Tapsight", "product": "tapsight", "name": sensor} | ingress(heard)
+
+
+def ingress(heard: Heard) -> dict[str, Any]:
+    """Zone and interface (observer.ingress.*), where they are known."""
+    interface = {name: value for name, value in (("name", heard.interface), ("alias", heard.alias)) if value}
+    found = ({"zone": heard.zone} if heard.zone else {}) | ({"interface": interface} if interface else {})
+    return {"ingress": found} if found else {}
+
+
+@lru_cache(1 << 10)
+def observed(sensor: str, site: str, heard: Heard) -> str:
+    """Which sensor, where it heard it, and the beginning of what is its own: its site, where it has one, and the source; left open for the rest."""
+    return f'"observer":{quote(observer(sensor, heard))},"tapsight":{{{place(site)}"source":{quote(heard.name)}'
 
 
 def place(site: str) -> str:

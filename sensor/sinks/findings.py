@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from rules import incident_classes, tactics, techniques
-from sensor.columns import Array, Source
+from sensor.columns import Array, Heard, Source
 from sensor.events.address import End, conversation
 from sensor.events.alert import ACCEPTED, REFUSED, Alert
 from sensor.events.clock import time_text
@@ -26,11 +26,11 @@ ENDS = {end.value: label(end) for end in streams.End}
 CONNECT = label(Action.CONNECT)
 
 
-def base(dataset: str, identifier: str, ts_ns: int, sensor: str, site: str) -> dict[str, Any]:
-    """What every document has; the caller adds event.category and event.type, and what else is the sensor's own."""
+def base(dataset: str, identifier: str, ts_ns: int, sensor: str, site: str, heard: Heard | None = None) -> dict[str, Any]:
+    """What every document has; the caller adds event.category and event.type, and what else is the sensor's own. heard: where, of what was heard."""
     event = {"id": identifier, "kind": "event", "module": "tapsight", "dataset": f"tapsight.{dataset}"}
-    observer = {"type": "sensor", "vendor": "Tapsight", "product": "tapsight", "name": sensor}
-    return {"@timestamp": time_text(ts_ns), "ecs": {"version": ecs.VERSION}, "event": event, "observer": observer, "tapsight": {"site": site} if site else {}}
+    observer, own = ecs.observer(sensor, heard or Heard("")), ({"site": site} if site else {}) | ({"source": heard.name} if heard else {})
+    return {"@timestamp": time_text(ts_ns), "ecs": {"version": ecs.VERSION}, "event": event, "observer": observer, "tapsight": own}
 
 
 def histories(history: Array, server_is_b: Array) -> list[str]:
@@ -57,7 +57,6 @@ def flow_lines(over: dict[str, Array], origins: list[Source], protocols: Sequenc
     """One document per flow that is over. Its first frame is no other flow's, so that makes its id."""
     if not len(over["flow"]):
         return []
-    observer = ecs.observer(sensor, site)
     client_is_a = over["server_is_b"]
     counts = [
         np.where(client_is_a == first, over[f"{name}_a"], over[f"{name}_b"]).tolist() for name in ("packets", "bytes", "payload") for first in (True, False)
@@ -78,7 +77,7 @@ def flow_lines(over: dict[str, Array], origins: list[Source], protocols: Sequenc
             f'"dataset":"tapsight.flow","category":["network"],"type":["connection","end"],"action":"{CONNECT}","outcome":"{"success" if p0 and p1 else "unknown"}",'
             f'"reason":"{ENDS[reason]}","start":"{start}","end":"{end}","duration":{last_ns - first_ns}}},{text},"packets":{p0 + p1},"bytes":{b0 + b1}'
             + (f',"protocol":"{protocol}"' if protocol else "")
-            + f'}},{observer}"source":{quote(source.heard_at(interface))},"frame":{frame},"trust":"{"complete" if p0 and p1 else "one_sided"}",'
+            + f'}},{ecs.observed(sensor, site, source.heard_at(interface))},"frame":{frame},"trust":"{"complete" if p0 and p1 else "one_sided"}",'
             f'"flow":{{"history":"{history}","payload":{{"source":{y0},"destination":{y1}}}}}}}}}'
         )
     return lines
@@ -104,11 +103,11 @@ def anomaly_lines(seen: Seen, sensor: str, site: str = "") -> list[str]:
 
 
 def _anomaly(seen: Seen, anomaly: AnomalyEvent, identifier: str, sensor: str, site: str) -> str:
-    document = base("anomaly", identifier, anomaly.ts_ns, sensor, site)
+    interface = int(seen.flows["interface"][anomaly.flow]) if anomaly.flow >= 0 else -1
+    document = base("anomaly", identifier, anomaly.ts_ns, sensor, site, seen.source.heard_at(interface))
     document["event"] |= {"category": ["network"], "type": ["info"], "action": label(Action.ERROR), "outcome": "unknown", "reason": label(anomaly.kind)}
     own = {"kind": label(anomaly.kind), "size": anomaly.size} | ({"detail": anomaly.detail} if anomaly.detail else {})
-    interface = int(seen.flows["interface"][anomaly.flow]) if anomaly.flow >= 0 else -1
-    document["tapsight"] |= {"source": seen.source.heard_at(interface), "frame": anomaly.frame, "anomaly": own}
+    document["tapsight"] |= {"frame": anomaly.frame, "anomaly": own}
     text = quote(document)[:-1]
     if anomaly.flow >= 0:
         to_server = bool(seen.flows["server_is_b"][anomaly.flow]) != anomaly.from_b
@@ -121,9 +120,10 @@ def _anomaly(seen: Seen, anomaly: AnomalyEvent, identifier: str, sensor: str, si
     return text + "}"
 
 
-def alert_document(alert: Alert, source: str, lang: str, site: str = "") -> dict[str, Any]:
-    """An alert. source: the name of the source that its frames count in."""
-    document, severity = base("alert", alert.id, alert.first_ns, alert.sensor, site), int(alert.severity)
+def alert_document(alert: Alert, source: Source | None, lang: str, site: str = "") -> dict[str, Any]:
+    """An alert. source: that its frames count in, where it is still known."""
+    heard = source.heard_at(alert.interface) if source else Heard(alert.source)
+    document, severity = base("alert", alert.id, alert.first_ns, alert.sensor, site, heard), int(alert.severity)
     outcome = {ACCEPTED: "success", REFUSED: "failure"}.get(alert.outcome, "unknown")
     document["message"] = alert.sentence(lang)
     document["event"] |= {
@@ -147,7 +147,7 @@ def alert_document(alert: Alert, source: str, lang: str, site: str = "") -> dict
         "parameters": {name: str(value) for name, value in alert.parameters.items()},
         "class": {"standard": "GB/T 20986-2023", "code": alert.kind.gbt} | ({"name": incident.zh if lang == "zh" else incident.name} if incident else {}),
     }  # fmt: skip
-    document["tapsight"] |= {"source": source, "frame": alert.frames[0], "trust": "complete", "alert": own}
+    document["tapsight"] |= {"frame": alert.frames[0], "trust": "complete", "alert": own}
     return document
 
 

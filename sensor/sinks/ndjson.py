@@ -76,8 +76,7 @@ class NdjsonSink:
         self.renderer.ends.forget(seen.over["flow"])
 
     def _alert(self, alert: Alert) -> None:
-        source = self.sources.get(alert.source)
-        self.write_texts([quote(findings.alert_document(alert, source.heard_at(alert.interface) if source else alert.source, self.lang, self.site))])
+        self.write_texts([quote(findings.alert_document(alert, self.sources.get(alert.source), self.lang, self.site))])
 
     def write_texts(self, lines: list[str]) -> None:
         self.write([line.encode() for line in lines])

@@ -60,6 +60,10 @@ class Published:
         self.shed_counts: Counter[str] = Counter()
         self.due = dict.fromkeys(("alerts", "assets", "ledger"), 0)
 
+    def follow(self, before: Published) -> None:
+        """Go on counting where another one ended."""
+        self.alerts, self.severities, self.shed_counts, self.untold = before.alerts, before.severities, before.shed_counts, before.untold
+
     def batch(self, seen: Seen, alerts: Iterable[Alert]) -> Iterator[Record]:
         """What one batch gave."""
         self.sources[seen.source.id] = seen.source
@@ -127,8 +131,7 @@ class Published:
         self.told[alert.id] = alert.count
         if len(self.told) > 10 * MOST_GROWN:
             self.told.popitem(last=False)
-        source = self.sources.get(alert.source)
-        content = findings.alert_document(alert, source.heard_at(alert.interface) if source else alert.source, self.lang, self.site)
+        content = findings.alert_document(alert, self.sources.get(alert.source), self.lang, self.site)
         content["tapsight"]["alert"] |= {"id": alert.id, "is_update": again}
         if again:
             content["event"]["id"] += f"-{alert.count}-{alert.accepted}-{alert.refused}"

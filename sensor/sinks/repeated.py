@@ -55,7 +55,7 @@ class Repeated:
     """
 
     def __init__(self, sensor: str, site: str = "", most: int = MOST_POINTS) -> None:
-        self.observer = ecs.observer(sensor, site)
+        self.sensor, self.site = sensor, site
         self.most, self.evicted, self.until_ns = most, 0, 0
         self.groups: dict[tuple[int, str, int], Group] = {}
         self.keys, self.slots, self.used = Changes(1), Slots(), 0  # keys: makes the hashes by which points are known
@@ -90,9 +90,9 @@ class Repeated:
             group.last_ns = max(group.last_ns, int(last[i]))
 
     def _text(self, seen: Seen, dataset: str, flow: int) -> str:
-        source = seen.source.heard_at(int(seen.flows["interface"][flow]))
+        heard = seen.source.heard_at(int(seen.flows["interface"][flow]))
         ends = ecs.ends(seen.flows, np.array([flow]), np.array([True]))[0]
-        return f'{ends},"protocol":"{dataset}"}},{self.observer}"source":{quote(source)}'
+        return f'{ends},"protocol":"{dataset}"}},{ecs.observed(self.sensor, self.site, heard)}'
 
     def add_points(self, seen: Seen, table: Table, points: Points) -> None:
         """Values that were read or reported."""

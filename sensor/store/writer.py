@@ -133,8 +133,7 @@ class StoreSink:
         """Alerts as they are by now; one that grows later is written again."""
         rows = []
         for alert in self.alerts.values():
-            source = self.sources.get(alert.source)
-            document = findings.alert_document(alert, source.heard_at(alert.interface) if source else alert.source, self.lang)
+            document = findings.alert_document(alert, self.sources.get(alert.source), self.lang)
             rows.append((alert.id, alert.source, self.run, int(alert.severity), quote(document)))
         self.alerts.clear()
         with transaction(self.database):

@@ -42,11 +42,19 @@ def events(store: Store, shown: Shown, site: str, span: Span, canvas: drawing.Ca
     streams, body = searches.list_body(shown, span, [])
     columns = ["@timestamp", *shown.search["attributes"]["columns"]]
     hits = store.search(streams, body, site)["hits"]["hits"]
-    rows = tuple(tuple(hit.get("fields", {}).get(column, []) for column in columns) for hit in hits)
+    rows = tuple(
+        tuple([drawing.moment(milliseconds(each)) for each in found] if column == "@timestamp" else found for column, found in told_of(hit, columns))
+        for hit in hits
+    )
     if rows:
         canvas.table(searches.Rows(tuple(columns), ("",) * len(columns), ("string",) * len(columns), ("",) * len(columns), 0, rows))
     else:
         canvas.nothing()
+
+
+def told_of(hit: dict[str, Any], columns: Sequence[str]) -> list[tuple[str, list[Any]]]:
+    """What one document says in each column."""
+    return [(column, hit.get("fields", {}).get(column, [])) for column in columns]
 
 
 def lens(store: Store, shown: Shown, site: str, span: Span, canvas: drawing.Canvas) -> None:
@@ -99,12 +107,12 @@ def main(folder: Path, capture: Path) -> None:
     server = Server().start()
     try:
         store = Store(server)
-        documents = told(capture, "full")
-        span = span_of(documents)
-        store.load("drawn", documents + health(documents))
         folder.mkdir(parents=True, exist_ok=True)
         for lang in ("en", "zh"):
-            for name, picture in pictures(store, "drawn", span, lang).items():
+            documents = told(capture, "full", lang, "waterworks")
+            span = span_of(documents)
+            store.load(lang, documents + health(documents))
+            for name, picture in pictures(store, lang, span, lang).items():
                 (folder / f"{name}.svg").write_text(picture, "utf-8")
     finally:
         server.remove()

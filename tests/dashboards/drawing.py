@@ -28,11 +28,21 @@ COLORS = (
     "#38007e",
 )
 FONT = "font-family='Inter, Helvetica, Arial, WenQuanYi Zen Hei, Noto Sans CJK SC, sans-serif'"
+WIDTHS = ((0.24, "ijl'|!"), (0.3, " ,.:;ftI/()[]"), (0.36, "r-"), (0.72, "CDHNRUwGOQ"), (0.86, "mMW@%…"), (0.66, "ABEKPSVXY"))  # of a letter's height
 INK, PALE, LINE, PAPER = "#343741", "#69707d", "#d3dae6", "#ffffff"
 
 
 def width_of(text: str, size: float) -> float:
-    return sum(size if ord(c) > 0x2E80 else size * 0.54 for c in text)
+    """About what a sans serif takes."""
+    return size * sum(1 if ord(c) > 0x2E80 else next((width for width, letters in WIDTHS if c in letters), 0.56) for c in text)
+
+
+def round_above(value: float) -> float:
+    """A number that is no less, and whose quarters are easy to read."""
+    if value <= 0:
+        return 1
+    unit = 10 ** math.floor(math.log10(value / 4))
+    return next(4 * each * unit for each in (1, 2, 2.5, 5, 10) if 4 * each * unit >= value * 0.999999)
 
 
 def cut(text: str, size: float, room: float) -> str:
@@ -84,7 +94,7 @@ def cell(value: Any, kind: str, form: str) -> str:
         return moment(value)
     if isinstance(value, int | float) and not isinstance(value, bool):
         return number(value, form)
-    return "-" if value is None else str(value).removesuffix(".000Z")
+    return "-" if value is None else str(value)
 
 
 class Canvas:
@@ -134,11 +144,11 @@ class Canvas:
             self.parts.append(words(self.x + self.w - width + 16, y, cut(name, 10, width - 16), 10))
         return self.w - width - 6
 
-    def axes(self, left: float, bottom: float, right: float, top: float, most: float, form: str) -> Iterator[str]:
+    def axes(self, left: float, bottom: float, right: float, top: float, low: float, most: float, form: str) -> Iterator[str]:
         for part in range(5):
             y = bottom - (bottom - top) * part / 4
             yield box(left, y, right - left, 0.6, LINE)
-            yield words(left - 4, y + 3, number(round(most * part / 4, 2), form), 9, PALE, "end")
+            yield words(left - 4, y + 3, number(round(low + (most - low) * part / 4, 2), form), 9, PALE, "end")
 
     def series(self, rows: Rows, shape: str, first: int, last: int, step: int, colors: dict[str, str]) -> None:
         """Time on the axis. Groups: a name and the time, or the time; one line for each value."""
@@ -158,9 +168,10 @@ class Canvas:
         times = sorted({at for each in data.values() for at in each})
         stacked = shape != "line"
         heights = [sum(each.get(at, 0) for each in data.values()) for at in times] if stacked else [value for each in data.values() for value in each.values()]
-        most = max([*heights, 0]) or 1
         low = min([*heights, 0])
-        self.parts += self.axes(left, bottom, right, top, most, rows.formats[-1])
+        highest = max([*heights, 0]) or 1
+        most = highest if low or rows.formats[-1] == "bytes" else round_above(highest)
+        self.parts += self.axes(left, bottom, right, top, low, most, rows.formats[-1])
 
         def at_x(at: float) -> float:
             return left + (right - left) * (at - first) / max(last - first, 1)

@@ -12,12 +12,13 @@ EVERY_S = 10
 
 def report(sensor: str, n: int) -> dict[str, Any]:
     """The n-th of a sensor."""
+    step = (n + (sensor == "tap-b")) % 4
     packets, told = 1_200 * n * (2 if sensor == "tap-b" else 1), 300 * n
     waiting = 40 * (n % 5)
     return {
         "sensor": sensor,
         "engine": {
-            "packets": packets, "bytes": packets * 82, "batches": 10 * n, "alerts": n // 2, "lag_ms": 40 + 15 * (n % 4), "batch_ms": {"median": 4.5, "p99": 11.0 + n % 3},
+            "packets": packets, "bytes": packets * 82, "batches": 10 * n, "alerts": n // 2, "lag_ms": 40 + 15 * step, "batch_ms": {"median": 4.5, "p99": 11.0 + n % 3},
             "memory": {"resident_bytes": 150_000_000 + 100_000 * n, "peak_bytes": 190_000_000}, "cpu_s": 1.7 * n, "shed": {"points": 0},
         },
         "sources": {"taps": {"eth1": {"packets": packets, "bytes": packets * 82, "dropped": 3 * n}}, "dropped": 3 * n, "lag_ms": 3.0, "waiting": 0},

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from sensor.capture import open_captures
+from sensor.columns import Batch
 from sensor.config import ElasticsearchSettings
 from sensor.delivery.client import connect
 from sensor.delivery.install import install
@@ -17,16 +18,22 @@ from sensor.delivery.templates import stream
 from sensor.sinks.published import Profile
 from tests.dashboards.oracle import Documents
 from tests.delivery.server import Server
-from tests.sinks.test_published import Telling
+from tests.sinks.test_published import SITE, Telling
 
 CHUNK = 1000
-SENSOR = "tap-a"
+SENSOR, ZONE = "tap-a", "process"
 
 
-def told(capture: Path, profile: Profile) -> list[dict[str, Any]]:
-    """Every document of a capture."""
-    telling = Telling(profile)
-    telling.analysis.run(open_captures([str(capture)], rows=1000))  # so that alerts grow from batch to batch
+def told(capture: Path, profile: Profile, lang: str = "en", site: str = SITE) -> list[dict[str, Any]]:
+    """Every document of a capture, as of a folder that has a zone."""
+    telling = Telling(profile, lang, site)
+
+    def heard() -> Iterator[Batch]:
+        for batch in open_captures([str(capture)], rows=1000):  # so that alerts grow from batch to batch
+            batch.source.zone = ZONE
+            yield batch
+
+    telling.analysis.run(heard())
     documents = [json.loads(record.document) for record in telling.records]
     for each in documents:
         each["observer"]["name"] = SENSOR

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -12,13 +13,17 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer, TopicPartition
+from cryptography.hazmat.primitives import serialization
 
 from sensor.config import KafkaSettings
 from sensor.delivery.kafka import OURS, REFUSED, TOO_LONG, KafkaDestination
 from sensor.delivery.outcome import Fate, Outcome, Paused
 from sensor.events.record import Record
+from tests.delivery.guard import Guard
 from tests.delivery.sending import dead, deliver, records, sender
 from tests.delivery.server import free_port
+
+MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 
 
 @pytest.fixture(scope="module")
@@ -133,8 +138,91 @@ def test_settings_that_make_no_sense(tmp_path: Path) -> None:
         settings("broker", "t")
     with pytest.raises(ValueError, match="a topic's name"):
         settings("broker:9092", "{data}")
+    for mistaken in ({"certificate": "a"}, {"key": "a"}):
+        with pytest.raises(ValueError, match="certificate and key go together"):
+            settings("broker:9092", "t", transport="tls", **mistaken)
+    with pytest.raises(ValueError, match="of no use without transport: tls"):
+        settings("broker:9092", "t", ca="a")
     with pytest.raises(OSError, match=r"ca\.crt"):
-        KafkaDestination(settings("broker:9092", "t", ca=str(tmp_path / "ca.crt")))
+        KafkaDestination(settings("broker:9092", "t", transport="tls", ca=str(tmp_path / "ca.crt")))
+    with pytest.raises(OSError, match=r"own\.key"):
+        KafkaDestination(settings("broker:9092", "t", transport="tls", certificate=__file__, key=str(tmp_path / "own.key")))
     (bad := tmp_path / "bad.crt").write_text("no certificate")
     with pytest.raises(ValueError, match="kafka: "):
         KafkaDestination(settings("broker:9092", "t", transport="tls", ca=str(bad)))
+
+
+def guarded(guard: Guard, topic: str, authority: Path, **more: object) -> KafkaSettings:
+    """Settings that the guard lets through, but for those that are said otherwise."""
+    return settings(f"127.0.0.1:{guard.port}", topic, **{"transport": "tls", "ca": str(authority / "ca.crt"), "timeout_s": 10} | more)
+
+
+@pytest.fixture
+def guard(brokers: str, authority: Path, request: pytest.FixtureRequest) -> Iterator[Guard]:
+    """In front of the broker. Its parameters: arguments of Guard; tls: whether it speaks that; asks: whether it asks for a certificate."""
+    if os.environ.get("TAPSIGHT_KAFKA"):
+        pytest.skip("goes with the broker that the client library brings")
+    arguments, context = dict(request.param), None
+    if arguments.pop("tls"):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(authority / "node.crt", authority / "node.key")
+        context.load_verify_locations(authority / "ca.crt")
+        context.verify_mode = ssl.CERT_REQUIRED if arguments.pop("asks", False) else ssl.CERT_NONE
+    with Guard(brokers, context, **arguments) as made:
+        yield made
+
+
+@pytest.mark.parametrize(
+    ("guard", "more"),
+    [
+        ({"tls": True}, {}),
+        ({"tls": True, "asks": True}, {"own": True}),
+        *(
+            ({"tls": tls, "user": "sensor", "password": "p=ss,word", "mechanism": how}, {"user": "sensor", "mechanism": how})
+            for tls in (True, False)
+            for how in MECHANISMS
+        ),
+    ],
+    indirect=["guard"],
+)
+def test_encrypted_with_a_certificate_and_by_password(
+    guard: Guard, more: dict[str, object], brokers: str, topic: str, tmp_path: Path, authority: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TAPSIGHT_KAFKA_PASSWORD", "p=ss,word")
+    more = dict(more)
+    if more.pop("own", False):
+        monkeypatch.setenv("TAPSIGHT_KAFKA_KEY_PASSWORD", "secret")
+        more |= {"certificate": str(authority / "node.crt"), "key": str(encrypted(authority / "node.key", tmp_path, b"secret"))}
+    where = guarded(guard, topic, authority, **more if guard.context else more | {"transport": "plain", "ca": ""})
+    one, queue = sender(tmp_path, KafkaDestination(where), records(50, "guarded"))
+    assert deliver(one, queue)["delivered"] == {"modbus": 50}
+    one.destination.close()
+    assert guard.let_in
+    assert guard.names == ({"node"} if "certificate" in more else set())
+    assert len(stored(brokers, topic.replace("{dataset}", "modbus"))) == 50
+
+
+@pytest.mark.parametrize(
+    ("guard", "more", "why"),
+    [
+        ({"tls": True}, {"ca": ""}, "certificate"),
+        ({"tls": True, "asks": True}, {}, "certificate"),
+        ({"tls": True, "user": "sensor", "password": "another", "mechanism": "SCRAM-SHA-512"}, {"user": "sensor", "password": "word"}, "SASL"),
+    ],
+    indirect=["guard"],
+)
+def test_what_is_not_trusted_is_an_alarm_and_waits(guard: Guard, more: dict[str, object], why: str, topic: str, tmp_path: Path, authority: Path) -> None:
+    one, queue = sender(tmp_path, KafkaDestination(guarded(guard, topic, authority, timeout_s=3, **more)), records(5, "waits"))
+    one.step()
+    assert len(queue) == 5
+    assert one.report()["is_alarm"]
+    assert why in one.report()["trouble"]["event"]
+    assert not guard.let_in
+    one.destination.close()
+
+
+def encrypted(key: Path, folder: Path, password: bytes) -> Path:
+    """The same key under a password."""
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(password))
+    (folder / "own.key").write_bytes(serialization.load_pem_private_key(key.read_bytes(), None).private_bytes(*form))
+    return folder / "own.key"

@@ -7,7 +7,8 @@ import threading
 import time
 from pathlib import Path
 
-from sensor.columns import Batch
+from sensor.capture.files import ROWS
+from sensor.columns import Batch, Heard
 from sensor.live import Folder, Live, open_live
 from tests import make
 from tests.live.network import file_of, frames, talk
@@ -15,7 +16,7 @@ from tests.live.network import file_of, frames, talk
 
 def folder(path: Path, settle_s: float = 0.0) -> Folder:
     (path / "in").mkdir(exist_ok=True)
-    return Folder(path / "in", path / "state.json", settle_s, 0.02)
+    return Folder(path / "in", path / "state.json", "", settle_s, 0.02)
 
 
 def taken(live: Live, packets: int, most_s: float = 20, *, settle: bool = True) -> list[Batch]:
@@ -53,6 +54,27 @@ def test_files_in_the_order_of_their_writing_each_once_and_not_again_after_a_res
     rotated(tmp_path, "c.pcapng", sent[40:], 100)
     (tmp_path / "in" / "a.pcapng").rename(tmp_path / "in" / "a.pcapng.1")
     assert frames(taken(open_live(folder(tmp_path)), 20)) == sent[40:]
+
+
+def test_a_folder_has_a_zone(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    rotated(tmp_path, "a.pcapng", talk(1))
+    [batch, *_] = taken(open_live(Folder(tmp_path / "in", tmp_path / "state.json", "cell 7", 0, 0.02)), 2)
+    assert batch.source.heard_at(0) == Heard(str(tmp_path / "in" / "a.pcapng"), "cell 7")
+
+
+def test_a_file_that_was_left_in_its_middle_is_read_on_from_there(tmp_path: Path) -> None:
+    source, sent = folder(tmp_path), talk(ROWS)
+    rotated(tmp_path, "a.pcapng", sent)
+    live, first = open_live(source), None
+    while first is None:
+        first = live.read(0.1)
+    assert 0 < len(first) < len(sent)
+    live.leave()
+    rest = taken(open_live(again := folder(tmp_path)), len(sent) - len(first))
+    assert frames([first, *rest]) == sent
+    assert rest[0].source.id == first.source.id  # so its events have the ids that they would have had
+    assert again.report() | {"files": 1, "grown": 0, "remembered": 1} == again.report()
 
 
 def test_what_was_not_dealt_with_is_read_again(tmp_path: Path) -> None:
@@ -111,14 +133,14 @@ def test_broken_files_and_state_are_told(tmp_path: Path) -> None:
     assert report["unread"] == 1
     assert any("state.json: cannot be understood" in text for text in report["problems"])
     assert any("cut.pcapng: offset" in text for text in report["problems"])
-    nowhere = Folder(tmp_path / "nowhere", tmp_path / "other.json", 0, 0.02)
+    nowhere = Folder(tmp_path / "nowhere", tmp_path / "other.json", "", 0, 0.02)
     assert taken(open_live(nowhere), 1, 0.3) == []
     assert "No such file" in nowhere.report()["problems"][0]
 
 
 def test_a_state_that_cannot_be_written_is_told_and_nothing_is_read_twice_meanwhile(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
-    source = Folder(tmp_path / "in", tmp_path / "missing" / "state.json", 0, 0.02)
+    source = Folder(tmp_path / "in", tmp_path / "missing" / "state.json", "", 0, 0.02)
     rotated(tmp_path, "a.pcapng", talk(3))
     live = open_live(source)
     assert (live.read(5) or ()).__len__() == 6

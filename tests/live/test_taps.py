@@ -17,7 +17,8 @@ import pytest
 
 from bench.replay import Replay
 from sensor.capture import open_source, read_capture
-from sensor.columns import Batch
+from sensor.channel import CONTEXT
+from sensor.columns import Batch, Heard
 from sensor.live import Share, Size, Tap, interface, listener
 from sensor.live.taps import Taps
 from sensor.pipeline import Pipeline
@@ -38,7 +39,7 @@ def same_as_offline(batches: list[Batch], path: Path) -> list[str]:
     """Where an analysis of these batches differs from one of a file with the same packets: a file has no taps that documents could name."""
     source, offline = open_source(str(file_of(batches, path)))
     live = batches[0].source
-    source.name, live = live.name, replace(live, interfaces=[live.name] * len(live.interfaces))
+    source.name, live = live.name, replace(live, interfaces=[live.name] * len(live.interfaces), taps=[], zone="")
     return differences(results([replace(batch, source=live) for batch in batches]), results(offline))
 
 
@@ -283,6 +284,67 @@ def test_both_directions_of_a_link_come_in_order(network: Network, listen: Liste
     assert np.concatenate([batch.interface for batch in got]).tolist() == [0, 1] * 100
     assert got[0].source.interfaces == ["out", "back"]
     assert same_as_offline(got, tmp_path / "live.pcapng") == []
+
+
+def test_others_read_on_where_one_left(network: Network, listen: Listen) -> None:
+    """Again and again, round a small ring, whether packets wait in it or not: each once, in their order; the tap that is gone is heard no more."""
+    network.cable()
+    network.cable("other", "gone")
+    size, sent = Size(block=1 << 14, blocks=4, retire_ms=10), talk(600)
+    taps = listen([Tap("tap"), Tap("gone")], size=size)
+    got: list[bytes] = []
+    for turn in range(40):
+        network.send(sent[turn * 30 : (turn + 1) * 30])
+        if turn % 3:
+            until = time.monotonic() + 20
+            while len(got) < (turn + 1) * 30 and time.monotonic() < until:
+                if (batch := taps.read(0.1)) is not None:
+                    got += frames([batch])
+        if (batch := taps.rest()) is not None:
+            got += frames([batch])
+        left = taps.leave()
+        taps = listen([Tap("tap", zone=f"cell {turn}")], size=size, left=left)
+        for each in left:
+            if each not in taps.listeners:
+                each.end()
+        assert taps.source.taps == [Heard(f"cell {turn}", f"cell {turn}", "tap")]
+    got += frames(gathered(taps, len(sent) - len(got)))
+    assert got == sent
+    assert taps.report()["dropped"] == 0
+
+
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_others_read_on_what_a_worker_had_opened_anew(network: Network, listen: Listen, monkeypatch: pytest.MonkeyPatch, times: int, workers: int) -> None:
+    """Of the sockets that a worker took when the interface came back another process knows what the kernel says of them."""
+    network.cable()
+    tap = listen([Tap("tap")], Share(workers, 7))
+
+    def refused() -> Any:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(listener, "packet_socket", refused)
+
+    def work() -> None:
+        for _ in range(times):
+            network.ip("link del tap")
+            gathered(tap, 1, 0.2)
+            tap.check()
+            network.cable()
+            tap.check()
+        network.send(talk(1))
+
+    worker = CONTEXT.Process(target=work)
+    worker.start()
+    left = tap.leave()
+    worker.join(30)
+    assert worker.exitcode == 0
+    again = listen([Tap("tap", zone="cell 1")], Share(workers, 7), left=left)
+    network.send(talk(2))
+    assert frames(gathered(again, 6)) == talk(1) + talk(2)
+    assert len(again.listeners[0].spare) == listener.SPARE - times
+    assert again.report()["taps"]["cell 1"]["state"] == "up"
+    assert not again.source.problems
 
 
 def test_an_interface_named_twice_is_refused() -> None:

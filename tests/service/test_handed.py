@@ -16,6 +16,7 @@ from sensor.capture import read_capture
 from sensor.channel import SLABS, Channel, Pack, Unpack
 from sensor.columns import Batch, Source
 from sensor.config import Config
+from sensor.live import Listener
 from sensor.pipeline import Pipeline
 from sensor.service.handed import Merged, Parcel, parcel
 from sensor.service.worker import Worker
@@ -60,7 +61,7 @@ class Old:
     name, fill = "late", 0.0
 
     def __init__(self, frames: list[bytes]) -> None:
-        self.frames, self.closed = frames, False
+        self.frames, self.is_left = frames, False
 
     def batches(self) -> Iterator[Batch]:
         for batch in make.batches([(time.time_ns() - 3_600_000_000_000 + place, frame) for place, frame in enumerate(self.frames)], 64):
@@ -70,8 +71,9 @@ class Old:
     def report(self) -> dict[str, Any]:
         return {"taps": {}}
 
-    def close(self) -> None:
-        self.closed = True
+    def leave(self) -> list[list[Listener]]:
+        self.is_left = True
+        return []
 
 
 def test_a_worker_that_waits_for_the_writer_sheds_and_counts_it() -> None:
@@ -94,7 +96,7 @@ def test_a_worker_that_waits_for_the_writer_sheds_and_counts_it() -> None:
     assert report["engine"]["shed"]["flows"] == 1
     assert report["ledger"]["packets"]["total"] == len(frames) == sum(each.seen.packets for each in parcels if each.seen is not None)
     assert report["ledger"]["imbalance"] == []
-    assert sources.closed
+    assert sources.is_left
 
 
 def crew(*clocks: list[int], apart: tuple[int, ...] = ()) -> Workers:

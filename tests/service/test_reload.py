@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from sensor.analysis import Analysis
 from sensor.config import Config, SyslogSettings
 from sensor.delivery.outcome import Destination
 from sensor.service.delivery import Delivery
-from sensor.service.reload import Reload, Settings
+from sensor.service.reload import Reload, Renewal, Settings
 from tests.detectors.signature.harness import signatures, talk
 from tests.make import batches
 
@@ -95,17 +96,17 @@ def test_what_has_changed_is_taken_or_told(tmp_path: Path, caplog: pytest.LogCap
     old = {"files": {"path": str(tmp_path / "a")}, "webhook": {"url": "https://127.0.0.1:9/", "token": "secret"}, "rules": {"packs": False}}
     now = Config.model_validate(old)
     deliveries = [Told("files"), Told("webhook")]
-    settings = Settings(now, lambda: now)
-    settings.take(deliveries)
+    settings = Settings(now, lambda: now, lambda: None)
+    settings.look(deliveries)
     assert said(caplog) == []
     now = Config.model_validate(old | {"webhook": {"url": "https://127.0.0.1:9/", "token": "hidden"}, "rules": {"packs": True}})
-    settings.take(deliveries)
+    settings.look(deliveries)
     assert said(caplog) == ["webhook is reached as the configuration says now"]
     assert [len(each.now) for each in deliveries] == [0, 1]
-    settings.take(deliveries)
+    settings.look(deliveries)
     assert said(caplog) == []
     now = now.model_copy(update={"webhook": now.webhook.model_copy(update={"ca": str(tmp_path / "none")}), "syslog": SyslogSettings(host="127.0.0.1")})
-    settings.take(deliveries)
+    settings.look(deliveries)
     assert said(caplog) == [
         "webhook is reached as before: [Errno 2] No such file or directory",
         "changed, and at work from the next start on: syslog.host, webhook.ca",
@@ -113,10 +114,58 @@ def test_what_has_changed_is_taken_or_told(tmp_path: Path, caplog: pytest.LogCap
     assert [len(each.now) for each in deliveries] == [0, 1]
 
 
+TAP = {"interface": "eth1", "name": "one"}
+
+
+@pytest.mark.parametrize(
+    ("run", "needs"),
+    [
+        ({"profile": "full"}, ""),
+        ({"taps": [TAP | {"name": "uno", "zone": "cell 1"}]}, ""),
+        ({"taps": [], "workers": 1, "pipes": ["/x"]}, ""),
+        ({"taps": [TAP, {"interface": "eth2"}]}, "to listen on eth2"),
+        ({"taps": [TAP | {"filter": "tcp"}]}, "to listen on eth1 for 'tcp'"),
+        ({"workers": 3}, "to share packets among 3"),
+    ],
+)
+@pytest.mark.parametrize("manager", [True, False])
+def test_what_the_engine_begins_anew_with(monkeypatch: pytest.MonkeyPatch, run: dict[str, Any], needs: str, manager: bool) -> None:
+    """All that was changed; what needs a right that was given up waits, where nobody starts the sensor again."""
+    monkeypatch.setenv("NOTIFY_SOCKET", "/run/manager" if manager else "")
+    before = {"lang": "en", "run": {"taps": [TAP], "workers": 2}}
+    old = Config.model_validate(before)
+    new = Config.model_validate({"lang": "zh", "flows": 300_000, "run": before["run"] | {"folders": ["/a"], "batch_ms": 50} | run})  # type: ignore[operator]  # it is a dict
+    settings = Settings(old, lambda: new, lambda: None)
+    settings.look([])
+    [found] = settings.take()
+    assert isinstance(found, Renewal)
+    assert found.needs == (needs if manager else "")
+    waits = {"batch_ms": 100} | ({"taps": old.run.taps, "workers": 2} if needs and not manager else {})
+    assert found.config == settings.config == new.model_copy(update={"run": new.run.model_copy(update=waits)})
+    settings.look([])
+    assert (settings.take() == [None]) or needs
+
+
+def test_nothing_is_taken_where_rules_cannot_be_made(tmp_path: Path) -> None:
+    """Of the new configuration; nor where no sources can be made of it."""
+    old = {"files": {"path": str(tmp_path / "a")}}
+    new = Config.model_validate({"files": {"path": str(tmp_path / "b")}, "flows": 300_000})
+
+    def fails(*_: object) -> None:
+        raise ValueError("no such file")
+
+    for make_rules, possible in ((fails, lambda _config: None), (lambda: None, fails)):
+        settings, deliveries = Settings(Config.model_validate(old), lambda: new, make_rules, possible), [Told("files")]
+        settings.look(deliveries)
+        assert [str(each) for each in settings.take()] == ["no such file"]
+        assert (settings.config, deliveries[0].now) == (Config.model_validate(old), [])
+
+
 def test_a_configuration_that_cannot_be_read_changes_nothing() -> None:
     def read() -> Config:
         raise ValueError("no")
 
-    settings = Settings(Config(), read)
-    settings.take([Told("files")])
+    settings = Settings(Config(), read, lambda: None)
+    settings.look([Told("files")])
+    assert [str(each) for each in settings.take()] == ["no"]
     assert settings.config == Config()

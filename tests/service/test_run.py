@@ -145,6 +145,8 @@ def test_from_the_tap_to_what_is_delivered(network: Network, tmp_path: Path) -> 
     assert sum(each["event"]["dataset"] == "tapsight.modbus" for each in documents) == 400
     assert {"tapsight.flow", "tapsight.asset", "tapsight.health", "tapsight.ledger"} <= {each["event"]["dataset"] for each in documents}
     assert len({each["event"]["id"] for each in documents}) == len(documents)
+    ingress = {"zone": "cell 1", "interface": {"name": "tap", "alias": "press"}}
+    assert {each["event"]["dataset"] for each in documents if each["observer"].get("ingress") != ingress} == {"tapsight.health", "tapsight.ledger"}
 
 
 def test_a_quiet_link_alerts_at_once(network: Network, tmp_path: Path) -> None:
@@ -219,7 +221,7 @@ def test_a_destination_is_reached_in_another_way_from_one_moment_to_the_next(tmp
             (tmp_path / "pipe").write_bytes(pcap(talk(50, f"10.0.{round_}.1"), 1_700_000_000 + 100 * round_))
             service.wait_for(lambda status, round_=round_: status["delivery"]["files"]["delivered"].get("modbus") == round_ * len(talk(50)))
             if round_ == 1:
-                changed = yaml.safe_load(service.config.read_text()) | {"files": {"path": str(tmp_path / "delivered-anew.ndjson")}, "flows": 300_000}
+                changed = yaml.safe_load(service.config.read_text()) | {"files": {"path": str(tmp_path / "delivered-anew.ndjson")}, "sensor": "another"}
                 service.config.write_text(yaml.safe_dump(changed))
                 assert service.process is not None
                 service.process.send_signal(signal.SIGHUP)
@@ -227,7 +229,7 @@ def test_a_destination_is_reached_in_another_way_from_one_moment_to_the_next(tmp
         assert service.stop() == 0
     log = service.log.read_text()
     assert "files is reached as the configuration says now" in log
-    assert "changed, and at work from the next start on: flows\n" in log
+    assert "changed, and at work from the next start on: sensor\n" in log
     places = {each["event"]["id"]: path.name for path in tmp_path.glob("delivered*") for each in map(json.loads, path.read_text("utf-8").splitlines())}
     assert Counter(places.values()).keys() == {"delivered.ndjson", "delivered-anew.ndjson"}
     documents = service.documents()

@@ -26,6 +26,9 @@ class Given:
     def read(self, _timeout_s: float) -> Batch | None:
         return self.left.pop(0) if self.left else None
 
+    def rest(self) -> Batch | None:
+        return None
+
 
 def gone_round(batches: list[Batch | None]) -> list[Batch | None]:
     live: Any = Given(list(batches))

@@ -35,7 +35,7 @@ alert tcp any any -> any 502 (msg:"many of one"; flags:S; detection_filter:track
 """
 WRITE = bytes.fromhex("000100000006010500010000")
 OF_MOMENTS = (
-    "@timestamp", "id", "start", "end", "duration", "frame", "request_frame", "frames", "first", "last_seen", "last", "identity", "source", "latency", "scan",
+    "@timestamp", "id", "start", "end", "duration", "frame", "request_frame", "frames", "first", "last_seen", "last", "identity", "source", "latency", "scan", "ingress",
 )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ FIELDS = {
     "network.type": "keyword", "network.transport": "keyword", "network.protocol": "keyword", "network.iana_number": "keyword", "network.community_id": "keyword",
     "network.packets": "long", "network.bytes": "long", "network.vlan.id": "keyword", "related.ip": "ip[]",
     "observer.name": "keyword", "observer.type": "keyword", "observer.vendor": "keyword", "observer.product": "keyword",
+    "observer.ingress.zone": "keyword", "observer.ingress.interface.name": "keyword", "observer.ingress.interface.alias": "keyword",
     "rule.id": "keyword", "rule.name": "keyword", "rule.category": "keyword", "rule.ruleset": "keyword",
     "threat.framework": "keyword",
     **{f"threat.{what}.{name}": "keyword[]" for what in ("tactic", "technique", "technique.subtechnique") for name in ("id", "name")},

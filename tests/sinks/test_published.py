@@ -16,6 +16,7 @@ from sensor.columns import Batch
 from sensor.events.alert import Alert
 from sensor.events.record import Record
 from sensor.events.seen import Seen
+from sensor.live import Tap
 from sensor.sinks.published import Profile, Published
 from tests.applications.test_tables import GET, NO, WEB
 from tests.detectors.signature.harness import talk
@@ -28,8 +29,8 @@ SITE = 'press "shop" 1'
 class Telling:
     """A sink that keeps what is told."""
 
-    def __init__(self, profile: Profile) -> None:
-        self.published, self.records = Published(profile, "test", "en", SITE), list[Record]()
+    def __init__(self, profile: Profile, lang: str = "en", site: str = SITE) -> None:
+        self.published, self.records = Published(profile, "test", lang, site), list[Record]()
         self.analysis = Analysis(sinks=[self])
 
     @property
@@ -79,11 +80,11 @@ def test_profiles(profile: Profile, expected: set[str]) -> None:
 @pytest.mark.parametrize("profile", ["acts", "full"])
 def test_of_several_taps_a_document_names_the_one_that_heard_its_conversation(profile: Profile, demo_capture: Path) -> None:
     """Which that is goes by the addresses here."""
-    telling, taps = Telling(profile), ["plant/cell 1/even", "plant/cell 2/odd"]
+    telling, taps = Telling(profile), [Tap("eth1", "plant", "cell 1", "even").heard, Tap("eth2", "plant", "cell 2", "odd").heard]
 
     def heard() -> Iterator[Batch]:
         for batch in open_captures([str(demo_capture)]):
-            batch.source.interfaces, batch.source.is_live = taps, True
+            batch.source.interfaces, batch.source.taps = [tap.name for tap in taps], taps
             batch.interface[:] = batch.data[batch.offset[:, None] + [29, 33]].sum(1) % 2  # of IPv4 addresses the last octets
             yield batch
 
@@ -92,11 +93,32 @@ def test_of_several_taps_a_document_names_the_one_that_heard_its_conversation(pr
     for each in (json.loads(record.document) for record in telling.records):
         if "ip" in each.get("source", {}) and "ip" in each.get("destination", {}) and ":" not in each["source"]["ip"]:
             odd = sum(int(each[end]["ip"].rpartition(".")[2]) for end in ("source", "destination")) % 2
-            assert each["tapsight"]["source"] == taps[odd], each
+            assert each["tapsight"]["source"] == taps[odd].name, each
+            ingress = {"zone": f"cell {1 + odd}", "interface": {"name": f"eth{1 + odd}", "alias": ("even", "odd")[odd]}}
+            assert each["observer"].get("ingress") == ingress, each
             seen[each["event"]["dataset"].removeprefix("tapsight."), "odd" if odd else "even"] += 1
     kinds = {dataset for dataset, _ in seen}
     assert kinds >= {"flow", "point", "alert", "modbus"} | ({"repeated"} if profile == "acts" else set())
     assert {where for _, where in seen} == {"odd", "even"}
+
+
+@pytest.mark.parametrize("profile", ["acts", "full"])
+@pytest.mark.parametrize("zone", ["", "cell 7"])
+def test_a_zone_stands_in_every_document_of_what_was_heard_there(profile: Profile, zone: str, demo_capture: Path) -> None:
+    """As of a folder that has one; the ledger is of all sources, and has none."""
+    telling = Telling(profile)
+
+    def heard() -> Iterator[Batch]:
+        for batch in open_captures([str(demo_capture)]):
+            batch.source.zone = zone
+            yield batch
+
+    telling.analysis.run(heard())
+    documents = [json.loads(record.document) for record in telling.records]
+    ingress = {each["event"]["dataset"].removeprefix("tapsight."): each["observer"].get("ingress") for each in documents}
+    assert ingress.keys() >= {"ledger", "asset", "flow", "point", "alert", "modbus"} | ({"repeated"} if profile == "acts" else set())
+    assert {dataset for dataset, where in ingress.items() if where is None} == ({"ledger"} if zone else ingress.keys())
+    assert all(where in (None, {"zone": zone}) for where in ingress.values())
 
 
 def test_repeated_reads_are_told_once_a_minute() -> None:
