@@ -42,6 +42,7 @@ HTTP = (
     Field("response_type", "str", "Media type of the response's body", ecs="http.response.mime_type"),
     Field("response_size", "u8", "Size of the response's body", unit="bytes", ecs="http.response.body.bytes"),
     Field("server", "str", "What the server says it is"),
+    Field("problem", "str", "What is wrong with the message"),
     *logins.fields("http"),
     *FILE,
 )

@@ -133,6 +133,10 @@ class Framed(Conversation):
         """What one message says. ValueError and EOFError break the conversation."""
         raise NotImplementedError
 
+    def refused(self, to_server: bool) -> Iterator[Said]:
+        """What is said of bytes that broke the conversation: by default nothing."""
+        return iter(())
+
     @property
     def n_held(self) -> int:
         return sum(len(frames.held) for frames in self._frames.values())
@@ -147,6 +151,7 @@ class Framed(Conversation):
                     break
         except (ValueError, EOFError) as error:
             self._break(str(error))
+            yield from self.refused(to_server)
 
     def gap(self, to_server: bool, size: int) -> Iterator[Said]:
         if self.broken:
