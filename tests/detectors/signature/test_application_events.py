@@ -8,12 +8,13 @@ from detectors.signature.detector import Signatures
 from detectors.signature.engine import Engine
 from detectors.signature.load import loads
 from sensor.cli.signatures import fields, planned
-from tests.applications import test_http_events
+from tests.applications import test_dns, test_http_events
 from tests.applications.script import Script
 from tests.detectors.signature.harness import fired, talk
 from tests.make import CLIENT, SERVER
 
-CASES = [("http", 80, *case) for case in test_http_events.CASES]
+FRAMED = [(name, *([(side, test_dns.framed(data)) for side, data in each] for each in scripts)) for name, _, *scripts in test_dns.CASES]
+CASES = [("http", 80, *case) for case in test_http_events.CASES] + [("dns", 53, *case) for case in FRAMED]
 
 
 def alerts(options: str, protocol: str, port: int, script: Script, rows: int = 1 << 30) -> list[int]:
