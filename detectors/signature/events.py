@@ -12,6 +12,7 @@ import numpy as np
 from detectors.signature.options import IP_KINDS, NOP, TCP_ONCE, ip_options, tcp_options
 from detectors.signature.units import Units
 from sensor.applications.dns import DNS_EVENTS
+from sensor.applications.ftp import FTP_EVENTS
 from sensor.applications.http_events import HTTP_EVENTS
 from sensor.applications.ike_names import EVENTS as IKE
 from sensor.columns import Ints, Mask, read
@@ -188,6 +189,7 @@ ON_MESSAGES = frozenset({  # facts of messages of general-purpose protocols
     "krb5.weak_encryption", "krb5.malformed_data", "quic.failed_decrypt", "quic.error_on_data", "quic.crypto_frag_too_long", *(f"ike.{name}" for name in IKE),
     *HTTP_EVENTS,
     *DNS_EVENTS,
+    *FTP_EVENTS,
 })  # fmt: skip
 KEYWORDS = ("decode-event", "stream-event", "app-layer-event", "engine-event")
 

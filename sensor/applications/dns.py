@@ -73,7 +73,7 @@ class Message:
         return bool(self.flags & QR)
 
 
-class Malformed(ValueError):
+class MalformedError(ValueError):
     """events: what it is called."""
 
     def __init__(self, problem: str, *events: str) -> None:
@@ -89,7 +89,7 @@ class Names:
         self._known: dict[int, bytes] = {}
 
     def read(self, cursor: Cursor) -> bytes:
-        """The name at the cursor, which goes behind it. Raises Malformed and EOFError."""
+        """The name at the cursor, which goes behind it. Raises MalformedError and EOFError."""
         begin = cursor.at
         labels: list[bytes] = []
         here, lowest, n_steps = cursor, cursor.at, 0
@@ -97,7 +97,7 @@ class Names:
         while size := here.big(1):
             n_steps += 1
             if n_steps > MOST_LABELS:
-                raise Malformed(f"a name has more than {MOST_LABELS} labels", "malformed_data", "too_many_labels")
+                raise MalformedError(f"a name has more than {MOST_LABELS} labels", "malformed_data", "too_many_labels")
             if size < 0x40:
                 labels.append(here.take(size))
             elif size >= 0xC0:
@@ -105,17 +105,17 @@ class Names:
                 read.append((lowest, here.at))
                 if target >= lowest:
                     is_loop = any(first <= target < last for first, last in read)
-                    raise Malformed(f"the name at byte {begin} points forward, to byte {target}", "malformed_data", *("infinite_loop",) * is_loop)
+                    raise MalformedError(f"the name at byte {begin} points forward, to byte {target}", "malformed_data", *("infinite_loop",) * is_loop)
                 lowest = target
                 if (known := self._known.get(target)) is not None:
                     labels += [known] if known else []
                     break
                 here = Cursor(self._data, target)
             else:
-                raise Malformed(f"a label at byte {here.at - 1} is of a kind that does not exist")
+                raise MalformedError(f"a label at byte {here.at - 1} is of a kind that does not exist")
         name = b".".join(labels)
         if len(name) > 253:  # 255 with the first label's length and the root: RFC 1035 2.3.4
-            raise Malformed(f"the name at byte {begin} is longer than 255 bytes", "name_too_long" if len(name) > LONGEST_NAME else "malformed_data")
+            raise MalformedError(f"the name at byte {begin} is longer than 255 bytes", "name_too_long" if len(name) > LONGEST_NAME else "malformed_data")
         self._known[begin] = name
         return name
 
@@ -135,7 +135,7 @@ def parse(data: bytes) -> Message:
                 message.sections[section].append(_record(cursor, names, is_question=not section))
     except (ValueError, EOFError) as error:
         message.problem = str(error)
-        message.events = error.events if isinstance(error, Malformed) else ("malformed_data",) * isinstance(error, EOFError)
+        message.events = error.events if isinstance(error, MalformedError) else ("malformed_data",) * isinstance(error, EOFError)
     message.n_left = cursor.left
     return message
 

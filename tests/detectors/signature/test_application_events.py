@@ -8,13 +8,14 @@ from detectors.signature.detector import Signatures
 from detectors.signature.engine import Engine
 from detectors.signature.load import loads
 from sensor.cli.signatures import fields, planned
-from tests.applications import test_dns, test_http_events
+from tests.applications import test_dns, test_ftp, test_http_events
 from tests.applications.script import Script
 from tests.detectors.signature.harness import fired, talk
 from tests.make import CLIENT, SERVER
 
 FRAMED = [(name, *([(side, test_dns.framed(data)) for side, data in each] for each in scripts)) for name, _, *scripts in test_dns.CASES]
-CASES = [("http", 80, *case) for case in test_http_events.CASES] + [("dns", 53, *case) for case in FRAMED]
+OF = {("http", 80): test_http_events.CASES, ("dns", 53): FRAMED, ("ftp", 21): test_ftp.CASES}
+CASES = [(*where, *case) for where, cases in OF.items() for case in cases]
 
 
 def alerts(options: str, protocol: str, port: int, script: Script, rows: int = 1 << 30) -> list[int]:
