@@ -15,6 +15,7 @@ from sensor.applications.dns import DNS_EVENTS
 from sensor.applications.ftp import FTP_EVENTS
 from sensor.applications.http_events import HTTP_EVENTS
 from sensor.applications.ike_names import EVENTS as IKE
+from sensor.applications.smtp import SMTP_EVENTS
 from sensor.columns import Ints, Mask, read
 from sensor.decode.packets import Outcome, Transport
 from sensor.events.table import Table
@@ -190,6 +191,7 @@ ON_MESSAGES = frozenset({  # facts of messages of general-purpose protocols
     *HTTP_EVENTS,
     *DNS_EVENTS,
     *FTP_EVENTS,
+    *SMTP_EVENTS,
 })  # fmt: skip
 KEYWORDS = ("decode-event", "stream-event", "app-layer-event", "engine-event")
 

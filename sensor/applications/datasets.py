@@ -190,6 +190,7 @@ DATASETS: dict[str, Dataset] = {
                 Field("rcpt_to", "str[]", "Recipients of the envelope"),
                 Field("mail_size", "u8", "Size of the mail", unit="bytes"),
                 Field("mail_unreadable", "?", "The mail could not be taken apart"),
+                Field("problem", "str", "What is wrong with the message"),
                 Field("mail_from_address", "str[]", "Sender that the mail names", ecs="email.from.address"),
                 Field("mail_to_address", "str[]", "Recipients that the mail names", ecs="email.to.address"),
                 Field("mail_cc_address", "str[]", "Recipients of copies", ecs="email.cc.address"),

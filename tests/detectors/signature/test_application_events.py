@@ -8,13 +8,13 @@ from detectors.signature.detector import Signatures
 from detectors.signature.engine import Engine
 from detectors.signature.load import loads
 from sensor.cli.signatures import fields, planned
-from tests.applications import test_dns, test_ftp, test_http_events
+from tests.applications import test_dns, test_ftp, test_http_events, test_smtp_events
 from tests.applications.script import Script
 from tests.detectors.signature.harness import fired, talk
 from tests.make import CLIENT, SERVER
 
 FRAMED = [(name, *([(side, test_dns.framed(data)) for side, data in each] for each in scripts)) for name, _, *scripts in test_dns.CASES]
-OF = {("http", 80): test_http_events.CASES, ("dns", 53): FRAMED, ("ftp", 21): test_ftp.CASES}
+OF = {("http", 80): test_http_events.CASES, ("dns", 53): FRAMED, ("ftp", 21): test_ftp.CASES, ("smtp", 25): test_smtp_events.CASES}
 CASES = [(*where, *case) for where, cases in OF.items() for case in cases]
 
 
