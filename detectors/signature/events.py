@@ -12,6 +12,7 @@ import numpy as np
 from detectors.signature.options import IP_KINDS, NOP, TCP_ONCE, ip_options, tcp_options
 from detectors.signature.units import Units
 from sensor.applications.ike_names import EVENTS as IKE
+from sensor.applications.mqtt import EVENTS as MQTT
 from sensor.columns import Ints, Mask, read
 from sensor.decode.packets import Outcome, Transport
 from sensor.events.table import Table
@@ -184,6 +185,7 @@ ON_ROWS: Mapping[str, Callable[[Table], Mask]] = {
 }
 ON_MESSAGES = frozenset({  # facts of messages of general-purpose protocols
     "krb5.weak_encryption", "krb5.malformed_data", "quic.failed_decrypt", "quic.error_on_data", "quic.crypto_frag_too_long", *(f"ike.{name}" for name in IKE),
+    *(f"mqtt.{name}" for name in MQTT),
 })  # fmt: skip
 KEYWORDS = ("decode-event", "stream-event", "app-layer-event", "engine-event")
 
