@@ -178,7 +178,8 @@ class Mqtt(Framed):
         if kind == Packet.PUBLISH and said.facts["mqtt.qos"] == 3:
             said.event("mqtt.invalid_qos_level")
         is_answer = kind not in ANSWERS or self._transactions.is_open(self._key(said.to_server, kind, identifier))
-        if not is_answer and self.is_whole and not self._transactions.forgot:
+        is_known = kind == Packet.CONNACK or identifier >= 0
+        if not is_answer and is_known and self.is_whole and not self._transactions.forgot:
             said.event(f"mqtt.{ANSWERS[kind]}")
         if kind == Packet.CONNECT and self._is_connected:
             said.event("mqtt.double_connect")

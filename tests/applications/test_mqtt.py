@@ -19,9 +19,8 @@ from scapy.contrib.mqtt import (
 )
 
 from detectors.signature import industrial_keywords as keywords
-from sensor.applications.application import Said
 from sensor.applications.mqtt import EVENTS, MOST_TOPICS, Mqtt, MqttOverTcp, Packet
-from tests.applications.script import broken, cuts, survives, talk
+from tests.applications.script import broken, cuts, events, survives, talk, tells
 
 
 def string(content: bytes) -> bytes:
@@ -157,17 +156,9 @@ def test_facts_are_what_the_keywords_ask_for() -> None:
     assert {kind.name.lower(): int(kind) for kind in Packet} | {"unassigned": 0} == keywords.MQTT_TYPES
 
 
-def events(said: list[Said]) -> list[set[Any]]:
-    """Of each message."""
-    return [set(each.facts.get("app-layer-event", ())) for each in said]
-
-
 @pytest.mark.parametrize("name", EVENTS)
 def test_events(name: str) -> None:
-    there, near = EVENT_TALKS[name]
-    *before, last = events(talk(Mqtt(), there))
-    assert f"mqtt.{name}" in last
-    assert not any(f"mqtt.{name}" in each for each in (*before, *events(talk(Mqtt(), near))))
+    tells(MqttOverTcp(), name, EVENT_TALKS[name])
 
 
 @pytest.mark.parametrize(
