@@ -366,7 +366,7 @@ class HttpConversation(Conversation):
     @property
     def is_asking(self) -> bool:
         """Whether there may be a request that is not known, or not yet: who comes late hears answers first."""
-        return self.forgot or not self.has_asked or bool(self._sides[True].held)
+        return self.forgot or not (self.is_whole or self.has_asked) or bool(self._sides[True].held)
 
     def number(self) -> int:
         """Of a new transaction."""

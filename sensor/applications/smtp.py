@@ -62,7 +62,7 @@ class SmtpConversation(Conversation):
     def __init__(self) -> None:
         self._client, self._server = Lines(LONGEST_COMMAND), Lines(LONGEST_REPLY)
         self._open: deque[bytes] = deque([b""], MOST_OPEN)  # what waits for its reply; the greeting waits for none that asks
-        self._is_known = True  # no reply, and nothing that waits for one, is lost
+        self._is_known = True  # nothing that waits for its reply is lost
         self._is_heard = False  # the server is
         self._noted: set[str] = set()  # events of this mail
         self._is_behind_chunk = False
@@ -95,7 +95,7 @@ class SmtpConversation(Conversation):
                 if self._mode is _Mode.CHUNK:
                     return
             elif self._mode is _Mode.DATA:
-                if len(self._client) and self._is_known and self._is_heard and b"DATA" in self._open:
+                if len(self._client) and self._is_sure and self._is_heard and b"DATA" in self._open:
                     yield from self._note(True, "invalid_pipelined_sequence")
                 piece = self._client.piece()
                 if piece is None:
@@ -110,7 +110,7 @@ class SmtpConversation(Conversation):
     def gap(self, to_server: bool, size: int) -> Iterator[Said]:
         if self.broken:
             return
-        self._is_known = False
+        self.is_whole = False
         if not to_server:
             self._server = Lines(LONGEST_REPLY)
             return
@@ -171,7 +171,7 @@ class SmtpConversation(Conversation):
             yield from self._note(False, "max_reply_line_len_exceeded")
         if not _CODE.match(line):
             yield from self._note(False, "invalid_reply")
-        if not self._is_heard and self._is_known and any(self._open):
+        if not self._is_heard and self._is_sure and any(self._open):
             yield from self._note(False, "no_server_welcome_message")
         self._is_heard = True
         found = _REPLY.match(line)
@@ -198,9 +198,14 @@ class SmtpConversation(Conversation):
         self._is_known &= len(self._open) < MOST_OPEN
         self._open.append(name)
 
+    @property
+    def _is_sure(self) -> bool:
+        """Whether it is known what waits for its reply."""
+        return self.is_whole and self._is_known
+
     def _answered(self, code: int) -> Iterator[Said]:
         """The last line of a reply."""
-        if not self._is_known:
+        if not self._is_sure:
             return
         if not self._open:
             if code != 421:  # RFC 5321 3.8: it may come whenever the server ends

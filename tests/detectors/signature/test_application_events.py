@@ -1,46 +1,42 @@
-"""app-layer-event of general-purpose protocols: each rule fires once on the conversation that has the event, and not on the one that has not."""
+"""app-layer-event of applications: of each event that a parser says a rule that fires where it is said, and does not where it nearly is."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import pytest
 
-from detectors.signature.detector import Signatures
-from detectors.signature.engine import Engine
-from detectors.signature.load import loads
-from sensor.cli.signatures import fields, planned
-from tests.applications import test_dns, test_ftp, test_http_events, test_smtp_events
+from detectors.signature.events import ON_MESSAGES
+from tests.applications import test_dhcp, test_mqtt, test_nfs, test_ntp, test_rfb, test_ssh
 from tests.applications.script import Script
 from tests.detectors.signature.harness import fired, talk
+from tests.detectors.signature.test_message_keywords import datagrams
 from tests.make import CLIENT, SERVER
 
-FRAMED = [(name, *([(side, test_dns.framed(data)) for side, data in each] for each in scripts)) for name, _, *scripts in test_dns.CASES]
-OF = {("http", 80): test_http_events.CASES, ("dns", 53): FRAMED, ("ftp", 21): test_ftp.CASES, ("smtp", 25): test_smtp_events.CASES}
-CASES = [(*where, *case) for where, cases in OF.items() for case in cases]
+# By application: its events, and of each of them what ends with it and what is nearly the same; transport; port.
+TALKS: Mapping[str, tuple[Sequence[str], Mapping[str, tuple[Script, Script]], str, int]] = {
+    "dhcp": (test_dhcp.EVENTS, test_dhcp.EVENT_TALKS, "udp", 67),
+    "mqtt": (test_mqtt.EVENTS, test_mqtt.EVENT_TALKS, "tcp", 1883),
+    "nfs": (test_nfs.EVENTS, test_nfs.EVENT_TALKS, "tcp", 2049),
+    "ntp": (test_ntp.EVENTS, test_ntp.EVENT_TALKS, "udp", 123),
+    "rfb": (test_rfb.EVENTS, test_rfb.EVENT_TALKS, "tcp", 5900),
+    "ssh": (test_ssh.EVENTS, test_ssh.EVENT_TALKS, "tcp", 22),
+}
 
 
-def alerts(options: str, protocol: str, port: int, script: Script, rows: int = 1 << 30) -> list[int]:
-    """The frames that a rule fires at, of a conversation in segments that fit a network."""
-    rules = loads(f'alert {protocol} any any -> any any (msg:"x"; {options} sid:1;)', {}, fields())
-    plan = planned(rules)
-    assert not rules.problems
-    assert not plan.unable
-    pieces = ((int(not side), data[at : at + 1400]) for side, data in script for at in range(0, len(data), 1400))
-    frames = talk(*pieces, ends=((CLIENT, 40_000), (SERVER, port)))
-    return [frame for _, frame in fired("", frames, rows, engine=Signatures(Engine(plan)))]
+def frames_of(script: Script, transport: str, port: int) -> list[bytes]:
+    if transport == "udp":
+        return datagrams(script, port)
+    return talk(*((int(not to_server), data) for to_server, data in script), ends=((CLIENT, 40_000), (SERVER, port)))
 
 
-@pytest.mark.parametrize(("protocol", "port", "name", "script", "near"), CASES)
-def test_events(protocol: str, port: int, name: str, script: Script, near: Script) -> None:
-    option = f"app-layer-event:{protocol}.{name};"
-    found = alerts(option, protocol, port, script)
-    assert len(found) == 1
-    assert not alerts(option, protocol, port, near)
-    assert alerts(option, protocol, port, script, rows=1) == found
-    assert sorted(len(alerts(f"flow:{way}; {option}", protocol, port, script)) for way in ("to_server", "to_client")) == [0, 1]
-
-
-def test_a_request_for_another_port() -> None:
-    option = "app-layer-event:http.request_server_port_tcp_port_mismatch;"
-    assert alerts(option, "http", 80, test_http_events.asks(host=b"Host: plc:81")) == [4]
-    assert not alerts(option, "http", 80, test_http_events.asks(host=b"Host: plc:80"))
-    assert not alerts(option, "http", 80, test_http_events.asks())
+@pytest.mark.parametrize(("application", "name"), [(application, name) for application, (names, *_) in TALKS.items() for name in names])
+def test_a_rule_fires_where_the_event_is(application: str, name: str) -> None:
+    _, talks, transport, port = TALKS[application]
+    assert f"{application}.{name}" in ON_MESSAGES
+    for script, fires in zip(talks[name], (True, False), strict=True):
+        frames = frames_of(script, transport, port)
+        for protocol in (application, "ip"):
+            rule = f"alert {protocol} any any -> any any (app-layer-event:{application}.{name}; sid:1;)"
+            for rows in (1 << 30, 1):
+                assert [frame for _, frame in fired(rule, frames, rows)] == [len(frames)] * fires
