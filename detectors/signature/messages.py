@@ -142,8 +142,12 @@ def _bounces(said: Said, units: Units, i: int) -> bool:
 
 
 def _names_another_port(said: Said, units: Units, i: int) -> bool:
-    """Whether a request is for another port than it goes to."""
-    return said.to_server and int(said.about.get("url.port", port := int(units.columns["destination_port"][i]))) != port
+    """Whether a request is for another port than it goes to, and no proxy is asked to go on."""
+    return (
+        said.to_server
+        and said.buffers.get("http.method") != [b"CONNECT"]
+        and int(said.about.get("url.port", port := int(units.columns["destination_port"][i]))) != port
+    )
 
 
 OF_EVENTS: Mapping[str, Callable[[Said, Units, int], bool]] = {"http.request_server_port_tcp_port_mismatch": _names_another_port}

@@ -67,7 +67,7 @@ CASES: list[tuple[str, Script, Script]] = [
         [(True, head(HOST)), (False, CONTINUE * 2 + OK)],
         [(True, head(HOST)), (False, CONTINUE + OK), (True, head(HOST)), (False, CONTINUE + OK)],
     ),
-    ("unable_to_match_response_to_request", [(True, head(HOST)), (False, OK + OK)], [(False, OK), (True, head(HOST) * 2), (False, OK + OK)]),
+    ("unable_to_match_response_to_request", [(True, head(HOST)), (False, OK + OK)], [(True, head(HOST) * 2), (False, OK + OK)]),
     ("invalid_server_port_in_request", asks(host=b"Host: plc:99999"), asks(host=b"Host: plc:65535")),
     ("invalid_authority_port", asks(line=b"CONNECT plc:abc HTTP/1.1"), asks(line=b"CONNECT plc:443 HTTP/1.1", host=b"Host: plc:443")),
     ("request_header_invalid", asks(b"Foo : bar"), asks(b"Foo:bar")),
@@ -166,6 +166,16 @@ def test_every_event_has_a_case() -> None:
 @pytest.mark.parametrize("script", [asks(), posts(b"Content-Length: 5"), answers(), form(FILE + b"\r\nhello")])
 def test_nothing_is_wrong(script: Script) -> None:
     assert not events(script)
+
+
+def test_who_comes_late_hears_answers_first() -> None:
+    conversation = HTTP.open()
+    conversation.is_whole = False
+    assert not any("app-layer-event" in said.facts for said in conversation.feed(False, OK))
+    assert not any("app-layer-event" in said.facts for said in conversation.feed(True, head(HOST)))
+    assert [said.facts["app-layer-event"] for said in conversation.feed(False, OK + OK) if "app-layer-event" in said.facts] == [
+        ("http.unable_to_match_response_to_request",)
+    ]
 
 
 def test_a_long_body_that_is_wrong_at_its_end() -> None:

@@ -44,3 +44,4 @@ def test_a_request_for_another_port() -> None:
     assert alerts(option, "http", 80, test_http_events.asks(host=b"Host: plc:81")) == [4]
     assert not alerts(option, "http", 80, test_http_events.asks(host=b"Host: plc:80"))
     assert not alerts(option, "http", 80, test_http_events.asks())
+    assert not alerts(option, "http", 80, test_http_events.asks(line=b"CONNECT plc:443 HTTP/1.1"))
