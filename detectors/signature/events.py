@@ -14,6 +14,7 @@ from detectors.signature.units import Units
 from sensor.applications.dhcp import EVENTS as DHCP
 from sensor.applications.dns import DNS_EVENTS
 from sensor.applications.ftp import FTP_EVENTS
+from sensor.applications.http2_events import HTTP2_EVENTS
 from sensor.applications.http_events import HTTP_EVENTS
 from sensor.applications.ike_names import EVENTS as IKE
 from sensor.applications.mqtt import EVENTS as MQTT
@@ -195,6 +196,7 @@ ON_ROWS: Mapping[str, Callable[[Table], Mask]] = {
 ON_MESSAGES = frozenset({  # facts of messages of general-purpose protocols
     "krb5.weak_encryption", "krb5.malformed_data", "quic.failed_decrypt", "quic.error_on_data", "quic.crypto_frag_too_long", *(f"ike.{name}" for name in IKE),
     *HTTP_EVENTS,
+    *HTTP2_EVENTS,
     *DNS_EVENTS,
     *FTP_EVENTS,
     *SMTP_EVENTS,

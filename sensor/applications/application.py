@@ -42,6 +42,7 @@ class Conversation:
     broken: bool = False
     why: str = ""
     then: str = ""
+    after: Conversation | None = None  # the parser of what it goes on with, where there is something to tell it
     expected: list[Expected] | tuple[()] = ()
 
     def feed(self, to_server: bool, data: bytes) -> Iterator[Said]:
@@ -51,6 +52,11 @@ class Conversation:
     def gap(self, to_server: bool, size: int) -> Iterator[Said]:
         """So many bytes of this direction were never seen. By default what follows cannot be told any more."""
         self.is_whole, self.broken, self.why = False, True, f"{size} bytes are missing"
+        return iter(())
+
+    def strayed(self, to_server: bool) -> Iterator[Said]:
+        """It is over, and what follows is not what it announced: by default nothing is said of that."""
+        self.then = ""
         return iter(())
 
     def close(self) -> Iterator[Said]:

@@ -260,6 +260,8 @@ class Conversations:
                 yield from ((name, one) for one in parser.gap(side, 0))
             if not parser.broken:
                 yield from ((name, one) for one in parser.feed(side, text))
+            elif parser.then and each.inner is None:
+                yield from ((name, one) for one in parser.strayed(side))
         self.done[flow] = each.inner.broken if each.inner is not None else each.parser.broken and each.parser.then not in self.names
 
     def _speaker(self, each: Open, parser: Conversation, flow: int, side: bool, text: bytes) -> tuple[str, Conversation]:
@@ -268,7 +270,7 @@ class Conversations:
         if not then or (side not in each.turned and self.applications[then - 1].starts(side, text, True) is False):
             return each.name, parser
         each.turned.add(side)
-        each.inner = each.inner or self.applications[then - 1].open()
+        each.inner = each.inner or parser.after or self.applications[then - 1].open()
         self.number[flow] = then
         return parser.then, each.inner
 

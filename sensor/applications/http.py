@@ -16,6 +16,8 @@ from typing import ClassVar, NamedTuple
 from sensor.applications.application import MOST_BODY, MOST_HELD, MOST_OPEN, Application, Conversation, Said
 from sensor.applications.bodies import Body, boundary, codings, file_name, parts
 from sensor.applications.files import attach, described
+from sensor.applications.http2 import Http2
+from sensor.applications.http2_events import is_settings
 from sensor.applications.http_events import MOST_CHUNK, is_sound, of_form, of_request, of_response
 from sensor.applications.http_message import Head, Request, head_of, normalised_path, said_of_request, said_of_response
 from sensor.decode.packets import Transport
@@ -154,6 +156,8 @@ class _Side:
             self.message, said.transaction = said, self.talk.asked(request)
             self._fresh()
             self.note(*of_request(head, request, is_body=is_body))
+            if b"http2-settings" in head.values:
+                self.talk.has_sound_settings = is_settings(head.value(b"http2-settings"))
             self.name = normalised_path(request.path)
             self.separator = boundary(head.value(b"content-type"))
             has_body, is_sized = True, True
@@ -174,6 +178,8 @@ class _Side:
             has_body, is_sized = status not in (101, 204, 304) and opened.method != b"HEAD" and not is_tunnel, False
             if is_tunnel:
                 yield from self._end()
+                if not self.talk.has_sound_settings:
+                    self.talk.after = Http2(settings=False)
                 self.talk.then = TURNS.get(head.value(b"upgrade").lower(), "") if status == 101 else ""
                 self.talk.give_up("")
                 return
@@ -331,6 +337,7 @@ class HttpConversation(Conversation):
         self._sides = {to_server: _Side(self, to_server) for to_server in (True, False)}
         self.waits: deque[_Open] = deque(maxlen=MOST_OPEN)
         self.has_asked = False
+        self.has_sound_settings = True  # for HTTP/2, of the last request that would have it
         self.forgot = False  # one that waited for its answer
         self._n_transactions = 0
 
@@ -353,6 +360,12 @@ class HttpConversation(Conversation):
         self.broken, self.why = True, why
         for side in self._sides.values():
             side.held.clear()
+
+    def strayed(self, to_server: bool) -> Iterator[Said]:
+        said = Said(to_server, transaction=self.number(), about={"http.problem": f"what follows is not {self.then}"})
+        self.then = ""
+        say(said, ("failed_protocol_change",))
+        yield said
 
     def asked(self, request: Request) -> int:
         self.has_asked = True

@@ -127,6 +127,10 @@ class SmtpConversation(Conversation):
         yield from self._say(is_whole=False)
         self.broken = True
 
+    def strayed(self, to_server: bool) -> Iterator[Said]:
+        self.then = ""
+        yield from self._note(to_server, "failed_protocol_change")
+
     def _command(self, line: bytes) -> Iterator[Said]:
         if _BINARY.search(line):
             self.broken, self.why = True, "a line that is no command"
