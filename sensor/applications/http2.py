@@ -191,7 +191,7 @@ class Http2(Framed):
         return flags
 
     def _decoded(self, to_server: bool, block: bytes) -> list[tuple[bytes, bytes]]:
-        from hpack.exceptions import InvalidTableIndex
+        from hpack.exceptions import InvalidTableIndex, InvalidTableSizeError, OversizedHeaderListError
 
         if overflows(block):
             self._fail("header fields: an integer is too large", "header_integer_overflow", "invalid_frame_data")
@@ -199,6 +199,8 @@ class Http2(Framed):
             return [(bytes(name), bytes(value)) for name, value in self._decoders[to_server].decode(block, raw=True)]
         except InvalidTableIndex as error:
             self._fail(f"header fields: {error}", "invalid_header")
+        except (InvalidTableSizeError, OversizedHeaderListError) as error:  # limits of ours
+            self._fail(f"header fields: {error}")
         except Exception as error:  # noqa: BLE001  # the library's own errors, and what hostile bytes make it raise besides
             self._fail(f"header fields: {error}", "invalid_frame_data")
 

@@ -125,6 +125,10 @@ def test_a_frame_that_is_cut_off_at_the_end_is_not_wrong() -> None:
     assert not events(client(ask()[:-3]))
 
 
+def test_limits_of_ours_are_no_events() -> None:
+    assert not events(client(headers(b"\x3f" + b"\xe1\xff\x07" + block(*ASKED))))
+
+
 def test_cuts_and_mutations() -> None:
     scripts = [script for _, *each in CASES for script in each if sum(len(data) for _, data in script) < 2000]
     check_cuts(HTTP2, scripts)
