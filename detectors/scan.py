@@ -17,7 +17,7 @@ from sensor.decode.packets import Transport
 from sensor.events.address import MAPPED
 from sensor.events.alert import Finding, Kind, Severity
 from sensor.events.seen import Seen
-from sensor.streams.flows import Role
+from sensor.events.vocabulary import Role
 
 ADDRESS = Kind(
     "address-scan", "Address scan",

@@ -13,7 +13,18 @@ from detectors.signature import decoding
 from detectors.signature.floods import LIMITS
 from detectors.signature.options import TCP_ONCE, tcp_options
 from detectors.signature.units import Units
+from sensor.applications.dhcp import EVENTS as DHCP
+from sensor.applications.dns import DNS_EVENTS
+from sensor.applications.ftp import FTP_EVENTS
+from sensor.applications.http2_events import HTTP2_EVENTS
+from sensor.applications.http_events import HTTP_EVENTS
 from sensor.applications.ike_names import EVENTS as IKE
+from sensor.applications.mqtt import EVENTS as MQTT
+from sensor.applications.nfs import EVENTS as NFS
+from sensor.applications.ntp import EVENTS as NTP
+from sensor.applications.rfb import EVENTS as RFB
+from sensor.applications.smtp import SMTP_EVENTS
+from sensor.applications.ssh import EVENTS as SSH
 from sensor.columns import Ints, Mask, read
 from sensor.decode.packets import Outcome, Transport
 from sensor.events.table import Table
@@ -197,6 +208,17 @@ ON_MESSAGES = frozenset({  # facts of messages of general-purpose protocols
     *(f"pgsql.{name}" for name in ("invalid_length", "malformed_request", "malformed_response", "too_many_transactions")), "imap.invalid_data", "imap.request_not_found",
     "ldap.invalid_data", "ldap.request_not_found", "sip.invalid_data", "snmp.malformed_data", "snmp.version_mismatch", "snmp.unknown_security_model",
     "websocket.skip_end_of_payload", "websocket.reassembly_limit_reached",
+    *HTTP_EVENTS,
+    *HTTP2_EVENTS,
+    *DNS_EVENTS,
+    *FTP_EVENTS,
+    *SMTP_EVENTS,
+    *(f"dhcp.{name}" for name in DHCP),
+    *(f"mqtt.{name}" for name in MQTT),
+    *(f"nfs.{name}" for name in NFS),
+    *(f"ntp.{name}" for name in NTP),
+    *(f"rfb.{name}" for name in RFB),
+    *(f"ssh.{name}" for name in SSH),
 })  # fmt: skip
 KEYWORDS = ("decode-event", "stream-event", "app-layer-event", "engine-event")
 

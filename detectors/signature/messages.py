@@ -141,6 +141,16 @@ def _bounces(said: Said, units: Units, i: int) -> bool:
     return own != (int(address) | MAPPED if address.version == 4 else int(address))
 
 
+def _names_another_port(said: Said, units: Units, i: int) -> bool:
+    """Whether a request is for another port than it goes to, and no proxy is asked to go on."""
+    return (
+        said.to_server
+        and said.buffers.get("http.method") != [b"CONNECT"]
+        and int(said.about.get("url.port", port := int(units.columns["destination_port"][i]))) != port
+    )
+
+
+OF_EVENTS: Mapping[str, Callable[[Said, Units, int], bool]] = {"http.request_server_port_tcp_port_mismatch": _names_another_port}
 OF_ROWS: Mapping[str, Callable[[Said, Units, int], bool]] = {  # what depends on when it was said, and who said it
     "tls_cert_expired": lambda said, units, i: _is_expired(said, units, i) is True,
     "tls_cert_valid": lambda said, units, i: _is_expired(said, units, i) is False,
@@ -151,7 +161,7 @@ OF_ROWS: Mapping[str, Callable[[Said, Units, int], bool]] = {  # what depends on
 
 def mask(condition: Condition, units: Units) -> Mask:
     """Messages that meet the condition."""
-    if (asked := OF_ROWS.get(condition.keyword)) is not None:
+    if (asked := OF_ROWS.get(condition.keyword) or OF_EVENTS.get(str(condition.value))) is not None:
         return np.array([asked(said, units, i) for i, said in enumerate(units.said or ())], np.bool_)
     if isinstance(condition.value, Several):
         name = OF_ALL.get(condition.keyword, condition.keyword)

@@ -33,13 +33,16 @@ class Expected:
 class Conversation:
     """The parser of one flow. Bounded in memory by the limits above whatever it is fed; never raises for anything that is fed.
 
-    broken: it no longer makes sense of what it is fed, and wants no more; why says what was wrong. then: what application each side may go on with from now on
-    ("": none); it is asked whether it begins there. expected: what it has announced since somebody took it from there.
+    is_whole: all from the flow's beginning on was seen, so that what is not there was never said. broken: it no longer makes sense of what it is fed, and wants
+    no more; why says what was wrong. then: what application each side may go on with from now on ("": none); it is asked whether it begins there. expected:
+    what it has announced since somebody took it from there.
     """
 
+    is_whole: bool = True
     broken: bool = False
     why: str = ""
     then: str = ""
+    after: Conversation | None = None  # the parser of what it goes on with, where there is something to tell it
     expected: list[Expected] | tuple[()] = ()
 
     def feed(self, to_server: bool, data: bytes) -> Iterator[Said]:
@@ -48,7 +51,12 @@ class Conversation:
 
     def gap(self, to_server: bool, size: int) -> Iterator[Said]:
         """So many bytes of this direction (one at least) were never seen. By default what follows cannot be told any more."""
-        self.broken, self.why = True, f"{size} bytes are missing"
+        self.is_whole, self.broken, self.why = False, True, f"{size} bytes are missing"
+        return iter(())
+
+    def strayed(self, to_server: bool) -> Iterator[Said]:
+        """It is over, and what follows is not what it announced: by default nothing is said of that."""
+        self.then = ""
         return iter(())
 
     def close(self) -> Iterator[Said]:

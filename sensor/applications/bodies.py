@@ -40,6 +40,15 @@ class Body:
         self.file.add(rest)
 
     @property
+    def is_wrong(self) -> bool:
+        """It is not coded as it should be."""
+        return any(layer.is_wrong for layer in self._layers)
+
+    @property
+    def is_bomb(self) -> bool:
+        return any(layer.is_bomb for layer in self._layers)
+
+    @property
     def is_whole(self) -> bool:
         return not self.has_hole and all(layer.is_whole for layer in self._layers)
 

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Callable, Iterator
 
 MOST_DECODED = 4 << 20  # bytes that one body may become; a small body that becomes more is a bomb and counts as cut off there
+BOMB = 128  # times its size: what becomes as large as that is made to be
 BLOCK = 4096  # compressed bytes that are decoded at a time: counted from the body's begin, so that segment borders do not matter
 ROOM = 65_536
 ZSTD_PIECE = 64  # bytes of Zstandard that are decoded at a time: of them come 2 MiB at most, for a block of 128 KiB takes four (RFC 8878 3.1.1.2)
@@ -15,15 +16,17 @@ ZSTD_WINDOW = 8 << 20  # what RFC 9659 3 lets a body have
 class Coding:
     """One coding. What is not coded so from its first block on is passed on as it is; behind an error nothing comes any more.
 
-    ended: nothing more will come. is_at_end: because the data says so.
+    ended: nothing more will come. is_at_end: because the data says so. is_wrong: it is not coded so. is_bomb: so little became as much as one body may become.
     """
 
     def __init__(self) -> None:
         self._block = bytearray()
         self._is_plain = self._is_begun = False
         self._left = MOST_DECODED
+        self._n_taken = 0
         self.ended = False
         self.is_at_end = False
+        self.is_wrong = False
 
     def add(self, data: bytes) -> bytes:
         self._block += data
@@ -41,15 +44,20 @@ class Coding:
         if self.ended:
             return b""
         is_first, self._is_begun = not self._is_begun, True
+        self._n_taken += len(block)
         made = self._made(block)
         if is_first and made is None:
-            self._is_plain = True
+            self._is_plain = self.is_wrong = True
             return block
         return made or b""
 
     def _made(self, block: bytes) -> bytes | None:
         """What one block gives; None where it is not coded so at all."""
         raise NotImplementedError
+
+    @property
+    def is_bomb(self) -> bool:
+        return self._left <= 0 and self._n_taken * BOMB < MOST_DECODED
 
     @property
     def is_whole(self) -> bool:
@@ -74,7 +82,7 @@ class Inflating(Coding):
         except zlib.error:
             self._zlib = before
         made = self._until_error(block)
-        self.ended = True
+        self.ended = self.is_wrong = True
         return made or None
 
     def _begin(self, block: bytes) -> zlib._Decompress | None:
@@ -132,7 +140,7 @@ class Streamed(Coding):
                     self.ended = True
                     break
         except Exception:  # noqa: BLE001  # each library has errors of its own, and the bytes are hostile
-            self.ended = True
+            self.ended = self.is_wrong = True
             return None
         self._left -= len(made)
         self.is_at_end &= self._left > 0

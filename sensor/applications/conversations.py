@@ -15,7 +15,7 @@ from sensor.columns import Array, pages
 from sensor.decode.packets import Transport
 from sensor.events.message import Message, Said
 from sensor.events.seen import APART, MISSING_AT, NONE, OWNED, Seen
-from sensor.events.vocabulary import Trust
+from sensor.events.vocabulary import Role, Trust
 from sensor.mistakes import MISTAKES
 
 MOST_CONVERSATIONS = 65_536
@@ -32,7 +32,7 @@ class Open:
     each side was heard, server first; count: messages.
 
     name: of the parser's application. inner: the parser of what follows, for sides that have turned to it. raw: by side, what a message may come from.
-    unnamed: bytes heard before the application was known.
+    unnamed: bytes heard before the application was known. is_whole: its beginning was seen.
     """
 
     parser: Conversation | None = None
@@ -45,6 +45,7 @@ class Open:
     fed: list[int] = field(default_factory=lambda: [0, 0])
     count: int = 0
     unnamed: int = 0
+    is_whole: bool = True
 
     def hear(self, to_server: bool, frame: int, ts_ns: int, content: bytes, *, is_datagram: bool) -> None:
         """The next packet."""
@@ -231,7 +232,7 @@ class Conversations:
     def _opened(self, key: int, flow: int, c: Mapping[str, Array]) -> Open:
         each = self.open.get(key)
         if each is None:
-            each = self.open[key] = Open()
+            each = self.open[key] = Open(is_whole=bool(c["role"][flow] == Role.HANDSHAKE))
             self.number[flow] = 0
             for end in "ab" if self.expected else "":
                 if found := self.expected.pop((int(c[f"{end}_high"][flow]), int(c[f"{end}_low"][flow]), int(c[f"{end}_port"][flow])), None):
@@ -259,6 +260,8 @@ class Conversations:
                 yield from ((name, one) for one in parser.gap(side, missing))
             if not parser.broken:
                 yield from ((name, one) for one in parser.feed(side, text))
+            elif parser.then and each.inner is None:
+                yield from ((name, one) for one in parser.strayed(side))
         self.done[flow] = each.inner.broken if each.inner is not None else each.parser.broken and each.parser.then not in self.names
 
     def _speaker(self, each: Open, parser: Conversation, flow: int, side: bool, text: bytes) -> tuple[str, Conversation]:
@@ -267,7 +270,7 @@ class Conversations:
         if not then or (side not in each.turned and self.applications[then - 1].starts(side, text, True) is False):
             return each.name, parser
         each.turned.add(side)
-        each.inner = each.inner or self.applications[then - 1].open()
+        each.inner = each.inner or parser.after or self.applications[then - 1].open()
         self.number[flow] = then
         return parser.then, each.inner
 
@@ -281,6 +284,7 @@ class Conversations:
             verdict = application.starts(first, text, port in application.ports[transport])
             if verdict:
                 self.number[flow], each.parser, each.name = number, application.open(), application.name
+                each.parser.is_whole = each.is_whole
                 return
             waiting |= verdict is None
         self.done[flow] = not waiting or sum(len(content) for _, content in each.head) > MOST_HEAD

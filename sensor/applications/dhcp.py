@@ -2,6 +2,7 @@
 
 RFC 2131 2 (message), RFC 2132 (options), RFC 4702 (client FQDN). Suricata 8 user guide, "DHCP keywords".
 Who asks is told by the message: both ports are servers' and clients' by turns. Facts, integers: dhcp.message_type, dhcp.leasetime, dhcp.renewal_time, dhcp.rebinding_time (seconds).
+Events: see EVENTS.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from sensor.applications.application import Application, Conversation, Said
 from sensor.applications.reading import Cursor, Transactions, text
 from sensor.decode.packets import Transport
 
+EVENTS = ("malformed_options", "truncated_options")
 COOKIE = b"\x63\x82\x53\x63"  # RFC 2131 3
 OPTIONS_AT = 240
 MOST_OPTIONS = 128
@@ -22,6 +24,7 @@ PAD, END, MESSAGE_TYPE, CLIENT_ID, FQDN, PARAMETERS = 0, 255, 53, 61, 81, 55
 TEXTS = {12: "host_name", 15: "domain_name", 60: "vendor_class", 66: "boot_server", 67: "boot_file", 56: "message"}
 ADDRESSES = {1: "subnet_mask", 3: "router", 6: "dns_server", 42: "ntp_server", 50: "requested_address", 54: "server_identifier"}
 SEVERAL = frozenset({3, 6, 42})
+LEAST = {**dict.fromkeys((*TEXTS, PARAMETERS), 1), CLIENT_ID: 2, FQDN: 3}  # bytes of a value, RFC 2132, RFC 4702 2
 TIMES = {51: "leasetime", 58: "renewal_time", 59: "rebinding_time"}
 
 
@@ -44,13 +47,26 @@ class Dhcp(Conversation):
         cursor = Cursor(data, OPTIONS_AT)
         try:
             for _ in range(MOST_OPTIONS):
-                if not cursor.left or (code := cursor.big(1)) == END:
+                if (code := cursor.big(1)) == END:
                     break
                 if code != PAD:
-                    _option(said, code, cursor.take(cursor.big(1)))
+                    value = cursor.take(cursor.big(1))
+                    _option(said, code, value)
+                    if not _fits(code, len(value)):
+                        said.event("dhcp.malformed_options")
         except EOFError as error:
             said.about["dhcp.problem"] = str(error)
+            said.event("dhcp.truncated_options")
         yield said
+
+
+def _fits(code: int, size: int) -> bool:
+    """Whether an option's value can be so long: RFC 2132 3 to 9."""
+    if code in ADDRESSES:
+        return size > 0 and size % 4 == 0 and (size == 4 or code in SEVERAL)
+    if code == MESSAGE_TYPE:
+        return size == 1
+    return size == 4 if code in TIMES else size >= LEAST.get(code, 0)
 
 
 def _option(said: Said, code: int, value: bytes) -> None:

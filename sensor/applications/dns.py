@@ -6,6 +6,7 @@ a sender of many compressed names chooses. This one gives what it can read, in t
 
 Buffers are names without the last dot, as they are written on the wire (upper and lower case as sent), labels joined with dots; the root is empty.
 Facts, of DNS itself only: dns.opcode, dns.rcode (the header's four bits) integers; dns.rrtype a tuple of integers, a query's question types, an answer's record types.
+Events, of DNS itself only, too: DNS_EVENTS. Who asks is known over TCP alone; over UDP two servers may ask each other in one flow.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from sensor.events.vocabulary import Action
 
 MOST_RECORDS = 512  # that are read of one message
 MOST_ANSWERS = 64  # that an event tells
+MOST_LABELS = 255  # of one name, as Suricata has it; a name of more than 127 is too long already
+LONGEST_NAME = 1025  # bytes with dots, as Suricata has it: what is longer than RFC 1035 allows is malformed, and longer than this too long
 SECTIONS = ("queries", "answers", "authorities", "additionals")
 
 # IANA, Domain Name System Parameters
@@ -34,6 +37,11 @@ OPCODES = {0: "QUERY", 1: "IQUERY", 2: "STATUS", 4: "NOTIFY", 5: "UPDATE", 6: "D
 RCODES = ("NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "YXDOMAIN", "YXRRSET", "NXRRSET", "NOTAUTH", "NOTZONE")
 FLAGS = {0x400: "AA", 0x200: "TC", 0x100: "RD", 0x80: "RA", 0x20: "AD", 0x10: "CD"}
 QR, Z = 0x8000, 0x40
+MOST_OPCODE = 6
+DNS_EVENTS = (
+    "dns.malformed_data", "dns.not_request", "dns.not_response", "dns.z_flag_set", "dns.invalid_opcode", "dns.name_too_long", "dns.infinite_loop",
+    "dns.too_many_labels",
+)  # fmt: skip
 NAMES_IN_DATA = {2: 0, 5: 0, 6: 0, 12: 0, 15: 2, 33: 6, 39: 0}  # type -> where the (first) name stands in its data
 
 
@@ -51,17 +59,26 @@ class Record:
 
 @dataclass(slots=True)
 class Message:
-    """problem: why it could not be read to its end; empty if it was. n_left: bytes behind its end."""
+    """problem: why it could not be read to its end; empty if it was. events: what that is called. n_left: bytes behind its end."""
 
     id: int
     flags: int
     sections: tuple[list[Record], ...] = field(default_factory=lambda: ([], [], [], []))
     problem: str = ""
+    events: tuple[str, ...] = ()
     n_left: int = 0
 
     @property
     def is_answer(self) -> bool:
         return bool(self.flags & QR)
+
+
+class MalformedError(ValueError):
+    """events: what it is called."""
+
+    def __init__(self, problem: str, *events: str) -> None:
+        super().__init__(problem)
+        self.events = events or ("malformed_data",)
 
 
 class Names:
@@ -72,30 +89,33 @@ class Names:
         self._known: dict[int, bytes] = {}
 
     def read(self, cursor: Cursor) -> bytes:
-        """The name at the cursor, which goes behind it. Raises ValueError and EOFError."""
+        """The name at the cursor, which goes behind it. Raises MalformedError and EOFError."""
         begin = cursor.at
         labels: list[bytes] = []
         here, lowest, n_steps = cursor, cursor.at, 0
+        read: list[tuple[int, int]] = []  # where it has been read, from and to
         while size := here.big(1):
             n_steps += 1
-            if n_steps > 128:
-                raise ValueError("a name has more than 127 labels")
+            if n_steps > MOST_LABELS:
+                raise MalformedError(f"a name has more than {MOST_LABELS} labels", "malformed_data", "too_many_labels")
             if size < 0x40:
                 labels.append(here.take(size))
             elif size >= 0xC0:
                 target = (size & 0x3F) << 8 | here.big(1)
+                read.append((lowest, here.at))
                 if target >= lowest:
-                    raise ValueError(f"the name at byte {begin} points forward, to byte {target}")
+                    is_loop = any(first <= target < last for first, last in read)
+                    raise MalformedError(f"the name at byte {begin} points forward, to byte {target}", "malformed_data", *("infinite_loop",) * is_loop)
                 lowest = target
                 if (known := self._known.get(target)) is not None:
                     labels += [known] if known else []
                     break
                 here = Cursor(self._data, target)
             else:
-                raise ValueError(f"a label at byte {here.at - 1} is of a kind that does not exist")
+                raise MalformedError(f"a label at byte {here.at - 1} is of a kind that does not exist")
         name = b".".join(labels)
         if len(name) > 253:  # 255 with the first label's length and the root: RFC 1035 2.3.4
-            raise ValueError(f"the name at byte {begin} is longer than 255 bytes")
+            raise MalformedError(f"the name at byte {begin} is longer than 255 bytes", "name_too_long" if len(name) > LONGEST_NAME else "malformed_data")
         self._known[begin] = name
         return name
 
@@ -115,6 +135,7 @@ def parse(data: bytes) -> Message:
                 message.sections[section].append(_record(cursor, names, is_question=not section))
     except (ValueError, EOFError) as error:
         message.problem = str(error)
+        message.events = error.events if isinstance(error, MalformedError) else ("malformed_data",) * isinstance(error, EOFError)
     message.n_left = cursor.left
     return message
 
@@ -201,18 +222,31 @@ def said(message: Message, prefix: str, to_server: bool, transaction: int) -> Sa
     if prefix == "dns":
         kinds = tuple(record.type for record in message.sections[int(message.is_answer)])
         found.facts = {"dns.opcode": message.flags >> 11 & 15, "dns.rcode": message.flags & 15, "dns.rrtype": kinds}
+        flags = ("z_flag_set",) * bool(message.flags & Z) + ("invalid_opcode",) * (message.flags >> 11 & 15 > MOST_OPCODE)
+        if events := (*message.events, *flags):
+            found.event(*(f"dns.{name}" for name in events))
+    return found
+
+
+def unreadable(to_server: bool, problem: str, transaction: int) -> Said:
+    """What is so short that it has no header."""
+    found = Said(to_server, about={"dns.problem": problem}, transaction=transaction)
+    found.event("dns.malformed_data")
     return found
 
 
 def plausible(data: bytes, expected: bool) -> bool:
-    """Whether a message is one of DNS's beyond doubt: on its own port its header and question are enough, elsewhere it is one to the last byte."""
+    """Whether a message is one of DNS's beyond doubt: on its own port its header and question are enough, elsewhere, or with flags that nothing has, it is one to
+    the last byte."""
     try:
         message = parse(data)
     except EOFError:
         return False
     queries, others = message.sections[0], [record for records in message.sections[1:] for record in records]
     opcode = message.flags >> 11 & 15
-    if opcode not in OPCODES or message.flags & Z or len(queries) > 1 or (not message.is_answer and message.flags & 15):
+    if (opcode not in OPCODES or message.flags & Z) and (not expected or message.problem or message.n_left or not queries):
+        return False
+    if len(queries) > 1 or (not message.is_answer and message.flags & 15):
         return False
     if any(record.klass not in CLASSES or not record.type for record in queries):
         return False
@@ -237,9 +271,14 @@ class DnsDatagrams(Conversation):
     def feed(self, to_server: bool, data: bytes) -> Iterator[Said]:
         try:
             message = parse(data)
-        except EOFError:
+        except EOFError as error:
+            if self.prefix == "dns":
+                yield unreadable(to_server, str(error), self._transactions.begin())
             return
         yield self.said(to_server, message)
+
+    def number(self) -> int:
+        return self._transactions.begin()
 
     def said(self, to_server: bool, message: Message) -> Said:
         number = self._transactions.of(message.id) if message.is_answer else self._transactions.begin(message.id)
@@ -265,6 +304,7 @@ class DnsStream(Framed):
     def __init__(self) -> None:
         super().__init__()
         self._datagrams = DnsDatagrams()
+        self._asks: bool | None = None  # the side
 
     def size(self, held: bytearray) -> int | None:
         if len(held) < 2:
@@ -275,7 +315,22 @@ class DnsStream(Framed):
         return 2 + size
 
     def message(self, to_server: bool, data: bytes) -> Iterator[Said]:
-        return self._datagrams.feed(to_server, data[2:])
+        try:
+            message = parse(data[2:])
+        except EOFError:  # cut short where the conversation ends
+            return
+        if len(data) < 2 + int.from_bytes(data[:2], "big"):
+            message.events = ()
+        elif self._asks is None:
+            self._asks = to_server != message.is_answer
+        elif message.is_answer == (to_server == self._asks):
+            message.events += ("not_request" if message.is_answer else "not_response",)
+        said = self._datagrams.said(to_server, message)
+        said.to_server = to_server if self._asks is None else to_server == self._asks
+        yield said
+
+    def refused(self, to_server: bool) -> Iterator[Said]:
+        yield unreadable(to_server, self.why, self._datagrams.number())
 
 
 class DnsOverUdp(Application):
@@ -308,7 +363,7 @@ class DnsOverTcp(Application):
         """Whether the length and the flags are those of a message; elsewhere than on its port of one of a common size."""
         if len(data) >= 2 and not 17 <= int.from_bytes(data[:2], "big") <= (65_535 if expected else 4096):
             return False
-        return len(data) < 6 or not (data[5] & Z or (data[4] >> 3 & 15) not in OPCODES)
+        return len(data) < 6 or expected or not (data[5] & Z or (data[4] >> 3 & 15) not in OPCODES)
 
     def open(self) -> Conversation:
         return DnsStream()

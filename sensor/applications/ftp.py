@@ -1,4 +1,7 @@
-"""FTP's control connection (RFC 959; RFC 2228 for AUTH, RFC 2428 for EPRT and EPSV)."""
+"""FTP's control connection (RFC 959; RFC 2228 for AUTH, RFC 2428 for EPRT and EPSV).
+
+Events: ftp.request_command_too_long and ftp.response_command_too_long, of lines of 4096 bytes with their end, where Suricata begins to drop of them.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,8 @@ _GREETING = re.compile(rb"(?i)220[ -][^\r\n]*\bftp")
 _FIRST_WORDS = (b"USER", b"AUTH", b"FEAT", b"SYST", b"QUIT", b"OPTS", b"HOST", b"NOOP")
 _FIRST = re.compile(rb"(?i)(?:" + b"|".join(_FIRST_WORDS) + rb")(?: [\x20-\xff]*)?\r?\n")
 _ANONYMOUS = re.compile(rb"(?i)USER (?:anonymous|ftp)\r?\n")
+FTP_EVENTS = ("ftp.request_command_too_long", "ftp.response_command_too_long")
+_LONG = 4096 - len(b"\r\n")
 _LONGEST = 512  # of a first line that is waited for
 
 
@@ -51,6 +56,7 @@ class FtpConversation(Conversation):
         self._open: deque[tuple[int, bytes]] = deque(maxlen=MOST_OPEN)
         self._n_transactions = 0
         self._reply: list[tuple[bytes, bytes]] = []  # code and text of its lines so far
+        self._is_reply_long = False  # one of them is
         self._announced: tuple[bool, int] | None = None  # whether the data goes to the server, and the port
         self.expected: list[Expected] = []
         self._user = b""
@@ -86,6 +92,8 @@ class FtpConversation(Conversation):
         if not found:
             if line.strip():
                 self.broken, self.why = True, "a line that is no command"
+            if len(line) >= _LONG:
+                yield self._too_long(Said(True, transaction=self._n_transactions))
             return
         name, data = found[0].upper(), line[found.end() + 1 :].rstrip(b" ")
         said = Said(True, {"ftp.command": [name]}, transaction=self._n_transactions)
@@ -108,7 +116,7 @@ class FtpConversation(Conversation):
             self._announced = None
         self._open.append((self._n_transactions, name))
         self._n_transactions += 1
-        yield said
+        yield self._too_long(said) if len(line) >= _LONG else said
 
     def _reply_line(self, line: bytes) -> Iterator[Said]:
         """RFC 959 4.2: a reply of several lines ends with its code and a blank; lines between may be anything."""
@@ -118,7 +126,10 @@ class FtpConversation(Conversation):
         if not self._reply and not found:
             if line.strip():
                 self.broken, self.why = True, "a line that is no reply"
+            if len(line) >= _LONG:
+                yield self._too_long(Said(False, transaction=self._n_transactions))
             return
+        self._is_reply_long |= len(line) >= _LONG
         is_last = bool(found and found[2] == b" " and (not self._reply or found[1] == self._reply[0][0]))
         self._reply.append((found[1] if found else self._reply[0][0], found[3] if found else line))
         if is_last or len(self._reply) >= MOST_REPLY_LINES:
@@ -126,6 +137,7 @@ class FtpConversation(Conversation):
 
     def _whole_reply(self) -> Iterator[Said]:
         lines, self._reply = self._reply, []
+        is_long, self._is_reply_long = self._is_reply_long, False
         if not lines:
             return
         code = lines[0][0]
@@ -141,9 +153,14 @@ class FtpConversation(Conversation):
         said.about, said.failed = {"ftp.code": int(code), "ftp.reply": text(texts[0])}, code >= b"4"
         if code in (b"227", b"229"):
             self._say_announced(said, announced(texts[-1], is_reply=True), "passive")
-        yield said
+        yield self._too_long(said) if is_long else said
         if code == b"234" and command == b"AUTH":
             self.broken = True
+
+    @staticmethod
+    def _too_long(said: Said) -> Said:
+        said.event(FTP_EVENTS[not said.to_server])
+        return said
 
     def _say_announced(self, said: Said, where: dict[str, Any], mode: str) -> None:
         """Where the data goes. ftpbounce is the address that a client names: a bounce if it is not its own."""

@@ -110,7 +110,7 @@ class Request:
 
 def request_of(line: bytes) -> Request:
     """Whatever stands between method and version is the URI, blanks too."""
-    method, _, rest = line.replace(b"\t", b" ").partition(b" ")
+    method, _, rest = line.replace(b"\t", b" ").lstrip(b" ").partition(b" ")
     rest = rest.strip(b" ")
     before, _, last = rest.rpartition(b" ")
     uri, protocol = (before.rstrip(b" "), last) if last.startswith(b"HTTP/") else (rest, b"")

@@ -9,6 +9,7 @@ from typing import Any
 
 from sensor.applications.application import MOST_BODY, Said
 from sensor.applications.files import Passing, attach, text, whole
+from sensor.applications.mail_events import has_long_line, of_parts
 from sensor.applications.tls_hello import md5
 
 MOST_MAIL = 4 * MOST_BODY  # bytes of one mail that are looked at: an attachment is a third longer than what it carries
@@ -32,16 +33,27 @@ _BOUNDARY = re.compile(rb"(?i)boundary")
 
 def say_mail(said: Said, mail: bytes, is_whole: bool) -> None:
     """Fields as they are sent but unfolded, addresses of the web without their scheme (as Suricata has them), attachments decoded."""
+    from email import message_from_bytes
+
     empty = _EMPTY.search(mail)
     head, body = (mail[: empty.start() + 1], mail[empty.end() :]) if empty else (mail, b"")
     _say_fields(said, head)
     if is_whole and body:
         said.buffers["email.body_md5"] = [md5(body.removesuffix(b"\n").removesuffix(b"\r"))]
+    parts: list[tuple[bytes, str, bytes]] = []
+    events = {"mime_long_line"} if has_long_line(mail) else set[str]()
     try:
-        parts = list(_parts(mail))
+        if len(_BOUNDARY.findall(mail)) <= MOST_BOUNDARIES:
+            message = message_from_bytes(mail)
+            parts = list(_parts(message))
+            events.update(of_parts(message, MOST_PARTS, is_whole=is_whole))
+        else:
+            events.add("mime_parse_failed")
     except Exception:  # noqa: BLE001 the bytes are hostile, and a library may find anything in them
-        parts = []
         said.about["smtp.mail_unreadable"] = True
+        events.add("mime_parse_failed")
+    if events:
+        said.event(*(f"smtp.{name}" for name in sorted(events)))
     files: list[tuple[bytes, Passing, bool]] = []
     urls: dict[bytes, None] = {}
     for number, (name, kind, content) in enumerate(parts):
@@ -70,13 +82,8 @@ def _say_fields(said: Said, head: bytes) -> None:
         said.buffers["email.received"] = received
 
 
-def _parts(mail: bytes) -> Iterator[tuple[bytes, str, bytes]]:
+def _parts(message: Message) -> Iterator[tuple[bytes, str, bytes]]:
     """File name (or none), main type and decoded content of every part that is no container."""
-    from email import message_from_bytes
-
-    if len(_BOUNDARY.findall(mail)) > MOST_BOUNDARIES:
-        return
-    message: Message = message_from_bytes(mail)
     for number, part in enumerate(message.walk()):
         if number >= MOST_PARTS:
             return

@@ -2,6 +2,7 @@
 
 Buffers: nfs.filename, the names that a call says; file.data, what a call writes or a reply has read, of one message, and with it file.name, where it is known.
 Facts of calls: nfs.version an integer, nfs_procedure an integer and nfs.procedure_name a text (of version 4: tuples of the compound's operations).
+Event: nfs.malformed_data.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from typing import Any, ClassVar
 from sensor.applications import nfs4, onc_rpc
 from sensor.applications.application import MOST_BODY, MOST_HELD, Application, Conversation, Said
 from sensor.applications.nfs_codes import OPERATIONS, STATUS, V2, V3, V4
-from sensor.applications.onc_rpc import CALL, Accepted, opaque
+from sensor.applications.onc_rpc import CALL, REPLY, Accepted, opaque
 from sensor.applications.reading import Cursor, Framed, Transactions, keep, text
 from sensor.decode.packets import Transport
 from sensor.events.vocabulary import Action
 
+EVENTS = ("malformed_data",)
 PROGRAM, VERSIONS = 100_003, range(2, 5)
 PROCEDURES = {2: V2, 3: V3, 4: V4}
 MOST_NAMES = 1_024  # files of one conversation whose name is known
@@ -54,17 +56,32 @@ class Session:
         self.transactions = Transactions()
         self.pending: dict[int, Pending] = {}
         self.files: dict[bytes, bytes] = {}
+        self._is_cut = False
 
-    def message(self, to_server: bool, data: bytes) -> Iterator[Said]:
-        """One call or reply. Raises EOFError and ValueError for what is none."""
+    def message(self, to_server: bool, data: bytes, *, is_cut: bool = False) -> Iterator[Said]:
+        """One call or reply. is_cut: it was longer, so that nothing is wrong if something is not there. Raises EOFError and ValueError for what is none."""
+        self._is_cut = is_cut
         cursor = Cursor(data)
         cursor.skip(4)
-        is_call = cursor.big(4) == CALL
+        if (kind := cursor.big(4)) not in (CALL, REPLY):
+            raise ValueError(f"no message of ONC RPC is of the type {kind}")
+        is_call = kind == CALL
         if is_call != to_server:  # what a server calls is no NFS (RFC 7530 2.9.1)
             return
         said = self._called(onc_rpc.call(cursor)) if is_call else self._replied(onc_rpc.reply(cursor))
         if said is not None:
             yield said
+
+    def malformed(self, to_server: bool, why: str) -> Said:
+        """What is said of bytes that are no message."""
+        said = Said(to_server, transaction=self.transactions.begin())
+        self._problem(said, why)
+        return said
+
+    def _problem(self, said: Said, why: str) -> None:
+        said.about["nfs.problem"] = why
+        if not self._is_cut:
+            said.event("nfs.malformed_data")
 
     # Calls
 
@@ -85,7 +102,7 @@ class Session:
             if call.arguments is not None:
                 (self._compound_asked if call.version == 4 else self._asked)(said, pending, call.arguments)
         except (EOFError, ValueError) as error:
-            said.about["nfs.problem"] = str(error)
+            self._problem(said, str(error))
         said.about["nfs.procedure"] = pending.procedure
         said.action = ACTIONS.get(pending.procedure, Action.OTHER)
         return said
@@ -109,7 +126,7 @@ class Session:
             names = [opaque(cursor, nfs4.NAME)]
         elif procedure == "write":
             cursor.skip(12 if version == 2 else 16)
-            said.buffers |= _content(cursor, pending.name)
+            self._content(said, cursor, pending.name)
         _say_names(said, names, pending.name)
 
     def _compound_asked(self, said: Said, pending: Pending, cursor: Cursor) -> None:
@@ -159,13 +176,15 @@ class Session:
             said.about["nfs.refused"] = (
                 "denied" if reply.is_denied else Accepted(reply.accepted).name.lower() if reply.accepted in [*Accepted] else str(reply.accepted)
             )
+            if reply.accepted not in [*Accepted]:
+                self._problem(said, f"no call is accepted with {reply.accepted}")
             return said
         try:
             results = onc_rpc.within(reply.results, pending.service)
             if results is not None and pending.procedure != "null":
                 self._results(said, pending, results)
         except (EOFError, ValueError) as error:
-            said.about["nfs.problem"] = str(error)
+            self._problem(said, str(error))
         return said
 
     def _results(self, said: Said, pending: Pending, cursor: Cursor) -> None:
@@ -189,9 +208,16 @@ class Session:
         elif procedure == "read":
             _skip_attributes(cursor, version)
             cursor.skip(0 if version == 2 else 8)
-            said.buffers |= _content(cursor, pending.name)
+            self._content(said, cursor, pending.name)
         elif procedure == "readdirplus":
             self._entries(cursor)
+
+    def _content(self, said: Said, cursor: Cursor, name: bytes) -> None:
+        """Data with its length before it, as much of it as is there."""
+        size, left = cursor.big(4), cursor.left
+        if size > left:
+            self._problem(said, f"{size} bytes of data are said, {left} are there")
+        said.buffers |= _files(cursor.take(min(size, left)), name)
 
     def _entries(self, cursor: Cursor) -> None:
         """RFC 1813 3.3.17: names, and handles of them."""
@@ -215,11 +241,6 @@ def _handle(cursor: Cursor, version: int) -> bytes:
 def _skip_attributes(cursor: Cursor, version: int) -> None:
     """Version 3 says whether there are any (RFC 1813 2.6, post_op_attr)."""
     cursor.skip(ATTRIBUTES[version] if version == 2 or cursor.big(4) else 0)
-
-
-def _content(cursor: Cursor, name: bytes) -> dict[str, Any]:
-    """Data with its length before it, as much of it as is there."""
-    return _files(cursor.take(min(cursor.big(4), cursor.left)), name)
 
 
 def _files(data: bytes, name: bytes) -> dict[str, Any]:
@@ -247,16 +268,28 @@ class NfsOverStream(Framed):
         super().__init__()
         self._session = Session()
         self._records = {side: bytearray() for side in (False, True)}
+        self._cut: set[bool] = set()  # sides whose record is not all there
+
+    def refused(self, to_server: bool) -> Iterator[Said]:
+        yield self._session.malformed(to_server, self.why)
 
     def size(self, held: bytearray) -> int | None:
         return onc_rpc.record_size(held)
 
     def message(self, to_server: bool, data: bytes) -> Iterator[Said]:
         record = self._records[to_server]
+        if len(data) < (onc_rpc.record_size(data) or 0) or len(record) + len(data) - 4 > MOST_HELD:
+            self._cut.add(to_server)
         record += data[4 : 4 + MOST_HELD - len(record)]
         if int.from_bytes(data[:4]) & onc_rpc.LAST:
             self._records[to_server] = bytearray()
-            yield from self._session.message(to_server, bytes(record))
+            is_cut = to_server in self._cut
+            self._cut.discard(to_server)
+            try:
+                yield from self._session.message(to_server, bytes(record), is_cut=is_cut)
+            except (EOFError, ValueError):
+                if not is_cut:
+                    raise
 
 
 class NfsDatagrams(Conversation):
@@ -267,9 +300,9 @@ class NfsDatagrams(Conversation):
 
     def feed(self, to_server: bool, data: bytes) -> Iterator[Said]:
         try:
-            yield from self._session.message(to_server, data[:MOST_HELD])
-        except (EOFError, ValueError):
-            return
+            yield from self._session.message(to_server, data)
+        except (EOFError, ValueError) as error:
+            yield self._session.malformed(to_server, str(error))
 
     def gap(self, to_server: bool, size: int) -> Iterator[Said]:
         return iter(())

@@ -2,7 +2,7 @@
 
 RFC 5905 7.3 (header), RFC 9327 2 (mode 6, control); mode 7 is ntpd's own, include/ntp_request.h.
 Buffer: ntp.reference_id, its four octets. Facts, integers: ntp.version, ntp.mode of every message; ntp.stratum of modes 1 to 5; ntp.request_code, the operation
-of mode 6 or the request code of mode 7 (42: the list that amplifies).
+of mode 6 or the request code of mode 7 (42: the list that amplifies). Event: ntp.malformed_data, of what is no message.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from sensor.applications.application import Application, Conversation, Said
 from sensor.applications.reading import Transactions, text
 from sensor.decode.packets import Transport
 
+EVENTS = ("malformed_data",)
 MODES = ("reserved", "symmetric_active", "symmetric_passive", "client", "server", "broadcast", "control", "private")
 CONTROL, PRIVATE = 6, 7
 LEAST = {CONTROL: 12, PRIVATE: 8}  # bytes of a message; of others 48
@@ -26,6 +27,9 @@ class Ntp(Conversation):
 
     def feed(self, to_server: bool, data: bytes) -> Iterator[Said]:
         if not _is_message(data):
+            said = Said(to_server, about={"ntp.problem": "no message of NTP"}, transaction=self._transactions.begin())
+            said.event("ntp.malformed_data")
+            yield said
             return
         version, mode = data[0] >> 3 & 7, data[0] & 7
         said = Said(to_server, facts={"ntp.version": version, "ntp.mode": mode})

@@ -182,17 +182,19 @@ class Framed(Conversation):
 
 
 class Transactions:
-    """Numbers of a conversation's transactions, those that wait for an answer by what the answer will be known by."""
+    """Numbers of a conversation's transactions, those that wait for an answer by what the answer will be known by. forgot: one was given up before its answer."""
 
     def __init__(self) -> None:
         self._next = 0
         self._open: dict[Hashable, int] = {}
+        self.forgot = False
 
     def begin(self, key: Hashable = None) -> int:
         """The number of a new one. With a key it is open until its `last`; the oldest is given up when there are more than MOST_OPEN."""
         number = self._next
         self._next += 1
         if key is not None:
+            self.forgot |= len(self._open) >= MOST_OPEN
             keep(self._open, key, number)
         return number
 

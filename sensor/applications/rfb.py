@@ -1,7 +1,7 @@
 """RFB, what VNC speaks: versions, how one logs on, and the desktop's name. What follows are pictures, keys and the mouse.
 
 RFC 6143 7.1 (handshake), 7.2 (security types), 7.3 (initialisation). Suricata 8 user guide, "RFB Keywords".
-Buffer: rfb.name, the desktop's name as sent. Facts, integers: rfb.sectype, what the client (before 3.7: the server) chose; rfb.secresult, 0 where it may go on.
+Buffer: rfb.name, the desktop's name as sent. Facts, integers: rfb.sectype, what the client (before 3.7: the server) chose; rfb.secresult, 0 where it may go on. Events: see EVENTS.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from sensor.applications.application import MOST_HELD, Application, Conversation
 from sensor.applications.reading import text
 from sensor.decode.packets import Transport
 
+EVENTS = ("malformed_message", "unimplemented_security_type", "unknown_security_result", "confused_state")
 VERSION = re.compile(rb"RFB (\d{3})\.(\d{3})\n")
 FORM = b"RFB 003.008\n"
 NONE, VNC = 1, 2
+FAILED = 1  # 7.1.3; 2 is known to some
 SECURITY = {
     0: "invalid",
     1: "none",
@@ -37,6 +39,7 @@ Steps = Generator[tuple[bool, int] | Said, bytes, None]  # yields what it needs,
 class Rfb(Conversation):
     def __init__(self) -> None:
         self._held = {SERVER: bytearray(), CLIENT: bytearray()}
+        self._is_confused = False
         self._steps = self._handshake()
         self._needs = self._next(None)[1]
 
@@ -54,6 +57,11 @@ class Rfb(Conversation):
             del held[:size]
             said, self._needs = self._next(taken)
             yield from said
+        if self._needs and self._held[not self._needs[0]] and not self._is_confused:
+            self._is_confused = True
+            said_early = Said(not self._needs[0], about={"rfb.problem": "the other side has to speak first"})
+            said_early.event("rfb.confused_state")
+            yield said_early
         if self._needs is None or any(len(held) > MOST_HELD for held in self._held.values()):
             self.broken, self.why = True, self.why or "what follows is not looked at"
             self._held = {SERVER: bytearray(), CLIENT: bytearray()}
@@ -83,8 +91,10 @@ class Rfb(Conversation):
             return
         if kind == VNC or minor >= 8:  # 7.1.3
             result = int.from_bytes((yield SERVER, 4), "big")
-            about = {"rfb.type": "security_result", "rfb.is_accepted": result == 0}
-            yield Said(SERVER, facts={"rfb.secresult": result, "rfb.sectype": kind}, about=about)
+            said = Said(SERVER, facts={"rfb.secresult": result, "rfb.sectype": kind}, about={"rfb.type": "security_result", "rfb.is_accepted": result == 0})
+            if result > FAILED:
+                said.event("rfb.unknown_security_result")
+            yield said
             if result:
                 return
         shared = yield CLIENT, 1
@@ -103,6 +113,9 @@ class Rfb(Conversation):
         for side in (SERVER, CLIENT):
             found = VERSION.fullmatch((yield side, len(FORM)))
             if not found:
+                said = Said(side, about={"rfb.problem": "no version of RFB"})
+                said.event("rfb.malformed_message")
+                yield said
                 raise ValueError("no version of RFB")
             minor = int(found[2])
             yield Said(side, about={"rfb.type": "version", "rfb.version": f"{int(found[1])}.{minor}"})
@@ -120,7 +133,10 @@ class Rfb(Conversation):
             if not offered:
                 return 0
             chooser, kind = CLIENT, (yield CLIENT, 1)[0]
-        yield Said(chooser, facts={"rfb.sectype": kind}, about={"rfb.type": "security_type", "rfb.security_type": SECURITY.get(kind, str(kind))})
+        said = Said(chooser, facts={"rfb.sectype": kind}, about={"rfb.type": "security_type", "rfb.security_type": SECURITY.get(kind, str(kind))})
+        if kind not in (NONE, VNC) and (kind or chooser == CLIENT):  # a server's 0 says no
+            said.event("rfb.unimplemented_security_type")
+        yield said
         return kind
 
 

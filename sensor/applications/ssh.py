@@ -1,4 +1,4 @@
-"""SSH (RFC 4253): what both sides say they are and offer before they encrypt, and the HASSH fingerprints of it."""
+"""SSH (RFC 4253): what both sides say they are and offer before they encrypt, and the HASSH fingerprints of it. Events: see EVENTS."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from sensor.events.vocabulary import Action
 
 KEXINIT, NEWKEYS = 20, 21  # RFC 4250 4.1.2
 LONGEST_PACKET = 35_000  # RFC 4253 6.1
-LONGEST_LINE = 1024  # 255 for a version (RFC 4253 4.2); other lines may come before a server's
+LONGEST_VERSION = 255  # RFC 4253 4.2
+LONGEST_LINE = 1024  # other lines may come before a server's version
 MOST_LINES = 64
+EVENTS = ("invalid_banner", "long_banner", "invalid_record")
 _VERSION = re.compile(rb"SSH-([^-\r\n]{1,32})-([^ \r\n]*)")
 _BEGIN = re.compile(rb"SSH-[12]\.\d")
 _OTHER = rb"(?:(?!SSH-)[^\0-\x08\x0a-\x1f\x7f]{0,1023}\r?\n)"  # lines that a server may send before its version
@@ -32,6 +34,11 @@ class _Side:
         self.has_version = False
         self.said: Said | None = None
         self.is_done = False
+
+    def event(self, name: str) -> None:
+        if self.said is None:
+            self.said = Said(self.to_server, action=Action.CONNECT)
+        self.said.event(f"ssh.{name}")
 
     def finish(self) -> Iterator[Said]:
         self.is_done = True
@@ -64,7 +71,19 @@ class SshConversation(Conversation):
             yield from self._give_up(f"{size} bytes are missing")
 
     def close(self) -> Iterator[Said]:
+        for side in self._sides.values() if not self.broken else ():
+            if not side.has_version and side.held.startswith(b"SSH-") and len(side.held) > LONGEST_VERSION:
+                side.event("long_banner")
+            elif not side.has_version and side.n_lines:
+                side.event("invalid_banner")
         yield from self._give_up(self.why)
+
+    def _refuse(self, side: _Side, event: str, why: str) -> Iterator[Said]:
+        """What this side says makes no sense."""
+        side.event(event)
+        assert side.said is not None
+        side.said.about["ssh.problem"] = why
+        yield from self._give_up(why)
 
     def _give_up(self, why: str) -> Iterator[Said]:
         self.broken, self.why = True, why
@@ -75,19 +94,23 @@ class SshConversation(Conversation):
         newline = side.held.find(b"\n", side.scanned)
         side.scanned = len(side.held)
         if (newline if newline >= 0 else len(side.held)) > LONGEST_LINE or side.n_lines >= MOST_LINES:
-            yield from self._give_up("no version of SSH")
+            yield from self._refuse(side, "long_banner" if side.held.startswith(b"SSH-") else "invalid_banner", "no version of SSH")
         elif newline >= 0:
             line = bytes(side.held[:newline])
             del side.held[: newline + 1]
             side.scanned = 0
             side.n_lines += 1
-            version = _VERSION.match(line)
-            if version:
-                yield from self._version(side, version[1], version[2])
+            if version := _VERSION.match(line):
+                yield from self._version(side, version[1], version[2], is_long=len(line.rstrip(b"\r")) > LONGEST_VERSION)
+            elif side.to_server or line.startswith(b"SSH-"):
+                side.event("invalid_banner")
 
-    def _version(self, side: _Side, protocol: bytes, software: bytes) -> Iterator[Said]:
+    def _version(self, side: _Side, protocol: bytes, software: bytes, *, is_long: bool) -> Iterator[Said]:
         side.has_version = True
-        side.said = Said(side.to_server, {"ssh.proto": [protocol]}, action=Action.CONNECT)
+        side.said = side.said or Said(side.to_server, action=Action.CONNECT)
+        side.said.buffers["ssh.proto"] = [protocol]
+        if is_long:
+            side.event("long_banner")
         is_2 = protocol.startswith(b"2") or protocol == b"1.99"  # RFC 4253 5.1
         side.said.facts["ssh.protoversion"] = (text(protocol), "2_compat") if is_2 else text(protocol)
         side.said.about = {"ssh.version": text(protocol), "ssh.software": text(software)}
@@ -98,11 +121,11 @@ class SshConversation(Conversation):
 
     def _packet(self, side: _Side) -> Iterator[Said]:
         """RFC 4253 6: length, length of padding, payload, padding; no MAC yet."""
-        if len(side.held) < 6:
+        if len(side.held) < 5:
             return
         size, padding = int.from_bytes(side.held[:4]), side.held[4]
         if not padding + 1 < size <= LONGEST_PACKET:
-            yield from self._give_up("bytes that are no packet")
+            yield from self._refuse(side, "invalid_record", "bytes that are no packet")
         elif len(side.held) >= 4 + size:
             payload = bytes(side.held[5 : 4 + size - padding])
             del side.held[: 4 + size]
@@ -110,7 +133,7 @@ class SshConversation(Conversation):
                 try:
                     _say_algorithms(side.said, payload)
                 except ValueError:
-                    yield from self._give_up("a key exchange that ends early")
+                    yield from self._refuse(side, "invalid_record", "a key exchange that ends early")
                     return
                 said, side.said = side.said, None
                 yield said

@@ -27,6 +27,11 @@ class Said:
     action: Action = Action.OTHER
     failed: bool = False
 
+    def event(self, *names: str) -> None:
+        """Says that these events have happened: what rules ask for with app-layer-event."""
+        before = self.facts.get("app-layer-event", ())
+        self.facts["app-layer-event"] = tuple(dict.fromkeys((*(before if isinstance(before, tuple) else (before,)), *names)))
+
 
 @dataclass(frozen=True)
 class Message:

@@ -45,6 +45,15 @@ class Trust(IntEnum):
     GUESSED = 4  # its protocol is known by port alone
 
 
+class Role(IntEnum):
+    """How it is known which end is the server: by the handshake; else by the port; else by what the first PDU says of its sender; else by the lower port."""
+
+    LOWER_PORT = 0
+    PORT = 1
+    STRUCTURE = 2
+    HANDSHAKE = 3
+
+
 class Anomaly(IntFlag):
     """What is wrong with a PDU. Several may hold at once; none is a reason to drop it."""
 

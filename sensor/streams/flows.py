@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from sensor.columns import Array, Ints, Mask, heads, order_by, pages
 from sensor.decode.packets import Outcome, Packets, Transport
 from sensor.decode.transport import quoted
+from sensor.events.vocabulary import Role
 from sensor.slots import Slots, first_met
 
 SECOND = 1_000_000_000
@@ -32,15 +33,6 @@ class End(IntEnum):
     REUSED = 4  # its ports began another connection
     EVICTED = 5  # the table was full
     UNREACHABLE = 6  # nothing came back but an ICMP error that quotes a packet of it
-
-
-class Role(IntEnum):
-    """How it is known which end is the server: by the handshake; else by the port; else by what the first PDU says of its sender; else by the lower port."""
-
-    LOWER_PORT = 0
-    PORT = 1
-    STRUCTURE = 2
-    HANDSHAKE = 3
 
 
 MOST_OVER = 8192  # flows that are over in one of a batch's results

@@ -57,6 +57,8 @@ class Reassembler:
             stream.next = segment.sequence
         if not segment.content and not segment.cut:
             return
+        if flow.protocol == UNDECIDED and not flow.hint and other.buffer and acknowledged == other.next:
+            self._pass_over(flow, segment, not from_b)  # who is answered has said all of it: it is no beginning of a PDU
         if flow.protocol == UNKNOWN and not self.inspect:
             self.count(UNKNOWN, "unrecognised", len(segment.content))
             return
@@ -194,6 +196,15 @@ class Reassembler:
             self._piece(flow, from_b, row, size)
             self._consume(stream, size)
 
+    def _pass_over(self, flow: Flow, now: Segment, from_b: bool) -> None:
+        """What an undecided flow's stream has said so far is no PDU."""
+        stream = flow.streams[from_b]
+        self._drop(flow, from_b, now.row, len(stream.buffer))
+        stream.need, stream.trust = 1, Trust.RESYNCED
+        flow.tries += 1
+        if flow.tries >= TRIES:
+            self._give_up(flow, now, from_b)
+
     def _piece(self, flow: Flow, from_b: bool, row: int, size: int) -> None:
         """The buffer's first bytes are part of no PDU: told packet by packet."""
         stream, begin = flow.streams[from_b], 0
@@ -287,11 +298,7 @@ class Reassembler:
         if waiting and len(stream.buffer) < MOST_PDU:
             stream.need = len(stream.buffer) + 1
             return False
-        self._drop(flow, from_b, now.row, len(stream.buffer))
-        stream.need, stream.trust = 1, Trust.RESYNCED
-        flow.tries += 1
-        if flow.tries >= TRIES:
-            self._give_up(flow, now, from_b)
+        self._pass_over(flow, now, from_b)
         return False
 
     def _give_up(self, flow: Flow, now: Segment, from_b: bool) -> None:

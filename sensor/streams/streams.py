@@ -14,8 +14,8 @@ from sensor.decode.packets import Packets, Transport
 from sensor.events.protocol import Protocol
 from sensor.events.seen import AnomalyEvent
 from sensor.events.table import Pdus
-from sensor.events.vocabulary import Kind, Trust
-from sensor.streams.flows import NEVER, UNDECIDED, UNKNOWN, Flows, Numbered, Role
+from sensor.events.vocabulary import Kind, Role, Trust
+from sensor.streams.flows import NEVER, UNDECIDED, UNKNOWN, Flows, Numbered
 from sensor.streams.framing import frame, recognise
 from sensor.streams.memory import Memory
 from sensor.streams.parts import Assembly, Parts

@@ -74,6 +74,19 @@ def survives(application: Application, script: Script) -> list[Said]:
     return said
 
 
+def events(said: Iterable[Said]) -> list[set[Any]]:
+    """The events of each message."""
+    return [set(each.facts.get("app-layer-event", ())) for each in said]
+
+
+def tells(application: Application, name: str, talks: tuple[Script, Script]) -> None:
+    """The last message of the first script has the event, and no other of both has."""
+    there, near = talks
+    *before, last = events(talk(application.open(), there))
+    assert f"{application.name}.{name}" in last
+    assert not any(f"{application.name}.{name}" in each for each in (*before, *events(talk(application.open(), near))))
+
+
 def well_formed(said: Said) -> None:
     """The types that the contract promises; buffers have values."""
     for values in said.buffers.values():

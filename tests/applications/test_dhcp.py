@@ -2,12 +2,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scapy.layers.dhcp import BOOTP, DHCP
 
-from sensor.applications.dhcp import Dhcp, DhcpOverUdp
-from tests.applications.script import broken, survives, talk
+from sensor.applications.dhcp import EVENTS, Dhcp, DhcpOverUdp
+from tests.applications.script import broken, events, survives, talk, tells
 
 
 def message(options: list[Any], op: int = 1, **fields: Any) -> bytes:
@@ -39,6 +40,11 @@ ACK = message(
 FQDN = message([("message-type", 1)])[:-1] + b"\x51\x0d\4\0\0\3plc\4line\0" + b"\xff"
 SCRIPTS = [[(True, REQUEST), (False, ACK)], [(True, FQDN)]]
 
+EVENT_TALKS = {  # each event: what ends with it, and what is nearly the same
+    "malformed_options": ([(True, REQUEST), (False, ACK[:-1] + b"\x3a\3\0\0\0\xff")], SCRIPTS[0]),
+    "truncated_options": ([(True, REQUEST), (False, ACK[:-1])], [(True, REQUEST), (False, ACK + bytes(9))]),
+}
+
 
 def test_a_client_says_what_it_is() -> None:
     [said] = talk(Dhcp(), [(True, REQUEST)])
@@ -58,8 +64,20 @@ def test_a_server_gives_an_address() -> None:
     assert given_.about["dhcp.assigned_address"] == "10.0.0.7"
     assert given_.about["dhcp.dns_server"] == ["10.0.0.1", "10.0.0.2"]
     [cut] = talk(Dhcp(), [(True, REQUEST[:248])])
-    assert cut.facts == {"dhcp.message_type": 3}
+    assert cut.facts == {"dhcp.message_type": 3, "app-layer-event": ("dhcp.truncated_options",)}
     assert "bytes are expected" in cut.about["dhcp.problem"]
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_events(name: str) -> None:
+    tells(DhcpOverUdp(), name, EVENT_TALKS[name])
+
+
+@pytest.mark.parametrize(
+    "option", [b"\x35\0", b"\x35\2\1\1", b"\x33\2\0\1", b"\1\3\0\0\0", b"\3\6\0\0\0\0\0\0", b"\x3d\1\1", b"\x37\0", b"\x32\x08" + bytes(8), b"\x51\2\0\0"]
+)
+def test_an_option_of_another_length_is_malformed(option: bytes) -> None:
+    assert events(talk(Dhcp(), [(True, REQUEST[:-1] + option + b"\xff")])) == [{"dhcp.malformed_options"}]
 
 
 def test_starts() -> None:

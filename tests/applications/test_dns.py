@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from scapy.layers.dns import DNS, DNSQR, DNSRR, DNSRRMX, DNSRRSOA, DNSRRSRV
 
 from sensor.applications.application import Application, Said
-from sensor.applications.dns import MOST_RECORDS, DnsOverTcp, DnsOverUdp, LlmnrOverUdp, MulticastDnsOverUdp, parse
+from sensor.applications.dns import DNS_EVENTS, MOST_RECORDS, DnsOverTcp, DnsOverUdp, LlmnrOverUdp, MulticastDnsOverUdp, parse
 from sensor.decode.packets import Transport
-from tests.applications.script import broken, cuts, names, survives, talk
+from tests.applications.script import Script, broken, cuts, names, survives, talk
 
 
 def query(name: str = "Plant.example.com", kind: str = "A", **fields: Any) -> bytes:
@@ -111,7 +111,8 @@ def test_over_tcp() -> None:
     assert [(each.to_server, each.transaction) for each in said] == [(True, 0), (True, 1), (False, 1), (False, 2)]
     assert said[1].facts["dns.rrtype"] == (16,)
     conversation = DnsOverTcp().open()
-    assert not talk(conversation, [(True, b"\0\x05abcde")])
+    [said] = talk(conversation, [(True, b"\0\x05abcde")])
+    assert said.about == {"dns.problem": "a message of 5 bytes, less than its header has"}
     assert conversation.broken
 
 
@@ -133,7 +134,8 @@ def test_a_message_that_is_cut_is_said_as_far_as_it_goes() -> None:
     assert said.buffers["dns.answer.name"] == [b"Plant.example.com", b"hmi.example.com"]
     assert "dns.additionals.rrname" not in said.buffers
     assert "bytes are expected" in said.about["dns.problem"]
-    assert not talk(DnsOverUdp().open(), [(True, whole[:11])])
+    assert one(DnsOverUdp(), whole[:11]).facts == {"app-layer-event": ("dns.malformed_data",)}
+    assert not talk(LlmnrOverUdp().open(), [(True, whole[:11])])
 
 
 @pytest.mark.parametrize(
@@ -143,7 +145,8 @@ def test_a_message_that_is_cut_is_said_as_far_as_it_goes() -> None:
         (b"\xc0\x20\0", "points forward"),
         (b"\x01a\xc0\x0c", "points forward"),
         (b"\x40a\0", "does not exist"),
-        (b"\x01a" * 130 + b"\0", "127 labels"),
+        (b"\x01a" * 130 + b"\0", "255 bytes"),
+        (b"\x01a" * 256 + b"\0", "255 labels"),
         ((b"\x3f" + b"a" * 63) * 5 + b"\0", "255 bytes"),
         (b"\x05ab", "bytes are expected"),
     ],
@@ -220,3 +223,67 @@ def test_nothing_raises(datagrams: list[tuple[bool, bytes]], streams: list[tuple
     for application in (DnsOverUdp(), MulticastDnsOverUdp(), LlmnrOverUdp()):
         survives(application, datagrams)
     survives(DnsOverTcp(), streams)
+
+
+def named(name: bytes, **fields: Any) -> bytes:
+    return query(**fields)[:12] + name + b"\0\x01\0\x01"
+
+
+def with_data(kind: int, data: bytes) -> bytes:
+    return (
+        answer(an=[DNSRR(rrname="p", type="A", rdata="10.1.2.3", ttl=30)], ns=[], ar=[])[:-14] + (kind << 48 | 1 << 32 | 30).to_bytes(8, "big") + framed(data)
+    )
+
+
+# name, over TCP alone, what has it and what has not
+CASES: list[tuple[str, bool, Script, Script]] = [
+    ("malformed_data", False, [(True, query()), (True, query()[:-1])], [(True, query()), (True, query() + b"x")]),
+    ("malformed_data", False, [(True, query()), (False, answer()[:-3])], [(True, query()), (False, answer())]),
+    ("malformed_data", False, [(True, query()), (True, b"short")], [(True, query()), (True, query()[:2] + bytes(10))]),
+    ("malformed_data", False, [(True, query()), (True, named(b"\x41a\0"))], [(True, query()), (True, named(b"\x01a\0"))]),
+    ("malformed_data", False, [(True, query()), (False, with_data(15, b"\0"))], [(True, query()), (False, with_data(15, b"\0\1\0"))]),
+    ("malformed_data", False, [(True, query()), (True, named(b"\x01a" * 128 + b"\0"))], [(True, query()), (True, named(b"\x01a" * 127 + b"\0"))]),
+    ("not_request", True, [(True, query()), (True, answer())], [(True, query()), (False, answer())]),
+    ("not_response", True, [(True, query()), (False, query())], [(False, answer()), (True, query())]),
+    ("z_flag_set", False, [(True, query(z=1))], [(True, query(ad=1, cd=1))]),
+    ("z_flag_set", False, [(True, query()), (False, answer(z=1))], [(True, query()), (False, answer(ra=1))]),
+    ("invalid_opcode", False, [(True, query(opcode=7))], [(True, query(opcode=6))]),
+    (
+        "name_too_long",
+        False,
+        [(True, query()), (True, named((b"\x3f" + b"a" * 63) * 17 + b"\0"))],
+        [(True, query()), (True, named((b"\x3f" + b"a" * 63) * 16 + b"\0"))],
+    ),
+    ("infinite_loop", False, [(True, query()), (True, named(b"\x01a\xc0\x0c"))], [(True, query()), (True, named(b"\x01a\xc0\x12"))]),
+    ("too_many_labels", False, [(True, query()), (True, named(b"\x01a" * 256 + b"\0"))], [(True, query()), (True, named(b"\x01a" * 255 + b"\0"))]),
+]
+
+
+def events(application: Application, script: Script) -> list[str]:
+    return [name for said in talk(application.open(), script) for name in said.facts.get("app-layer-event", ())]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("name", "is_of_streams", "script", "near"), CASES)
+def test_events(name: str, is_of_streams: bool, script: Script, near: Script) -> None:
+    over_tcp = [(side, framed(data)) for side, data in script], [(side, framed(data)) for side, data in near]
+    assert events(DnsOverTcp(), over_tcp[0]).count(f"dns.{name}") == 1
+    assert f"dns.{name}" not in events(DnsOverTcp(), over_tcp[1])
+    assert events(DnsOverUdp(), script).count(f"dns.{name}") == (not is_of_streams)
+    assert f"dns.{name}" not in events(DnsOverUdp(), near)
+    assert not events(MulticastDnsOverUdp(), script)
+
+
+def test_every_event_has_a_case() -> None:
+    assert {f"dns.{name}" for name, *_ in CASES} == set(DNS_EVENTS)
+
+
+def test_what_is_cut_off_at_the_end_is_not_wrong() -> None:
+    assert not events(DnsOverTcp(), [(True, framed(query())[:-2])])
+
+
+def test_who_asks_over_tcp() -> None:
+    """The first message tells; what goes against it is of the side that sends it."""
+    said = talk(DnsOverTcp().open(), [(True, framed(query())), (True, framed(answer())), (False, framed(answer()))])
+    assert [each.to_server for each in said] == [True, True, False]
+    said = talk(DnsOverTcp().open(), [(True, framed(answer())), (False, framed(query()))])
+    assert [each.to_server for each in said] == [False, True]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sensor.applications.ftp import Ftp, announced
+from sensor.applications.ftp import FTP_EVENTS, Ftp, announced
 from tests.applications.talk import Script, check_cuts, check_hostile, check_starts, check_strangers, listen
 
 FTP = Ftp()
@@ -120,3 +120,32 @@ def test_starts() -> None:
     assert FTP.starts(True, b"USER admin\r\n", True)
     assert not FTP.starts(True, b"USER admin\r\n", False)
     check_strangers(FTP, [b"GET / HTTP/1.1\r\n", b"EHLO x\r\n", b"SSH-2.0-x\r\n"])
+
+
+GREETED: Script = [(False, b"220 ftp\r\n"), (True, b"USER a\r\n"), (False, b"331 Password\r\n")]
+CASES: list[tuple[str, Script, Script]] = [
+    ("request_command_too_long", [*GREETED, (True, b"PASS " + b"x" * 4089 + b"\r\n")], [*GREETED, (True, b"PASS " + b"x" * 4088 + b"\r\n")]),
+    ("request_command_too_long", [*GREETED, (True, b"\0" * 9000 + b"\r\n")], [*GREETED, (True, b"\0" * 4000 + b"\r\n")]),
+    ("request_command_too_long", [*GREETED, (True, b"PASS " + b"x" * 9000)], [*GREETED, (True, b"PASS " + b"x" * 4000)]),
+    ("response_command_too_long", [*GREETED, (False, b"230 " + b"x" * 4090 + b"\r\n")], [*GREETED, (False, b"230 " + b"x" * 4089 + b"\r\n")]),
+    (
+        "response_command_too_long",
+        [*GREETED, (False, b"230-\r\n" + b"x" * 5000 + b"\r\n230 ok\r\n")],
+        [*GREETED, (False, (b"230-" + b"x" * 4000 + b"\r\n") * 3)],
+    ),
+    ("response_command_too_long", [*GREETED, (False, b"x" * 5000 + b"\r\n")], [*GREETED, (False, b"x\r\n")]),
+]
+
+
+@pytest.mark.parametrize(("name", "script", "near"), CASES)
+def test_events(name: str, script: Script, near: Script) -> None:
+    assert [said.facts["app-layer-event"] for said in listen(FTP, script) if "app-layer-event" in said.facts] == [(f"ftp.{name}",)]
+    assert not any("app-layer-event" in said.facts for said in listen(FTP, near))
+
+
+def test_every_event_has_a_case() -> None:
+    assert {f"ftp.{name}" for name, *_ in CASES} == set(FTP_EVENTS)
+
+
+def test_cuts_of_long_lines() -> None:
+    check_cuts(FTP, [script for _, *scripts in CASES for script in scripts])

@@ -19,8 +19,8 @@ from scapy.contrib.mqtt import (
 )
 
 from detectors.signature import industrial_keywords as keywords
-from sensor.applications.mqtt import MOST_TOPICS, Mqtt, MqttOverTcp, Packet
-from tests.applications.script import broken, cuts, survives, talk
+from sensor.applications.mqtt import EVENTS, MOST_TOPICS, Mqtt, MqttOverTcp, Packet
+from tests.applications.script import broken, cuts, events, survives, talk, tells
 
 
 def string(content: bytes) -> bytes:
@@ -71,6 +71,34 @@ V5 = [
     (True, packet(Packet.AUTH, b"\x18\0")),
     (True, packet(Packet.DISCONNECT)),
 ]
+OPENED = [(True, CONNECT4), (False, packet(Packet.CONNACK, b"\0\0"))]
+OPENED5 = [(True, CONNECT5), (False, packet(Packet.CONNACK, b"\0\0\0"))]
+PUBLISHED = (True, packet(Packet.PUBLISH, string(b"t") + b"\0\x07on", 2))
+ASKED = {kind: (True, packet(kind, b"\0\x07" + string(b"t") + b"\0" * (kind == Packet.SUBSCRIBE))) for kind in (Packet.SUBSCRIBE, Packet.UNSUBSCRIBE)}
+EVENT_TALKS = {  # each event: what ends with it, and what is nearly the same
+    "missing_connect": (OPENED[1:], OPENED),
+    "missing_publish": ([*OPENED, PUBLISHED, (False, packet(Packet.PUBACK, b"\0\x08"))], [*OPENED, PUBLISHED, (False, packet(Packet.PUBACK, b"\0\x07"))]),
+    "missing_subscribe": (
+        [*OPENED, ASKED[Packet.UNSUBSCRIBE], (False, packet(Packet.SUBACK, b"\0\x07\0"))],
+        [*OPENED, ASKED[Packet.SUBSCRIBE], (False, packet(Packet.SUBACK, b"\0\x07\0"))],
+    ),
+    "missing_unsubscribe": (
+        [*OPENED, ASKED[Packet.SUBSCRIBE], (False, packet(Packet.UNSUBACK, b"\0\x07"))],
+        [*OPENED, ASKED[Packet.UNSUBSCRIBE], (False, packet(Packet.UNSUBACK, b"\0\x07"))],
+    ),
+    "double_connect": ([*OPENED, OPENED[0]], [OPENED[0], *OPENED]),
+    "unintroduced_message": ([OPENED[0], (True, packet(Packet.PINGREQ))], [*OPENED, (True, packet(Packet.PINGREQ))]),
+    "invalid_qos_level": (
+        [*OPENED, (True, packet(Packet.PUBLISH, string(b"t") + b"\0\x07on", 6))],
+        [*OPENED, (True, packet(Packet.PUBLISH, string(b"t") + b"\0\x07on", 4))],
+    ),
+    "missing_msg_id": ([*OPENED, (True, packet(Packet.PUBLISH, string(b"t") + b"\0", 2))], [*OPENED, (True, packet(Packet.PUBLISH, string(b"t") + b"\0", 0))]),
+    "unassigned_msg_type": ([*OPENED, (True, b"\0\0")], [*OPENED, (True, b"\xf0\0")]),
+    "malformed_traffic": (
+        [*OPENED5, (True, packet(Packet.PUBLISH, string(b"t") + b"\x03\x26\0\0on"))],
+        [*OPENED5, (True, packet(Packet.PUBLISH, string(b"t") + b"\x05\x26\0\0\0\0on"))],
+    ),
+}
 SCRIPTS = [V4, V5, [(True, CONNECT3)], [(True, b"".join(data for side, data in V4 if side)), (False, b"".join(data for side, data in V4 if not side))]]
 
 
@@ -120,12 +148,46 @@ def test_a_connection_of_5() -> None:
 
 
 def test_facts_are_what_the_keywords_ask_for() -> None:
-    known = set(keywords.INTEGERS) | set(keywords.MQTT_FLAGS) | {"mqtt.connack.session_present"}
+    known = set(keywords.INTEGERS) | set(keywords.MQTT_FLAGS) | {"mqtt.connack.session_present", "app-layer-event"}
     for each in talk(Mqtt(), V4) + talk(Mqtt(), V5):
         assert set(each.facts) <= known
         assert set(each.facts["mqtt.flags"]) <= set(keywords.MQTT_FLAGS["mqtt.flags"])
         assert set(each.facts.get("mqtt.connect.flags", ())) <= set(keywords.MQTT_FLAGS["mqtt.connect.flags"])
     assert {kind.name.lower(): int(kind) for kind in Packet} | {"unassigned": 0} == keywords.MQTT_TYPES
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_events(name: str) -> None:
+    tells(MqttOverTcp(), name, EVENT_TALKS[name])
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "flags"),
+    [
+        (b"\0\x30t", Packet.PUBLISH, 0),  # a topic that reaches too far
+        (b"\0\x01", Packet.SUBSCRIBE, 2),  # no topic
+        (b"\0", Packet.PUBACK, 0),
+        (string(b"t") + b"\x09\x26\0", Packet.PUBLISH, 0),  # properties that do
+        (string(b"t") + b"\x02\x0b\x80", Packet.PUBLISH, 0),
+        (string(b"t") + b"\x04\x02\0\0\0", Packet.PUBLISH, 0),
+    ],
+)
+def test_what_is_malformed(content: bytes, kind: Packet, flags: int) -> None:
+    assert "mqtt.malformed_traffic" in events(talk(Mqtt(), [*OPENED5, (True, packet(kind, content, flags))]))[-1]
+
+
+def test_what_was_not_seen_is_no_event() -> None:
+    """Cut short at the connection's end, or said before the capture began, or in a gap."""
+    assert events(talk(Mqtt(), [*OPENED, (True, PUBLISHED[1][:6])])) == [set(), set(), set()]
+    conversation = Mqtt()
+    conversation.is_whole = False
+    assert events(talk(conversation, [(True, packet(Packet.PINGREQ)), (False, packet(Packet.PUBACK, b"\0\x07"))])) == [set(), set()]
+    conversation = Mqtt()
+    talk(conversation, OPENED, close=False)
+    said = [*conversation.feed(True, PUBLISHED[1][:-1]), *conversation.gap(True, 10), *conversation.feed(False, packet(Packet.PUBACK, b"\0\x07"))]
+    assert not any(events(said))
+    many = [(True, packet(Packet.PUBLISH, string(b"t") + i.to_bytes(2), 2)) for i in range(1, 70)]
+    assert not any(events(talk(Mqtt(), [*OPENED, *many, (False, packet(Packet.PUBACK, b"\0\1"))])))
 
 
 def test_what_is_cut_or_wrong() -> None:
@@ -138,7 +200,8 @@ def test_what_is_cut_or_wrong() -> None:
     assert len(said.buffers["mqtt.subscribe.topic"]) == MOST_TOPICS
     for nonsense in (b"\x00\x00", b"\x30\xff\xff\xff\xff"):
         conversation = Mqtt()
-        assert not talk(conversation, [(True, nonsense)])
+        [said] = talk(conversation, [(True, nonsense)])
+        assert said.facts["app-layer-event"] in (("mqtt.unassigned_msg_type",), ("mqtt.malformed_traffic",))
         assert conversation.broken
 
 

@@ -7,11 +7,11 @@ import struct
 import pytest
 from hypothesis import given, settings
 
-from sensor.applications.nfs import NfsDatagrams, NfsOverStream, NfsOverTcp, NfsOverUdp
+from sensor.applications.nfs import EVENTS, NfsDatagrams, NfsOverStream, NfsOverTcp, NfsOverUdp
 from sensor.applications.nfs4 import compound
 from sensor.applications.reading import Cursor
 from sensor.events.vocabulary import Action
-from tests.applications.script import broken, cuts, survives, talk
+from tests.applications.script import broken, cuts, events, survives, talk, tells
 
 FH, DIR = b"\1\2\3\4file", b"\1\2\3\4root"
 
@@ -68,6 +68,35 @@ SECOND = [
     (False, reply(2, n(0), bytes(68), v(b"hello"))), (True, call(3, 2, 8, HANDLE, n(0, 0, 0), v(b"bye"))), (False, reply(3, n(13))),
 ]  # fmt: skip
 SCRIPTS = [SCRIPT, FOURTH]
+
+EVENT_TALKS = {"malformed_data": ([*SCRIPT[:2], (True, record(LOOKUP[:-8]))], SCRIPT)}
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_events(name: str) -> None:
+    tells(NfsOverTcp(), name, EVENT_TALKS[name])
+
+
+@pytest.mark.parametrize(
+    ("to_server", "message"),
+    [
+        (True, b"\xff" * 60), (True, n(9, 7)), (True, n(9, 0, 3, 100_003, 3, 3) + UNIX), (True, READ[:40]), (True, call(3, 3, 7, v(FH), bytes(8), n(8, 2), n(99))),
+        (True, b""), (False, n(1, 1, 5)), (False, n(1, 1, 0, 0, 0, 99)), (False, FOUND[:30]),
+    ],
+)  # fmt: skip
+def test_what_is_malformed(to_server: bool, message: bytes) -> None:
+    asked = (True, LOOKUP)
+    assert events(talk(NfsDatagrams(), [asked, (to_server, message)])) == [set(), {"nfs.malformed_data"}]
+    script = [(True, record(LOOKUP)), (to_server, record(message))]
+    assert events(talk(NfsOverStream(), [*script, *script])[:3])[:2] == [set(), {"nfs.malformed_data"}]
+
+
+def test_what_was_not_seen_is_not_malformed() -> None:
+    conversation = NfsOverStream()
+    said = [*conversation.feed(True, record(LOOKUP)[:60]), *conversation.gap(True, 8), *conversation.feed(True, record(READ))]
+    long = record(call(3, 3, 7, v(FH), bytes(8), n(8, 2), v(bytes(100_000))))
+    said += talk(NfsOverStream(), [(True, long), (True, record(LOOKUP)[:-2])])
+    assert not any(events(said))
 
 
 def test_version_3() -> None:

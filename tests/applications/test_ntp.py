@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from scapy.layers.ntp import NTPControl, NTPHeader, NTPPrivate
 
-from sensor.applications.ntp import Ntp, NtpOverUdp
-from tests.applications.script import broken, survives, talk
+from sensor.applications.ntp import EVENTS, Ntp, NtpOverUdp
+from tests.applications.script import broken, events, survives, talk, tells
 
 ASK = bytes(NTPHeader(version=4, mode=3, sent=3_900_000_000))
 ANSWER = bytes(NTPHeader(version=4, mode=4, stratum=2, id="10.0.0.9"))
@@ -13,6 +14,8 @@ FIRST = bytes(NTPHeader(version=4, mode=4, stratum=1, ref_id=b"GPS\0"))
 MONLIST = bytes(NTPPrivate(version=2, mode=7, implementation=3, request_code=42))
 CONTROL = bytes(NTPControl(version=2, mode=6, op_code=2, sequence=7))
 SCRIPTS = [[(True, ASK), (False, ANSWER)], [(True, MONLIST), (True, CONTROL), (False, FIRST)]]
+
+EVENT_TALKS = {"malformed_data": ([(True, ASK), (False, ANSWER[:-1])], SCRIPTS[0])}
 
 
 def test_time() -> None:
@@ -29,6 +32,16 @@ def test_control() -> None:
     private, control, _ = talk(Ntp(), SCRIPTS[1])
     assert private.facts == {"ntp.version": 2, "ntp.mode": 7, "ntp.request_code": 42}
     assert control.facts == {"ntp.version": 2, "ntp.mode": 6, "ntp.request_code": 2}
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_events(name: str) -> None:
+    tells(NtpOverUdp(), name, EVENT_TALKS[name])
+
+
+@pytest.mark.parametrize("data", [b"", ASK[:47], b"\x20" + ASK[1:], b"\x03" + ASK[1:], CONTROL[:11], MONLIST[:7]])
+def test_what_is_no_message(data: bytes) -> None:
+    assert events(talk(Ntp(), [(True, data)])) == [{"ntp.malformed_data"}]
 
 
 def test_starts() -> None:

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sensor.applications.rfb import Rfb, RfbOverTcp
-from tests.applications.script import broken, cuts, survives, talk
+from sensor.applications.rfb import EVENTS, Rfb, RfbOverTcp
+from tests.applications.script import broken, cuts, events, survives, talk, tells
 
 INIT = b"\x04\0\x03\0" + bytes(16) + b"\0\0\0\5HMI-1"
 V38 = [
@@ -15,6 +15,13 @@ V38 = [
 V33 = [(False, b"RFB 003.003\n"), (True, b"RFB 003.003\n"), (False, b"\0\0\0\1"), (True, b"\0"), (False, INIT)]
 REFUSED = [*V38[:6], (False, b"\0\0\0\1\0\0\0\3bad")]
 SCRIPTS = [V38, V33, REFUSED, [*V38[:2], (False, b"\0\0\0\0\4full")]]
+
+EVENT_TALKS = {  # each event: what ends with it, and what is nearly the same
+    "malformed_message": ([V38[0], (True, b"RFB 003.00x\n")], V38[:2]),
+    "unimplemented_security_type": ([*V38[:2], (False, b"\2\2\5"), (True, b"\5")], V38[:4]),
+    "unknown_security_result": ([*V38[:6], (False, b"\0\0\0\2")], REFUSED),
+    "confused_state": ([*V38[:4], (True, b"r" * 16)], V38[:6]),
+}
 
 
 def test_a_handshake() -> None:
@@ -36,16 +43,20 @@ def test_without_a_password_and_refused() -> None:
     assert (said[-1].buffers, said[-1].about["rfb.is_shared"]) == ({"rfb.name": [b"HMI-1"]}, False)
     assert talk(Rfb(), REFUSED)[-1].facts == {"rfb.sectype": 2, "rfb.secresult": 1}
     conversation = Rfb()
-    assert not talk(conversation, [(False, b"HTTP/1.1 200")])
+    assert events(talk(conversation, [(False, b"HTTP/1.1 200")])) == [{"rfb.malformed_message"}]
     assert (conversation.broken, conversation.why) == (True, "no version of RFB")
 
 
 def test_what_waits_is_bounded() -> None:
     conversation = Rfb()
-    for _ in range(100):
-        assert not list(conversation.feed(True, bytes(1000)))
+    assert len([said for _ in range(100) for said in conversation.feed(True, bytes(1000))]) == 1
     assert conversation.broken
     assert not any(conversation._held.values())
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_events(name: str) -> None:
+    tells(RfbOverTcp(), name, EVENT_TALKS[name])
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

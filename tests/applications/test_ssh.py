@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sensor.applications.ssh import Ssh
+from sensor.applications.ssh import EVENTS, Ssh
+from tests.applications.script import events, tells
 from tests.applications.talk import Script, check_cuts, check_hostile, check_starts, check_strangers, listen
 from tests.applications.wire import tshark
 
@@ -32,6 +33,11 @@ SERVER_LISTS = (
 NEWKEYS = packet(b"\x15")
 CLIENT = b"SSH-2.0-OpenSSH_8.9p1 Ubuntu-3\r\n"
 SERVER = b"Authorised use only\r\nSSH-1.99-Cisco-1.25\n"
+EVENT_TALKS: dict[str, tuple[Script, Script]] = {  # each event: what ends with it, and what is nearly the same
+    "invalid_banner": ([(True, CLIENT), (False, b"SSH-2.0 server\r\n")], [(True, CLIENT), (False, b"SSH-2.0-server\r\n")]),
+    "long_banner": ([(True, CLIENT), (False, b"SSH-2.0-" + b"x" * 248 + b"\r\n")], [(True, CLIENT), (False, b"SSH-2.0-" + b"x" * 247 + b"\r\n")]),
+    "invalid_record": ([(True, CLIENT), (True, bytes(16))], [(True, CLIENT), (True, NEWKEYS)]),
+}
 TALK: Script = [
     (False, SERVER),
     (True, CLIENT),
@@ -105,7 +111,29 @@ def test_what_makes_no_sense(data: bytes, why: str) -> None:
     said = [*conversation.feed(True, data), *conversation.close()]
     assert conversation.broken
     assert why in conversation.why
-    assert len(said) == data.startswith(CLIENT)
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_events(name: str) -> None:
+    tells(SSH, name, EVENT_TALKS[name])
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ([(False, b"No more than 10 at once\r\n")], [{"ssh.invalid_banner"}]),
+        ([(False, b"SSH-2\r\n" + SERVER)], [{"ssh.invalid_banner"}]),
+        ([(True, b"SSH-2.0-" + b"x" * 900)], [{"ssh.long_banner"}]),
+        ([(True, b"SSH-2.0-" + b"x" * 2000)], [{"ssh.long_banner"}]),
+        ([(True, b"SSH-2.0-" + b"x" * 300 + b"\r\n\0\0\0\0\0\0")], [{"ssh.long_banner", "ssh.invalid_record"}]),
+        ([(True, CLIENT + packet(b"\x14" + bytes(20)))], [{"ssh.invalid_record"}]),
+        ([(True, CLIENT + (40_000).to_bytes(4) + b"\4")], [{"ssh.invalid_record"}]),
+        ([(True, b"SSH-2.0")], []),
+    ],
+)
+def test_what_is_said_once(script: Script, expected: list[set[str]]) -> None:
+    assert events(listen(SSH, script)) == expected
 
 
 def test_cuts() -> None:

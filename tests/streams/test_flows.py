@@ -16,10 +16,11 @@ from sensor.columns import Batch, Ints, Source, padded
 from sensor.decode.decoder import Decoder
 from sensor.decode.packets import Transport
 from sensor.events.community import calculate, community_id
+from sensor.events.vocabulary import Role
 from sensor.pipeline import Pipeline
 from sensor.protocols import PROTOCOLS
 from sensor.sinks.findings import histories
-from sensor.streams.flows import CLOSED_NS, TCP_NS, UDP_NS, End, Flows, Role, flow_rows
+from sensor.streams.flows import CLOSED_NS, TCP_NS, UDP_NS, End, Flows, flow_rows
 from sensor.streams.streams import hints
 from tests.make import ACK, CLIENT, FIN, PSH, RST, SERVER, SYN, batches, ethernet, ipv4, run, tcp, udp
 

@@ -249,3 +249,15 @@ def test_every_byte_is_in_a_pdu_or_in_a_piece(items: list[tuple[str, int]], rows
 def test_a_second_process_tells_the_same_pieces(jobs: int) -> None:
     frames = [tcp(*WEB, 101 + i * 10, bytes([65 + i]) * 10, ACK, 501, identification=i) for i in range(20)]
     assert pieces(frames, 3, jobs) == pieces(frames)
+
+
+@pytest.mark.parametrize("rows", [1, 1 << 30])
+def test_who_is_answered_has_said_all(rows: int) -> None:
+    """Few bytes that might begin a PDU are told before what the other side answers; those that nobody has acknowledged wait for more."""
+    ends = (CLIENT, 40_000), (SERVER, 12_345)
+    frames = [
+        tcp(*ends, 100, flags=SYN), tcp(*ends[::-1], 500, flags=SYN | ACK, acknowledgment=101),
+        tcp(*ends, 101, b"\0\1\0\0", ACK, 501), tcp(*ends[::-1], 501, b"\0\2\0\0", ACK, 105), tcp(*ends, 105, b"\0\3\0\0", ACK, 505), tcp(*ends[::-1], 505, b"!" * 40, ACK, 105),
+    ]  # fmt: skip
+    found = [(int(frame), bool(side)) for each in inspected(frames, rows) for frame, side in zip(each.pieces.frame, each.pieces.to_server, strict=True)]
+    assert found == [(3, True), (4, False), (6, False), (5, True)]

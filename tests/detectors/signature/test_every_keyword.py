@@ -61,7 +61,7 @@ def test_no_keyword_raises_and_no_cut_matters() -> None:
     assert results[1] ^ results[2] == set()
 
 
-@pytest.mark.parametrize("keyword", ["iprep:src,CnC,>,1", "app-layer-event:http.unknown_error"])
+@pytest.mark.parametrize("keyword", ["iprep:src,CnC,>,1", "app-layer-event:http.lzma_memlimit_reached"])
 def test_what_cannot_be_is_said(keyword: str) -> None:
     found = loads(f"alert ip any any -> any any ({keyword}; sid:1;)", {}, FIELDS)
     assert Plan.of(found.rules, KNOWN).unable

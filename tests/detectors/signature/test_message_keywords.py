@@ -138,7 +138,7 @@ def test_datagrams(protocol: str, number: int, options: str, expected: list[int]
         ("ldap", 0, "ldap.request.operation:search_request;", [6]),
         ("rdp", 0, 'rdp.cookie; content:"hans";', [4]),
         ("rdp", 0, "app-layer-protocol:rdp;", [4, 5]),
-        ("rfb", 0, 'rfb.name; content:"HMI";', [11]),
+        ("rfb", 0, 'rfb.name; content:"HMI";', [12]),
         ("rfb", 0, "rfb.secresult:ok; rfb.sectype:2;", [10]),
         ("rfb", 2, "rfb.secresult:fail;", [10]),
         ("mqtt", 0, "mqtt.type:CONNECT; mqtt.connect.flags:clean_session,!username;", [4]),
@@ -215,16 +215,16 @@ LOGIN = ((1, b"220 FTP\r\n"), (0, b"USER a\r\n"), (1, b"230 ok\r\n"))
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ('file.data; content:"firmware"; file.name; content:"fw/plc.bin"; startswith; endswith; ftpdata_command:retr;', [13]),
-        ('filename:"next.bin"; ftpdata_command:stor; filesize:160;', [16]),
-        ('content:"firmware"; startswith;', [13, 16]),
+        ('file.data; content:"firmware"; file.name; content:"fw/plc.bin"; startswith; endswith; ftpdata_command:retr;', [14]),
+        ('filename:"next.bin"; ftpdata_command:stor; filesize:160;', [17]),
+        ('content:"firmware"; startswith;', [14, 17]),
         ('file.data; content:"another";', []),
     ],
 )
 def test_files_of_ftp(options: str, expected: list[int], rows: int) -> None:
     """Passive and active; other connections of these hosts are not taken for the file."""
     control = talk(
-        *LOGIN, (0, b"PASV\r\n"), (1, b"227 Entering (10,0,0,2,4,1)\r\n"), (0, b"RETR fw/plc.bin\r\n"), (0, b"PORT 10,0,0,1,4,2\r\n"), (0, b"STOR next.bin\r\n"),
+        *LOGIN, (0, b"PASV\r\n"), (1, b"227 Entering (10,0,0,2,4,1)\r\n"), (0, b"RETR fw/plc.bin\r\n"), (0, b"PORT 10,0,0,1,4,2\r\n"), (0, b"STOR next.bin\r\n"), (1, b"150 go\r\n"),
         ends=(("10.0.0.1", 40_000), ("10.0.0.2", 21)),
     )  # fmt: skip
     passive = talk((1, IMAGE), ends=(("10.0.0.1", 40_001), ("10.0.0.2", 1025)))[2:]

@@ -1,0 +1,42 @@
+"""app-layer-event of applications: of each event that a parser says a rule that fires where it is said, and does not where it nearly is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from detectors.signature.events import ON_MESSAGES
+from tests.applications import test_dhcp, test_mqtt, test_nfs, test_ntp, test_rfb, test_ssh
+from tests.applications.script import Script
+from tests.detectors.signature.harness import fired, talk
+from tests.detectors.signature.test_message_keywords import datagrams
+from tests.make import CLIENT, SERVER
+
+# By application: its events, and of each of them what ends with it and what is nearly the same; transport; port.
+TALKS: Mapping[str, tuple[Sequence[str], Mapping[str, tuple[Script, Script]], str, int]] = {
+    "dhcp": (test_dhcp.EVENTS, test_dhcp.EVENT_TALKS, "udp", 67),
+    "mqtt": (test_mqtt.EVENTS, test_mqtt.EVENT_TALKS, "tcp", 1883),
+    "nfs": (test_nfs.EVENTS, test_nfs.EVENT_TALKS, "tcp", 2049),
+    "ntp": (test_ntp.EVENTS, test_ntp.EVENT_TALKS, "udp", 123),
+    "rfb": (test_rfb.EVENTS, test_rfb.EVENT_TALKS, "tcp", 5900),
+    "ssh": (test_ssh.EVENTS, test_ssh.EVENT_TALKS, "tcp", 22),
+}
+
+
+def frames_of(script: Script, transport: str, port: int) -> list[bytes]:
+    if transport == "udp":
+        return datagrams(script, port)
+    return talk(*((int(not to_server), data) for to_server, data in script), ends=((CLIENT, 40_000), (SERVER, port)))
+
+
+@pytest.mark.parametrize(("application", "name"), [(application, name) for application, (names, *_) in TALKS.items() for name in names])
+def test_a_rule_fires_where_the_event_is(application: str, name: str) -> None:
+    _, talks, transport, port = TALKS[application]
+    assert f"{application}.{name}" in ON_MESSAGES
+    for script, fires in zip(talks[name], (True, False), strict=True):
+        frames = frames_of(script, transport, port)
+        for protocol in (application, "ip"):
+            rule = f"alert {protocol} any any -> any any (app-layer-event:{application}.{name}; sid:1;)"
+            for rows in (1 << 30, 1):
+                assert [frame for _, frame in fired(rule, frames, rows)] == [len(frames)] * fires
