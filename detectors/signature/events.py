@@ -17,6 +17,7 @@ from sensor.applications.mqtt import EVENTS as MQTT
 from sensor.applications.nfs import EVENTS as NFS
 from sensor.applications.ntp import EVENTS as NTP
 from sensor.applications.rfb import EVENTS as RFB
+from sensor.applications.smb_session import EVENTS as SMB
 from sensor.applications.ssh import EVENTS as SSH
 from sensor.columns import Ints, Mask, read
 from sensor.decode.packets import Outcome, Transport
@@ -195,6 +196,7 @@ ON_MESSAGES = frozenset({  # facts of messages of general-purpose protocols
     *(f"nfs.{name}" for name in NFS),
     *(f"ntp.{name}" for name in NTP),
     *(f"rfb.{name}" for name in RFB),
+    *(f"smb.{name}" for name in SMB),
     *(f"ssh.{name}" for name in SSH),
 })  # fmt: skip
 KEYWORDS = ("decode-event", "stream-event", "app-layer-event", "engine-event")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from detectors.signature.events import ON_MESSAGES
-from tests.applications import test_dhcp, test_mqtt, test_nfs, test_ntp, test_rfb, test_ssh
+from tests.applications import test_dhcp, test_mqtt, test_nfs, test_ntp, test_rfb, test_smb, test_ssh
 from tests.applications.script import Script
 from tests.detectors.signature.harness import fired, talk
 from tests.detectors.signature.test_message_keywords import datagrams
@@ -20,6 +20,7 @@ TALKS: Mapping[str, tuple[Sequence[str], Mapping[str, tuple[Script, Script]], st
     "nfs": (test_nfs.EVENTS, test_nfs.EVENT_TALKS, "tcp", 2049),
     "ntp": (test_ntp.EVENTS, test_ntp.EVENT_TALKS, "udp", 123),
     "rfb": (test_rfb.EVENTS, test_rfb.EVENT_TALKS, "tcp", 5900),
+    "smb": (test_smb.EVENTS, test_smb.EVENT_TALKS, "tcp", 445),
     "ssh": (test_ssh.EVENTS, test_ssh.EVENT_TALKS, "tcp", 22),
 }
 
