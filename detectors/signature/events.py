@@ -19,6 +19,7 @@ from sensor.applications.ntp import EVENTS as NTP
 from sensor.applications.rfb import EVENTS as RFB
 from sensor.applications.smb_session import EVENTS as SMB
 from sensor.applications.ssh import EVENTS as SSH
+from sensor.applications.tls import EVENTS as TLS
 from sensor.columns import Ints, Mask, read
 from sensor.decode.packets import Outcome, Transport
 from sensor.events.table import Table
@@ -198,6 +199,7 @@ ON_MESSAGES = frozenset({  # facts of messages of general-purpose protocols
     *(f"rfb.{name}" for name in RFB),
     *(f"smb.{name}" for name in SMB),
     *(f"ssh.{name}" for name in SSH),
+    *(f"tls.{name}" for name in TLS),
 })  # fmt: skip
 KEYWORDS = ("decode-event", "stream-event", "app-layer-event", "engine-event")
 

@@ -205,11 +205,15 @@ def ntlm(said: Said, blob: bytes) -> None:
             case 3:
                 _authenticate(said, message)
             case kind:
-                raise ValueError(f"no NTLM message is of the type {kind}")
-    except (EOFError, ValueError) as error:
-        said.about["smb.problem"] = "an NTLM message is cut short" if isinstance(error, EOFError) else str(error)
-        if said.to_server:
-            said.event("smb.malformed_ntlmssp_request")
+                _malformed(said, f"no NTLM message is of the type {kind}")
+    except EOFError:
+        _malformed(said, "an NTLM message is cut short")
+
+
+def _malformed(said: Said, why: str) -> None:
+    said.about["smb.problem"] = why
+    if said.to_server:
+        said.event("smb.malformed_ntlmssp_request")
 
 
 def _field(message: bytes, at: int) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from detectors.signature.events import ON_MESSAGES
-from tests.applications import test_dhcp, test_mqtt, test_nfs, test_ntp, test_rfb, test_smb, test_ssh
+from tests.applications import test_dhcp, test_mqtt, test_nfs, test_ntp, test_rfb, test_smb, test_ssh, test_tls
 from tests.applications.script import Script
 from tests.detectors.signature.harness import fired, talk
 from tests.detectors.signature.test_message_keywords import datagrams
@@ -22,6 +22,7 @@ TALKS: Mapping[str, tuple[Sequence[str], Mapping[str, tuple[Script, Script]], st
     "rfb": (test_rfb.EVENTS, test_rfb.EVENT_TALKS, "tcp", 5900),
     "smb": (test_smb.EVENTS, test_smb.EVENT_TALKS, "tcp", 445),
     "ssh": (test_ssh.EVENTS, test_ssh.EVENT_TALKS, "tcp", 22),
+    "tls": (test_tls.EVENTS, test_tls.event_talks(), "tcp", 443),
 }
 
 
