@@ -11,6 +11,7 @@ import numpy as np
 
 from detectors.signature.options import IP_KINDS, NOP, TCP_ONCE, ip_options, tcp_options
 from detectors.signature.units import Units
+from sensor.applications.beginnings import EVENTS as BEGINNINGS
 from sensor.applications.dhcp import EVENTS as DHCP
 from sensor.applications.ike_names import EVENTS as IKE
 from sensor.applications.mqtt import EVENTS as MQTT
@@ -192,6 +193,7 @@ ON_ROWS: Mapping[str, Callable[[Table], Mask]] = {
 }
 ON_MESSAGES = frozenset({  # facts of messages of general-purpose protocols
     "krb5.weak_encryption", "krb5.malformed_data", "quic.failed_decrypt", "quic.error_on_data", "quic.crypto_frag_too_long", *(f"ike.{name}" for name in IKE),
+    *BEGINNINGS,
     *(f"dhcp.{name}" for name in DHCP),
     *(f"mqtt.{name}" for name in MQTT),
     *(f"nfs.{name}" for name in NFS),

@@ -319,6 +319,7 @@ def reason(said: Said, code: int) -> None:
 class MqttOverTcp(Application):
     name: ClassVar[str] = "mqtt"
     ports: ClassVar[Mapping[Transport, frozenset[int]]] = {Transport.TCP: frozenset({1883})}
+    knows_answers = True
 
     def starts(self, to_server: bool, data: bytes, expected: bool) -> bool | None:
         """A CONNECT wherever it is; on its port any packet that is as it has to be, for connections that were there before us."""

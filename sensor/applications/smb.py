@@ -81,6 +81,7 @@ class Smb(Framed):
 class SmbOverTcp(Application):
     name: ClassVar[str] = "smb"
     ports: ClassVar[Mapping[Transport, frozenset[int]]] = {Transport.TCP: frozenset({139, 445})}
+    knows_answers = True
 
     def starts(self, to_server: bool, data: bytes, expected: bool) -> bool | None:
         """With a message of SMB wherever it is; on its ports also with a session request or its answer."""

@@ -285,9 +285,13 @@ class Tls(Application):
     ports: ClassVar = {
         Transport.TCP: frozenset((443, 465, 563, 636, 802, 853, 989, 990, 992, 993, 994, 995, 2221, 3269, 4843, 5061, 5986, 8443, 8883, 9443, 19998))
     }
+    knows_answers = True
 
     def starts(self, to_server: bool, data: bytes, expected: bool) -> bool | None:
-        """A record with the begin of a hello, or a hello of SSL 2 whose lengths add up."""
+        """A record with the begin of a hello, or a hello of SSL 2 whose lengths add up; a server may say no instead, where it is expected."""
+        if data[:1] == bytes([ALERT]) and expected and not to_server:
+            refusal = b"\x15\3\3\0\2"
+            return data[:2] == refusal[:2] and data[3:5] == refusal[3:5] if len(data) >= 5 else None
         if to_server and data[:1] >= b"\x80":
             if len(data) < 11:
                 return None if data[2:3] in (b"", b"\1") else False

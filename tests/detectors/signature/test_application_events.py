@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from detectors.signature.events import ON_MESSAGES
-from tests.applications import test_dhcp, test_mqtt, test_nfs, test_ntp, test_rfb, test_smb, test_ssh, test_tls
+from tests.applications import test_beginnings, test_dhcp, test_mqtt, test_nfs, test_ntp, test_rfb, test_smb, test_ssh, test_tls
 from tests.applications.script import Script
 from tests.detectors.signature.harness import fired, talk
 from tests.detectors.signature.test_message_keywords import datagrams
@@ -42,3 +42,16 @@ def test_a_rule_fires_where_the_event_is(application: str, name: str) -> None:
             rule = f"alert {protocol} any any -> any any (app-layer-event:{application}.{name}; sid:1;)"
             for rows in (1 << 30, 1):
                 assert [frame for _, frame in fired(rule, frames, rows)] == [len(frames)] * fires
+
+
+@pytest.mark.parametrize("name", test_beginnings.EVENTS)
+@pytest.mark.parametrize("protocol", ["ip", "tcp"])
+def test_a_rule_fires_where_a_side_begins_strangely(name: str, protocol: str) -> None:
+    """On any port; once, whatever is said behind it. Not where the beginning was not seen."""
+    rule = f"alert {protocol} any any -> any any (flow:established; app-layer-event:{name}; sid:1;)"
+    for script, fires in zip(test_beginnings.EVENT_TALKS[name], (True, False), strict=True):
+        frames = frames_of([*script, (True, b"more\r\n"), (False, b"250 more\r\n")], "tcp", 9999)
+        for rows in (1 << 30, 1):
+            assert [frame for _, frame in fired(rule, frames, rows)] == [3 + len(script)] * fires
+        if name != test_beginnings.NO_TLS:
+            assert fired(rule, frames[3:]) == []
