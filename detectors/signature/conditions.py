@@ -86,7 +86,8 @@ def datasets(condition: Condition) -> tuple[str, ...]:
     if keyword in messages.FACTS:
         return messages.FACTS[keyword]
     if keyword in events.KEYWORDS:
-        return (events.plain(str(value)).partition(".")[0],)
+        application, of_one, _ = events.plain(str(value)).partition(".")
+        return (application,) if of_one else tuple(sorted(messages.NAMES))
     if keyword in WORDS:
         return (WORDS[keyword][0].partition(".")[0],)
     return ("enip" if keyword in CIP else ALIASES.get(keyword, keyword).partition("_" if keyword in ("dnp3_obj", "dnp3_checksum") else ".")[0],)

@@ -13,6 +13,7 @@ from detectors.signature import decoding
 from detectors.signature.floods import LIMITS
 from detectors.signature.options import TCP_ONCE, tcp_options
 from detectors.signature.units import Units
+from sensor.applications.beginnings import EVENTS as BEGINNINGS
 from sensor.applications.dhcp import EVENTS as DHCP
 from sensor.applications.dns import DNS_EVENTS
 from sensor.applications.ftp import FTP_EVENTS
@@ -23,8 +24,10 @@ from sensor.applications.mqtt import EVENTS as MQTT
 from sensor.applications.nfs import EVENTS as NFS
 from sensor.applications.ntp import EVENTS as NTP
 from sensor.applications.rfb import EVENTS as RFB
+from sensor.applications.smb_session import EVENTS as SMB
 from sensor.applications.smtp import SMTP_EVENTS
 from sensor.applications.ssh import EVENTS as SSH
+from sensor.applications.tls import EVENTS as TLS
 from sensor.columns import Ints, Mask, read
 from sensor.decode.packets import Outcome, Transport
 from sensor.events.table import Table
@@ -213,12 +216,15 @@ ON_MESSAGES = frozenset({  # facts of messages of general-purpose protocols
     *DNS_EVENTS,
     *FTP_EVENTS,
     *SMTP_EVENTS,
+    *BEGINNINGS,
     *(f"dhcp.{name}" for name in DHCP),
     *(f"mqtt.{name}" for name in MQTT),
     *(f"nfs.{name}" for name in NFS),
     *(f"ntp.{name}" for name in NTP),
     *(f"rfb.{name}" for name in RFB),
+    *(f"smb.{name}" for name in SMB),
     *(f"ssh.{name}" for name in SSH),
+    *(f"tls.{name}" for name in TLS),
 })  # fmt: skip
 KEYWORDS = ("decode-event", "stream-event", "app-layer-event", "engine-event")
 

@@ -65,10 +65,14 @@ class Conversation:
 
 
 class Application:
-    """One protocol. name: Suricata's (http tls dns ssh ftp smb dcerpc snmp mqtt tftp ntp dhcp telnet). ports: where it is expected, by transport."""
+    """One protocol. name: Suricata's (http tls dns ssh ftp smb dcerpc snmp mqtt tftp ntp dhcp telnet). ports: where it is expected, by transport.
+
+    knows_answers: `starts` knows also what the side that does not speak first begins with.
+    """
 
     name: ClassVar[str]
     ports: ClassVar[Mapping[Transport, frozenset[int]]]
+    knows_answers: ClassVar[bool] = False
 
     def starts(self, to_server: bool, data: bytes, expected: bool) -> bool | None:
         """Whether a conversation that begins with these bytes is one of this protocol; None: more bytes are needed. expected: its port is one of `ports`."""

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sensor.applications.application import Said
+from sensor.applications.certificate_flaws import flaws
 from sensor.applications.files import text
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def say_certificates(said: Said, chain: list[bytes]) -> None:
     said.buffers["tls.certs"] = chain
     said.buffers["tls.cert_fingerprint"] = [hashlib.sha1(first, usedforsecurity=False).digest().hex(":").encode()]
     said.facts["tls.cert_chain_len"] = len(chain)
+    said.event(*(f"tls.{'' if flaw == 'invalid_certificate' else 'certificate_invalid_'}{flaw}" for flaw in flaws(first)))
     said.about[f"{side}.hash.sha1"] = hashlib.sha1(first, usedforsecurity=False).hexdigest().upper()
     said.about[f"{side}.hash.sha256"] = hashlib.sha256(first).hexdigest().upper()
     try:

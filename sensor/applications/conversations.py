@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from sensor.applications.application import MOST_HELD, Application, Conversation, Expected
+from sensor.applications.beginnings import NO_TLS, WRONG_DIRECTION, of_answer, stays_plain, turned_round
 from sensor.bounded import Budget
 from sensor.columns import Array, pages
 from sensor.decode.packets import Transport
@@ -32,7 +33,8 @@ class Open:
     each side was heard, server first; count: messages.
 
     name: of the parser's application. inner: the parser of what follows, for sides that have turned to it. raw: by side, what a message may come from.
-    unnamed: bytes heard before the application was known. is_whole: its beginning was seen.
+    unnamed: bytes heard before the application was known. is_whole: its beginning was seen. first: who spoke first; answer: what the other side begins with, until
+    it is known what that is; is_plain: a side that has to encrypt does not.
     """
 
     parser: Conversation | None = None
@@ -46,6 +48,9 @@ class Open:
     count: int = 0
     unnamed: int = 0
     is_whole: bool = True
+    first: bool = True
+    answer: bytes | None = b""
+    is_plain: bool = False
 
     def hear(self, to_server: bool, frame: int, ts_ns: int, content: bytes, *, is_datagram: bool) -> None:
         """The next packet."""
@@ -237,6 +242,7 @@ class Conversations:
             for end in "ab" if self.expected else "":
                 if found := self.expected.pop((int(c[f"{end}_high"][flow]), int(c[f"{end}_low"][flow]), int(c[f"{end}_port"][flow])), None):
                     each.parser, each.name, self.number[flow] = found.conversation, found.name, self.names[found.name]
+                    each.answer = None
             if len(self.open) > self.most:
                 gone, _ = self.open.popitem(last=False)
                 self.raw.forget(gone)
@@ -250,6 +256,10 @@ class Conversations:
             each.head.append((to_server, content))
             self._recognise(each, flow, transport, port)
             if each.parser is None:
+                if self.done[flow] and each.is_whole:
+                    text = b"".join(content for side, content in each.head if side == each.first)
+                    name = turned_round(self._over(transport), each.first, text)
+                    yield from _told(name, each.first, WRONG_DIRECTION if name else "")
                 return
             said, each.head = each.head, []
         else:
@@ -262,7 +272,24 @@ class Conversations:
                 yield from ((name, one) for one in parser.feed(side, text))
             elif parser.then and each.inner is None:
                 yield from ((name, one) for one in parser.strayed(side))
+            if each.answer is not None and side != each.first:
+                yield from _told(each.name, side, self._answered(each, side, text, transport, apart=missing > 0 and last == 0))
+            if parser is each.parser and not each.is_plain and stays_plain(parser, side) and text:
+                each.is_plain = True
+                yield from _told(each.name, side, NO_TLS)
         self.done[flow] = each.inner.broken if each.inner is not None else each.parser.broken and each.parser.then not in self.names
+
+    def _over(self, transport: Transport) -> list[Application]:
+        return [application for application in self.applications if transport in application.ports]
+
+    def _answered(self, each: Open, side: bool, text: bytes, transport: Transport, *, apart: bool) -> str:
+        """The event that it is what the side that did not speak first begins with."""
+        each.answer = (each.answer or b"") + text
+        application = next(one for one in self._over(transport) if one.name == each.name)
+        event = of_answer(application, self._over(transport), side, each.answer) if each.is_whole and not apart else ""
+        if event is not None or len(each.answer) > MOST_HEAD:
+            each.answer = None
+        return event or ""
 
     def _speaker(self, each: Open, parser: Conversation, flow: int, side: bool, text: bytes) -> tuple[str, Conversation]:
         """Whose these bytes are: each side turns to what follows where it begins so, for what the other one says late may be of what was before."""
@@ -276,7 +303,7 @@ class Conversations:
 
     def _recognise(self, each: Open, flow: int, transport: Transport, port: int) -> None:
         """By what the side that spoke first has said so far."""
-        first = each.head[0][0]
+        first = each.first = each.head[0][0]
         text = b"".join(content for side, content in each.head if side == first)
         waiting = False
         here = [(number, application) for number, application in enumerate(self.applications, 1) if transport in application.ports]
@@ -288,3 +315,11 @@ class Conversations:
                 return
             waiting |= verdict is None
         self.done[flow] = not waiting or sum(len(content) for _, content in each.head) > MOST_HEAD
+
+
+def _told(name: str, to_server: bool, event: str) -> Iterator[tuple[str, Said]]:
+    """A message of this application that says nothing but the event."""
+    if event:
+        said = Said(to_server)
+        said.event(event)
+        yield name, said

@@ -390,6 +390,7 @@ class HttpConversation(Conversation):
 class Http(Application):
     name = "http"
     ports: ClassVar = {Transport.TCP: frozenset((80, 81, 591, 3128, 5000, 7001, 8000, 8008, 8080, 8081, 8088, 8888, 9080, 9090, 1880, 5985))}
+    knows_answers = True
 
     def starts(self, to_server: bool, data: bytes, expected: bool) -> bool | None:
         """A whole request line with a version, or a status line; where HTTP is expected also a request of HTTP/0.9."""

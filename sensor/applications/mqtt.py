@@ -146,10 +146,6 @@ class Mqtt(Framed):
         said.event(self._refusal)
         yield said
 
-    def gap(self, to_server: bool, size: int) -> Iterator[Said]:
-        self.is_whole = False
-        yield from super().gap(to_server, size)
-
     def message(self, to_server: bool, data: bytes) -> Iterator[Said]:
         kind, length = Packet(data[0] >> 4), remaining(data)
         assert length is not None
@@ -319,6 +315,7 @@ def reason(said: Said, code: int) -> None:
 class MqttOverTcp(Application):
     name: ClassVar[str] = "mqtt"
     ports: ClassVar[Mapping[Transport, frozenset[int]]] = {Transport.TCP: frozenset({1883})}
+    knows_answers = True
 
     def starts(self, to_server: bool, data: bytes, expected: bool) -> bool | None:
         """A CONNECT wherever it is; on its port any packet that is as it has to be, for connections that were there before us."""

@@ -311,6 +311,7 @@ class NfsDatagrams(Conversation):
 class NfsOverTcp(Application):
     name: ClassVar[str] = "nfs"
     ports: ClassVar[Mapping[Transport, frozenset[int]]] = {Transport.TCP: frozenset({2049})}
+    knows_answers = True
 
     def starts(self, to_server: bool, data: bytes, expected: bool) -> bool | None:
         """A whole record that calls the program; on its port a reply, too."""

@@ -126,6 +126,7 @@ class Framed(Conversation):
 
     def __init__(self) -> None:
         self._frames = {side: Frames(self.size) for side in (False, True)}
+        self._holed: set[bool] = set()  # sides of which bytes are missing: where a message begins is not known for certain
 
     def size(self, held: bytearray) -> int | None:
         """See Frames."""
@@ -153,11 +154,14 @@ class Framed(Conversation):
                     break
         except (ValueError, EOFError) as error:
             self._break(str(error))
-            yield from self.refused(to_server)
+            yield from self.refused(to_server) if to_server not in self._holed else ()
 
     def gap(self, to_server: bool, size: int) -> Iterator[Said]:
         if self.broken:
             return
+        self.is_whole = False
+        if not self._frames[to_server].spans(size):
+            self._holed.add(to_server)
         try:
             if message := self._frames[to_server].gap(size):
                 yield from self.message(to_server, message)

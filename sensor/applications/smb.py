@@ -4,7 +4,7 @@ RFC 1002 4.3 (session packets), [MS-SMB2] 2.1 (direct TCP, 2.2.41 encrypted, 2.2
 
 Buffers, UTF-8 without NUL, all of requests: smb.share and smb.named_pipe, the path of a tree connect with its server, the second if it ends with IPC$;
 smb.ntlmssp_user, smb.ntlmssp_domain; file.name, the name or path by which a file or pipe is opened, deleted or renamed; dce.stub_data.
-Facts: smb.version "1" or "2" (3 is a dialect of 2); what dcerpc.py says of calls in pipes, which are messages of their own with their own transactions.
+Events: see smb_session.EVENTS. Facts: smb.version "1" or "2" (3 is a dialect of 2); what dcerpc.py says of calls in pipes, which are messages of their own with their own transactions.
 """
 
 from __future__ import annotations
@@ -37,7 +37,25 @@ class Smb(Framed):
             raise ValueError(f"session packets have no type {held[0]}")
         return 4 + int.from_bytes(held[1:4], "big") if len(held) >= 4 else None
 
+    def refused(self, to_server: bool) -> Iterator[Said]:
+        said = Said(to_server, facts={"smb.version": self._version}, transaction=self._session.transactions.begin())
+        self._session.malformed(said, self.why)
+        yield said
+
+    def gap(self, to_server: bool, size: int) -> Iterator[Said]:
+        self._session.is_whole = False
+        yield from super().gap(to_server, size)
+
     def message(self, to_server: bool, data: bytes) -> Iterator[Said]:
+        self._session.is_whole &= self.is_whole
+        self._session.is_cut = len(data) < 4 + int.from_bytes(data[1:4], "big")
+        try:
+            yield from self._message(to_server, data)
+        except (EOFError, ValueError):
+            if not self._session.is_cut:
+                raise
+
+    def _message(self, to_server: bool, data: bytes) -> Iterator[Said]:
         if data[0] != MESSAGE or len(data) == 4:
             return
         match data[4:8]:
@@ -63,6 +81,7 @@ class Smb(Framed):
 class SmbOverTcp(Application):
     name: ClassVar[str] = "smb"
     ports: ClassVar[Mapping[Transport, frozenset[int]]] = {Transport.TCP: frozenset({139, 445})}
+    knows_answers = True
 
     def starts(self, to_server: bool, data: bytes, expected: bool) -> bool | None:
         """With a message of SMB wherever it is; on its ports also with a session request or its answer."""

@@ -39,6 +39,7 @@ class Command(IntEnum):
 
 
 COMMANDS = {int(each): each for each in Command}
+FROM_BOTH = frozenset({0x24})  # LOCKING_ANDX, by which a server breaks an oplock
 ANDX = frozenset({0x24, 0x2D, 0x2E, 0x2F, 0x73, 0x74, 0x75, 0xA2})
 
 
@@ -105,6 +106,8 @@ class Smb1:
         if is_answer:
             said.about["smb.status"] = f"0x{status:08x}"
             said.failed = is_error(status)
+        if code not in FROM_BOTH:
+            self._session.directed(said, is_answer)
         self._session.about_share(said, number(data, 24, 2))
         inner: list[Said] = []
         try:
@@ -113,7 +116,7 @@ class Smb1:
                 if read:
                     inner += read(self, said, block, pending)
         except EOFError as error:
-            said.about["smb.problem"] = str(error)
+            self._session.malformed(said, str(error))
         yield said
         yield from inner
 
@@ -123,8 +126,11 @@ class Smb1:
 
     def _negotiate(self, said: Said, block: Block, _pending: Pending) -> Iterator[Said]:
         """2.2.4.52."""
-        dialects = block.message[block.data : block.end].split(b"\x02")[1:33]
+        offered = block.message[block.data : block.end]
+        dialects = offered.split(b"\x02")[1:33]
         said.about["smb.dialects"] = [text(each.partition(b"\0")[0]) for each in dialects]
+        if not (offered.startswith(b"\x02") and offered.endswith(b"\0")) or any(each.find(b"\0") != len(each) - 1 for each in dialects):
+            said.event("smb.negotiate_malformed_dialects")
         return iter(())
 
     def _logon(self, said: Said, block: Block, _pending: Pending) -> Iterator[Said]:
@@ -213,19 +219,23 @@ class Smb1:
 
     def _read(self, said: Said, block: Block, pending: Pending) -> Iterator[Said]:
         """2.2.4.42."""
-        pending.file = block.word(4)
+        pending.file, pending.offset = block.word(4), block.word(6, 4) | (block.word(20, 4) << 32 if block.n_words >= 12 else 0)
         self._session.about_file(said, pending.file)
         return iter(())
 
     def _has_read(self, said: Said, block: Block, pending: Pending) -> Iterator[Said]:
         """2.2.4.42."""
-        return self._in_pipe(said, block, pending.file, block.word(12), block.word(10) | block.word(14) << 16)
+        size = block.word(10) | block.word(14) << 16
+        self._session.content(said, pending.file, block.tree, pending.offset, size)
+        return self._in_pipe(said, block, pending.file, block.word(12), size)
 
     def _write(self, said: Said, block: Block, pending: Pending) -> Iterator[Said]:
         """2.2.4.43."""
         pending.file = block.word(4)
         self._session.about_file(said, pending.file)
-        return self._in_pipe(said, block, pending.file, block.word(22), block.word(20) | block.word(18) << 16)
+        offset, size = block.word(6, 4) | (block.word(24, 4) << 32 if block.n_words >= 14 else 0), block.word(20) | block.word(18) << 16
+        self._session.content(said, pending.file, block.tree, offset, size)
+        return self._in_pipe(said, block, pending.file, block.word(22), size)
 
     def _transact(self, said: Said, block: Block, pending: Pending) -> Iterator[Said]:
         """2.2.4.33 and 2.2.5.6."""

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from sensor.applications.application import MOST_OPEN, Said
 from sensor.applications.reading import keep
-from sensor.applications.smb_session import Pending, Session, action_of, is_error, ntlm, number, unicode
+from sensor.applications.smb_session import MOST_SIZE, Pending, Session, action_of, is_error, ntlm, number, unicode
 
 MAGIC = b"\xfeSMB"
 HEADER = 64  # 2.2.1
@@ -81,6 +81,8 @@ class Smb2:
         else:
             pending = self._session.request(message_id)
         said.transaction = pending.transaction
+        if code != Command.OPLOCK_BREAK or not is_answer:  # a server breaks them as if it answered: 2.2.23
+            self._session.directed(said, is_answer)
         self._session.about_share(said, tree)
         inner: list[Said] = []
         read = self._answers.get(code) if is_answer else self._requests.get(code)
@@ -88,14 +90,16 @@ class Smb2:
             try:
                 inner += read(self, said, data, pending)
             except EOFError as error:
-                said.about["smb.problem"] = str(error)
+                self._session.malformed(said, str(error))
         yield said
         yield from inner
 
     def _negotiate(self, said: Said, data: bytes, _pending: Pending) -> Iterator[Said]:
         """2.2.3."""
-        count = min(number(data, 66, 2), 16)
-        found = [number(data, 100 + 2 * i, 2) for i in range(count)]
+        count = number(data, 66, 2)
+        if not count or 100 + 2 * count > len(data):
+            said.event("smb.negotiate_malformed_dialects")
+        found = [number(data, 100 + 2 * i, 2) for i in range(min(count, 16))]
         said.about["smb.dialects"] = [DIALECTS.get(each, hex(each)) for each in found]
         return iter(())
 
@@ -103,6 +107,7 @@ class Smb2:
         """2.2.4."""
         dialect = number(data, 68, 2)
         said.about["smb.dialect"] = DIALECTS.get(dialect, hex(dialect))
+        self._session.limits(said, number(data, 96, 4), number(data, 100, 4))
         return iter(())
 
     def _logon(self, said: Said, data: bytes, _pending: Pending) -> Iterator[Said]:
@@ -151,17 +156,23 @@ class Smb2:
 
     def _read(self, said: Said, data: bytes, pending: Pending) -> Iterator[Said]:
         """2.2.19."""
-        pending.file = self._file(said, data, 80)
+        self._session.sized(said, "read_request", number(data, 68, 4))
+        pending.file, pending.offset = self._file(said, data, 80), number(data, 72, 8)
         return iter(())
 
     def _has_read(self, said: Said, data: bytes, pending: Pending) -> Iterator[Said]:
         """2.2.20."""
-        return self._in_pipe(said, data, pending.file, number(data, 66, 1), number(data, 68, 4))
+        at, size = number(data, 66, 1), number(data, 68, 4)
+        self._session.sized(said, "read_response", size, self._room(data, at))
+        self._session.content(said, pending.file, number(data, 36, 4), pending.offset, size)
+        return self._in_pipe(said, data, pending.file, at, size)
 
     def _write(self, said: Said, data: bytes, pending: Pending) -> Iterator[Said]:
         """2.2.21."""
-        pending.file = self._file(said, data, 80)
-        return self._in_pipe(said, data, pending.file, number(data, 66, 2), number(data, 68, 4))
+        pending.file, at, size = self._file(said, data, 80), number(data, 66, 2), number(data, 68, 4)
+        self._session.sized(said, "write_request", size, self._room(data, at))
+        self._session.content(said, pending.file, number(data, 36, 4), number(data, 72, 8), size)
+        return self._in_pipe(said, data, pending.file, at, size)
 
     def _control(self, said: Said, data: bytes, pending: Pending) -> Iterator[Said]:
         """2.2.31."""
@@ -175,6 +186,10 @@ class Smb2:
         if number(data, 68, 4) != PIPE_TRANSCEIVE:
             return iter(())
         return self._in_pipe(said, data, self._file(said, data, 72), number(data, 96, 4), number(data, 100, 4))
+
+    def _room(self, data: bytes, at: int) -> int:
+        """For content from there on; of a message that was longer it is not known."""
+        return MOST_SIZE if self._session.is_cut else max(len(data) - at, 0)
 
     def _file(self, said: Said, data: bytes, at: int) -> bytes:
         number(data, at, 16)

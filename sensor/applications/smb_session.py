@@ -13,6 +13,11 @@ from sensor.applications.dcerpc import Dcerpc, size_of
 from sensor.applications.reading import Transactions, keep, text
 from sensor.events.vocabulary import Action
 
+EVENTS = (
+    "malformed_data", "malformed_ntlmssp_request", "negotiate_malformed_dialects", "file_overlap", "response_to_server", "request_to_client",
+    "read_request_too_large", "read_response_too_large", "write_request_too_large", "negotiate_max_read_size_too_large", "negotiate_max_write_size_too_large",
+)  # fmt: skip
+MOST_SIZE = 1 << 24  # bytes: no message says more (RFC 1002 4.3.1, [MS-SMB2] 2.1)
 MOST_PIPES = 16  # of one connection that are listened to
 
 
@@ -30,22 +35,65 @@ def unicode(data: bytes) -> bytes:
 
 @dataclass(slots=True)
 class Pending:
-    """A request that waits for its answer. name: of the share or file that it opens. file: that it reads or writes."""
+    """A request that waits for its answer. name: of the share or file that it opens. file: that it reads or writes, from `offset` on."""
 
     transaction: int
     name: bytes = b""
     file: Hashable = None
+    offset: int = 0
 
 
 @dataclass
 class Session:
-    """The tables of one connection, each with a bound. files: name by file identifier. shares: path by tree identifier."""
+    """The tables of one connection, each with a bound. files: name by file identifier. shares: path by tree identifier.
+
+    passed: by file and side, up to where its content has been read or written without a hole. most: bytes that may be read and written at a time, as the server
+    says; 0 if it does not. is_cut: the message was longer than what is there of it. is_whole: see Conversation.
+    """
 
     transactions: Transactions = field(default_factory=Transactions)
     pending: dict[Hashable, Pending] = field(default_factory=dict)
     shares: dict[int, bytes] = field(default_factory=dict)
     files: dict[Hashable, bytes] = field(default_factory=dict)
     pipes: dict[Hashable, Dcerpc] = field(default_factory=dict)
+    passed: dict[tuple[Hashable, bool], int] = field(default_factory=dict)
+    most: dict[str, int] = field(default_factory=lambda: {"read": 0, "write": 0})
+    is_cut: bool = False
+    is_whole: bool = True
+
+    def malformed(self, said: Said, why: str) -> None:
+        """What is said cannot be read to its end."""
+        said.about["smb.problem"] = why
+        if not self.is_cut:
+            said.event("smb.malformed_data")
+
+    def directed(self, said: Said, is_answer: bool) -> None:
+        """Who asks is the client: where the connection's beginning was seen, that is known."""
+        if self.is_whole and is_answer == said.to_server:
+            said.event("smb.response_to_server" if is_answer else "smb.request_to_client")
+
+    def limits(self, said: Said, read: int, write: int) -> None:
+        """What the server says that may be read and written at a time."""
+        self.most = {"read": read, "write": write}
+        for what, size in self.most.items():
+            if size > MOST_SIZE:
+                said.event(f"smb.negotiate_max_{what}_size_too_large")
+
+    def sized(self, said: Said, event: str, size: int, room: int = MOST_SIZE) -> None:
+        """event: read_request and the like, of which the size may not be more than the server's limit, nor than the room that the message has for it."""
+        most = self.most[event.partition("_")[0]]
+        if size > room or (most and size > most):
+            said.event(f"smb.{event}_too_large")
+
+    def content(self, said: Said, file: Hashable, tree: int, offset: int, size: int) -> None:
+        """So many bytes of a file are read or written from there on. What a pipe says has no place."""
+        if not size or file is None or self.shares.get(tree, b"IPC$").upper().endswith(b"IPC$"):
+            return
+        passed = self.passed.get((file, said.to_server), 0)
+        if offset < passed:
+            said.event("smb.file_overlap")
+        if offset <= passed:
+            keep(self.passed, (file, said.to_server), max(passed, offset + size))
 
     def request(self, key: Hashable) -> Pending:
         found = Pending(self.transactions.begin())
@@ -100,6 +148,8 @@ class Session:
     def closes(self, file: Hashable) -> None:
         self.files.pop(file, None)
         self.pipes.pop(file, None)
+        for side in (False, True):
+            self.passed.pop((file, side), None)
 
     def close(self, version: str) -> Iterator[Said]:
         for file, pipe in self.pipes.items():
@@ -148,12 +198,22 @@ def ntlm(said: Said, blob: bytes) -> None:
     message = blob[at:]
     try:
         match number(message, 8, 4):
+            case 1:
+                number(message, 12, 4)
             case 2:
                 _challenge(said, message)
             case 3:
                 _authenticate(said, message)
+            case kind:
+                _malformed(said, f"no NTLM message is of the type {kind}")
     except EOFError:
-        said.about["smb.problem"] = "an NTLM message is cut short"
+        _malformed(said, "an NTLM message is cut short")
+
+
+def _malformed(said: Said, why: str) -> None:
+    said.about["smb.problem"] = why
+    if said.to_server:
+        said.event("smb.malformed_ntlmssp_request")
 
 
 def _field(message: bytes, at: int) -> bytes:
@@ -188,3 +248,7 @@ def _authenticate(said: Said, message: bytes) -> None:
             said.about[key] = text(value)
             if buffer:
                 said.buffers[buffer] = [value]
+    for at in (12, 20, 28, 36, 44):
+        size, begin = number(message, at, 2), number(message, at + 4, 4)
+        if size and begin + size > len(message):
+            raise EOFError(f"{size} bytes are expected at byte {begin}, {max(len(message) - begin, 0)} are there")

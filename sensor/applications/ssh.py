@@ -158,6 +158,7 @@ def _say_algorithms(said: Said, payload: bytes) -> None:
 class Ssh(Application):
     name = "ssh"
     ports: ClassVar = {Transport.TCP: frozenset((22, 2222, 2200, 22222))}
+    knows_answers = True
 
     def starts(self, to_server: bool, data: bytes, expected: bool) -> bool | None:
         """A server may send other lines first (RFC 4253 4.2): those are waited for to their end where its port is expected."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 SERVER_NAME, GROUPS, POINTS, SIGNATURES, ALPN, VERSIONS = 0, 10, 11, 13, 16, 43  # IANA, TLS ExtensionType Values
+LONGEST_NAME = 255  # bytes, RFC 1035 2.3.4
 RETRY = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")  # the random of a HelloRetryRequest: RFC 8446 4.1.3
 _NAMES = {0x0002: "ssl2", 0x0300: "ssl3", 0x0301: "1.0", 0x0302: "1.1", 0x0303: "1.2", 0x0304: "1.3"}
 _JA4 = {0x0002: "s2", 0x0300: "s3", 0x0301: "10", 0x0302: "11", 0x0303: "12", 0x0304: "13"}
@@ -47,6 +48,25 @@ def sensible(values: list[int]) -> list[int]:
     return [value for value in values if not is_grease(value)]
 
 
+def _is_list(content: bytes, width: int) -> bool:
+    """Whether it holds the list whose length it begins with, and something is listed. A client may ask with nothing at all."""
+    size = int.from_bytes(content[:width])
+    return not content or 0 < size <= len(content) - width
+
+
+def _name_flaws(content: bytes) -> list[str]:
+    """Of the names that a client asks for (RFC 6066 3): the first one that is wrong."""
+    at, end = 2, 2 + int.from_bytes(content[:2])
+    while at < min(end, len(content)):
+        size = int.from_bytes(content[at + 1 : at + 3])
+        if content[at]:
+            return ["invalid_sni_type"]
+        if not 0 < size <= LONGEST_NAME or at + 3 + size > len(content):
+            return ["invalid_sni_length"]
+        at += 3 + size
+    return []
+
+
 @dataclass
 class Hello:
     """ciphers: those offered, or the one chosen. extensions: type and content in their order."""
@@ -60,6 +80,23 @@ class Hello:
     @cached_property
     def _contents(self) -> dict[int, bytes]:
         return dict(reversed(self.extensions))
+
+    @property
+    def flaws(self) -> list[str]:
+        """What is wrong with its extensions (RFC 8446 4.2, RFC 6066 3), as Suricata names it."""
+        found = []
+        if any(not _is_list(content, width) for kind, content in self.extensions for width in self._widths(kind)):
+            found.append("handshake_invalid_length")
+        if self.is_client:
+            names = [content for kind, content in self.extensions if kind == SERVER_NAME]
+            found += ["multiple_sni_extensions"] * (len(names) > 1) + [flaw for content in names for flaw in _name_flaws(content)]
+        return found
+
+    def _widths(self, kind: int) -> tuple[int, ...]:
+        """Of the length before the list that an extension is; none where it is no list."""
+        if not self.is_client:
+            return (2,) if kind == ALPN else ()
+        return {SERVER_NAME: (2,), GROUPS: (2,), POINTS: (1,), SIGNATURES: (2,), ALPN: (2,), VERSIONS: (1,)}.get(kind, ())
 
     def _listed(self, kind: int, width: int) -> bytes:
         """The vector that an extension is; empty without the extension or if it makes no sense."""
@@ -161,7 +198,7 @@ def hello_of(body: bytes, is_client: bool) -> Hello:
         _, at = vector(body, at, 1)
     else:
         ciphers, at = body[at : at + 2], at + 3
-    if len(ciphers) < 2 or at > len(body):
+    if len(ciphers) < 2 or len(ciphers) % 2 or at > len(body):
         raise ValueError("a hello ends early")
     extensions, rest, end = [], vector(body, at, 2)[0] if at < len(body) else b"", 0
     while end < len(rest):

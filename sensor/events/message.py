@@ -30,7 +30,8 @@ class Said:
     def event(self, *names: str) -> None:
         """Says that these events have happened: what rules ask for with app-layer-event."""
         before = self.facts.get("app-layer-event", ())
-        self.facts["app-layer-event"] = tuple(dict.fromkeys((*(before if isinstance(before, tuple) else (before,)), *names)))
+        if names:
+            self.facts["app-layer-event"] = tuple(dict.fromkeys((*(before if isinstance(before, tuple) else (before,)), *names)))
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from sensor.applications import smb1, smb2
 from sensor.applications.application import MOST_HELD, Said
 from sensor.applications.dcerpc import FIRST, LAST, Pdu
 from sensor.applications.smb import Smb, SmbOverTcp
-from tests.applications.script import Script, broken, cuts, survives, talk
+from sensor.applications.smb_session import EVENTS
+from tests.applications.script import Script, broken, cuts, events, survives, talk, tells
 from tests.applications.test_dcerpc import SRVSVC, bind, bind_ack, pdu, request, response
 from tests.make import tcp
 
@@ -290,6 +291,106 @@ def test_starts() -> None:
         b"\x81\0\0\x45\x20",
     ):
         assert application.starts(True, data, True) is False
+
+
+def negotiated(read: int = 65_536, write: int = 65_536) -> tuple[bool, bytes]:
+    """[MS-SMB2] 2.2.4."""
+    body = struct.pack("<HHHH16sIIIIQQHHI", 65, 1, 0x0210, 0, bytes(16), 0, 65_536, read, write, 0, 0, 128, 0, 0)
+    return False, session(two(smb2.Command.NEGOTIATE, body, message=0, answer=True))
+
+
+def negotiate(count: int) -> tuple[bool, bytes]:
+    """[MS-SMB2] 2.2.3, with one dialect."""
+    return True, session(two(smb2.Command.NEGOTIATE, struct.pack("<HHHHI16sQH", 36, count, 1, 0, 0, bytes(16), 0, 0x0210), message=0))
+
+
+def asked(command: int, body: bytes, *, message: int = 20, answer: bool = False, to_server: bool | None = None) -> tuple[bool, bytes]:
+    return (not answer if to_server is None else to_server), session(two(command, body, message=message, answer=answer, tree=2))
+
+
+def written(size: int, offset: int = 0, said: int = -1) -> tuple[bool, bytes]:
+    return asked(smb2.Command.WRITE, struct.pack("<HHIQ", 49, 112, size if said < 0 else said, offset) + FILE + bytes(16 + size))
+
+
+def to_read(size: int) -> tuple[bool, bytes]:
+    return asked(smb2.Command.READ, struct.pack("<HBBIQ", 49, 0, 0, size, 0) + FILE + bytes(17))
+
+
+def was_read(size: int) -> tuple[bool, bytes]:
+    return asked(smb2.Command.READ, has_read(bytes(size)), answer=True)
+
+
+OPENED = [
+    negotiate(1), negotiated(), (True, session(two(smb2.Command.TREE_CONNECT, tree_connect("\\\\10.0.0.2\\plans"), message=8, tree=0))),
+    (False, session(two(smb2.Command.TREE_CONNECT, struct.pack("<HBBIII", 16, 1, 0, 0, 0, 0), message=8, answer=True, tree=2))),
+]  # fmt: skip
+ECHO = struct.pack("<HH", 4, 0)
+
+
+def logon(blob: bytes) -> tuple[bool, bytes]:
+    return asked(smb2.Command.SESSION_SETUP, struct.pack("<HBBIIHHQ", 25, 0, 1, 0, 0, 88, len(blob), 0) + blob)
+
+
+EVENT_TALKS: dict[str, tuple[Script, Script]] = {  # each event: what ends with it, and what is nearly the same
+    "malformed_data": ([*OPENED, asked(smb2.Command.CLOSE, bytes(8))], [*OPENED, asked(smb2.Command.CLOSE, bytes(24))]),
+    "malformed_ntlmssp_request": ([*OPENED, logon(ntlm_authenticate("a", "b")[:-1])], [*OPENED, logon(ntlm_authenticate("a", "b"))]),
+    "negotiate_malformed_dialects": ([negotiate(2)], [negotiate(1)]),
+    "file_overlap": ([*OPENED, written(50), written(50, 49)], [*OPENED, written(50), written(50, 50), written(9, 200)]),
+    "response_to_server": (
+        [*OPENED, asked(smb2.Command.ECHO, ECHO, answer=True, to_server=True)],
+        [*OPENED, asked(smb2.Command.ECHO, ECHO), asked(smb2.Command.ECHO, ECHO, answer=True)],
+    ),
+    "request_to_client": (
+        [*OPENED, asked(smb2.Command.ECHO, ECHO, to_server=False)],
+        [*OPENED, asked(smb2.Command.OPLOCK_BREAK, struct.pack("<HBBI", 24, 0, 0, 0) + FILE, message=(1 << 64) - 1, answer=True)],
+    ),
+    "read_request_too_large": ([*OPENED, to_read(65_537)], [*OPENED, to_read(65_536)]),
+    "read_response_too_large": (
+        [*OPENED, negotiated(1000), to_read(9), was_read(1001)],
+        [*OPENED, negotiated(1000), to_read(9), was_read(1000)],
+    ),
+    "write_request_too_large": ([*OPENED, written(100, said=101)], [*OPENED, written(100)]),
+    "negotiate_max_read_size_too_large": ([negotiate(1), negotiated(read=(1 << 24) + 1)], [negotiate(1), negotiated(1 << 24, (1 << 24) + 1)]),
+    "negotiate_max_write_size_too_large": ([negotiate(1), negotiated(write=(1 << 24) + 1)], [negotiate(1), negotiated((1 << 24) + 1, 1 << 24)]),
+}
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_events(name: str) -> None:
+    tells(SmbOverTcp(), name, EVENT_TALKS[name])
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"\x02NT LM 0.12\0\x02SMB 2.002\0", set()),
+        (b"NT LM 0.12\0", {"smb.negotiate_malformed_dialects"}),
+        (b"\x02NT LM 0.12", {"smb.negotiate_malformed_dialects"}),
+        (b"\x02NT LM\0 0.12\0", {"smb.negotiate_malformed_dialects"}),
+    ],
+)
+def test_dialects_of_version_1(data: bytes, expected: set[str]) -> None:
+    assert events(talk(Smb(), [(True, session(one(smb1.Command.NEGOTIATE, b"", data)))])) == [expected]
+
+
+@pytest.mark.parametrize("blob", [b"NTLMSSP\0", b"NTLMSSP\0\1\0\0\0", b"NTLMSSP\0\x09\0\0\0", ntlm_authenticate("a", "b")[:40]])
+def test_what_is_no_ntlm(blob: bytes) -> None:
+    assert events(talk(Smb(), [logon(blob)])) == [{"smb.malformed_ntlmssp_request"}]
+
+
+def test_what_is_no_message_is_said_once() -> None:
+    assert events(talk(Smb(), [*OPENED, (True, b"\xff" * 50), (True, b"\xff" * 50)]))[4:] == [{"smb.malformed_data"}]
+
+
+def test_a_message_of_which_only_the_beginning_is_kept_is_not_malformed() -> None:
+    long = two(smb2.Command.WRITE, struct.pack("<HHIQ", 49, 112, MOST_HELD, 0) + FILE + bytes(16 + MOST_HELD), tree=2, behind=112 + MOST_HELD)
+    assert events(talk(Smb(), [(True, session(long + two(smb2.Command.CLOSE, bytes(8))))])) == [set()]
+
+
+def test_who_asks_is_not_known_where_the_beginning_was_not_seen() -> None:
+    conversation = Smb()
+    conversation.is_whole = False
+    assert events(talk(conversation, [asked(smb2.Command.ECHO, ECHO, to_server=False)])) == [set()]
 
 
 @given(st.binary(min_size=8, max_size=300))

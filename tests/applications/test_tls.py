@@ -18,8 +18,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from sensor.applications.application import Said
-from sensor.applications.tls import Tls
+from sensor.applications.tls import EVENTS, Tls
 from sensor.applications.tls_hello import RETRY, Hello
+from tests.applications.script import events, tells
 from tests.applications.talk import Script, check_cuts, check_hostile, check_starts, check_strangers, listen
 from tests.applications.wire import tshark
 
@@ -82,6 +83,104 @@ def handshake(version: ssl.TLSVersion, *, is_mutual: bool = False, groups: str =
                 into.write(data)
                 script.append((to_server, data))
     return tuple(script)
+
+
+def record(kind: int, content: bytes, version: bytes = b"\3\3") -> bytes:
+    return bytes([kind]) + version + vector(content, 2)
+
+
+def vector(content: bytes, width: int) -> bytes:
+    return len(content).to_bytes(width) + content
+
+
+def message(kind: int, content: bytes) -> bytes:
+    return record(22, bytes([kind]) + vector(content, 3))
+
+
+def extension(kind: int, content: bytes) -> bytes:
+    return kind.to_bytes(2) + vector(content, 2)
+
+
+def client_hello(*extensions: bytes, ciphers: bytes = b"\xc0\x2f") -> bytes:
+    return message(1, b"\3\3" + bytes(range(32)) + b"\0" + vector(ciphers, 2) + b"\1\0" + vector(b"".join(extensions), 2))
+
+
+def server_name(name: bytes, kind: int = 0) -> bytes:
+    return extension(0, vector(bytes([kind]) + vector(name, 2), 2))
+
+
+def presented(*certificates: bytes) -> bytes:
+    return message(11, vector(b"".join(vector(each, 3) for each in certificates), 3))
+
+
+def heartbeat(size: int, content: bytes, kind: int = 1) -> bytes:
+    return record(24, bytes([kind]) + size.to_bytes(2) + content)
+
+
+def old(kind: int, content: bytes) -> bytes:
+    """A message of SSL 2."""
+    return (0x8000 | 1 + len(content)).to_bytes(2) + bytes([kind]) + content
+
+
+HELLO, ANSWER = (True, client_hello(server_name(b"plc.example"))), (False, message(2, b"\3\3" + bytes(range(32)) + b"\0\xc0\x2f\0"))
+OLD_HELLO = (True, old(1, b"\0\2\0\3\0\0\0\x10\1\0\x80" + bytes(16)))
+BEGUN = [HELLO, ANSWER]
+
+
+def event_talks() -> dict[str, tuple[Script, Script]]:
+    """Each event: what ends with it, and what is nearly the same."""
+    from tests.applications import test_certificate_flaws as certificates
+
+    good = [*BEGUN, (False, presented(certificate()[2]))]
+    flawed = {name: ([*BEGUN, (False, presented(each[-1]))], good) for name, each in certificates.WRONG.items()}
+    return {
+        "invalid_sslv2_header": ([OLD_HELLO, (False, b"\x80\0\0\0\0")], [OLD_HELLO, (False, old(4, bytes(10)))]),
+        "invalid_tls_header": ([*BEGUN, (False, record(22, bytes(18_433)))], [*BEGUN, (False, record(22, b"\x0c\0\x47\xfc" + bytes(18_428)))]),
+        "invalid_record_version": (
+            [*BEGUN, (False, message(14, b"").replace(b"\3\3", b"\4\3"))],
+            [*BEGUN, (False, message(14, b"").replace(b"\3\3", b"\3\1"))],
+        ),
+        "invalid_record_type": ([*BEGUN, (False, record(25, b"abc"))], [*BEGUN, (False, record(23, b"abc"))]),
+        "invalid_handshake_message": ([*BEGUN, (False, message(99, b""))], [*BEGUN, (False, message(14, b""))]),
+        "invalid_certificate": flawed.pop("invalid_certificate"),
+        "error_message_encountered": ([OLD_HELLO, (False, old(0, b"\0\1"))], [OLD_HELLO, (False, old(4, bytes(10))), (True, old(2, bytes(10)))]),
+        "invalid_ssl_record": ([*BEGUN, (False, record(22, b"\x0b\0\1\0")), (False, record(20, b"\1"))], [*BEGUN, (False, record(20, b"\1"))]),
+        "heartbeat_message": ([*BEGUN, (True, heartbeat(3, bytes(19)))], BEGUN),
+        "overflow_heartbeat_message": ([*BEGUN, (True, heartbeat(0x4000, b""))], [*BEGUN, (True, heartbeat(19, bytes(19)))]),
+        "invalid_heartbeat_message": ([*BEGUN, (True, heartbeat(3, bytes(18)))], [*BEGUN, (True, heartbeat(3, bytes(19)))]),
+        "multiple_sni_extensions": ([(True, client_hello(server_name(b"a"), server_name(b"b")))], [HELLO]),
+        "invalid_sni_type": ([(True, client_hello(server_name(b"a", 1)))], [HELLO]),
+        "invalid_sni_length": ([(True, client_hello(server_name(b"a" * 256)))], [(True, client_hello(server_name(b"a" * 255)))]),
+        "handshake_invalid_length": ([(True, client_hello(extension(10, b"\0\3\0\x17")))], [(True, client_hello(extension(10, b"\0\2\0\x17")))]),
+    } | {f"certificate_invalid_{name}": talks for name, talks in flawed.items()}
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_events(name: str) -> None:
+    tells(TLS, name, event_talks()[name])
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ([(True, client_hello(ciphers=b"\x13\1\0"))], [{"tls.handshake_invalid_length"}]),
+        ([(True, client_hello(extension(0, b"\0\7\0\0\x20a.b")))], [{"tls.invalid_sni_length", "tls.handshake_invalid_length"}]),
+        ([(True, client_hello(extension(0, b"")))], [set()]),
+        ([(True, message(1, bytes(20)))], [{"tls.handshake_invalid_length"}]),
+        ([HELLO, (False, ANSWER[1].replace(b"\3\3\0\1", b"\5\5\0\1"))], [set(), {"tls.invalid_record_version"}]),
+        ([*BEGUN, (False, message(11, b"\0\0\xff"))], [set(), {"tls.invalid_certificate"}]),
+        ([*BEGUN, (False, record(24, b""))], [set(), {"tls.heartbeat_message", "tls.invalid_heartbeat_message"}]),
+        ([*BEGUN, (False, b"\xff" * 50), (False, b"\xff" * 50)], [set(), {"tls.invalid_sslv2_header", "tls.invalid_ssl_record"}]),
+    ],
+)
+def test_what_is_wrong(script: Script, expected: list[set[str]]) -> None:
+    assert events(listen(TLS, script)) == expected
+
+
+def test_a_heartbeat_does_not_part_what_the_server_says() -> None:
+    _, server = listen(TLS, [*BEGUN, (False, heartbeat(3, bytes(19))), (False, presented(certificate()[2]))])
+    assert server.facts["ssl_state"] == "server_hello"
+    assert server.facts["tls.cert_chain_len"] == 1
 
 
 def said_by(version: ssl.TLSVersion) -> list[Said]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from detectors.signature.events import ON_MESSAGES
-from tests.applications import test_dhcp, test_mqtt, test_nfs, test_ntp, test_rfb, test_ssh
+from tests.applications import test_beginnings, test_dhcp, test_mqtt, test_nfs, test_ntp, test_rfb, test_smb, test_ssh, test_tls
 from tests.applications.script import Script
 from tests.detectors.signature.harness import fired, talk
 from tests.detectors.signature.test_message_keywords import datagrams
@@ -20,7 +20,9 @@ TALKS: Mapping[str, tuple[Sequence[str], Mapping[str, tuple[Script, Script]], st
     "nfs": (test_nfs.EVENTS, test_nfs.EVENT_TALKS, "tcp", 2049),
     "ntp": (test_ntp.EVENTS, test_ntp.EVENT_TALKS, "udp", 123),
     "rfb": (test_rfb.EVENTS, test_rfb.EVENT_TALKS, "tcp", 5900),
+    "smb": (test_smb.EVENTS, test_smb.EVENT_TALKS, "tcp", 445),
     "ssh": (test_ssh.EVENTS, test_ssh.EVENT_TALKS, "tcp", 22),
+    "tls": (test_tls.EVENTS, test_tls.event_talks(), "tcp", 443),
 }
 
 
@@ -40,3 +42,16 @@ def test_a_rule_fires_where_the_event_is(application: str, name: str) -> None:
             rule = f"alert {protocol} any any -> any any (app-layer-event:{application}.{name}; sid:1;)"
             for rows in (1 << 30, 1):
                 assert [frame for _, frame in fired(rule, frames, rows)] == [len(frames)] * fires
+
+
+@pytest.mark.parametrize("name", test_beginnings.EVENTS)
+@pytest.mark.parametrize("protocol", ["ip", "tcp"])
+def test_a_rule_fires_where_a_side_begins_strangely(name: str, protocol: str) -> None:
+    """On any port; once, whatever is said behind it. Not where the beginning was not seen."""
+    rule = f"alert {protocol} any any -> any any (flow:established; app-layer-event:{name}; sid:1;)"
+    for script, fires in zip(test_beginnings.EVENT_TALKS[name], (True, False), strict=True):
+        frames = frames_of([*script, (True, b"more\r\n"), (False, b"250 more\r\n")], "tcp", 9999)
+        for rows in (1 << 30, 1):
+            assert [frame for _, frame in fired(rule, frames, rows)] == [3 + len(script)] * fires
+        if name != test_beginnings.NO_TLS:
+            assert fired(rule, frames[3:]) == []
