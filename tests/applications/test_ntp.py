@@ -39,7 +39,11 @@ def test_events(name: str) -> None:
     tells(NtpOverUdp(), name, EVENT_TALKS[name])
 
 
-@pytest.mark.parametrize("data", [b"", ASK[:47], b"\x20" + ASK[1:], b"\x03" + ASK[1:], CONTROL[:11], MONLIST[:7]])
+@pytest.mark.parametrize(
+    "data",
+    [b"", ASK[:47], b"\x20" + ASK[1:], b"\x03" + ASK[1:], CONTROL[:11], MONLIST[:7]],
+    ids=["nothing", "short", "mode 0", "version 0", "short control", "short private"],  # the clock is in some of them
+)
 def test_what_is_no_message(data: bytes) -> None:
     assert events(talk(Ntp(), [(True, data)])) == [{"ntp.malformed_data"}]
 
