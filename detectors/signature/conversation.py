@@ -47,7 +47,7 @@ class Conversation(Opening):
         self.said = []
         if not segment.flags & ACK and segment.acknowledged:
             self.say("pkt_broken_ack")
-        if self.begins_anew(segment, SYN | RST | FIN if midstream else SYN | ACK | RST | FIN):
+        if self.begins_anew(segment, midstream=midstream):
             self.state, self.sides = State.NONE, (Side(), Side())
             self.midstream = self.four_way = self.stamped = self.confirmed = False
         s = segment._replace(side=1 - segment.side) if self.turned else segment
@@ -64,9 +64,11 @@ class Conversation(Opening):
             self.say("suspected_rst_inject")
         return self.said
 
-    def begins_anew(self, s: Segment, flags: int) -> bool:
-        """Whether it is a SYN of another conversation between the same two (RFC 9293, 3.6.1)."""
-        return self.state >= State.LAST_ACK and s.flags & flags == SYN and s.number != self.sides[0].first
+    def begins_anew(self, s: Segment, *, midstream: bool) -> bool:
+        """Whether it is the first one that is seen of another conversation between the same two (RFC 9293, 3.6.1)."""
+        if self.state < State.LAST_ACK or s.flags & (SYN | RST | FIN) != SYN:
+            return False
+        return midstream and s.number != self.sides[1].first if s.flags & ACK else s.number != self.sides[0].first
 
     def follow(self, s: Segment, mine: Side, other: Side) -> None:
         """Any other segment."""
@@ -129,7 +131,8 @@ class Conversation(Opening):
         if not probes:
             mine.reach(s.end)
         if self.midstream:
-            mine.stretch(mine.next)
+            mine.stretch(mine.acked + mine.window & NUMBERS)
+            mine.stretch(mine.next)  # however windows are scaled
         elif not probes and beyond(s.end, mine.edge) > 0:
             self.say("est_packet_out_of_window")
             return
@@ -165,10 +168,8 @@ class Conversation(Opening):
             self.state = State.LAST_ACK
         elif state == State.CLOSE_WAIT or (ahead == -1 and not s.size):
             return
-        elif state == State.FIN_WAIT_2 or not s.side:
-            self.state = State.TIME_WAIT
-        elif not again:
-            self.state = State.CLOSING
+        elif state == State.FIN_WAIT_2 or not again:
+            self.state = State.CLOSING if state == State.FIN_WAIT_1 and not s.flags & ACK else State.TIME_WAIT
 
     def close(self, s: Segment, mine: Side, other: Side) -> None:
         """Data or an ACK after a FIN."""
@@ -202,7 +203,7 @@ class Conversation(Opening):
         ahead = beyond(s.number, mine.next)
         match self.state:
             case State.FIN_WAIT_1 | State.FIN_WAIT_2:
-                return beyond(s.end, mine.edge) > 0
+                return not self.midstream and beyond(s.end, mine.edge) > 0
             case State.CLOSE_WAIT:
                 return not mine.fits(s.number)
             case State.LAST_ACK:

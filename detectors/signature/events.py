@@ -9,7 +9,9 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from detectors.signature.conversation import EVENTS as OF_STREAMS
 from detectors.signature.options import IP_KINDS, NOP, TCP_ONCE, ip_options, tcp_options
+from detectors.signature.stream_events import BITS, COLUMN
 from detectors.signature.units import Units
 from sensor.applications.ike_names import EVENTS as IKE
 from sensor.columns import Ints, Mask, read
@@ -116,7 +118,13 @@ def options(units: Units) -> Mask:
     return found.having(~np.isin(found.kind, list(IP_KINDS.values())), len(units))
 
 
+def of_stream(name: str) -> OfPackets:
+    """Packets with which a TCP conversation goes wrong in this way."""
+    return lambda units: np.asarray(units.columns[COLUMN] & BITS[name] != 0, np.bool_)
+
+
 ON_PACKETS: Mapping[str, OfPackets] = {
+    **{name: of_stream(name) for name in OF_STREAMS},
     "ethernet.pkt_too_small": lambda units: np.asarray(units.columns["outcome"] == Outcome.SHORT_LINK, np.bool_),
     "ipv4.pkt_too_small": lambda units: network(units, IPV4, Outcome.SHORT_NETWORK) & (captured(units) < 20),
     "ipv4.wrong_ip_version": lambda units: network(units, IPV4, Outcome.BAD_NETWORK) & (first_octet(units) >> 4 != 4),
@@ -191,6 +199,11 @@ KEYWORDS = ("decode-event", "stream-event", "app-layer-event", "engine-event")
 def plain(name: str) -> str:
     """The name as the tables have it: rules may say which kind of event it is once more."""
     return name.removeprefix("decoder.").removeprefix("stream.")
+
+
+def is_of_streams(keyword: str, name: str) -> bool:
+    """Whether it asks for what only stream_events.py knows."""
+    return keyword in KEYWORDS and plain(name) in OF_STREAMS
 
 
 def reason(name: str) -> str:

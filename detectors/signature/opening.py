@@ -50,6 +50,7 @@ class Opening(Exchange):
         other.acked = other.edge = s.acknowledged
         mine.scale = other.scale = MOST_SCALE
         mine.offer_anew(s.window)
+        other.window = s.window << other.scale
         mine.stamp, other.stamp = s.timestamp or (None, None)
         self.midstream, self.stamped = True, s.timestamp is not None
         self.state = State.FIN_WAIT_1 if s.flags & FIN else State.ESTABLISHED
@@ -82,10 +83,10 @@ class Opening(Exchange):
                 self.four_way = True
                 server.begin(s.number)
                 client.window = s.window
-            elif s.timestamp and s.timestamp[0] not in stamps:
+            elif s.timestamp and s.timestamp != self.syns[-1].timestamp:
                 if len(self.syns) > SYNS:
                     self.say("3whs_syn_flood")
-                else:
+                elif s.timestamp[0] not in stamps:
                     self.syns.append(s)
         elif s.flags & ACK and not s.side and s.number != client.next:
             self.say("3whs_async_wrong_seq")
@@ -153,6 +154,14 @@ class Opening(Exchange):
         elif s.flags & ACK:
             self.shake(s, mine, other)
 
+    def is_last_of_three(self, s: Segment, mine: Side) -> bool:
+        """Whether it may be what ends the handshake, though others before it were not seen."""
+        client, server = self.sides
+        ahead, more = beyond(s.number, mine.next), beyond(s.acknowledged, client.acked)
+        if ahead < 0 or not mine.fits(s.number):
+            return False
+        return more > 0 or (more == ahead == 0 and not self.midstream) if s.side else s.acknowledged == server.next
+
     def shake(self, s: Segment, mine: Side, other: Side) -> None:
         """The handshake's last ACK: the client's, or the server's, where that is not seen or both have sent a SYN."""
         client, server = self.sides
@@ -167,11 +176,11 @@ class Opening(Exchange):
                 return
             if self.is_invalid(s, client, "4whs_invalid_ack"):
                 return
-        elif s.number != mine.next or (s.side and beyond(s.acknowledged, client.acked) < self.midstream):
-            self.say("3whs_wrong_seq_wrong_ack")
-            return
-        elif not s.side and s.acknowledged != server.next:
+        elif s.number == client.next and not s.side and s.acknowledged != server.next:
             self.say("3whs_right_seq_wrong_ack_evasion")
+            return
+        elif not self.is_last_of_three(s, mine):
+            self.say("3whs_wrong_seq_wrong_ack")
             return
         elif s.side and not self.midstream:
             self.say("3whs_ack_data_inject" if s.size else "3whs_ack_in_wrong_dir")

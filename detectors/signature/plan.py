@@ -326,6 +326,7 @@ class Plan:
     has_pass: bool = False
     every: bool = False  # whether any rule is about all packets, fragments and broken ones too
     stream_sizes: bool = False
+    stream_events: bool = False
     lists: Lists = field(default_factory=Lists)
     reputations: Reputations = field(default_factory=Reputations)
     countries: Countries = field(default_factory=Countries)
@@ -378,6 +379,7 @@ class Plan:
         self.has_pass = any(ready.passes for ready in self.ready)
         self.every = any(EVERY in key.datasets for key in self.keys)
         self.stream_sizes = any(each.keyword == "stream_size" for ready in self.ready for each in ready.rule.conditions)
+        self.stream_events = any(events.is_of_streams(each.keyword, str(each.value)) for ready in self.ready for each in ready.rule.conditions)
         self.searched = list(patterns.values())
         self.sizes = np.array([each.size for each in patterns], np.int64)
         self.database = database or compiled(list(patterns))
