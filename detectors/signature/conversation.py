@@ -50,6 +50,7 @@ class Conversation(Opening):
         if self.begins_anew(segment, midstream=midstream):
             self.state, self.sides = State.NONE, (Side(), Side())
             self.midstream = self.four_way = self.stamped = self.confirmed = False
+            self.syns, self.answers = [], []
         s = segment._replace(side=1 - segment.side) if self.turned else segment
         if self.state == State.NONE:
             self.begin(s, midstream=midstream)
@@ -87,10 +88,11 @@ class Conversation(Opening):
 
     def watch(self, s: Segment, mine: Side) -> None:
         """What is put together of a stream, and what goes past it (RFC 6093)."""
-        at, end = beyond(s.number, mine.origin), beyond(s.end, mine.origin)
+        goes_past = not mine.is_deep and beyond(s.number, mine.origin) <= DEPTH < beyond(s.end, mine.origin)
+        mine.is_deep |= beyond(mine.next, mine.origin) > DEPTH
         if self.said or self.state < State.ESTABLISHED or not s.size:
             return
-        if at <= DEPTH < end:
+        if goes_past:
             self.say("reassembly_depth_reached")
         if s.flags & URG and 0 < s.urgent <= s.size and mine.urgent < URGENT:
             mine.urgent += 1

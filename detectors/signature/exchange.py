@@ -32,7 +32,7 @@ class Exchange:
 
     def is_due(self, s: Segment, mine: Side) -> bool:
         """Whether it is not all from before the beginning."""
-        before = beyond(s.end, mine.origin)
+        before = 1 if mine.is_deep else beyond(s.end, mine.origin)
         if not s.size or min(before, beyond(s.end, mine.acked)) > 0:
             return True
         self.say("pkt_spurious_retransmission")

@@ -42,6 +42,7 @@ class Side:
 
     window: what the other side offers it, edge: how far that has reached, scale: what the other side scales it by. stamp: its last time stamp, None where it sends none.
     probes: its last segment asked whether the other side is there. refused: its RST has ended the conversation before it began. urgent: bytes sent out of band.
+    is_deep: it has sent so much that numbers may come round.
     """
 
     first: int = 0
@@ -54,6 +55,7 @@ class Side:
     probes: bool = False
     refused: bool = False
     urgent: int = 0
+    is_deep: bool = False
 
     @property
     def origin(self) -> int:

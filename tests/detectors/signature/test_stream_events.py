@@ -13,7 +13,7 @@ from detectors.signature.detector import Signatures
 from detectors.signature.engine import Engine
 from detectors.signature.load import loads
 from detectors.signature.plan import Plan
-from detectors.signature.segments import ACK, URG, Segment, beyond
+from detectors.signature.segments import ACK, NUMBERS, URG, Segment, beyond
 from detectors.signature.stream_events import BITS, StreamEvents
 from detectors.signature.suricata import Sessions
 from sensor.bounded import Bounded
@@ -104,6 +104,18 @@ def test_a_connection_after_another() -> None:
         assert fired(ALL, timed, rows) == []
 
 
+@pytest.mark.parametrize("first", [0, 100, (1 << 32) - 100])
+def test_numbers_come_round_in_a_long_stream(first: int) -> None:
+    conversation, size = Conversation(), 1 << 20
+    found = [
+        event
+        for i in range(9000)  # nine GiB
+        for segment in (Segment(0, first + i * size & NUMBERS, 500, ACK, 65_535, size), Segment(1, 500, first + (i + 1) * size & NUMBERS, ACK, 65_535, 0))
+        for event in conversation.takes(segment, midstream=True)
+    ]
+    assert found == ["reassembly_depth_reached"]
+
+
 def test_urgent_bytes_are_counted() -> None:
     conversation = Conversation()
     number, found = 100, conversation.takes(Segment(0, 99, 500, ACK, 8192, 1), midstream=True)
@@ -157,13 +169,13 @@ def test_a_wrong_checksum_is_part_of_nothing() -> None:
     assert frames_of("stream-event:est_packet_out_of_window;", sent, checksums=True) == []
 
 
-NUMBERS = st.sampled_from([0, 99, 100, 101, 105, 111, 112, 500, 501, 505, 521, 522, 9000, (1 << 31) + 100, (1 << 32) - 1])
+NUMBER = st.sampled_from([0, 99, 100, 101, 105, 111, 112, 500, 501, 505, 521, 522, 9000, (1 << 31) + 100, (1 << 32) - 1])
 SEGMENT = st.builds(
     "{} {} {} {} +{} w{} t{}:{} s{} u{}".format,
     st.sampled_from("<>"),
     st.sampled_from(["S", "SA", "A", "A", "A", "PA", "FA", "F", "R", "RA", "FSA", "UA", "U"]),
-    NUMBERS,
-    NUMBERS,
+    NUMBER,
+    NUMBER,
     st.sampled_from([0, 0, 1, 5, 20]),
     st.sampled_from([0, 10, 8192]),
     st.sampled_from([0, 1000, 5000, 1 << 31]),
