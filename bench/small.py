@@ -1,4 +1,4 @@
-"""Small captures and a few rules each, for what bench/made.py does not make: fragments, tunnels, broken packets, ICMP, addresses, counts, bits, and applications."""
+"""Small captures and a few rules each, for what bench/made.py does not make: fragments, tunnels, broken packets, ICMP, addresses, counts, bits, applications, and stream events."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from scapy.layers.inet6 import ICMPv6DestUnreach, ICMPv6EchoReply, ICMPv6EchoReq
 from scapy.layers.l2 import GRE, Ether
 from scapy.layers.vxlan import VXLAN
 
+from tests.detectors.signature.conversations import CASES
+from tests.detectors.signature.conversations import frames as written
 from tests.make import ACK, FIN, RST, SYN, tcp, udp
 
 A, B = "10.0.0.1", "10.0.0.2"
@@ -22,7 +24,7 @@ Said = Iterable[tuple[int, bytes]]  # who speaks (0: the client), and what
 
 def small() -> Iterator[tuple[str, str, Frames]]:
     """Name, rules and frames of each case; at most 15 rules, as Suricata tells of no more a packet."""
-    for name, header, options, frames in (*packets(), *memory(), *streams(), *applications()):
+    for name, header, options, frames in (*packets(), *memory(), *streams(), *applications(), *events()):
         lines = (
             f"{header} ({each} sid:{sid};)" if not each.startswith(("alert", "pass", "drop")) else f"{each[:-1]} sid:{sid};)"
             for sid, each in enumerate(options, 1)
@@ -250,3 +252,10 @@ def applications() -> Iterator[tuple[str, str, list[str], Frames]]:
     dns = ['msg:"spoken";', 'dns.query; content:"plant.label";', "dns.opcode:0;", "flow:to_server;", "flow:to_client;", 'content:"label";']
     yield "DNS", "alert dns any any -> any any", dns, [udp(client, server, query), udp(server, client, answer), udp(client, server, query)]
     yield "DNS, answers alone", "alert dns any any -> any any", dns, [udp(server, client, answer)] * 2
+
+
+def events() -> Iterator[tuple[str, str, list[str], Frames]]:
+    """Stream events, each with the segment that shows it, and with one that does not."""
+    for event, before, *segments in CASES:
+        for segment in segments:
+            yield f"stream event {event}: {segment}", "alert tcp any any -> any any", [f"stream-event:{event};"], written(*before, segment)

@@ -23,6 +23,7 @@ from detectors.signature.plan import Key, Plan, Ready
 from detectors.signature.rule import PAYLOAD, Dataset, Rule
 from detectors.signature.search import holding, scan
 from detectors.signature.state import Place, State
+from detectors.signature.stream_events import StreamEvents
 from detectors.signature.suricata import Sessions
 from detectors.signature.transactions import Transactions
 from detectors.signature.transforms import transformed
@@ -147,6 +148,10 @@ class Engine:
         self.transactions = Transactions() if any(bit.track == "tx" for ready in plan.ready for bit in ready.rule.bits) else None
         self.every = Every(sizes=plan.stream_sizes, frames=sessions is None)
         self.framer, self.floods = Framer(plan.frames), Floods()
+        self.stream_events: StreamEvents | None = None
+        if plan.stream_events:
+            midstream, checksums = (not handshake, False) if sessions is None else (sessions.midstream, sessions.checksums)
+            self.stream_events = StreamEvents(midstream, checksums, as_suricata=sessions is not None)
         self.passed: Bounded[bool] = Bounded(MOST_PASSED)  # by conversation
         self.told: Bounded[bool] = Bounded(MOST_TOLD)  # (conversation, frame, rank)
         self.silent = np.array([ready.rule.noalert or (ready.rule.action == "pass" and not ready.rule.alert_too) for ready in plan.ready], np.bool_)
@@ -177,6 +182,8 @@ class Engine:
         self.state, self.tails, self.passed, self.costs, self.untold = old.state, old.tails, old.passed, old.costs, old.untold
         self.every.streams = old.every.streams
         self.framer.open, self.framer.bytes, self.floods = old.framer.open, old.framer.bytes, old.floods
+        if self.stream_events is not None and old.stream_events is not None:
+            self.stream_events.open, self.stream_events.clock_ns = old.stream_events.open, old.stream_events.clock_ns
         self.transactions = old.transactions or self.transactions
         if self.sessions is not None and old.sessions is not None:
             self.sessions.open, self.sessions.bytes = old.sessions.open, old.sessions.bytes
@@ -220,6 +227,8 @@ class Engine:
         if self.plan.floods:
             for each in kinds:
                 self.floods.mark(each)
+        if self.stream_events is not None:
+            self.stream_events.mark(seen)
         if self.plan.every:
             kinds.append(self.every.units(seen))
         found = self._found(kinds)
@@ -231,6 +240,8 @@ class Engine:
         for each in (self.state, self.tails, self.every, self.framer, self.floods):
             each.forget(seen.over["conversation"])
         self.passed.drop(seen.over["conversation"].tolist())
+        if self.stream_events is not None:
+            self.stream_events.forget(seen.over)
         if self.sessions is not None:
             self.sessions.forget(seen.over["conversation"])
 
@@ -461,6 +472,7 @@ class Engine:
             + self.every.evicted
             + self.framer.evicted
             + self.floods.waiting.evicted
+            + (self.stream_events.evicted if self.stream_events is not None else 0)
             + self.lists.evicted
             + self.plan.countries.known.evicted
         )

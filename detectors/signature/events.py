@@ -10,8 +10,10 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from detectors.signature import decoding
+from detectors.signature.conversation import EVENTS as OF_STREAMS
 from detectors.signature.floods import LIMITS
 from detectors.signature.options import TCP_ONCE, tcp_options
+from detectors.signature.stream_events import BITS, COLUMN
 from detectors.signature.units import Units
 from sensor.applications.beginnings import EVENTS as BEGINNINGS
 from sensor.applications.dhcp import EVENTS as DHCP
@@ -134,9 +136,15 @@ def anomaly(*kinds: Kind, version: int = 0, protocol: str = "", outcome: Outcome
     return mask
 
 
+def of_stream(name: str) -> OfPackets:
+    """Packets with which a TCP conversation goes wrong in this way."""
+    return lambda units: np.asarray(units.columns[COLUMN] & BITS[name] != 0, np.bool_)
+
+
 ON_PACKETS: Mapping[str, OfPackets] = {
     **decoding.ON_PACKETS,
     "icmpv6.mld_message_with_invalid_hl": listening_from_afar,
+    **{name: of_stream(name) for name in OF_STREAMS},
     "ethernet.pkt_too_small": lambda units: np.asarray(units.columns["outcome"] == Outcome.SHORT_LINK, np.bool_),
     "ipv4.pkt_too_small": lambda units: network(units, IPV4, Outcome.SHORT_NETWORK) & (captured(units) < 20),
     "ipv4.wrong_ip_version": lambda units: network(units, IPV4, Outcome.BAD_NETWORK) & (first_octet(units) >> 4 != 4),
@@ -232,6 +240,11 @@ KEYWORDS = ("decode-event", "stream-event", "app-layer-event", "engine-event")
 def plain(name: str) -> str:
     """The name as the tables have it: rules may say which kind of event it is once more."""
     return name.removeprefix("decoder.").removeprefix("stream.")
+
+
+def is_of_streams(keyword: str, name: str) -> bool:
+    """Whether it asks for what only stream_events.py knows."""
+    return keyword in KEYWORDS and plain(name) in OF_STREAMS
 
 
 def reason(name: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from detectors.signature.segments import HALF, RST, SYN
 from detectors.signature.units import EVERY, Units
 from sensor.bounded import Bounded
 from sensor.columns import Array, Ints
@@ -13,8 +14,6 @@ from sensor.decode.packets import Outcome, Transport
 from sensor.events.seen import AnomalyEvent, Seen
 
 MOST_STREAMS = 65_536
-HALF = 1 << 31
-FIN, SYN, RST = 1, 2, 4
 
 
 @dataclass

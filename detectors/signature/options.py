@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from detectors.signature.units import Units
-from sensor.columns import Ints, Mask
+from sensor.columns import Bytes, Ints, Mask
 from sensor.decode.packets import Transport
 
 EOL, NOP = 0, 1
@@ -46,9 +46,9 @@ class Options:
         return result
 
 
-def walk(units: Units, at: Ints, end: Ints) -> Options:
+def walk(data: Bytes, at: Ints, end: Ints) -> Options:
     """The options from `at` to `end` of every unit, none where at >= end: at most 40 bytes each, so 40 steps."""
-    data, malformed = units.data, np.zeros(len(units), np.bool_)
+    malformed = np.zeros(len(at), np.bool_)
     unit = np.flatnonzero(at < end)
     place = at[unit]
     none = np.zeros(0, np.int64)
@@ -74,7 +74,7 @@ def ip_options(units: Units) -> Options:
     at = c["network_at"]
     has = (c["ip_version"] == 4) & (at + 20 <= c["network_end"])
     size = np.where(has, (units.data[np.where(has, at, 0)] & 15).astype(np.int64) << 2, 0)
-    found: Options = units.once("ip options", lambda: walk(units, at + 20, np.minimum(at + size, c["network_end"])))
+    found: Options = units.once("ip options", lambda: walk(units.data, at + 20, np.minimum(at + size, c["network_end"])))
     return found
 
 
@@ -84,5 +84,5 @@ def tcp_options(units: Units) -> Options:
     at = c["transport_at"]
     has = (c["transport"] == Transport.TCP) & (at > 0)
     begin = np.where(has, at + 20, 0)
-    found: Options = units.once("tcp options", lambda: walk(units, begin, np.where(has, c["payload_at"], 0)))
+    found: Options = units.once("tcp options", lambda: walk(units.data, begin, np.where(has, c["payload_at"], 0)))
     return found

@@ -344,6 +344,7 @@ class Plan:
     stream_sizes: bool = False
     floods: bool = False  # whether any rule asks for one
     frames: frozenset[str] = frozenset()  # of an application: names that rules ask for
+    stream_events: bool = False
     lists: Lists = field(default_factory=Lists)
     reputations: Reputations = field(default_factory=Reputations)
     countries: Countries = field(default_factory=Countries)
@@ -399,6 +400,7 @@ class Plan:
         self.frames = frozenset(name.removeprefix(PREFIX) for name in named if name.startswith(PREFIX))
         self.floods = any(each.keyword in events.KEYWORDS and events.plain(str(each.value)) in LIMITS for ready in self.ready for each in ready.rule.conditions)
         self.stream_sizes = any(each.keyword == "stream_size" for ready in self.ready for each in ready.rule.conditions)
+        self.stream_events = any(events.is_of_streams(each.keyword, str(each.value)) for ready in self.ready for each in ready.rule.conditions)
         self.searched = list(patterns.values())
         self.sizes = np.array([each.size for each in patterns], np.int64)
         self.database = database or compiled(list(patterns))

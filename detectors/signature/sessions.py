@@ -9,12 +9,12 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from detectors.signature.segments import ACK, FIN, HALF, RST, SYN
+
 CHUNK = 2_560  # acknowledged bytes that are looked at without another reason (stream.reassembly.toserver-chunk-size and its twin)
 WINDOW = 65_535
 GUESSED = 16  # bytes of each side, up to which it is still open what they speak
 DEPTH = 1 << 20  # bytes of a stream that are put together (stream.reassembly.depth)
-FIN, SYN, RST, ACK = 1, 2, 4, 16
-HALF = 1 << 31
 
 
 class State(IntEnum):

@@ -15,7 +15,8 @@ import numpy as np
 from detectors.signature import layers, pairs
 from detectors.signature.habits import ENDED, Searched
 from detectors.signature.messages import SPOKEN
-from detectors.signature.sessions import FIN, RST, SYN, Session, State
+from detectors.signature.segments import FIN, RST, SYN
+from detectors.signature.sessions import Session, State
 from detectors.signature.units import PIECE, Units, of_packets
 from sensor.bounded import Bounded, Budget
 from sensor.columns import Array, Mask, padded

@@ -61,22 +61,30 @@ def frame(number: int, which: int, is_tcp: bool, back: bool, flags: int, payload
     return tcp(source, destination, 100, payload, flags, 0, number) if is_tcp else udp(source, destination, payload, number)
 
 
+def over(before: set[tuple[str, bool]]) -> bool:
+    """Whether a connection of which so much was seen has ended."""
+    return any(name == "RST" for name, _ in before) or {("FIN", True), ("FIN", False)} <= before
+
+
 def expected(talk: list[tuple[int, bool, bool, int, bytes]]) -> list[tuple[bool, bool]]:
     """One packet after the other, in the words of Inspected."""
-    seen: dict[tuple[int, bool], set[object]] = {}
+    seen: dict[tuple[int, bool], set[tuple[str, bool]]] = {}
     result = []
     for which, is_tcp, back, flags, payload in talk:
         before = seen.setdefault((which, is_tcp), set())
         if is_tcp:
-            established = not flags & SYN and not (flags & RST and "conversing" not in before)
+            if flags & (SYN | ACK) == SYN and {True, False} & {one for name, one in before if name == "SYN+ACK"} and over(before):
+                before.clear()  # of the same number: another connection
+            established = not flags & SYN and not (flags & RST and ("conversing", False) not in before)
             handshake = established and any({("SYN", one), ("SYN+ACK", not one)} <= before for one in (False, True))
             if payload or (flags & ACK and not flags & (SYN | FIN | RST)):
-                before.add("conversing")
-            if flags & SYN:
-                before.add(("SYN+ACK" if flags & ACK else "SYN", back))
+                before.add(("conversing", False))
+            for flag, name in ((SYN, "SYN+ACK" if flags & ACK else "SYN"), (FIN, "FIN"), (RST, "RST")):
+                if flags & flag:
+                    before.add((name, back))
         else:
-            before.add(back)
-            established = handshake = before == {False, True}
+            before.add(("said", back))
+            established = handshake = len(before) == 2
         result.append((established, handshake))
     return result
 

@@ -40,7 +40,7 @@ def units(rows: list[bytes]) -> tuple[Units, np.ndarray, np.ndarray]:  # type: i
 @given(rows=st.lists(pieces | st.binary(max_size=40), min_size=1, max_size=6))
 def test_all_at_once_as_one_by_one(rows: list[bytes]) -> None:
     some, at, end = units(rows)
-    found: Options = walk(some, at, end)
+    found: Options = walk(some.data, at, end)
     for i, row in enumerate(rows):
         mine = found.unit == i
         columns = (found.kind[mine], found.at[mine] - at[i], found.size[mine])

@@ -90,7 +90,7 @@ alert tcp any any -> any any (stream_size:client,>,1; sid:22;)
     assert b"later" in new.lists.entries["said"]
     assert list(new.told.entries) == [(5, 6, next(ready.rank for ready in new.plan.ready if ready.rule.sid == 2))]
     assert vars(new).keys() == {
-        *("state", "tails", "passed", "costs", "every", "framer", "floods", "sessions", "lists", "told", "untold", "transactions"),  # kept
+        *("state", "tails", "passed", "costs", "every", "framer", "floods", "sessions", "lists", "told", "untold", "transactions", "stream_events"),  # kept
         *("plan", "handshake", "silent", "passes", "twice", "counted", "in_order", "behind", "changed", "confirmed", "matched", "counts"),  # of the new set
     }
 
