@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import click
 import numpy as np
@@ -16,6 +17,9 @@ from sensor.events.field import label
 from sensor.events.table import Table
 from sensor.events.vocabulary import Action
 from sensor.pipeline import Pipeline
+
+if TYPE_CHECKING:
+    from sensor.config import Config
 
 SID = 1_000_001  # the first that nobody else gives: 1,000,000 to 1,999,999 are the user's own
 MOST_FIELDS = 6
@@ -41,13 +45,14 @@ class Evidence:
         self.commands += len(rows)
 
 
-def find(captures: Sequence[str], identifier: str) -> tuple[Alert, Analysis]:
-    """The alert whose id begins so. Raises UsageError where none or several do."""
+def find(captures: Sequence[str], identifier: str, settings: Config, check: str = "") -> tuple[Alert, Analysis]:
+    """The alert whose id begins so. check: as of `made`. Raises UsageError where none or several do."""
     from sensor.cli.signatures import made
-    from sensor.config import Config
 
-    analysis = Analysis(Config(), signatures=made(Config().rules))
+    analysis = Analysis(settings, signatures=made(settings.rules, check))
     analysis.run(open_captures(captures))
+    if not analysis.sources:
+        raise click.ClickException(f"no captures found in {', '.join(captures)}")
     found = [alert for alert in analysis.alerts.values() if alert.id.startswith(identifier)]
     if len(found) != 1:
         raise click.UsageError(f"{len(found)} alerts of these captures have an id that begins with {identifier}")

@@ -75,9 +75,10 @@ def run(
     set_up_log()
 
     def rules() -> Signatures | None:
+        from sensor.cli.rule_options import Said
         from sensor.cli.signatures import made
 
-        return made(read().rules)
+        return made(read().rules, Said().check(config))
 
     try:
         service = assemble(settings, rules, read, as_root=root)
