@@ -14,7 +14,7 @@ from sensor.cli.groups import Group
 from sensor.cli.reference import format_option
 from sensor.cli.rule_options import Said, check_options, how_options, rule_options, run_options
 from sensor.cli.settings import config_option, load_config
-from sensor.cli.signatures import chosen, fields, places, planned, thresholds_of, variables
+from sensor.cli.signatures import chosen, fields, places, planned, state_of, thresholds_of, variables
 from sensor.cli.terminal import printable
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ def read(settings: RuleSettings) -> tuple[RuleSet, Plan]:
     result = load(places(chosen(settings)), variables(settings), fields(), thresholds=thresholds_of(settings))
     plan = planned(result, as_suricata=settings.compat == "suricata", geoip=settings.geoip)
     for rule, reason in plan.unable:
-        state = "failed" if reason.startswith("pcre") else "skipped"
+        state = state_of(reason)
         result.problems.append(Problem(rule.file, rule.line, rule.sid, state, "", reason))
         result.totals[rule.file].count("loaded", -1)
         result.totals[rule.file].count(state)

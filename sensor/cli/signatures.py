@@ -84,15 +84,20 @@ def made(settings: RuleSettings, check: str = "") -> Signatures | None:
 
     as_suricata = settings.compat == "suricata"
     plan, missing = kept(places(paths), variables(settings), thresholds_of(settings), settings.cache, as_suricata=as_suricata, geoip=settings.geoip)
-    if missing:
-        click.echo(f"tapsight: {len(plan.ready)} rules at work, {missing} not: {check or Said().check()} says why", err=True)
-    return Signatures(Engine(plan, sessions=Sessions(settings.midstream, settings.checksums == "all") if as_suricata else None))
+    if any(missing.values()):
+        click.echo(f"tapsight: {len(plan.ready)} rules at work, {sum(missing.values())} not: {check or Said().check()} says why", err=True)
+    return Signatures(Engine(plan, sessions=Sessions(settings.midstream, settings.checksums == "all") if as_suricata else None), missing)
+
+
+def state_of(reason: str) -> str:
+    """What becomes of a rule that was read and cannot be evaluated: only a regular expression is the rule's own fault."""
+    return "failed" if reason.startswith("pcre") else "skipped"
 
 
 def kept(
     paths: Sequence[str], known: dict[str, str], thresholds: Sequence[Path], place: str, *, as_suricata: bool = False, geoip: str = ""
-) -> tuple[Plan, int]:
-    """The rules of these files and folders, made ready, and how many are not; from an earlier start where nothing has changed since. Raises UsageError.
+) -> tuple[Plan, dict[str, int]]:
+    """The rules of these files and folders, made ready, and how many are not (failed, skipped); from an earlier start where nothing has changed since. Raises UsageError.
 
     place: where they are kept: "" for the user's own folder, "none" for nowhere. What cannot be used there or written is said, and no more.
     """
@@ -112,7 +117,9 @@ def kept(
         click.echo(f"tapsight: {folder / name}.rules: not used: {error}", err=True)
     rules = read(paths, known, thresholds)
     plan = planned(rules, as_suricata=as_suricata, geoip=geoip)
-    missing = rules.total.failed + rules.total.skipped + len(plan.unable)
+    missing = {"failed": rules.total.failed, "skipped": rules.total.skipped}
+    for _, reason in plan.unable:
+        missing[state_of(reason)] += 1
     try:
         if name:
             cache.write(folder, name, plan, missing)
