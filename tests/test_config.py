@@ -5,12 +5,14 @@ import os
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors import DETECTORS
 from detectors.state import settings
 from detectors.watch import Watch
+from sensor.cli.main import cli
 from sensor.config import Config, ConfigError, check, described, example, load
 
 
@@ -175,3 +177,14 @@ def test_whatever_the_file_holds_only_a_config_error_comes_out(content: bytes) -
             assert isinstance(load(file), Config)
     finally:
         file.unlink()
+
+
+def test_both_forms_name_a_configuration(tmp_path: Path) -> None:
+    file = tmp_path / "tapsight.yaml"
+    file.write_text("site: here\n")
+    for command, said in (("check", f"{file}: good"), ("show", "site: here")):
+        for words in ([str(file)], ["--config", str(file)]):
+            done = CliRunner().invoke(cli, ["config", command, *words])
+            assert (done.exit_code, said in done.output) == (0, True)
+        assert CliRunner().invoke(cli, ["config", command, str(file), "--config", str(file)]).exit_code == 2
+    assert CliRunner().invoke(cli, ["config", "check"]).exit_code == 2

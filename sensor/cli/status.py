@@ -130,7 +130,9 @@ def _tap(name: str, tap: Mapping[str, Any], rate: Mapping[str, float], lang: str
 def _counts(counts: Mapping[str, Any], lang: str) -> str:
     """What is not zero."""
     return ", ".join(
-        f"{translate(name.replace('_', ' '), lang)} {value:,}" if isinstance(value, int) else f"{value}" for name, value in counts.items() if value
+        f"{translate(name.replace('_', ' '), lang)} {value:,}" if isinstance(value, int) else "; ".join(value) if isinstance(value, list) else f"{value}"
+        for name, value in counts.items()
+        if value
     )
 
 

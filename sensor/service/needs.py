@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import pwd
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 from sensor.config import Config
@@ -29,7 +30,8 @@ def needed(config: Config) -> Iterator[tuple[str, Path, int]]:
         yield "files.path", Path(config.files.path).absolute().parent, WRITE
 
 
-def refused(config: Config, entry: pwd.struct_passwd) -> Iterator[str]:
-    """What of it this user could not use, in words. To be called as root."""
-    for key, path in shut(entry, needed(config)):
-        yield f"{entry.pw_name} has no access to {path} ({key})"
+def refused(config: Config, entry: pwd.struct_passwd | None, more: Iterable[tuple[str, Path, int]] = ()) -> Iterator[str]:
+    """What of it, and of more, this user could not use, in words; None: who we are. To be called as root for a user."""
+    name = pwd.getpwuid(os.geteuid()).pw_name if entry is None else entry.pw_name
+    for key, path in shut(entry, chain(needed(config), more)):
+        yield f"{name} has no access to {path} ({key})"

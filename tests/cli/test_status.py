@@ -41,6 +41,7 @@ def test_a_page(address: str) -> None:
     assert ["line-3", "up", "45", "12.3", "kB", "600", "0", "0.0", "1%", "2"] in map(str.split, lines)
     assert "  600 packets, 45 packets/s, 2,988 B/s over the last 12 s" in lines
     assert "  shed: points 7" in lines
+    assert "  /captures: files 3, waiting 1, x.pcap: cut short, it is gone" in lines
     assert "  alerts: high 2, low 1" in lines
     assert "  rules at work: 435, failed: 1, skipped: 2" in lines
     assert ["elasticsearch", "modbus", "600", "580", "10", "1", "0", "quota", "4", "5"] in map(str.split, lines)
