@@ -41,15 +41,23 @@ def folder(given: str = "") -> Path:
 
 
 def key(paths: Iterable[Path], settings: Sequence[Any]) -> str:
-    """A hash of these rule files and folders, what lies beside them, what else matters, this code and what it stands on. Raises OSError."""
+    """A hash of these rule files and folders, what lies beside them, what else matters, this code and what it stands on."""
     digest = hashlib.sha256(repr((settings, _code(), version("hyperscan"), version("pcre2"), platform.machine())).encode())
     for path in paths:
-        places = sorted(each for each in path.rglob("*.rules") if each.is_file()) if path.is_dir() else [path]
+        places = sorted(each for each in path.rglob("*.rules") if not each.is_dir()) if path.is_dir() else [path]
         beside = path if path.is_dir() else path.parent
         for file in (*places, *(beside / name for name in CONFIGS)):
-            content = file.read_bytes() if file.is_file() else b""
+            content = content_of(file)
             digest.update(repr((str(file), len(content))).encode() + content)
     return digest.hexdigest()
+
+
+def content_of(file: Path) -> bytes:
+    """Nothing where it cannot be read: whoever reads the rules says so."""
+    try:
+        return file.read_bytes() if file.is_file() else b""
+    except OSError:
+        return b""
 
 
 @cache

@@ -82,6 +82,8 @@ def analyze(
     settings = said.over(load_config(config, lang))
     with Progress(show=not quiet and ndjson != "-") as progress:
         signatures = made(settings.rules, said.check(config))
+        if signatures is not None and not signatures.engine.plan.ready:
+            raise click.UsageError(f"none of these rules is at work: {said.check(config)} says why")
         if eve and signatures is None:
             raise click.UsageError("--eve writes what rules find, and there shall be none")
         datasets = chosen_datasets(only, is_used=bool(ndjson is not None or store is not None or es))

@@ -47,7 +47,8 @@ def check(ctx: click.Context, paths: tuple[str, ...], said: Said, config: Path |
             click.echo(printable(problem_line(problem)))
         for warned in found.warnings:
             more = f" ({warned.count} rules, the first is sid {warned.sid})" if warned.count > 1 else f" (sid {warned.sid})"
-            click.echo(printable(f"{warned.file}:{warned.line}: accepted: {warned.text}{more}"))
+            about = f"accepted: {warned.text}{more}" if warned.sid else warned.text
+            click.echo(printable(f"{warned.file}:{warned.line}: {about}"))
         for file, totals in (*found.totals.items(), *([("all files", found.total)] if len(found.totals) > 1 else [])):
             counts = ", ".join(f"{n} {state}" for state, n in dataclasses.asdict(totals).items() if n or state == "loaded")
             click.echo(printable(f"{file}: {counts}"))
@@ -196,10 +197,11 @@ def settled(said: Said, config: Path | None) -> RuleSettings:
 
 def read(settings: RuleSettings) -> tuple[RuleSet, Plan]:
     """The rules, with our protocols' fields as keywords, and made ready; those that the engine cannot evaluate yet are skipped ones, not loaded ones."""
-    from detectors.signature.load import Problem, load
+    from detectors.signature.load import Problem, Warned, load
 
     result = load(places(chosen(settings)), variables(settings), fields(), thresholds=thresholds_of(settings))
     plan = planned(result, as_suricata=settings.compat == "suricata", geoip=settings.geoip)
+    result.warnings += tuple(Warned(reason, 1, file, line, 0) for file, line, reason in plan.reputations.wrong)
     for rule, reason in plan.unable:
         state = state_of(reason)
         result.problems.append(Problem(rule.file, rule.line, rule.sid, state, "", reason))

@@ -84,6 +84,8 @@ def made(settings: RuleSettings, check: str = "") -> Signatures | None:
 
     as_suricata = settings.compat == "suricata"
     plan, missing = kept(places(paths), variables(settings), thresholds_of(settings), settings.cache, as_suricata=as_suricata, geoip=settings.geoip)
+    for file, number, reason in plan.reputations.wrong:
+        click.echo(f"tapsight: {file}:{number}: {reason}", err=True)
     if any(missing.values()):
         click.echo(f"tapsight: {len(plan.ready)} rules at work, {sum(missing.values())} not: {check or Said().check()} says why", err=True)
     return Signatures(Engine(plan, sessions=Sessions(settings.midstream, settings.checksums == "all") if as_suricata else None), missing)
@@ -109,7 +111,7 @@ def kept(
             columns = {name: [(each.name, each.dtype, each.enum and list(each.enum.__members__.items())) for each in some] for name, some in fields().items()}
             name = cache.key(
                 [Path(path) for path in paths],
-                (sorted(known.items()), list(map(str, thresholds)), [p.read_bytes() for p in thresholds if p.is_file()], columns, as_suricata, geoip),
+                (sorted(known.items()), list(map(str, thresholds)), list(map(cache.content_of, thresholds)), columns, as_suricata, geoip),
             )
             if found := cache.read(folder, name, geoip):
                 return found

@@ -127,6 +127,41 @@ def test_check_of_what_a_configuration_names(file: Path, tmp_path: Path) -> None
     assert run("check", "--config", str(config))[0] == 2
 
 
+def test_lines_that_are_left_out_of_lists_are_told(file: Path, demo_capture: Path) -> None:
+    file.write_text('alert ip any any -> any any (msg:"rep"; iprep:any,CnC,>,30; sid:1;)\n')
+    (file.parent / "iprep").mkdir()
+    (file.parent / "iprep" / "categories.txt").write_text("1,CnC,x\n")
+    (file.parent / "iprep" / "a.list").write_text("10.0.0.1,1,80\n10.0.0.2,1\n")
+    said = f"{file.parent}/iprep/a.list:2: left out: 10.0.0.2,1 has fewer than 3 parts"
+    code, text = run("check", str(file))
+    assert (code, text.splitlines()[0]) == (0, said)
+    for _ in range(2):  # the second time the rules come ready
+        done = CliRunner().invoke(cli, ["analyze", str(demo_capture), "--quiet", "--rules", str(file), "--rule-cache", str(file.parent / "cache")])
+        assert (done.exit_code, done.stderr) == (0, f"tapsight: {said}\n")
+
+
+def test_an_analysis_with_none_of_the_named_rules_at_work_is_refused(file: Path, tmp_path: Path, demo_capture: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    file.write_text("alert tcp any any -> any any (contnt:1; sid:2;)\n")
+    for place in (tmp_path / "empty", file):
+        done = CliRunner().invoke(cli, ["analyze", str(demo_capture), "--quiet", "--rules", str(place)])
+        assert done.exit_code == 2
+        assert f"none of these rules is at work: tapsight rules check {place} says why" in done.stderr
+
+
+def test_hints_about_what_snort_reads_otherwise(file: Path) -> None:
+    file.write_text('alert tcp any any -> any any (content:"a"; byte_jump:2,4; isdataat:0,relative; sid:1;)\n')
+    assert f"{file}:1: accepted: isdataat:0,relative always holds, as Suricata reads it" in run("check", str(file))[1]
+    file.write_text('alert tcp any any -> any any (content:"a"; isdataat:!1,relative; isdataat:0; sid:1;)\n')
+    assert "isdataat" not in run("check", str(file))[1]
+
+
+def test_explain_names_what_an_expression_captures(file: Path) -> None:
+    file.write_text('alert tcp any any -> any any (pcre:"/a(b)c/i"; sid:1;)\nalert tcp any any -> any any (pcre:"/a(?P<flow_x>b)/"; sid:2;)\n')
+    assert "captures" not in run("explain", "1", "--rules", str(file))[1]
+    assert "captures the flow text x\n" in run("explain", "2", "--rules", str(file))[1]
+
+
 def test_a_missing_file(tmp_path: Path) -> None:
     code, text = run("check", str(tmp_path / "no.rules"))
     assert code == 1

@@ -136,6 +136,21 @@ def test_lists_are_read_anew(folder: Path, tmp_path: Path) -> None:
     assert 4 in [rule.sid for rule, _ in plan.unable]
 
 
+def test_a_file_that_cannot_be_read_is_told_by_whoever_reads_it(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Path.open
+
+    def refused(self: Path, *words: Any, **more: Any) -> Any:
+        if self.name == "local.rules":
+            raise PermissionError(13, "Permission denied", str(self))
+        return whole(self, *words, **more)
+
+    monkeypatch.setattr(Path, "open", refused)
+    assert kept([str(folder)], {}, [], str(tmp_path / "cache"))[1] == {"failed": 1, "skipped": 0}
+    assert capsys.readouterr().err == ""
+
+
 def test_few_are_kept(folder: Path, tmp_path: Path) -> None:
     plan = planned(folder)
     for i in range(12):
