@@ -143,10 +143,10 @@ def new_from(ctx: click.Context, alert: str, captures: tuple[str, ...], sid: int
     """
     from detectors.signature.keywords import table
     from detectors.signature.load import loads
-    from sensor.cli.draft_rule import draft, evidence, find
+    from sensor.cli.draft_rule import draft, draft_of_ends, evidence, find, is_about_ends
 
     found, _ = find(captures, alert, said.over(load_config(config, None)), said.check(config))
-    text = draft(found, evidence(captures, found), frozenset(table(fields())), sid)
+    text = draft_of_ends(found, sid) if is_about_ends(found) else draft(found, evidence(captures, found), frozenset(table(fields())), sid)
     rule_set = loads(text, fields=fields())
     ((_, account),), problems = counted(planned(rule_set), captures)
     times = "once" if account.left[5] == 1 else f"{account.left[5]:,} times"

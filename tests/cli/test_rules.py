@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import struct
 from pathlib import Path
@@ -284,6 +285,29 @@ def test_a_rule_is_drafted_from_what_a_rule_found(file: Path, tmp_path: Path) ->
     assert f"# from alert {first}; fires once in {tmp_path}" in text
     assert "modbus.function_code:6" in text
     assert run("new-from", first, str(tmp_path))[0] == 2
+
+
+def test_a_rule_is_drafted_from_what_both_sides_asked_for(demo_capture: Path) -> None:
+    """The client begins to load a program into an S7 controller, which then asks for its parts."""
+    exported = CliRunner().invoke(cli, ["export", str(demo_capture), "alert", "--format", "ndjson"])
+    loaded = next(each for each in map(json.loads, exported.output.splitlines()) if each["title"] == "Program downloaded")
+    code, text = run("new-from", loaded["id"], str(demo_capture))
+    assert code == 0, text
+    assert f"; fires {loaded['count']} times in " in text
+    assert re.search(r"alert s7comm \S+ any <> \S+ 102 \(msg:\"Program downloaded\"; action:download; ", text)
+
+
+def test_who_talks_is_drafted_as_a_rule_on_the_ends(demo_capture: Path, file: Path) -> None:
+    exported = CliRunner().invoke(cli, ["export", str(demo_capture), "alert", "--format", "ndjson"])
+    found = next(each for each in map(json.loads, exported.output.splitlines()) if each["detector"] == "internet-address")
+    code, text = run("new-from", found["id"], str(demo_capture))
+    assert code == 0, text
+    comment, rule = text.strip().splitlines()
+    assert "; fires once in " in comment
+    ends = re.escape(f"{found['client_ip']} any <> {found['server_ip']} 502")
+    assert re.fullmatch(rf'alert {found["protocol"]} {ends} \(msg:"[^"]*"; threshold:[^;]*; classtype:misc-attack; sid:1000001; rev:1;\)', rule)
+    file.write_text(rule)
+    assert run("check", str(file)) == (0, f"{file}: 1 loaded\n")
 
 
 def test_a_draft_holds_for_every_command_of_the_alert(demo_capture: Path, tmp_path: Path) -> None:
