@@ -40,7 +40,7 @@ class Credentials:
     kinds: tuple[Kind, ...] = (CREDENTIALS, LOGIN, DEFAULT)
     needs: tuple[str, ...] = ("tables",)
     limits: str = (
-        "Knows the passwords that a decoded industrial protocol, HTTP's basic scheme, FTP or Telnet carry, not those of forms; "
+        "Knows the passwords that a decoded industrial protocol, HTTP's basic scheme, FTP, Telnet, POP3, IMAP or PostgreSQL carry, not those of forms; "
         "of default ones those of a small table."
     )
 

@@ -48,3 +48,16 @@ def test_systemd_thinks_well_of_it() -> None:
 
 def test_the_installer_is_a_shell_script_that_parses() -> None:
     subprocess.run(["/bin/sh", "-n", str(PACKAGING / "install.sh")], check=True, timeout=10)
+
+
+def test_the_container_gives_rights_to_the_interpreter_that_its_scripts_name(tmp_path: Path) -> None:
+    """The file with the capabilities is a copy within the environment, and what pip's scripts begin with; a link would lead to an interpreter without them."""
+    (tmp_path / "python").symlink_to(sys.executable)
+    venv = tmp_path / "opt"
+    subprocess.run([str(tmp_path / "python"), "-m", "venv", str(venv)], check=True, timeout=120)
+    copy, grant = re.search(r"^RUN (cp .*) && (setcap .*)$", (PACKAGING / "Containerfile").read_text(), re.MULTILINE).groups()  # type: ignore[union-attr]
+    subprocess.run(["/bin/sh", "-euc", copy.replace("/opt/tapsight", str(venv))], check=True, timeout=30)
+    named = (venv / "bin" / "pip").read_text().splitlines()[0].removeprefix("#!")
+    assert grant.split()[-1].replace("/opt/tapsight", str(venv)) == named
+    assert not Path(named).is_symlink()
+    assert subprocess.run([named, "-c", "import sys; print(sys.prefix)"], check=True, capture_output=True, text=True, timeout=30).stdout.strip() == str(venv)

@@ -11,8 +11,10 @@ from collections.abc import Callable
 
 from detectors.signature.arguments import number, one_of, parts, unquoted, whole
 from detectors.signature.draft import Draft, Key
+from detectors.signature.framing import PREFIX
+from detectors.signature.framings import FRAMINGS
 from detectors.signature.payload_keywords import bsize, content
-from detectors.signature.rule import PAYLOAD
+from detectors.signature.rule import PAYLOAD, Condition
 from detectors.signature.syntax import shortened
 
 STICKY: tuple[str, ...] = (
@@ -36,19 +38,20 @@ STICKY: tuple[str, ...] = (
     "email.message_id", "email.x_mailer", "email.url", "email.received", "email.body_md5",
     # DCERPC, SMB, FTP, SNMP, SIP, RFB, Kerberos, IKE, LDAP, TFTP ...
     "dce.stub_data", "smb.named_pipe", "smb.share", "smb.ntlmssp_user", "smb.ntlmssp_domain", "ftp.command", "ftp.command_data", "ftp.reply",
-    "ftp.completion_code", "snmp.usm", "snmp.community", "sip.method", "sip.uri", "sip.request_line", "sip.stat_code", "sip.stat_msg", "sip.response_line",
+    "ftp.completion_code", "snmp.usm", "snmp.community", "snmp.trap_oid", "snmp.trap_address", "sip.method", "sip.uri", "sip.request_line", "sip.stat_code", "sip.stat_msg", "sip.response_line",
     "sip.protocol", "sip.from", "sip.to", "sip.via", "sip.user_agent", "sip.content_type", "sip.content_length", "rfb.name", "krb5.cname", "krb5.sname",
     "ike.init_spi", "ike.resp_spi", "ike.vendor", "ike.key_exchange_payload", "ike.nonce_payload", "ldap.request.dn", "ldap.responses.dn", "ldap.responses.message",
     "ldap.request.attribute_type", "ldap.responses.attribute_type", "sdp.origin", "sdp.session_name", "sdp.session_info", "sdp.uri", "sdp.email",
     "sdp.phone_number", "sdp.connection_data", "sdp.bandwidth", "sdp.time", "sdp.repeat_time", "sdp.timezone", "sdp.encryption_key", "sdp.attribute",
     "sdp.media.media", "sdp.media.session_info", "sdp.media.connection_data", "sdp.media.encryption_key",
     "websocket.payload", "tftp.filename", "ntp.reference_id", "telnet.data", "rdp.cookie", "nfs.filename",
+    "pgsql.query", "imap.request", "imap.response", "imap.email.body", "imap.email.header", "imap.email.header.name", "imap.email.header.value",
     # MQTT, EtherNet/IP, DNP3, Modbus and Snort 3's names for plants
     "mqtt.connect.clientid", "mqtt.connect.password", "mqtt.connect.protocol_string", "mqtt.connect.username", "mqtt.connect.willmessage",
     "mqtt.connect.willtopic", "mqtt.publish.message", "mqtt.publish.topic", "mqtt.subscribe.topic", "mqtt.unsubscribe.topic", "enip.product_name",
     "enip.service_name", "dnp3.data", "modbus.data", "s7commplus.content", "mms.data",
     # headers
-    "ipv4.hdr", "ipv6.hdr", "tcp.hdr", "udp.hdr", "icmpv4.hdr", "icmpv6.hdr", "igmp.hdr", "icmpv6.mtu_data", "ether.hdr", "ip.src", "ip.dst",
+    "ipv4.hdr", "ipv6.hdr", "tcp.hdr", "udp.hdr", "icmpv4.hdr", "icmpv6.hdr", "igmp.hdr", "sctp.hdr", "sctp.chunk_data", "icmpv6.mtu_data", "ether.hdr", "ip.src", "ip.dst",
 )  # fmt: skip
 
 # Other words for a sticky buffer.
@@ -92,6 +95,42 @@ def sticky(name: str) -> Callable[[Draft, str], None]:
         draft.stick(name)
 
     return read
+
+
+WRITTEN = {"http1": "http", "ssl": "tls", "cip": "enip", "netbios-ssn": "smb"}  # applications by another name
+OVER = {
+    "ip": ("tcp", "udp"),
+    "ip4": ("tcp", "udp"),
+    "ipv4": ("tcp", "udp"),
+    "ip6": ("tcp", "udp"),
+    "ipv6": ("tcp", "udp"),
+    "tcp": ("tcp",),
+    "tcp-stream": ("tcp",),
+    "udp": ("udp",),
+}
+
+
+def frame(draft: Draft, value: str) -> None:
+    """frame:tls.pdu, or frame:pdu where the header says tls; frame:smb1.hdr there, whose name has a dot."""
+    text, header = unquoted(value).strip().lower(), draft.statement.protocol.partition(":")[0]
+    first, dot, rest = text.partition(".")
+    named, said = WRITTEN.get(first, first), WRITTEN.get(header, header)
+    application, name = (named, rest) if dot and named in FRAMINGS else (said, text)
+    if application not in FRAMINGS:
+        raise ValueError(f"no frames of {application} are kept; there are those of {', '.join(FRAMINGS)}")
+    framing = FRAMINGS[application]
+    if name == "stream" and "tcp" in framing.over:  # all that is said
+        draft.settle()
+        draft.key = Key(PAYLOAD)
+        draft.flow.add("only_stream")
+        if said != application:
+            draft.condition(Condition("app-layer-protocol", application))
+        return
+    if name not in framing.names:
+        raise ValueError(f"{application} has no frame {shortened(name) or 'without a name'}; there are {', '.join(framing.names)}")
+    if said != application and not set(OVER.get(header, ())) & set(framing.over):
+        raise ValueError(f"the header says {header}, and a frame of {application} is asked for")
+    draft.stick(f"{PREFIX}{application}.{name}")
 
 
 def modifier(name: str) -> Callable[[Draft, str], None]:

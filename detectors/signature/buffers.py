@@ -11,7 +11,8 @@ from functools import partial
 import numpy as np
 
 from detectors.signature import datasets as lists
-from detectors.signature import messages, transforms
+from detectors.signature import messages, sctp, transforms
+from detectors.signature.framing import PREFIX
 from detectors.signature.headers import igmp_at
 from detectors.signature.match import DECODED
 from detectors.signature.rule import PAYLOAD, Buffer, Dataset
@@ -76,7 +77,7 @@ def _address(side: str) -> Callable[[Units, int], bytes]:
     return get
 
 
-HEADERS: Mapping[str, Callable[[Units, int], bytes]] = {
+HEADERS: Mapping[str, Callable[[Units, int], bytes | list[bytes]]] = {
     "ether.hdr": _ethernet,
     "ipv4.hdr": _ipv4,
     "ipv6.hdr": _ipv6,
@@ -85,6 +86,8 @@ HEADERS: Mapping[str, Callable[[Units, int], bytes]] = {
     "icmpv4.hdr": _header(lambda _: 8, 8, Transport.ICMP),
     "icmpv6.hdr": _header(lambda _: 8, 8, Transport.ICMPV6),
     "igmp.hdr": _igmp,
+    "sctp.hdr": sctp.whole,
+    "sctp.chunk_data": sctp.user_data,
 }
 ADDRESSES = {"ip.src": _address("source"), "ip.dst": _address("destination")}  # of packets and of PDUs
 WITHIN = (PAYLOAD, "modbus.data")  # those whose bytes are among the unit's own: what they must hold may be searched for there
@@ -92,7 +95,9 @@ MESSAGES = {"dnp3.data": "dnp3", "modbus.data": "modbus"}  # of each PDU, whatev
 
 
 def datasets(name: str) -> tuple[str, ...]:
-    """The dataset whose PDUs have this buffer; none for those of packets."""
+    """The dataset whose PDUs have this buffer, or the kind of frames that it is; none for those of packets."""
+    if name.startswith(PREFIX):
+        return (name,)
     if speakers := messages.speakers(name):
         return speakers
     return () if name in (PAYLOAD, DECODED) or name in HEADERS or name in ADDRESSES else (MESSAGES.get(name, name.partition(".")[0]),)
@@ -105,6 +110,7 @@ def reason(buffer: Buffer, known: Mapping[str, Iterable[str]]) -> str:
     if not (
         messages.speakers(name)
         or name in (PAYLOAD, DECODED)
+        or name.startswith(PREFIX)
         or name in HEADERS
         or name in ADDRESSES
         or (MESSAGES.get(name) in known)
@@ -145,7 +151,9 @@ def values(name: str, units: Units, i: int) -> list[bytes]:
     """The values of a buffer in one unit."""
     if (get := HEADERS.get(name) or ADDRESSES.get(name)) is not None:
         there = get(units, i) if name in ADDRESSES or units.kind in PACKETS else b""
-        return [there] if there else []
+        return there if isinstance(there, list) else [there] if there else []
+    if name.startswith(PREFIX):
+        return [units.content(i)] if units.kind == name else []
     if units.said is not None:
         return messages.values(name, units.said[i])
     table = units.table

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from detectors.signature import cip, events, messages, modbus
+from detectors.signature.floods import LIMITS
 from detectors.signature.headers import PACKET_KEYWORDS, on_packets
 from detectors.signature.numbers import among, any_of, of_groups
 from detectors.signature.rule import Condition, Number, Several
@@ -71,7 +72,7 @@ def values(units: Units, key: str) -> frozenset[Any] | None:
 def about_packets(condition: Condition) -> bool:
     """Whether a keyword looks at packets, and not at a PDU's events."""
     return condition.keyword in PACKET_KEYWORDS and not (
-        condition.keyword in events.KEYWORDS and events.plain(str(condition.value)) in {*events.ON_ROWS, *events.ON_MESSAGES}
+        condition.keyword in events.KEYWORDS and events.plain(str(condition.value)) in {*events.ON_ROWS, *LIMITS, *events.ON_MESSAGES}
     )
 
 
@@ -190,6 +191,8 @@ def rows_mask(conditions: tuple[Condition, ...], units: Units) -> Mask:
             masks.append(messages.mask(each, units))
         elif (table := units.table) is None or units.kind in (*PACKETS, PIECE) or ((where := datasets(each)) and units.kind not in where):
             return nowhere(units)
+        elif each.keyword in events.KEYWORDS and events.plain(str(each.value)) in LIMITS:
+            masks.append(np.asarray(units.columns["flooded"] != each.negated, np.bool_))
         elif each.keyword in modbus.KEYWORDS:
             rows.append(units.once(("modbus", conditions), partial(some, modbus.mask, conditions, table)))
         else:

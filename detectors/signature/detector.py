@@ -151,7 +151,8 @@ class Signatures:
             kind = self._kinds[wanted] = kind_of(rule, to_server=by_client, is_asked=is_asked)
         ends: tuple[End, End] = conversation(seen.flows, first.flow) if first.flow >= 0 else ends_of(first)
         parameters = {"message": rule.msg, "rule": rule.id, "ruleset": Path(rule.file).name, "direction": "to_server" if first.to_server else "to_client"}
-        changed = {self.engine.changed[where] for i in same.tolist() if (where := (int(m.number[i]), int(m.unit[i]), int(m.rank[i]))) in self.engine.changed}
+        matches = same.tolist() if self.engine.changed else ()
+        changed = {self.engine.changed[where] for i in matches if (where := (int(m.number[i]), int(m.unit[i]), int(m.rank[i]))) in self.engine.changed}
         parameters |= {"action": ", ".join(sorted(changed))} if changed else {}
         protocol = first.kind if first.kind not in (*PACKETS, PIECE, ENDED) else label(first.transport)
         accepted, refused = (int(np.count_nonzero(column[same])) for column in (answered.accepted, answered.refused))

@@ -38,7 +38,7 @@ SEVERAL = frozenset(  # buffers of which one event has several: each time a rule
         "sdp.time", "sdp.repeat_time", "sdp.media.media",
         "sdp.media.session_info", "sdp.media.connection_data", "sdp.media.encryption_key", "ftp.reply", "ftp.completion_code", "nfs.filename", "mdns.queries.rrname", "mdns.answers.rrname",
         "mdns.authorities.rrname", "mdns.additionals.rrname", "mdns.response.rrname", "llmnr.queries.rrname", "llmnr.answers.rrname",
-        "ike.vendor",
+        "ike.vendor", "imap.request", "imap.response", "imap.email.header", "imap.email.header.name", "imap.email.header.value",
     }
 )  # fmt: skip
 POSITIONAL = (Content, Pcre, ByteTest, ByteJump, ByteExtract, ByteMath, IsDataAt, Element)

@@ -13,6 +13,9 @@ from detectors.signature import buffers, limits, messages
 from detectors.signature.columns import decide
 from detectors.signature.conditions import rows_mask
 from detectors.signature.every import Every
+from detectors.signature.floods import Floods
+from detectors.signature.frames import Framer
+from detectors.signature.framing import PREFIX
 from detectors.signature.habits import ENDED, Searched, foremost, passes_flow
 from detectors.signature.layers import INNERMOST
 from detectors.signature.match import CAPTURED, DECODED, REPRESENTATION, Costs
@@ -77,7 +80,7 @@ class Fired:
         """What its PDU, message or stream is of; empty where that is not known."""
         if self.kind in PACKETS:
             return ""
-        return str(self.each.columns["application"][self.i]) if self.kind in (PIECE, ENDED) else self.kind
+        return str(self.each.columns["application"][self.i]) if self.kind in (PIECE, ENDED) or self.kind.startswith(PREFIX) else self.kind
 
     @property
     def transaction(self) -> int | None:
@@ -143,6 +146,7 @@ class Engine:
         self.lists = plan.lists.copy()
         self.transactions = Transactions() if any(bit.track == "tx" for ready in plan.ready for bit in ready.rule.bits) else None
         self.every = Every(sizes=plan.stream_sizes, frames=sessions is None)
+        self.framer, self.floods = Framer(plan.frames), Floods()
         self.passed: Bounded[bool] = Bounded(MOST_PASSED)  # by conversation
         self.told: Bounded[bool] = Bounded(MOST_TOLD)  # (conversation, frame, rank)
         self.silent = np.array([ready.rule.noalert or (ready.rule.action == "pass" and not ready.rule.alert_too) for ready in plan.ready], np.bool_)
@@ -166,12 +170,13 @@ class Engine:
     def adopt(self, old: Engine) -> None:
         """Go on with what another rule set's engine remembers of the traffic, and with the counts of what it had to give up.
 
-        Kept: state (bits, integers, counts: by name and by rule), tails, sizes of streams, sessions, transactions, flows that were let through, packets that were told of, of
-        rules that are in both sets, and what rules have added to lists or taken out. Of the new set: plan, lists as their files are now, and all that
+        Kept: state (bits, integers, counts: by name and by rule), tails, sizes of streams, messages of which frames are parts, sessions, transactions, flows that were let through, packets that
+        were told of, of rules that are in both sets, and what rules have added to lists or taken out. Of the new set: plan, lists as their files are now, and all that
         follows from the plan. Not kept: `changed`, which is a batch's, and how often each rule was confirmed and matched.
         """
         self.state, self.tails, self.passed, self.costs, self.untold = old.state, old.tails, old.passed, old.costs, old.untold
         self.every.streams = old.every.streams
+        self.framer.open, self.framer.bytes, self.floods = old.framer.open, old.framer.bytes, old.floods
         self.transactions = old.transactions or self.transactions
         if self.sessions is not None and old.sessions is not None:
             self.sessions.open, self.sessions.bytes = old.sessions.open, old.sessions.bytes
@@ -191,13 +196,18 @@ class Engine:
             return None
         self.changed = {}
         if self.sessions is None:
-            kinds = [*units(seen, self.tails), *messages.units_of(seen)]
+            kinds = [*units(seen, self.tails), *messages.units_of(seen), *self.framer.units(seen)]
             for each in kinds:
                 if each.kind in (PACKET, PIECE):
                     behind = len(seen.inspected.pieces) if each.kind == PACKET else 0
                     each.columns["application"] = messages.SPOKEN[seen.inspected.spoken[behind + each.index]]
         else:
-            kinds = [*self.sessions.units(seen), *(each for each in units(seen, None) if each.kind != PACKET), *messages.units_of(seen)]
+            kinds = [
+                *self.sessions.units(seen),
+                *(each for each in units(seen, None) if each.kind != PACKET),
+                *messages.units_of(seen),
+                *self.framer.units(seen),
+            ]
             for each in kinds:
                 each.columns["parsed"] = self.sessions.parsed(seen, each)
                 if each.kind not in (PACKET, PIECE, ENDED):
@@ -207,6 +217,9 @@ class Engine:
         if self.transactions is not None:
             for each in kinds:
                 self.transactions.mark(each)
+        if self.plan.floods:
+            for each in kinds:
+                self.floods.mark(each)
         if self.plan.every:
             kinds.append(self.every.units(seen))
         found = self._found(kinds)
@@ -215,7 +228,7 @@ class Engine:
         return matches or None
 
     def _forget(self, seen: Seen) -> None:
-        for each in (self.state, self.tails, self.every):
+        for each in (self.state, self.tails, self.every, self.framer, self.floods):
             each.forget(seen.over["conversation"])
         self.passed.drop(seen.over["conversation"].tolist())
         if self.sessions is not None:
@@ -446,6 +459,8 @@ class Engine:
             + self.told.evicted
             + self.tails.evicted
             + self.every.evicted
+            + self.framer.evicted
+            + self.floods.waiting.evicted
             + self.lists.evicted
             + self.plan.countries.known.evicted
         )

@@ -9,7 +9,9 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from detectors.signature.options import IP_KINDS, NOP, TCP_ONCE, ip_options, tcp_options
+from detectors.signature import decoding
+from detectors.signature.floods import LIMITS
+from detectors.signature.options import TCP_ONCE, tcp_options
 from detectors.signature.units import Units
 from sensor.applications.ike_names import EVENTS as IKE
 from sensor.columns import Ints, Mask, read
@@ -96,6 +98,13 @@ def icmp_code(units: Units) -> Mask:
     return np.asarray((units.columns["transport"] == Transport.ICMP) & (code > most[np.minimum(kind, 255)]), np.bool_)
 
 
+def listening_from_afar(units: Units) -> Mask:
+    """Multicast listener discovery has a hop limit of 1 (RFC 2710 3)."""
+    c = units.columns
+    is_mld = (c["transport"] == Transport.ICMPV6) & (c["ip_version"] == 6) & np.isin(c["source_port"], (130, 131, 132))
+    return np.asarray(is_mld & (units.data[np.where(is_mld, c["network_at"] + 7, 0)] != 1), np.bool_)
+
+
 def anomaly(*kinds: Kind, version: int = 0, protocol: str = "", outcome: Outcome | None = None) -> OfPackets:
     """Packets that showed an anomaly of one of these kinds."""
     bits = sum(1 << kind for kind in kinds)
@@ -111,12 +120,9 @@ def anomaly(*kinds: Kind, version: int = 0, protocol: str = "", outcome: Outcome
     return mask
 
 
-def options(units: Units) -> Mask:
-    found = ip_options(units)
-    return found.having(~np.isin(found.kind, list(IP_KINDS.values())), len(units))
-
-
 ON_PACKETS: Mapping[str, OfPackets] = {
+    **decoding.ON_PACKETS,
+    "icmpv6.mld_message_with_invalid_hl": listening_from_afar,
     "ethernet.pkt_too_small": lambda units: np.asarray(units.columns["outcome"] == Outcome.SHORT_LINK, np.bool_),
     "ipv4.pkt_too_small": lambda units: network(units, IPV4, Outcome.SHORT_NETWORK) & (captured(units) < 20),
     "ipv4.wrong_ip_version": lambda units: network(units, IPV4, Outcome.BAD_NETWORK) & (first_octet(units) >> 4 != 4),
@@ -124,16 +130,12 @@ ON_PACKETS: Mapping[str, OfPackets] = {
     "ipv4.iplen_smaller_than_hlen": lambda units: network(units, IPV4, Outcome.BAD_NETWORK) & (first_octet(units) & 15 >= 5) & (first_octet(units) >> 4 == 4),
     "ipv4.trunc_pkt": truncated(4),
     "ipv4.icmpv6": lambda units: np.asarray((units.columns["ip_version"] == 4) & (units.columns["ip_protocol"] == 58), np.bool_),
-    "ipv4.opt_invalid_len": lambda units: ip_options(units).malformed,
-    "ipv4.opt_unknown": options,
-    "ipv4.opt_duplicate": lambda units: ip_options(units).repeated(tuple(kind for kind in IP_KINDS.values() if kind > NOP), len(units)),
     "ipv4.frag_pkt_too_large": anomaly(Kind.BAD_LENGTH, version=4, outcome=Outcome.FRAGMENT_DROPPED),
     "ipv4.frag_overlap": anomaly(Kind.FRAGMENT_OVERLAP, Kind.TEARDROP, version=4),
     "ipv4.frag_ignored": anomaly(Kind.FRAGMENT_NO_ROOM, version=4),
     "ipv6.pkt_too_small": lambda units: network(units, IPV6, Outcome.SHORT_NETWORK) & (captured(units) < 40),
     "ipv6.wrong_ip_version": lambda units: network(units, IPV6, Outcome.BAD_NETWORK) & (first_octet(units) >> 4 != 6),
     "ipv6.trunc_pkt": truncated(6),
-    "ipv6.trunc_exthdr": lambda units: network(units, IPV6, Outcome.SHORT_NETWORK) & (captured(units) >= 40),
     "ipv6.icmpv4": lambda units: np.asarray((units.columns["ip_version"] == 6) & (units.columns["ip_protocol"] == 1), np.bool_),
     "ipv6.frag_pkt_too_large": anomaly(Kind.BAD_LENGTH, version=6, outcome=Outcome.FRAGMENT_DROPPED),
     "ipv6.frag_overlap": anomaly(Kind.FRAGMENT_OVERLAP, Kind.TEARDROP, version=6),
@@ -144,12 +146,12 @@ ON_PACKETS: Mapping[str, OfPackets] = {
     "icmpv6.pkt_too_small": broken(58, 8)[0],
     "sctp.pkt_too_small": broken(132, 12)[0],
     "tcp.pkt_too_small": TCP_SMALL,
-    "tcp.hlen_too_small": tcp_header_short,
-    "tcp.invalid_optlen": lambda units: TCP_WRONG(units) & ~tcp_header_short(units),
+    "tcp.hlen_too_small": lambda units: TCP_WRONG(units) & ~tcp_header_short(units),  # for the segment, which is shorter than it says
+    "tcp.invalid_optlen": tcp_header_short,  # leaves the options less than nothing
     "tcp.opt_invalid_len": lambda units: tcp_options(units).malformed,
     "tcp.opt_duplicate": lambda units: tcp_options(units).repeated(TCP_ONCE, len(units)),
-    "udp.pkt_too_small": lambda units: UDP_SMALL(units) | ((udp_length(units) > udp_left(units)) & (udp_length(units) >= 8)),
-    "udp.hlen_too_small": lambda units: (udp_length(units) > 0) & (udp_length(units) < 8),
+    "udp.pkt_too_small": lambda units: (udp_length(units) > udp_left(units)) & (udp_length(units) >= 8),
+    "udp.hlen_too_small": UDP_SMALL,
     "udp.len_invalid": lambda units: (udp_length(units) > 0) & (udp_length(units) < 8),
     "udp.hlen_invalid": lambda units: (udp_length(units) >= 8) & (udp_length(units) != udp_left(units)),
     "reassembly_seq_gap": anomaly(Kind.STREAM_GAP, Kind.SEQUENCE_JUMP),
@@ -166,24 +168,35 @@ def marked(bits: Anomaly) -> Callable[[Table], Mask]:
     return lambda table: np.asarray(table.anomaly & np.uint32(bits) != 0, np.bool_)
 
 
+def of_another_function(table: Table) -> Mask:
+    """Modbus responses whose function is not the request's: they answer no request."""
+    code, request = table.number("function_code") & 0x7F, table.request
+    return np.asarray(table.is_response & ((request < 0) | (code != code[request])), np.bool_)
+
+
 LENGTHS = Anomaly.TRUNCATED | Anomaly.TRAILING | Anomaly.LENGTH_MISMATCH
 ON_ROWS: Mapping[str, Callable[[Table], Mask]] = {
-    "modbus.unsolicited_response": lambda table: table.is_response & (table.request < 0),
+    "modbus.unsolicited_response": of_another_function,
     "modbus.invalid_protocol_id": lambda table: np.asarray(table.pdus.header(MODBUS_HEADER)["protocol_id"] != 0, np.bool_),
     "modbus.invalid_function_code": marked(Anomaly.UNKNOWN_FUNCTION),
-    "modbus.invalid_length": marked(LENGTHS),
+    "modbus.invalid_length": lambda table: marked(LENGTHS)(table) & table.is_request | marked(LENGTHS & ~Anomaly.LENGTH_MISMATCH)(table),
     "modbus.invalid_value": marked(Anomaly.BAD_VALUE),
-    "modbus.value_mismatch": lambda table: marked(Anomaly.WRONG_RESPONSE | LENGTHS)(table) & table.is_response,
+    "modbus.value_mismatch": lambda table: marked(Anomaly.WRONG_RESPONSE | LENGTHS)(table) & table.is_response & ~of_another_function(table),
     "modbus.invalid_exception_code": lambda table: (
         table.has("exception_code") & ~np.isin(table.number("exception_code"), list(table.fields["exception_code"].enum or ()))
     ),
     "modbus.invalid_unit_identifier": lambda table: np.asarray((table.number("unit_id") > 247) & (table.number("unit_id") < 255), np.bool_),
+    "enip.invalid_pdu": marked(LENGTHS),
     "dnp3.bad_transport_crc": marked(Anomaly.BAD_CHECKSUM),
     "dnp3.malformed": marked(LENGTHS),
     "dnp3.unknown_object": lambda table: marked(Anomaly.UNKNOWN_FUNCTION)(table) & table.has("unread"),
 }
 ON_MESSAGES = frozenset({  # facts of messages of general-purpose protocols
     "krb5.weak_encryption", "krb5.malformed_data", "quic.failed_decrypt", "quic.error_on_data", "quic.crypto_frag_too_long", *(f"ike.{name}" for name in IKE),
+    *(f"pop3.{name}" for name in ("too_many_transactions", "request_too_long", "incorrect_argument_count", "unknown_command", "response_too_long")),
+    *(f"pgsql.{name}" for name in ("invalid_length", "malformed_request", "malformed_response", "too_many_transactions")), "imap.invalid_data", "imap.request_not_found",
+    "ldap.invalid_data", "ldap.request_not_found", "sip.invalid_data", "snmp.malformed_data", "snmp.version_mismatch", "snmp.unknown_security_model",
+    "websocket.skip_end_of_payload", "websocket.reassembly_limit_reached",
 })  # fmt: skip
 KEYWORDS = ("decode-event", "stream-event", "app-layer-event", "engine-event")
 
@@ -195,4 +208,4 @@ def plain(name: str) -> str:
 
 def reason(name: str) -> str:
     """Why a rule about this event cannot be evaluated; empty where it can."""
-    return "" if plain(name) in {*ON_PACKETS, *ON_ROWS, *ON_MESSAGES} else f"the event {name} has no counterpart here"
+    return "" if plain(name) in {*ON_PACKETS, *ON_ROWS, *LIMITS, *ON_MESSAGES} else f"the event {name} has no counterpart here"

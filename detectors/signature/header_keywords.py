@@ -17,6 +17,7 @@ from detectors.signature.draft import Draft
 from detectors.signature.rule import Condition, Number, Several
 from detectors.signature.syntax import shortened
 from detectors.signature.variables import suggestion
+from sensor.applications.imap import TO_CLIENT, TO_SERVER
 
 Reader = Callable[[Draft, str], None]
 
@@ -54,12 +55,15 @@ INTEGERS = {  # keyword -> bits
     "snmp.pdu_type": 32, "dce.opnum.number": 16, "tls.cert_chain_len": 32, "krb5_msg_type": 32, "krb5_err_code": 32, "dhcp.leasetime": 64, "dhcp.renewal_time": 64,
     "dhcp.rebinding_time": 64, "dhcp.message_type": 8, "rfb.sectype": 32, "ntp.version": 8, "ntp.mode": 8, "ntp.stratum": 8, "ntp.request_code": 8, "tftp.opcode": 16,
     "ldap.request.operation": 8, "http2.frametype": 8, "http2.errorcode": 32, "http2.priority": 8, "http2.window": 32, "http2.size_update": 64, "ldap.responses.count": 32,
-    "ftp.dynamic_port": 16, "websocket.mask": 32, "websocket.opcode": 8, "igmp.type": 8,
+    "ftp.dynamic_port": 16, "websocket.mask": 32, "websocket.opcode": 8, "igmp.type": 8, "imap.email.direction": 8, "snmp.trap_type": 8,
+    "sctp.vtag": 32, "sctp.chunk_type": 8, "sctp.chunk_cnt": 8,
     "ike.exchtype": 8, "ike.key_exchange_payload_length": 32, "ike.nonce_payload_length": 32,
 }  # fmt: skip
 MULTIPLE = ("dns.rrtype", "http2.frametype", "http2.errorcode", "http2.priority", "http2.window")
 VLAN_LAYERS = 3  # that Suricata reads
 NAMES: dict[str, Mapping[str, int]] = {
+    "snmp.trap_type": {"coldstart": 0, "warmstart": 1, "linkdown": 2, "linkup": 3, "authenticationfailure": 4, "egpneighborloss": 5, "enterprisespecific": 6},
+    "imap.email.direction": {"to_server": TO_SERVER, "to_client": TO_CLIENT},
     "dns.rcode": {
         "noerror": 0, "formerr": 1, "servfail": 2, "nxdomain": 3, "notimp": 4, "refused": 5, "yxdomain": 6, "yxrrset": 7, "nxrrset": 8, "notauth": 9, "notzone": 10,
         "badvers": 16, "badsig": 16, "badkey": 17, "badtime": 18, "badmode": 19, "badname": 20, "badalg": 21, "badtrunc": 22, "badcookie": 23,

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from detectors.signature import events
+from detectors.signature import events, sctp
 from detectors.signature.numbers import among, any_of, holds
 from detectors.signature.options import IP_KINDS, TCP_MSS, TCP_SCALE, ip_options, tcp_options
 from detectors.signature.rule import Condition, Number
@@ -126,6 +126,7 @@ NUMBERS: Mapping[str, Callable[[Units], tuple[Array, Mask]]] = {
     "tcp.wscale": lambda units: tcp_option(units, TCP_SCALE, 3, BYTE),
     "icmpv6.mtu": mtu,
     "igmp.type": igmp_type,
+    **sctp.NUMBERS,
     "flow.age": of_flow("age"),
     **{f"flow.{name}": of_flow(name) for name in ("pkts_toclient", "pkts_toserver", "bytes_toclient", "bytes_toserver")},
 }
@@ -137,7 +138,7 @@ FLOW_SIDES = {f"flow.{what}_{side}": what for what in ("pkts", "bytes") for side
 LATE = FLOW_NUMBERS | frozenset(FLOW_SIDES) | {"stream_size", *events.KEYWORDS}  # what only units of every.py know
 # Those that every packet is asked for, fragments and broken ones too.
 ALL_PACKETS = frozenset(CHECKSUMS) | LATE | {"fragbits", "fragoffset", "ipopts", "l3_proto"}
-PACKET_KEYWORDS = frozenset(NUMBERS) | ALL_PACKETS | {"flags", "sameip", "rpc", "vlan.id"}
+PACKET_KEYWORDS = frozenset(NUMBERS) | ALL_PACKETS | {"flags", "sameip", "rpc", "vlan.id", *sctp.WORDS}
 
 
 def on_packets(condition: Condition, units: Units) -> Mask:
@@ -172,6 +173,8 @@ def on_packets(condition: Condition, units: Units) -> Mask:
         mask = stream_size(str(value), units)
     elif keyword == "vlan.id":
         mask = vlan(value, units)
+    elif keyword in sctp.WORDS:
+        mask = sctp.WORDS[keyword](units)
     elif keyword == "rpc":
         mask = called(str(value), units)
     elif keyword in events.KEYWORDS:

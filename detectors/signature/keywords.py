@@ -13,6 +13,7 @@ from detectors.signature import measure_keywords as measures
 from detectors.signature import meta_keywords as meta
 from detectors.signature import network_keywords as network
 from detectors.signature import payload_keywords as payload
+from detectors.signature import sctp
 from detectors.signature import state_keywords as state
 from detectors.signature.draft import Draft
 from sensor.events.field import Field
@@ -91,6 +92,7 @@ BUFFERS = {
     **{alias: Keyword(buffers.sticky(name), False) for alias, name in (buffers.ALIASES | buffers.SNORT3).items()},
     **{alias: Keyword(buffers.modifier(name), None) for alias, name in buffers.MODIFIERS.items()},
     **{name: Keyword(buffers.transform(name), False) for name in buffers.TRANSFORMS},
+    "frame": Keyword(buffers.frame),
     "xor": Keyword(buffers.xor),
     "pcrexform": Keyword(buffers.pcrexform),
     "from_base64": Keyword(buffers.from_base64, None),
@@ -112,6 +114,7 @@ STATE = {
     "noalert": Keyword(state.noalert, False),
     "alert": Keyword(state.alert, False),
     "app-layer-protocol": Keyword(state.app_layer_protocol),
+    "config": Keyword(meta.config),
     "service": Keyword(state.service),
 }
 
@@ -130,7 +133,7 @@ HEADERS = {
     "ip_proto": Keyword(headers.ip_proto),
     "ipopts": Keyword(headers.word("ipopts", headers.IP_OPTIONS)),
     "l3_proto": Keyword(headers.word("l3_proto", ("ipv4", "ipv6", "arp"))),
-    "sameip": Keyword(headers.bare("sameip"), False),
+    **{name: Keyword(headers.bare(name), False) for name in ("sameip", *sctp.WORDS)},
     "dsize": Keyword(headers.dsize),
     "stream_size": Keyword(headers.stream_size),
     "flow.pkts": Keyword(headers.of_direction("flow.pkts", 32)),
@@ -215,13 +218,13 @@ IGNORED: dict[str, str] = {
 
 # What Suricata or Snort know and this engine does not.
 UNSUPPORTED: dict[str, str] = {
-    "lua": "scripts in rules are not run", "luajit": "scripts in rules are not run", "config": "changes how Suricata logs, and detects nothing",
-    "frame": "frames of Suricata's own parsers are not kept", "so": "compiled rules are not read", "soid": "compiled rules are not read", "regex": "say pcre instead",
+    "lua": "scripts in rules are not run", "luajit": "scripts in rules are not run",
+    "so": "compiled rules are not read", "soid": "compiled rules are not read", "regex": "say pcre instead",
     "appids": "Snort's application detector is not here", "file_type": "file types are not recognised", "file_meta": "file types are not recognised",
     "js_data": "scripts are not normalised", "vba_data": "macros are not unpacked", "cvs": "CVS is not decoded", "gtp_info": "GTP messages are not decoded",
     "template2": "a template for Suricata's developers",
     "luaxform": "scripts in rules are not run", "gtp_type": "GTP messages are not decoded", "gtp_version": "GTP messages are not decoded",
-    "flow.elephant": "Suricata's measure of large flows is not kept", "pgsql.query": "PostgreSQL is not decoded", "ndpi-protocol": "a plugin of Suricata's", "ndpi-risk": "a plugin of Suricata's",
+    "flow.elephant": "Suricata's measure of large flows is not kept", "ndpi-protocol": "a plugin of Suricata's", "ndpi-risk": "a plugin of Suricata's",
     "http_param": "parameters of a request are not told apart",
 }  # fmt: skip
 

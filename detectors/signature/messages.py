@@ -29,17 +29,17 @@ PREFIXES: Mapping[str, tuple[str, ...]] = {
     "smtp": ("smtp",), "email": ("smtp",), "sip": ("sip",), "file": ("http", "http2", "smtp", "smb", "ftp-data", "tftp", "nfs"), "smb": ("smb",), "dce": ("dcerpc", "smb"),
     "dns": ("dns",), "mdns": ("mdns",), "llmnr": ("llmnr",), "quic": ("quic",), "ike": ("ike",), "sdp": ("sip",), "websocket": ("websocket",), "nfs": ("nfs",),
     "mqtt": ("mqtt",), "krb5": ("krb5",), "ldap": ("ldap",), "ntp": ("ntp",), "rdp": ("rdp",), "rfb": ("rfb",),
-    "snmp": ("snmp",), "tftp": ("tftp",), "dhcp": ("dhcp",), "ssl": ("tls",), "ftpbounce": ("ftp",), "ftpdata": ("ftp-data",),
+    "snmp": ("snmp",), "tftp": ("tftp",), "dhcp": ("dhcp",), "pop3": ("pop3",), "imap": ("imap",), "pgsql": ("pgsql",), "ssl": ("tls",), "ftpbounce": ("ftp",), "ftpdata": ("ftp-data",),
     "filesize": ("http", "http2", "smtp", "ftp-data"), "filestore": ("http", "http2", "smtp", "ftp-data", "smb"),
 }  # fmt: skip
 # Buffers that one side alone says, by how their names begin; True: the client.
 SIDES = tuple((name, True) for name in (
     "http.method", "http.uri", "http.user_agent", "http.host", "http.referer", "http.accept", "http.request", "tls.sni", "ja3.", "ja4.", "smtp.", "email.",
     "dns.query", "dns.queries", "mqtt.connect.", "mqtt.subscribe.", "mqtt.unsubscribe.", "sip.method", "sip.uri", "sip.request", "ldap.request", "tftp.filename",
-    "rdp.cookie", "quic.", "smb.ntlmssp", "ftp.command", "nfs.filename",
+    "rdp.cookie", "quic.", "smb.ntlmssp", "ftp.command", "nfs.filename", "imap.request", "pgsql.",
 )) + tuple((name, False) for name in (
     "http.server", "http.location", "http.stat_", "http.response", "ja3s.", "tls.subjectaltname", "dns.answer", "dns.response", "sip.stat_", "sip.response",
-    "ldap.responses", "rfb.name", "krb5.", "ftp.reply", "ftp.completion_code",
+    "ldap.responses", "rfb.name", "krb5.", "ftp.reply", "ftp.completion_code", "imap.response",
 ))  # fmt: skip
 KINDS = dict.fromkeys(("ja3", "ja3s", "ja4"), ("tls.", "quic."))
 HASHES = {f"file.{name}": f"file{name}" for name in ("md5", "sha1", "sha256")}  # buffers that are facts in hexadecimal
@@ -48,10 +48,10 @@ NUMBERS = (  # facts that are asked by number
     "filesize", "tls.cert_chain_len", "ftp.dynamic_port", "dns.opcode", "dns.rcode", "dns.rrtype", "mqtt.type", "mqtt.qos", "mqtt.reason_code",
     "mqtt.protocol_version", "mqtt.connack.session_present", "dce_opnum", "dce.opnum.number", "dhcp.leasetime", "dhcp.message_type", "dhcp.rebinding_time",
     "dhcp.renewal_time", "krb5_err_code", "krb5_msg_type", "krb5.ticket_encryption", "ldap.request.operation", "ldap.responses.operation",
-    "ldap.responses.result_code", "ntp.mode", "ntp.request_code", "ntp.stratum", "ntp.version", "rfb.secresult", "rfb.sectype", "snmp.pdu_type",
+    "ldap.responses.result_code", "ntp.mode", "ntp.request_code", "ntp.stratum", "ntp.version", "rfb.secresult", "rfb.sectype", "snmp.pdu_type", "snmp.trap_type",
     "snmp.version", "tftp.opcode", "tls_cert_notafter", "tls_cert_notbefore", "http2.frametype", "http2.errorcode",
     "http2.priority", "http2.settings", "http2.window", "http2.size_update", "ldap.responses.count", "websocket.flags", "websocket.mask", "websocket.opcode", "nfs.version", "nfs_procedure",
-    "ike.version", "ike.exchtype", "ike.key_exchange_payload_length", "ike.nonce_payload_length",
+    "imap.email.direction", "ike.version", "ike.exchtype", "ike.key_exchange_payload_length", "ike.nonce_payload_length",
 )  # fmt: skip
 WORDS = (
     "tls.version", "ssl_version", "ssl_state", "ssh.protoversion", "ftp.mode", "smb.version", "dce_iface", "tftp.mode", "mqtt.flags", "mqtt.connect.flags",

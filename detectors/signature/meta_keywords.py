@@ -111,3 +111,13 @@ def _compare(operator: str, text: str) -> bool:
     other = tuple(map(int, text.split(".")))
     other += (0,) * (3 - len(other))
     return bool({">=": operators.ge, ">": operators.gt, "<=": operators.le, "<": operators.lt}[operator](VERSION, other))
+
+
+CONFIG = re.compile(r"(?:logging|tracking)\s+disable\s*,\s*type\s+(?:tx|flow)\s*,\s*scope\s+(?:tx|flow|packet)")
+
+
+def config(draft: Draft, value: str) -> None:
+    """config:logging disable, type tx, scope tx. Suricata 8 user guide, "Config Rules"."""
+    if not CONFIG.fullmatch(value.strip().lower()):
+        raise ValueError(f"{shortened(value)} is no setting; say logging disable, type tx, scope tx")
+    draft.warn("config has no effect: what is logged does not depend on rules")

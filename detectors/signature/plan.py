@@ -14,24 +14,18 @@ from detectors.signature import buffers, conditions, events, habits, headers, me
 from detectors.signature.configs import EventFilter, Filter, Suppress
 from detectors.signature.countries import Countries
 from detectors.signature.datasets import Lists
+from detectors.signature.floods import LIMITS
+from detectors.signature.framing import PREFIX
 from detectors.signature.groups import Group, Groups
-from detectors.signature.match import DECODED, Program
+from detectors.signature.match import DECODED, Program, is_relative, sets_position
 from detectors.signature.reputation import Reputations
 from detectors.signature.rule import (
     FLOW_WORDS,
     PAYLOAD,
-    Asn1,
-    Base64Decode,
     Buffer,
-    ByteExtract,
-    ByteJump,
-    ByteMath,
-    ByteTest,
     Check,
     Content,
-    Hashed,
     Header,
-    IsDataAt,
     Pcre,
     Ranges,
     RateFilter,
@@ -60,7 +54,8 @@ ACTIONS = {"pass": 0, "drop": 1, "reject": 2, "rejectsrc": 2, "rejectdst": 2, "r
 class Key:
     """What rules of one group share: everything about a unit but its bytes and fields. datasets: whose PDUs, () for all PDUs and streams.
 
-    anchored: they count from the beginning of a PDU or stream. asks: columns of suricata.py's that have to be true.
+    anchored: they count from the beginning of a PDU or stream. asks: columns of suricata.py's that have to be true. back: what a client said, as it is looked at
+    once more from the server's side.
     """
 
     protocol: str
@@ -71,6 +66,7 @@ class Key:
     datasets: tuple[str, ...]
     anchored: bool = False
     asks: frozenset[str] = frozenset()
+    back: bool = False
 
     @cached_property
     def _hash(self) -> int:
@@ -87,7 +83,9 @@ class Key:
 
     def is_about(self, kind: str) -> bool:
         """Whether its rules look at units of this kind. What a stream has told is not told again of its messages."""
-        return (kind == PACKET) == self.on_packets and (kind in self.datasets if self.datasets else kind not in (EVERY, habits.ENDED, *messages.NAMES))
+        return (kind == PACKET) == self.on_packets and (
+            kind in self.datasets if self.datasets else kind not in (EVERY, habits.ENDED, *messages.NAMES) and not kind.startswith(PREFIX)
+        )
 
     def mask(self, units: Units, *, handshake: bool) -> Mask | None:
         """Units that the header and the flow's state allow; None where there are none."""
@@ -112,12 +110,13 @@ class Key:
             masks.append(c["ethertype"] == headers.ETHERTYPES[self.protocol] if "ethertype" in c else np.zeros(len(units), np.bool_))
         if self.protocol == "ether" and "link_type" in c:
             masks.append(c["link_type"] == LINKTYPE_ETHERNET)
-        sides = ("destination", "source") if self.reverse else ("source", "destination")
+        sides = ("destination", "source") if self.reverse != self.back else ("source", "destination")
         for side, addresses, ports in zip(sides, (header.source, header.destination), (header.source_ports, header.destination_ports), strict=True):
             masks += [mask for mask in (units.within(side, addresses, ports=False), units.within(side, ports, ports=True)) if mask is not None]
         for word in self.flow:
             if word in FLOW_WORDS:
                 name, wanted = FLOW_WORDS[word]
+                wanted = wanted != self.back
                 masks.append(c[name] if wanted else ~c[name])
                 masks.append(units.once("in flows", lambda: c["flow"] >= 0))
             elif word in ("only_frag", "no_frag"):
@@ -129,6 +128,8 @@ class Key:
         if self.anchored and units.kind == PIECE:
             masks.append(c["origin"])
         masks += [c[name] for name in self.asks]
+        if self.back:
+            masks.append(c["to_server"])
         result = np.asarray(masks[0].copy() if masks else np.ones(len(units)), np.bool_)
         for mask in masks[1:]:
             result &= mask
@@ -216,6 +217,10 @@ def cannot(rule: Rule, keys: Sequence[Key], known: Mapping[str, Iterable[str]]) 
     reasons = [buffers.reason(buffer, known) for buffer in rule.buffers] + [conditions.reason(each, known) for each in rule.conditions]
     if why := next(filter(None, reasons), ""):
         return why
+    others = [each.name for each in rule.buffers if not (each.name.startswith(PREFIX) and where == (each.name,)) and each.name != DECODED]
+    others += [each.keyword for each in rule.conditions if conditions.datasets(each) and each.keyword != "app-layer-protocol"]
+    if others and any(each.name.startswith(PREFIX) for each in rule.buffers):
+        return f"a frame has nothing but its own bytes: {others[0] or 'the payload'} is looked at elsewhere"
     packets = [each.keyword for each in rule.conditions if conditions.about_packets(each) and each.keyword not in ("dsize", *events.KEYWORDS)]
     packets += [buffer.name for buffer in rule.buffers if buffer.name in buffers.HEADERS]
     if packets and where not in ((), (EVERY,), (PACKET,)):
@@ -243,9 +248,12 @@ def keys_of(rule: Rule, *, as_suricata: bool = False) -> list[Key]:
         names.add(protocol)
     about_packets = [each.keyword for each in rule.conditions if conditions.about_packets(each)]
     checks = [check for buffer in rule.buffers for check in buffer.checks]
-    is_anchored = any(map(anchored, checks))
+    is_anchored = any(anchored(buffer.checks) for buffer in rule.buffers)
+    framed = sorted({name for name in looks if name.startswith(PREFIX)})
     places: list[tuple[bool, tuple[str, ...]]]
-    if is_raw and headers.ALL_PACKETS.isdisjoint(about_packets):  # contents that name no buffer look into the streams and datagrams of a protocol
+    if framed:
+        places = [(False, tuple(framed))]
+    elif is_raw and headers.ALL_PACKETS.isdisjoint(about_packets):  # contents that name no buffer look into the streams and datagrams of a protocol
         kinds = [kind for kind, those in ((PIECE, messages.OVER_TCP), (PACKET, messages.OVER_UDP)) if not those.isdisjoint(listened)]
         places = [(kind == PACKET, (kind,)) for kind in (kinds[-1:] if {*about_packets} - {"dsize"} else kinds)]
     elif protocol in FRAMES or not headers.ALL_PACKETS.isdisjoint(about_packets):
@@ -280,20 +288,28 @@ def keys_of(rule: Rule, *, as_suricata: bool = False) -> list[Key]:
             for reverse in reversals
         ]
     asks = frozenset({"parsed"} if as_suricata and not is_every else ())
-    return [Key(protocol, rule.header, reverse, flow, on, where, is_anchored and not on, asks) for on, where in places for reverse in reversals]
+    is_event = as_suricata and not is_every and any(each.keyword in events.KEYWORDS for each in rule.conditions)  # of a transaction, which both sides have
+    keys = [Key(protocol, rule.header, reverse, flow, on, where, is_anchored and not on, asks) for on, where in places for reverse in reversals]
+    return keys + [replace(key, back=True) for key in keys if is_event]
 
 
-def anchored(check: Check) -> bool:
-    """Whether it counts from the beginning: on a packet, too, a rule that does is asked, as Suricata does."""
+def anchored(checks: Sequence[Check]) -> bool:
+    """Whether one counts from the beginning: on a packet, too, a rule that does is asked, as Suricata does. What is relative to nothing is relative to the beginning."""
+    first = next((i for i, check in enumerate(checks) if sets_position(check)), len(checks))
+    return any(bounded(check, is_relative(check)) for i, check in enumerate(checks) if i <= first or not is_relative(check))
+
+
+def bounded(check: Check, relative: bool) -> bool:
+    """Whether, where it counts from is given, it matters where that is."""
     match check:
         case Content():
-            return check.startswith or check.endswith or check.offset is not None or check.depth is not None
+            return (
+                bool(check.distance or check.within is not None)
+                if relative
+                else check.startswith or check.endswith or check.offset is not None or check.depth is not None
+            )
         case Pcre():
-            return not check.relative and ("A" in check.flags or check.pattern.startswith((b"^", b"\\A")))
-        case ByteTest() | ByteJump() | ByteExtract() | ByteMath():
-            return not check.bytes.relative
-        case IsDataAt() | Base64Decode() | Hashed() | Asn1():
-            return not check.relative
+            return "A" in check.flags or check.pattern.startswith((b"^", b"\\A"))
     return True
 
 
@@ -326,6 +342,8 @@ class Plan:
     has_pass: bool = False
     every: bool = False  # whether any rule is about all packets, fragments and broken ones too
     stream_sizes: bool = False
+    floods: bool = False  # whether any rule asks for one
+    frames: frozenset[str] = frozenset()  # of an application: names that rules ask for
     lists: Lists = field(default_factory=Lists)
     reputations: Reputations = field(default_factory=Reputations)
     countries: Countries = field(default_factory=Countries)
@@ -377,6 +395,9 @@ class Plan:
                 self.unsearched.setdefault(key, []).append(ready)
         self.has_pass = any(ready.passes for ready in self.ready)
         self.every = any(EVERY in key.datasets for key in self.keys)
+        named = {buffer.name for ready in self.ready for buffer in ready.rule.buffers}
+        self.frames = frozenset(name.removeprefix(PREFIX) for name in named if name.startswith(PREFIX))
+        self.floods = any(each.keyword in events.KEYWORDS and events.plain(str(each.value)) in LIMITS for ready in self.ready for each in ready.rule.conditions)
         self.stream_sizes = any(each.keyword == "stream_size" for ready in self.ready for each in ready.rule.conditions)
         self.searched = list(patterns.values())
         self.sizes = np.array([each.size for each in patterns], np.int64)

@@ -41,8 +41,12 @@ FAMILIES = {
     "ssh": {"ssh"},
     "quic": {"quic"},
     "ike": {"ike"},
+    "imap": {"imap"},
+    "pgsql": {"pgsql"},
 }
-JUDGED = frozenset({"http", "http2", "dns", "tls", "ssh", "smtp", "ftp", "mqtt", "modbus", "dnp3", "enip", "snmp", "ntp", "dhcp", "quic", "ike"})
+JUDGED = frozenset(
+    {"http", "http2", "dns", "tls", "ssh", "smtp", "ftp", "mqtt", "modbus", "dnp3", "enip", "snmp", "ntp", "dhcp", "quic", "ike", "pop3", "imap", "pgsql"}
+)
 SUGGESTIONS = 200  # unknown keywords for which a near one is looked up: that takes milliseconds
 
 
@@ -193,7 +197,7 @@ class Reader:
             flowints=tuple(draft.flowints),
             texts=tuple(draft.texts),
             thresholds=tuple(draft.thresholds),
-            noalert=facts.get("noalert", False),
+            noalert=facts.get("noalert", False) or draft.statement.action == "config",
             alert_too=facts.get("alert_too", False),
             file=file,
             line=line,

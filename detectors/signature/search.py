@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from detectors.signature import buffers, messages
+from detectors.signature.framing import PREFIX
 from detectors.signature.rule import PAYLOAD, Absent, Buffer, Check, Content, Pcre, Rule
 from detectors.signature.units import Units
 from sensor.columns import Bytes, Ints
@@ -46,7 +47,7 @@ def pattern_of(rule: Rule) -> Search | None:
 
 def searched(buffer: Buffer) -> bool:
     """Whether a buffer's bytes are among the unit's own."""
-    within = buffer.name in buffers.WITHIN or (messages.speakers(buffer.name) and buffer.name not in messages.COMPUTED)
+    within = buffer.name in buffers.WITHIN or buffer.name.startswith(PREFIX) or (messages.speakers(buffer.name) and buffer.name not in messages.COMPUTED)
     return bool(within) and not buffer.transforms and not any(isinstance(check, Absent) for check in buffer.checks)
 
 

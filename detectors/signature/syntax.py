@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 RULE_BYTES = 64 << 10  # characters of one rule, its continuation lines included
 OPTIONS = 4_096  # options of one rule
-ACTIONS = ("alert", "pass", "drop", "reject", "rejectsrc", "rejectdst", "rejectboth", "log", "sdrop", "block", "activate")
+ACTIONS = ("alert", "pass", "drop", "reject", "rejectsrc", "rejectdst", "rejectboth", "log", "sdrop", "block", "activate", "config")
 NO_RULES = {
-    "config": "changes how Suricata logs, and detects nothing",
     "dynamic": "waits for another rule",
     "accept": "is a firewall's rule",
 }  # actions, and why not

@@ -15,15 +15,18 @@ from sensor.applications.ftp_data import FtpDataOverTcp
 from sensor.applications.http import Http
 from sensor.applications.http2 import Http2OverTcp
 from sensor.applications.ike import IkeOverUdp
+from sensor.applications.imap import Imap
 from sensor.applications.krb5 import KerberosOverTcp, KerberosOverUdp
 from sensor.applications.ldap import LdapOverTcp
 from sensor.applications.mqtt import MqttOverTcp
 from sensor.applications.nfs import NfsOverTcp, NfsOverUdp
 from sensor.applications.ntp import NtpOverUdp
+from sensor.applications.pgsql import Pgsql
+from sensor.applications.pop3 import Pop3
 from sensor.applications.quic import QuicOverUdp
 from sensor.applications.rdp import RdpOverTcp
 from sensor.applications.rfb import RfbOverTcp
-from sensor.applications.sip import Sip
+from sensor.applications.sip import Sip, SipOverTcp
 from sensor.applications.smb import SmbOverTcp
 from sensor.applications.smtp import Smtp
 from sensor.applications.snmp import SnmpOverUdp
@@ -50,12 +53,16 @@ APPLICATIONS: tuple[Application, ...] = (
     Ftp(),
     FtpDataOverTcp(),
     Smtp(),
+    Pop3(),
+    Imap(),
     Sip(),
+    SipOverTcp(),
     KerberosOverTcp(),
     KerberosOverUdp(),
     LdapOverTcp(),
     RdpOverTcp(),
     RfbOverTcp(),
+    Pgsql(),
     QuicOverUdp(),
     IkeOverUdp(),
     SnmpOverUdp(),

@@ -47,7 +47,7 @@ class Conversation:
         raise NotImplementedError
 
     def gap(self, to_server: bool, size: int) -> Iterator[Said]:
-        """So many bytes of this direction were never seen. By default what follows cannot be told any more."""
+        """So many bytes of this direction (one at least) were never seen. By default what follows cannot be told any more."""
         self.broken, self.why = True, f"{size} bytes are missing"
         return iter(())
 

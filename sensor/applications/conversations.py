@@ -14,7 +14,7 @@ from sensor.bounded import Budget
 from sensor.columns import Array, pages
 from sensor.decode.packets import Transport
 from sensor.events.message import Message, Said
-from sensor.events.seen import APART, NONE, OWNED, Seen
+from sensor.events.seen import APART, MISSING_AT, NONE, OWNED, Seen
 from sensor.events.vocabulary import Trust
 from sensor.mistakes import MISTAKES
 
@@ -125,7 +125,7 @@ class Conversations:
                 pieces.end,
                 pieces.frame,
                 pieces.ts_ns,
-                pieces.notes & APART != 0,
+                np.where(pieces.notes & APART, np.maximum(pieces.notes >> MISSING_AT, 1), 0),
                 np.arange(len(pieces)),
                 pieces.notes & OWNED == 0,
             ),
@@ -146,7 +146,7 @@ class Conversations:
         order = order[~self.done[columns[1][order]]]
         columns[9] = np.where(columns[9], columns[4] - columns[3], 0)
         found: list[Message] = []
-        for row, flow, to_server, at, end, frame, ts_ns, apart, place, size in zip(*(column[order].tolist() for column in columns), strict=True):
+        for row, flow, to_server, at, end, frame, ts_ns, missing, place, size in zip(*(column[order].tolist() for column in columns), strict=True):
             if not self.done[flow]:
                 key = int(c["conversation"][flow])
                 each = self._opened(key, flow, c)
@@ -154,7 +154,7 @@ class Conversations:
                 each.hear(to_server, frame, ts_ns, content, is_datagram=transport == Transport.UDP)
                 port = int(c["b_port" if c["server_is_b"][flow] else "a_port"][flow])
                 try:
-                    heard = list(self._feed(each, flow, to_server, content, transport, port, apart=apart))
+                    heard = list(self._feed(each, flow, to_server, content, transport, port, missing))
                 except Exception as error:  # noqa: BLE001  # a parser's mistake costs its conversation, not the sensor
                     MISTAKES.note(f"{each.name or 'applications'}: conversation", error)
                     heard, self.done[flow] = [], True
@@ -244,7 +244,7 @@ class Conversations:
             self.open.move_to_end(key)  # who is silent longest goes first
         return each
 
-    def _feed(self, each: Open, flow: int, to_server: bool, content: bytes, transport: Transport, port: int, *, apart: bool) -> Iterator[tuple[str, Said]]:
+    def _feed(self, each: Open, flow: int, to_server: bool, content: bytes, transport: Transport, port: int, missing: int) -> Iterator[tuple[str, Said]]:
         if each.parser is None:
             each.head.append((to_server, content))
             self._recognise(each, flow, transport, port)
@@ -253,10 +253,10 @@ class Conversations:
             said, each.head = each.head, []
         else:
             said = [(to_server, content)]
-        for side, text in said:
+        for last, (side, text) in enumerate(said, 1 - len(said)):  # 0: what came now
             name, parser = self._speaker(each, each.parser, flow, side, text)
-            if apart and not parser.broken:
-                yield from ((name, one) for one in parser.gap(side, 0))
+            if missing and last == 0 and not parser.broken:
+                yield from ((name, one) for one in parser.gap(side, missing))
             if not parser.broken:
                 yield from ((name, one) for one in parser.feed(side, text))
         self.done[flow] = each.inner.broken if each.inner is not None else each.parser.broken and each.parser.then not in self.names

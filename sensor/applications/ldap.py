@@ -31,6 +31,7 @@ RESULTS = frozenset({1, 5, 7, 9, 11, 13, 15, 24})
 UNFINISHED = frozenset({4, 19, 25})
 NO_RESULT, MOST_ANSWERS, MOST_TOLD = -1, 64, 4  # of one request, and of how many requests, are kept
 BIND, SEARCH, ENTRY, MODIFY, ADD, DELETE, COMPARE, EXTENDED = 0, 3, 4, 6, 8, 10, 14, 23
+START_TLS = "1.3.6.1.4.1.1466.20037"  # 4.14
 PRIMITIVE = frozenset({2, 10, 16})
 SCOPES = ("base", "one_level", "subtree")
 
@@ -47,6 +48,11 @@ class Ldap(Framed):
             raise ValueError("what follows is no message of LDAP, or is encrypted")
         found = ber.header(held)
         return None if found is None else sum(found)
+
+    def refused(self, to_server: bool) -> Iterator[Said]:
+        if self.then:  # it is encrypted, as was asked for
+            return
+        yield Said(to_server, facts={"app-layer-event": "ldap.invalid_data"}, about={"ldap.problem": self.why}, transaction=self._transactions.begin())
 
     def message(self, to_server: bool, data: bytes) -> Iterator[Said]:
         """Also of a message that is cut short, whose operation is where it begins."""
@@ -65,11 +71,15 @@ class Ldap(Framed):
             if number in UNANSWERED:
                 said.facts["ldap.responses.count"] = 0
         else:
+            if message_id.number and not self._transactions.is_open(message_id.number):  # 0: what nobody asked for (4.4)
+                said.facts["app-layer-event"] = "ldap.request_not_found"
             said.transaction = self._transactions.of(message_id.number, last=number not in UNFINISHED)
         try:
             self._operation(said, number, operation)
         except (EOFError, ValueError) as error:
             said.about["ldap.problem"] = str(error)
+        if said.about.get("ldap.name") == START_TLS:
+            self.then = "tls"
         if number not in REQUESTS:
             self._answered(said, number, message_id.number)
         yield said

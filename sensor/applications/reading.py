@@ -105,15 +105,17 @@ class Frames:
         """What there is of a message that does not come to its end."""
         return bytes(self.held) if self._total else b""
 
+    def spans(self, size: int) -> bool:
+        """Whether so many bytes from here on are part of a message of which it is known where it ends."""
+        return size <= max(self._skip, self._total - len(self.held))
+
     def gap(self, size: int) -> bytes:
-        """So many bytes are missing: what there is of the message that they are part of. Raises ValueError if it is not known where that ends."""
+        """So many bytes are missing: what there is of the message that they are part of. Where it is not known where that ends, what follows is taken to begin another."""
         if size <= self._skip:
             self._skip -= size
             return b""
-        if size > self._total - len(self.held):
-            raise ValueError(f"{size} bytes are missing")
-        message = bytes(self.held)
-        self._skip = self._total - len(self.held) - size
+        message = self.rest()
+        self._skip = max(self._total - len(self.held) - size, 0)
         self._total = 0
         self.held.clear()
         return message
@@ -133,6 +135,10 @@ class Framed(Conversation):
         """What one message says. ValueError and EOFError break the conversation."""
         raise NotImplementedError
 
+    def refused(self, to_server: bool) -> Iterator[Said]:
+        """What is said of bytes that broke the conversation: by default nothing."""
+        return iter(())
+
     @property
     def n_held(self) -> int:
         return sum(len(frames.held) for frames in self._frames.values())
@@ -147,6 +153,7 @@ class Framed(Conversation):
                     break
         except (ValueError, EOFError) as error:
             self._break(str(error))
+            yield from self.refused(to_server)
 
     def gap(self, to_server: bool, size: int) -> Iterator[Said]:
         if self.broken:
@@ -188,6 +195,9 @@ class Transactions:
         if key is not None:
             keep(self._open, key, number)
         return number
+
+    def is_open(self, key: Hashable) -> bool:
+        return key in self._open
 
     def of(self, key: Hashable, *, last: bool = True) -> int:
         """The number of the one that is open with this key, a new one's if none is. last: it is no longer open then."""

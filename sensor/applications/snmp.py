@@ -2,8 +2,8 @@
 
 RFC 1157 4 (version 1), RFC 1901 3 and RFC 3416 3 (2c), RFC 3412 6 and RFC 3414 2.4 (3 and its user-based security). Suricata 8 user guide, "SNMP Keywords".
 
-Buffers as sent: snmp.community (1 and 2c), snmp.usm (3: the user's name).
-Facts: snmp.version 1, 2 (of 2c) or 3; snmp.pdu_type an integer, 0 get_request ... 8 report, not there where it is encrypted.
+Buffers as sent: snmp.community (1 and 2c), snmp.usm (3: the user's name); as text: snmp.trap_oid and snmp.trap_address, of a trap of version 1.
+Facts: snmp.version 1, 2 (of 2c) or 3; snmp.pdu_type an integer, 0 get_request ... 8 report, not there where it is encrypted; snmp.trap_type, 0 coldStart ... 6 enterpriseSpecific.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ SYSTEM = {  # RFC 3418: what an agent says of itself
 }
 ASKS = frozenset({0, 1, 3, 5, 6})
 RESPONSE, TRAP_V1, REPORT = 2, 4, 8
+USER_BASED = 3  # security model, RFC 3414 2.4
 
 
 class Snmp(Conversation):
@@ -39,6 +40,7 @@ class Snmp(Conversation):
 
     def __init__(self) -> None:
         self._transactions = Transactions()
+        self._version = 0  # of the first message
 
     def feed(self, to_server: bool, data: bytes) -> Iterator[Said]:
         said = Said(to_server)
@@ -46,6 +48,8 @@ class Snmp(Conversation):
             self._message(said, data)
         except (EOFError, ValueError) as error:
             said.about["snmp.problem"] = str(error)
+            if said.facts:
+                said.facts["app-layer-event"] = "snmp.malformed_data"
         if said.facts:
             yield said
 
@@ -54,7 +58,10 @@ class Snmp(Conversation):
         version, second, third = whole.within(3)
         if whole.tag != ber.SEQUENCE or version.tag != ber.INTEGER or version.number not in (0, 1, 3):
             raise ValueError("no message of SNMP")
-        said.facts["snmp.version"] = {0: 1, 1: 2}.get(version.number, 3)
+        number = said.facts["snmp.version"] = {0: 1, 1: 2}.get(version.number, 3)
+        self._version = self._version or number
+        if number != self._version:
+            said.facts["app-layer-event"] = "snmp.version_mismatch"
         said.about["snmp.version"] = {0: "1", 1: "2c"}.get(version.number, "3")
         if version.number != 3:
             if second.content:
@@ -63,6 +70,8 @@ class Snmp(Conversation):
             self._pdu(said, third, None)
             return
         message_id = second.within(1)[0].number
+        if second.within(4)[3].number != USER_BASED:
+            said.facts["app-layer-event"] = "snmp.unknown_security_model"
         engine, _, _, user = ber.read(data, third.begin, third.end).within(4)
         if engine.content:
             said.about["snmp.engine_id"] = engine.content[:32].hex()
@@ -85,7 +94,11 @@ class Snmp(Conversation):
         said.about["snmp.pdu_type"] = PDUS[kind]
         if kind == TRAP_V1:
             said.transaction = self._transactions.begin()
-            enterprise, _, generic, specific, _, variables = pdu.within(6)
+            enterprise, address, generic, specific, _, variables = pdu.within(6)
+            said.facts["snmp.trap_type"] = generic.number
+            said.buffers["snmp.trap_oid"] = [enterprise.oid.encode()]
+            if len(address.content) == 4:  # RFC 1155 3.2.3.2
+                said.buffers["snmp.trap_address"] = [".".join(map(str, address.content)).encode()]
             said.about["snmp.enterprise"] = enterprise.oid
             said.about["snmp.trap"] = f"{generic.number}.{specific.number}"
         else:

@@ -63,6 +63,10 @@ class WebSocketConversation(Framed):
             said.facts["websocket.mask"] = int.from_bytes(data[at:begin])
             payload = unmasked(payload, data[at:begin])
         said.about = {"websocket.opcode": OPCODES[opcode], "websocket.size": size}
+        if size > MOST_HELD - 1:
+            said.facts["app-layer-event"] = "websocket.skip_end_of_payload"
+        elif opcode < CLOSE and not data[0] & 0x0F and len(self._parts.get(to_server, (b"",))[0]) + size > MOST_HELD - 1:
+            said.facts["app-layer-event"] = "websocket.reassembly_limit_reached"
         if opcode < CLOSE:
             payload = self._whole(to_server, data[0], payload)
         elif opcode == CLOSE and len(payload) >= 2:

@@ -17,6 +17,7 @@ from sensor.events.vocabulary import Kind
 
 APART = 1  # in a piece's notes: it does not go on where the piece before it ended
 OWNED = 2  # likewise: it is of a known protocol's stream, and counted as that one's
+MISSING_AT, MOST_MISSING = 2, (1 << 30) - 1  # from this bit of the notes on: how many bytes before it were never seen, at most so many
 NONE = -1  # in `spoken`
 
 
@@ -63,7 +64,8 @@ class Inspected:
     together from IP fragments), flow (int32, -1 where there is none: a packet that belongs to no flow, or a mirror's copy), to_server (bool, by role), established and handshake (bool).
     established: TCP: no SYN, and no RST of a flow that has shown neither a pure ACK nor data before; UDP: both directions were seen, this packet among them.
     handshake: the same, and of TCP flows a SYN and the other end's SYN+ACK were seen before.
-    pieces: bytes of TCP streams that are part of no PDU of a known protocol, in order; notes has APART where one does not go on from the one before, and OWNED.
+    pieces: bytes of TCP streams that are part of no PDU of a known protocol, in order; notes has APART where one does not go on from the one before
+    (from MISSING_AT on: how many bytes are missing), and OWNED.
     unclaimed: rows of datagrams that are of no known protocol.
     spoken: int64, by piece, and then by packet, the application whose conversation it is part of: its place in sensor.applications, counted from 1; 0 where that
     is not known (of packets: always but with datagrams), NONE where it is none of them.

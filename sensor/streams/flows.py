@@ -50,6 +50,7 @@ SYN, ANSWERED, ACKED, DATA, FIN, RST = (1 << place for place in range(6))
 BOTH = 1 | 1 << 6
 TCP_NS, UDP_NS, OTHER_NS = 3600 * SECOND, 120 * SECOND, 300 * SECOND  # a flow silent for longer is over
 NEVER = np.iinfo(np.int32).max  # what a row of a batch is never
+LATE_NS = SECOND  # by which a network may bring a copy of a SYN too late
 CLOSED_NS = 30 * SECOND  # and so is a TCP flow that was closed, or whose SYN was never answered
 
 COLUMNS = {
@@ -243,14 +244,17 @@ class Flows:
         return np.concatenate((again, fresh)), again
 
     def _renew(self, p: Packets, n: Numbered) -> None:
-        """Where a packet finds its flow silent for too long, or is the SYN of another connection, it and what follows belong to a new flow."""
+        """Where a packet finds its flow silent for too long, or is the SYN of another connection, it and what follows belong to a new flow.
+
+        Of the same initial sequence number (a client may count from the same one each time) the SYN is sent again only as long as its sender has said nothing.
+        """
         c = self.c
         order = order_by(n.flow)
         flow, now = n.flow[order], n.now[order]
         first = heads(flow)
         before = np.where(first, c["seen_ns"][flow], np.append(now[:1], now[:-1]))
-        begins = n.letters & np.uint16(BOTH * SYN) != 0
-        doubtful = np.flatnonzero((now - before > CLOSED_NS) | (begins[order] & (p.sequence[n.rows][order] != c["isn"][flow])))
+        begins = n.letters[order] & np.uint16(BOTH * SYN) != 0
+        doubtful = np.flatnonzero((now - before > CLOSED_NS) | (begins & (~first | (c["letters"][flow] != 0))))
         start = np.append(np.flatnonzero(first), len(flow))
         if doubtful.size:
             for i in np.unique(np.searchsorted(start, doubtful, side="right") - 1).tolist():
@@ -292,14 +296,15 @@ class Flows:
         c = self.c
         flow = int(n.flow[mine[0]])
         seen, marks, isn = int(c["seen_ns"][flow]), int(c["letters"][flow]), int(c["isn"][flow])
-        transport = int(c["transport"][flow])
+        transport, begun = int(c["transport"][flow]), int(c["first_ns"][flow])
         for row, now, letter, sequence in zip(mine.tolist(), n.now[mine].tolist(), n.letters[mine].tolist(), p.sequence[n.rows[mine]].tolist(), strict=True):
             silent = now - seen > _patience(transport, marks)
-            if silent or (letter & BOTH * SYN and sequence != isn and marks):
+            again = sequence == isn and not (_is_used(marks, letter) and now - begun > LATE_NS) and not _is_closed(marks)
+            if silent or (letter & BOTH * SYN and marks and not again):
                 self.closing.append((flow, End.TIMEOUT if silent else End.REUSED))
                 self.slots.remove(n.hash[row : row + 1])
                 flow = int(self._enter(p, n, np.array([row]))[0])
-                marks, isn = 0, sequence
+                marks, isn, begun = 0, sequence, int(c["first_ns"][flow])
             n.flow[row] = flow
             seen, marks = now, marks | letter
 
@@ -424,9 +429,19 @@ def _patience(transport: int, marks: int) -> int:
     """How long a flow with these letters may be silent, ns."""
     if transport != Transport.TCP:
         return UDP_NS if transport == Transport.UDP else OTHER_NS
-    closed = marks & BOTH * FIN == BOTH * FIN or marks & BOTH * RST
+    ended = marks & BOTH * FIN == BOTH * FIN or marks & BOTH * RST
     unanswered = marks & BOTH * SYN and not (marks & 0x3F and marks >> 6)
-    return CLOSED_NS if closed or unanswered else TCP_NS
+    return CLOSED_NS if ended or unanswered else TCP_NS
+
+
+def _is_closed(marks: int) -> bool:
+    """Whether there was a connection, and it is over."""
+    return bool(marks & BOTH * ANSWERED) and bool(marks & BOTH * RST or marks & BOTH * FIN == BOTH * FIN)
+
+
+def _is_used(marks: int, letter: int) -> bool:
+    """Whether the sender of a packet with this letter has sent data."""
+    return bool(marks & (DATA if letter & 0x3F else DATA << 6))
 
 
 TCP_PATIENCE = np.array([_patience(Transport.TCP, marks) for marks in range(1 << 12)])

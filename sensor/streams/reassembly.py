@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from sensor.events.protocol import MOST_PDU, Protocol
-from sensor.events.seen import APART, OWNED
+from sensor.events.seen import APART, MISSING_AT, MOST_MISSING, OWNED
 from sensor.events.vocabulary import Anomaly, Kind, Trust
 from sensor.streams.flows import UNDECIDED, UNKNOWN
 from sensor.streams.framing import find, first, may_begin, size_at, whole
@@ -184,7 +184,7 @@ class Reassembler:
             self.count(flow.protocol, "gap", size if is_gap else 0)
             self._drop(flow, from_b, now.row, len(stream.buffer))
             stream.need, stream.lost, stream.trust = 1, True, Trust.AFTER_GAP
-        stream.apart = True
+        stream.apart, stream.missing = True, min(stream.missing + size, MOST_MISSING)
 
     def _drop(self, flow: Flow, from_b: bool, row: int, size: int) -> None:
         """Pass over bytes at the buffer's beginning that are part of no PDU."""
@@ -204,8 +204,8 @@ class Reassembler:
             begin = end
 
     def _say(self, stream: Stream, piece: Found) -> None:
-        self.pieces.append(piece._replace(notes=piece.notes | (APART if stream.apart else 0)))
-        stream.apart = False
+        self.pieces.append(piece._replace(notes=piece.notes | (APART if stream.apart else 0) | stream.missing << MISSING_AT))
+        stream.apart, stream.missing = False, 0
 
     def _consume(self, stream: Stream, size: int) -> None:
         del stream.buffer[:size]
@@ -240,7 +240,7 @@ class Reassembler:
         self.found.append(Found(bytes(stream.buffer[:size]), now.row, frame, ts_ns, from_b, stream.trust, notes))
         self.count(flow.protocol, "decoded", size)
         self._consume(stream, size)
-        stream.need, stream.lost, stream.trust, stream.apart = 1, False, Trust.COMPLETE, True
+        stream.need, stream.lost, stream.trust, stream.apart, stream.missing = 1, False, Trust.COMPLETE, True, 0
         flow.tries = 0
 
     def _size(self, number: int, buffer: bytearray, sizes: Sequence[int]) -> int:

@@ -40,6 +40,7 @@ class Stream:
     trust: Trust = Trust.COMPLETE  # of the next PDU
     lost: bool = False  # the next PDU must be found by its structure
     apart: bool = False  # the next piece does not go on where the last one ended
+    missing: int = 0  # bytes that were never seen since then
     held: list[tuple[int, int, Segment]] = field(default_factory=list)  # by distance from `origin`, then arrival
     held_bytes: int = 0
     origin: int = 0

@@ -61,6 +61,7 @@ def test_what_is_encrypted_is_no_more() -> None:
     assert len(said) == 2
     assert conversation.broken
     assert "encrypted" in conversation.why
+    assert conversation.then == "tls"
 
 
 def test_starts() -> None:
@@ -112,3 +113,10 @@ def test_types_of_attributes() -> None:
     ):  # fmt: skip
         assert talk(Ldap(), [(True, message(1, tag, *content))])[0].buffers["ldap.request.attribute_type"] == expected
     assert talk(Ldap(), [(False, message(1, 0x64, *entry))])[0].buffers["ldap.responses.attribute_type"] == [b"dc"]
+
+
+def test_events() -> None:
+    [unasked] = talk(Ldap(), [(False, DONE)])
+    assert unasked.facts["app-layer-event"] == "ldap.request_not_found"
+    said = talk(Ldap(), [(True, SEARCH), (False, ENTRY + DONE), (True, b"\xff\xff")])
+    assert [each.facts.get("app-layer-event") for each in said] == [None, None, None, "ldap.invalid_data"]

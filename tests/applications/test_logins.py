@@ -10,10 +10,14 @@ import pytest
 from sensor.applications.application import Application
 from sensor.applications.ftp import Ftp
 from sensor.applications.http import Http
+from sensor.applications.imap import Imap
 from sensor.applications.logins import Login, about, defaults
+from sensor.applications.pgsql import Pgsql
+from sensor.applications.pop3 import Pop3
 from sensor.applications.telnet import Telnet
 from sensor.events.message import Said
 from tests.applications.talk import Script, listen
+from tests.applications.test_pgsql import first, message
 
 
 def ftp(user: bytes, password: bytes) -> Script:
@@ -43,7 +47,19 @@ def telnet(user: bytes, password: bytes) -> Script:
     ]
 
 
-TALKS = [(Ftp(), ftp), (Http(), http), (Telnet(), telnet)]
+def pop3(user: bytes, password: bytes) -> Script:
+    return [(False, b"+OK POP3\r\n"), (True, b"USER " + user + b"\r\n"), (False, b"+OK\r\n"), (True, b"PASS " + password + b"\r\n"), (False, b"+OK\r\n")]
+
+
+def imap(user: bytes, password: bytes) -> Script:
+    return [(False, b"* OK IMAP4rev1\r\n"), (True, b"1 LOGIN " + user + b" " + password + b"\r\n"), (False, b"1 OK in\r\n")]
+
+
+def pgsql(user: bytes, password: bytes) -> Script:
+    return [(True, first(b"\0\3\0\0user\0" + user + b"\0\0")), (False, message(b"R", b"\0\0\0\3")), (True, message(b"p", password + b"\0"))]
+
+
+TALKS = [(Ftp(), ftp), (Http(), http), (Telnet(), telnet), (Pop3(), pop3), (Imap(), imap), (Pgsql(), pgsql)]
 
 
 def told(application: Application, script: Script) -> list[Said]:

@@ -1,4 +1,4 @@
-"""SIP over UDP."""
+"""SIP over UDP and TCP."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensor.applications.application import MOST_OPEN
-from sensor.applications.sip import Sip
-from tests.applications.talk import check_strangers, listen
+from sensor.applications.sip import Sip, SipOverTcp
+from tests.applications.talk import Script, check_cuts, check_hostile, check_starts, check_strangers, listen
 
 SIP = Sip()
 INVITE = (
@@ -43,6 +43,10 @@ def test_requests_and_responses() -> None:
     assert request.about["user_agent.original"] == "Asterisk"
 
 
+def test_what_is_no_message() -> None:
+    assert [each.facts for each in listen(SIP, [(True, INVITE), (True, b"\r\n\r\n"), (True, b"nonsense\r\n")])] == [{}, {"app-layer-event": "sip.invalid_data"}]
+
+
 def test_transactions_are_bounded() -> None:
     said = listen(SIP, [(True, INVITE.replace(b"CSeq: 1", b"CSeq: %d" % i)) for i in range(2, MOST_OPEN + 10)] + [(True, INVITE)])
     assert said[-1].transaction == MOST_OPEN + 8
@@ -75,3 +79,28 @@ def test_sdp() -> None:
     }  # fmt: skip
     (other,) = listen(SIP, [(True, INVITE.replace(b"application/sdp", b"text/plain") + body)])
     assert not [name for name in other.buffers if name.startswith("sdp.")]
+
+
+STREAM = SipOverTcp()
+LONG = INVITE.replace(b"l: 3\r\n\r\nv=0", b"Content-Length: 5\r\n\r\nv=0\r\n")
+TALK: Script = [(True, INVITE + b"\r\n\r\n" + LONG), (False, TRYING)]
+
+
+def test_over_a_stream() -> None:
+    said = listen(STREAM, TALK)
+    assert [each.buffers.get("sip.method") for each in said] == [[b"INVITE"], [b"INVITE"], None]
+    assert [each.transaction for each in said] == [0, 0, 0]
+    broken = STREAM.open()
+    assert [each.facts for each in broken.feed(True, b"nonsense\r\n")] == [{"app-layer-event": "sip.invalid_data"}]
+    assert broken.broken
+
+
+def test_cuts_and_hostile_streams() -> None:
+    check_cuts(STREAM, [TALK])
+    check_hostile(STREAM, [TALK])
+
+
+def test_streams_start() -> None:
+    check_starts(STREAM, TALK)
+    check_starts(STREAM, [(False, TRYING)])
+    check_strangers(STREAM, [b"GET / HTTP/1.1\r\n", b"SSH-2.0-x\r\n", b"EHLO a\r\n", b"OPTIONS rtsp://a RTSP/1.0\r\n"])

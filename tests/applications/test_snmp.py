@@ -116,3 +116,18 @@ def test_every_beginning_is_survived(script: list[tuple[bool, bytes]]) -> None:
     for to_server, data in script:
         for size in range(len(data)):
             survives(SnmpOverUdp(), [(to_server, data[:size])])
+
+
+def test_traps_of_version_1() -> None:
+    trap = v(0xA4, v(6, b"\x2b\6\1\4\1\x09"), v(0x40, bytes((10, 0, 0, 9))), v(2, b"\3"), v(2, b"\0"), v(0x43, b"\1"), v(0x30))
+    [said] = talk(Snmp(), [(True, v(0x30, v(2, b"\0"), v(4, b"public"), trap))])
+    assert said.facts["snmp.trap_type"] == NAMES["snmp.trap_type"]["linkup"]
+    assert said.buffers["snmp.trap_oid"] == [b"1.3.6.1.4.1.9"]
+    assert said.buffers["snmp.trap_address"] == [b"10.0.0.9"]
+
+
+def test_events() -> None:
+    said = talk(Snmp(), [(True, message(SNMPget, version=0, id=1)), (True, message(SNMPget, version=1, id=2)), (True, v(0x30, v(2, b"\0"), v(4), v(0x30)))])
+    assert [each.facts.get("app-layer-event") for each in said] == [None, "snmp.version_mismatch", "snmp.malformed_data"]
+    [said_] = talk(Snmp(), [(True, version3(SCOPED).replace(v(4, b"\7") + v(2, b"\3"), v(4, b"\7") + v(2, b"\1")))])
+    assert said_.facts["app-layer-event"] == "snmp.unknown_security_model"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sensor.applications import dcerpc, dcerpc_datagrams, dhcp, dns, ike, krb5, ldap, mqtt, nfs, ntp, quic, rdp, rfb, smb, snmp, tftp
+from sensor.applications import dcerpc, dcerpc_datagrams, dhcp, dns, ike, imap, krb5, ldap, mqtt, nfs, ntp, pgsql, pop3, quic, rdp, rfb, smb, snmp, tftp
 from sensor.applications.application import Application
 from sensor.decode.packets import Transport
 from tests.applications import (
@@ -13,11 +13,14 @@ from tests.applications import (
     test_dhcp,
     test_dns,
     test_ike,
+    test_imap,
     test_krb5,
     test_ldap,
     test_mqtt,
     test_nfs,
     test_ntp,
+    test_pgsql,
+    test_pop3,
     test_quic,
     test_rdp,
     test_rfb,
@@ -49,6 +52,9 @@ APPLICATIONS: list[tuple[Application, list[Script]]] = [
     (nfs.NfsOverUdp(), [test_nfs.SECOND]),
     (quic.QuicOverUdp(), test_quic.SCRIPTS),
     (ike.IkeOverUdp(), test_ike.SCRIPTS),
+    (pop3.Pop3(), [test_pop3.TALK]),
+    (imap.Imap(), [test_imap.TALK]),
+    (pgsql.Pgsql(), [test_pgsql.TALK]),
 ]
 FAMILY = {"mdns": "dns", "llmnr": "dns"}  # one form, told apart by their ports
 PLANT = {

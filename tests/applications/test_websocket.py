@@ -59,3 +59,15 @@ alert http any any -> any any (http.stat_code; content:"101"; sid:4;)
 alert websocket any any -> any any (websocket.payload; content:"Upgrade"; sid:5;)
 """
     assert sorted(fired(rules, frames)) == [(1, 6), (1, 7), (2, 7), (3, 6), (4, 5)]
+
+
+def test_events() -> None:
+    def frame(first: int, size: int) -> bytes:
+        return bytes((first, 127)) + size.to_bytes(8) + b"x" * size
+
+    def events(*frames: bytes) -> list[object]:
+        return [each.facts.get("app-layer-event") for each in listen(WebSocket(), [(True, each) for each in frames])]
+
+    assert events(frame(0x82, 65_535)) == [None]
+    assert events(frame(0x82, 65_536)) == ["websocket.skip_end_of_payload"]
+    assert events(frame(0x02, 40_000), frame(0x80, 40_000)) == [None, "websocket.reassembly_limit_reached"]

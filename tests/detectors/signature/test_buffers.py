@@ -131,7 +131,7 @@ def test_texts_that_a_parser_made_are_buffers(options: str, expected: list[int])
     ("options", "reason"),
     [
         ('mms.data; content:"x";', "the buffer mms.data is not filled yet"),
-        ("app-layer-protocol:pgsql;", "the protocol pgsql is not decoded yet"),
+        ("app-layer-protocol:mysql;", "the protocol mysql is not decoded yet"),
         ("modbus: function 3; ttl:5;", "ttl is about packets, the rest of the rule about modbus"),
         ("iec104_apci_type:no_such;", "no_such is no name that is known here"),
         ('tcp.hdr; content:"x"; dnp3.data; content:"y";', "tcp.hdr is about packets, the rest of the rule about dnp3"),

@@ -39,6 +39,14 @@ def rule(header: str, options: str) -> str:
     return R.format(header, options)
 
 
+@pytest.mark.parametrize("first", [r'pcre:"/[\S\s]{2}(?!\x00\x00)/AR";', 'content:"|ff|"; within:1;', r'pcre:"/\xff/AR"; content:"|ff|"; distance:0;'])
+def test_what_is_relative_to_nothing_counts_from_the_beginning_of_a_message(first: str) -> None:
+    """Bytes behind a PDU begin none; what begins a stream does."""
+    text = rule("tcp any any -> any any", first)
+    assert fired(text, talk((0, WRITE), (0, modbus(3) + b"\xff" * 5), (0, modbus(3)))) == []
+    assert fired(text, talk((0, b"\xff" * 12), ends=WEB)) == [(1, 4)]
+
+
 @pytest.mark.parametrize(
     ("text", "frames", "expected"),
     [

@@ -9,9 +9,11 @@ import pytest
 from detectors.signature.load import loads
 from detectors.signature.plan import Plan
 from tests.detectors.signature.harness import FIELDS, KNOWN, A, B, fired, talk
+from tests.detectors.signature.test_buffers import CLASS, ENIP
 from tests.detectors.signature.test_engine import modbus
 from tests.detectors.signature.test_headers import GOOD_TCP, PING, fragment, six, syn, with_options
 from tests.make import ethernet, ipv4, udp
+from tests.protocols.enip import pdus as enip
 
 GOOD = udp(A, B, b"fine", 99)
 
@@ -49,17 +51,18 @@ GAP = [*SAID[:4], *SAID[5:]]  # frame 6 acknowledges what was never seen
         ("ipv6.trunc_pkt", [six(b"x" * 8)[:-4], GOOD], [1]),
         ("ipv6.icmpv4", [six(bytes(8), 1), GOOD], [1]),
         ("tcp.pkt_too_small", [ethernet(ipv4(A[0], B[0], 6, bytes(12))), GOOD_TCP], [1]),
-        ("tcp.hlen_too_small", [ethernet(ipv4(A[0], B[0], 6, bytes(12) + b"\x40" + bytes(7))), GOOD_TCP], [1]),
-        ("tcp.invalid_optlen", [ethernet(ipv4(A[0], B[0], 6, bytes(12) + b"\xf0" + bytes(7))), GOOD_TCP], [1]),
+        ("tcp.invalid_optlen", [ethernet(ipv4(A[0], B[0], 6, bytes(12) + b"\x40" + bytes(7))), GOOD_TCP], [1]),
+        ("tcp.hlen_too_small", [ethernet(ipv4(A[0], B[0], 6, bytes(12) + b"\xf0" + bytes(7))), GOOD_TCP], [1]),
         ("tcp.opt_invalid_len", [syn(b"\2\0\0\0"), GOOD_TCP], [1]),
         ("tcp.opt_duplicate", [syn(b"\2\4\0\1\2\4\0\1"), syn(b"\1\1\1\1")], [1]),
-        ("udp.pkt_too_small", [ethernet(ipv4(A[0], B[0], 17, bytes(4))), GOOD], [1]),
-        ("udp.hlen_too_small", [ethernet(ipv4(A[0], B[0], 17, b"\0\1\0\2\0\4\0\0")), GOOD], [1]),
+        ("udp.pkt_too_small", [ethernet(ipv4(A[0], B[0], 17, b"\0\1\0\2\0\x0c\0\0")), GOOD], [1]),
+        ("udp.hlen_too_small", [ethernet(ipv4(A[0], B[0], 17, bytes(4))), GOOD], [1]),
         ("udp.len_invalid", [ethernet(ipv4(A[0], B[0], 17, b"\0\1\0\2\0\4\0\0")), GOOD], [1]),
         ("udp.hlen_invalid", [ethernet(ipv4(A[0], B[0], 17, struct.pack("!HHHH", 1, 2, 9, 0) + b"abcd")), GOOD], [1]),
         ("icmpv4.pkt_too_small", [ethernet(ipv4(A[0], B[0], 1, bytes(4))), PING], [1]),
         ("icmpv4.unknown_type", [ethernet(ipv4(A[0], B[0], 1, b"\x63" + bytes(7))), PING], [1]),
         ("icmpv4.unknown_code", [ethernet(ipv4(A[0], B[0], 1, b"\3\x20" + bytes(6))), PING], [1]),
+        ("icmpv6.mld_message_with_invalid_hl", [six(b"\x82" + bytes(23), 58), six(b"\x80" + bytes(7), 58)], [1]),
         ("icmpv6.pkt_too_small", [six(bytes(4), 58), GOOD], [1]),
         ("sctp.pkt_too_small", [ethernet(ipv4(A[0], B[0], 132, bytes(8))), GOOD], [1]),
     ],
@@ -85,9 +88,19 @@ def test_decode_events(name: str, frames: list[bytes], expected: list[int]) -> N
         ("app-layer-event", "modbus.unsolicited_response", "modbus any any -> any any", talk((0, modbus(6)), (1, modbus(6)), (1, modbus(6, number=2))), [6]),
         ("app-layer-event", "modbus.invalid_length", "modbus any any -> any any", talk((0, modbus(3, b"\0\0\0")), (0, modbus(3, number=2))), [4]),
         ("app-layer-event", "modbus.invalid_value", "modbus any any -> any any", talk((0, modbus(3, b"\0\0\0\0")), (0, modbus(3, number=2))), [4]),
-        ("app-layer-event", "modbus.value_mismatch", "modbus any any -> any any", talk((0, modbus(3)), (1, modbus(4, b"\2\0\0"))), [5]),
+        ("app-layer-event", "modbus.value_mismatch", "modbus any any -> any any", talk((0, modbus(3)), (1, modbus(4, b"\2\0\0"))), []),
+        ("app-layer-event", "modbus.unsolicited_response", "modbus any any -> any any", talk((0, modbus(3)), (1, modbus(4, b"\2\0\0"))), [5]),
+        ("app-layer-event", "modbus.value_mismatch", "modbus any any -> any any", talk((0, modbus(3)), (1, modbus(3, b"\4\0\0\0\0"))), [5]),
+        ("app-layer-event", "modbus.invalid_length", "modbus any any -> any any", talk((0, modbus(3)), (1, modbus(3, b"\4\0\0\0\0"))), []),
         ("app-layer-event", "modbus.invalid_exception_code", "modbus any any -> any any", talk((0, modbus(3)), (1, modbus(0x83, b"\x63"))), [5]),
         ("app-layer-event", "modbus.invalid_protocol_id", "modbus any any -> any any", talk((0, modbus(3)), (0, b"\0\1\0\7" + modbus(3)[4:])), [5]),
+        (
+            "app-layer-event",
+            "enip.invalid_pdu",
+            "enip any any -> any any",
+            talk((0, CLASS), (0, enip.encapsulation(0x6F, b"\0\0\0\0\0\0\2\0\0\0\0\0\xb2\0\x20\0ab")), ends=ENIP),  # an item that is longer than what is there
+            [5],
+        ),
         ("app-layer-event", "modbus.invalid_protocol_id", "tcp any any -> any any", talk((0, modbus(3)), (0, modbus(3, number=2))), []),
     ],
 )

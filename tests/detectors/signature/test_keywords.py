@@ -119,6 +119,12 @@ CONDITIONS: dict[str, tuple[tuple[str, str, object], tuple[str, ...]]] = {
     "dhcp.rebinding_time": (("5", "dhcp.rebinding_time", eq(5)), ("x",)),
     "dhcp.message_type": (("offer", "dhcp.message_type", eq(2)), ("bye",)),
     "ntp.version": (("4", "ntp.version", eq(4)), ("x",)),
+    "sctp.vtag": ((">5", "sctp.vtag", Number(">", 5)), ("x",)),
+    "sctp.chunk_type": (("1", "sctp.chunk_type", eq(1)), ("256",)),
+    "sctp.chunk_cnt": (("2-5", "sctp.chunk_cnt", Number("<>", 2, 5)), ("x",)),
+    **{f"sctp.has_{name}": (("", f"sctp.has_{name}", ""), ("1",)) for name in ("init", "data", "abort")},
+    "snmp.trap_type": (("linkdown", "snmp.trap_type", Number("=", 2)), ("sideways",)),
+    "imap.email.direction": (("to_client", "imap.email.direction", Number("=", 1)), ("sideways",)),
     "ntp.mode": (("!server", "ntp.mode", Number("!=", 4)), ("x",)),
     "ntp.stratum": (("<16", "ntp.stratum", Number("<", 16)), ("x",)),
     "ntp.request_code": (("42", "ntp.request_code", eq(42)), ("x",)),
@@ -186,8 +192,9 @@ CONDITIONS["modbus.unit"] = (("10<>50", "modbus.unit", Number("<>", 10, 50)), ("
 ELSEWHERE = {
     "test_payload_keywords": "content nocase offset depth distance within startswith endswith fast_pattern rawbytes isdataat bsize urilen pcre dataset datarep",
     "test_byte_keywords": "byte_test byte_jump byte_extract byte_math base64_decode base64_data",
-    "test_reader": "msg sid gid rev priority classtype reference metadata target rem category requires",
+    "test_reader": "msg sid gid rev priority classtype reference metadata target rem category requires config",
     "test_measures": "absent entropy md5 sha256 sha512 ber_data ber_skip asn1 sd_pattern flowvar pktvar",
+    "test_frames": "frame",
     "test_message_keywords": "filemd5 filesha1 filesha256",
     "this": "uricontent pkt_data raw_data bufferlen flow flowbits xbits hostbits flowint threshold detection_filter noalert alert modbus xor pcrexform from_base64 "
     "subslice gunzip zlib_deflate ssh.softwareversion tls.subject tls.issuerdn tls.fingerprint filename fileext filemagic",

@@ -11,7 +11,12 @@ import pytest
 from detectors.signature.load import loads
 from detectors.signature.plan import Plan
 from sensor.analysis import Analysis
+from tests.applications import test_imap as imap
+from tests.applications import test_ldap as ldap
 from tests.applications import test_nfs as nfs
+from tests.applications import test_pgsql as pgsql
+from tests.applications import test_pop3 as pop3
+from tests.applications import test_snmp as snmp
 from tests.applications.test_tls import handshake
 from tests.detectors.signature.harness import FIELDS, KNOWN, fired, talk
 from tests.make import ACK, FIN, RST, batches, tcp, udp
@@ -219,3 +224,44 @@ def test_bits_of_a_transaction() -> None:
     text = rule('http.uri; content:"/cgi/"; xbits:set,cgi,track tx;') + "\n" + rule('http.stat_code; content:"200"; xbits:isset,cgi,track tx;', sid=2)
     other = GET.replace(b"/cgi/", b"/www/")
     assert fired(text, talk((0, GET), (1, OK), (0, other), (1, OK), ends=WEB)) == [(1, 4), (2, 5)]
+
+
+@pytest.mark.parametrize(
+    ("header", "options", "script", "port", "expected"),
+    [
+        ("pgsql", 'pgsql.query; content:"select"; nocase; startswith;', pgsql.TALK, 5432, [10]),
+        ("tcp", 'pgsql.query; content:"tags"; endswith;', pgsql.TALK, 9_999, [10]),
+        ("pgsql", "app-layer-event:pgsql.malformed_request;", [pgsql.TALK[2], (True, b"\xff" * 8)], 5432, [5]),
+        ("tcp", "app-layer-protocol:pop3; flow:to_server;", pop3.TALK[:3], 110, [5]),
+        ("pop3", 'content:"USER mrose";', pop3.TALK, 110, [5]),
+        ("pop3", "app-layer-event:pop3.unknown_command;", [pop3.TALK[0], (True, b"XTND\r\n")], 110, [5]),
+        ("imap", 'imap.request; content:"LOGIN";', imap.TALK, 143, [5]),
+        ("imap", 'imap.response; content:"EXISTS"; imap.response; content:"FLAGS";', imap.TALK, 143, [8]),
+        ("imap", 'imap.email.direction:to_server; imap.email.body; content:"Joe";', imap.TALK, 143, [13]),
+        ("imap", 'imap.email.header.name; content:"x_long"; bsize:6; flow:to_client;', imap.TALK, 143, [10]),
+        ("imap", "app-layer-event:imap.request_not_found;", [*imap.TALK[:1], (False, b"z OK\r\n")], 143, [5]),
+        ("ldap", "app-layer-event:ldap.request_not_found;", [(True, ldap.SEARCH), (False, ldap.BOUND)], 389, [5]),
+        ("ldap", "app-layer-event:ldap.invalid_data;", [(True, ldap.SEARCH), (False, b"\xff\xff")], 389, [5]),
+        ("imap", 'frame:imap.headers; content:"Subject"; flow:to_client;', imap.TALK, 143, [10]),
+    ],
+)
+@pytest.mark.parametrize("rows", [1, 1 << 30])
+def test_mailboxes_and_databases(header: str, options: str, script: list[tuple[bool, bytes]], port: int, expected: list[int], rows: int) -> None:
+    frames = talk(*((int(not side), content) for side, content in script), ends=(("10.0.0.1", 40_000), ("10.0.0.2", port)))
+    assert [frame for _, frame in fired(rule(options, header), frames, rows)] == expected
+
+
+def test_traps() -> None:
+    trap = snmp.v(
+        0xA4, snmp.v(6, b"\x2b\6\1\4\1\x09"), snmp.v(0x40, bytes((10, 0, 0, 9))), snmp.v(2, b"\2"), snmp.v(2, b"\0"), snmp.v(0x43, b"\1"), snmp.v(0x30)
+    )
+    frames = [udp(("10.0.0.9", 5_000), ("10.0.0.2", 162), snmp.v(0x30, snmp.v(2, b"\0"), snmp.v(4, b"public"), trap))]
+    options = 'snmp.trap_type:linkdown; snmp.trap_oid; content:"1.3.6.1.4.1.9"; bsize:13; snmp.trap_address; content:"10.0.0.9";'
+    assert fired(rule(options, "snmp"), frames) == [(1, 1)]
+    assert fired(rule("snmp.trap_type:linkup;", "snmp"), frames) == []
+
+
+def test_a_config_rule_sets_bits_and_tells_nothing() -> None:
+    text = 'config http any any -> any any (http.method; content:"GET"; flowbits:set,got; config:logging disable, type tx, scope tx; sid:1;)\n'
+    text += 'alert http any any -> any any (flowbits:isset,got; http.stat_code; content:"200"; sid:2;)'
+    assert fired(text, talk((0, GET), (1, OK), ends=WEB)) == [(2, 5)]

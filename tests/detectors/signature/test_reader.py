@@ -144,3 +144,11 @@ def test_one_broken_rule_never_stops_the_others() -> None:
     found = loads(text)
     assert [each.sid for each in found.rules] == [1, 4]
     assert [(each.line, each.sid, each.state) for each in found.problems] == [(2, 0, "failed"), (3, 2, "failed"), (4, 3, "disabled")]
+
+
+def test_config_rules_set_what_they_set_and_tell_nothing() -> None:
+    found = rule("config:logging disable, type tx, scope tx;", "config dns any any -> any any")
+    assert found.noalert
+    assert "no effect" in found.warnings[0]
+    assert not rule("config:tracking disable,type flow,scope packet;").noalert
+    assert "no setting" in problem("config:logging;").reason

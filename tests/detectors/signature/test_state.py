@@ -85,10 +85,12 @@ alert tcp any any -> any any (stream_size:client,>,1; sid:22;)
     assert (new.state, new.tails, new.passed, new.costs, new.untold) == (old.state, old.tails, old.passed, old.costs, 3)
     assert new.every.streams is old.every.streams
     assert new.every.sizes
+    assert new.framer.open is old.framer.open
+    assert new.floods is old.floods
     assert b"later" in new.lists.entries["said"]
     assert list(new.told.entries) == [(5, 6, next(ready.rank for ready in new.plan.ready if ready.rule.sid == 2))]
     assert vars(new).keys() == {
-        *("state", "tails", "passed", "costs", "every", "sessions", "lists", "told", "untold", "transactions"),  # kept
+        *("state", "tails", "passed", "costs", "every", "framer", "floods", "sessions", "lists", "told", "untold", "transactions"),  # kept
         *("plan", "handshake", "silent", "passes", "twice", "counted", "in_order", "behind", "changed", "confirmed", "matched", "counts"),  # of the new set
     }
 

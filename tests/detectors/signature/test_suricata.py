@@ -304,3 +304,27 @@ def test_tags_and_frames_without_ip() -> None:
     assert frames_of("vlan.layers:2;", frames, "ip any any -> any any") == [2]
     assert frames_of("", frames, "ether any any -> any any") == [1, 2, 3, 4]
     assert frames_of('content:"|87 01 01|";', frames, "ether any any -> any any") == []  # no payload without IP
+
+
+def test_frames() -> None:
+    ends = (("10.0.0.1", 40_000), ("10.0.0.2", 443))
+    record = b"\x17\3\3\0\3abc"
+    hello = b"\x16\3\1\0\x2f\1\0\0\x2b\3\3" + bytes(32) + b"\0\0\2\0\x2f\1\0\0\0"
+    packets = talk((0, hello), (1, b"\x15\3\3\0\2\2\x28"), (0, record + record), (1, record), ends=ends)
+    assert frames_of('frame:tls.pdu; content:"|17 03 03|"; startswith; flow:to_server;', packets) == [6, 6]
+    assert frames_of("frame:alert; bsize:2;", packets, "tls any any -> any any") == [5]
+
+
+@pytest.mark.parametrize(
+    ("options", "said_", "expected"),
+    [
+        ("app-layer-event:modbus.invalid_value;", [(0, modbus(3, b"\0\0\0\0"))], [4, 4]),
+        ("app-layer-event:modbus.invalid_value; flow:to_server;", [(0, modbus(3, b"\0\0\0\0"))], [4]),
+        ("app-layer-event:modbus.invalid_value; flow:to_client;", [(0, modbus(3, b"\0\0\0\0"))], [4]),
+        ("app-layer-event:modbus.invalid_exception_code;", [(0, modbus(3)), (1, modbus(0x83, b"\x63"))], [5]),
+        ("app-layer-event:modbus.unsolicited_response; flow:to_server;", [(0, modbus(3)), (1, modbus(4, b"\2\0\0"))], []),
+    ],
+)
+def test_what_is_wrong_with_a_request_is_told_in_both_directions(options: str, said_: list[tuple[int, bytes]], expected: list[int]) -> None:
+    """An event is its transaction's, which is looked at from both sides once it is there."""
+    assert frames_of(options, talk(*said_), "modbus any any -> any any") == expected

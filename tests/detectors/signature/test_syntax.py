@@ -71,7 +71,7 @@ def test_a_short_header_is_snort_3() -> None:
         ("alert tcp any any <- any any (sid:1;)", "<- is no direction"),
         ("alert tcp any any -> any (sid:1;)", "7 words"),
         ("warn tcp any any -> any any (sid:1;)", "warn is no action"),
-        ("config dns any any -> any any (sid:1;)", "changes how Suricata logs"),
+        ("accept dns any any -> any any (sid:1;)", "is a firewall's rule"),
         ("(sid:1;)", "the action"),
         ("alert tcp any any -> any any", "parentheses"),
         ("alert tcp any any -> any any (sid:1;) behind", "parentheses"),
