@@ -9,6 +9,7 @@ from detectors.signature import buffers, conditions, messages, syntax
 from detectors.signature.arguments import shown
 from detectors.signature.classes import DEFAULT
 from detectors.signature.draft import Classes, Draft, Key, Skipped, verify
+from detectors.signature.framing import PREFIX
 from detectors.signature.keywords import UNSUPPORTED, table
 from detectors.signature.rule import Condition, Header, Number, Rule
 from detectors.signature.syntax import Statement, shortened
@@ -155,7 +156,7 @@ class Reader:
     def _agree(self, draft: Draft, header: Header) -> None:
         """Header, keywords and buffers speak of the same protocol. Raises ValueError, as Suricata refuses what can never match."""
         about = [(each.keyword, conditions.datasets(each)) for each in draft.conditions if each.keyword != "app-layer-protocol"]
-        about += [(key.name, buffers.datasets(key.name)) for key in draft.sections]
+        about += [(key.name, tuple(each.removeprefix(PREFIX).partition(".")[0] for each in buffers.datasets(key.name))) for key in draft.sections]
         said, names = f"the header says {header.protocol}", () if header.protocol in NETWORK else (*messages.family(header.protocol),)
         for keyword, those in about:
             if names and those and not {*names} & {*those} and not self.plant.isdisjoint((*names, *those)):

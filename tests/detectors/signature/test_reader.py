@@ -125,7 +125,8 @@ def test_header_and_buffers_speak_of_one_protocol() -> None:
     ):  # fmt: skip
         assert problem(options, f"alert {header} any any -> any any").reason.endswith("it can never match")
     for options, header in (
-        ("cip_service:5; enip.command:111;", "cip"), ("action:write; s7comm.function:stop;", "s7comm"), ("goose.st_num:>5;", "ether"), ("modbus:unit 1, function 6; modbus.value:1;", "tcp"),
+        ('frame:cip; content:"a";', "enip"), ("cip_service:5; enip.command:111;", "cip"), ("action:write; s7comm.function:stop;", "s7comm"),
+        ("goose.st_num:>5;", "ether"), ("modbus:unit 1, function 6; modbus.value:1;", "tcp"),
     ):  # fmt: skip
         assert rule(options, f"alert {header} any any -> any any")
     assert "another protocol" in problem('http.uri; content:"a";', "alert dns any any -> any any").reason
