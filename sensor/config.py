@@ -16,8 +16,10 @@ from urllib.parse import SplitResult, urlsplit
 
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from detectors import DETECTORS
+from detectors.signature.variables import listed, mistaken
 from detectors.state import settings
 from sensor.lang import near
 
@@ -112,6 +114,21 @@ class RuleSettings(Strict):
     checksums: Literal["all", "none"] = Field("all", description="As Suricata: whether packets with a wrong checksum are kept out of streams")
     midstream: bool = Field(False, description="As Suricata: whether TCP connections are picked up whose beginning was not seen")
     cache: str = Field("", description="Folder where rules made ready are kept for the next start; empty: in the user's cache folder, none: nowhere")
+
+    @property
+    def known(self) -> dict[str, str]:
+        """Variables by name, HOME_NET among them."""
+        return ({"HOME_NET": listed(self.home_net)} if self.home_net else {}) | {
+            k: v for k, v in self.variables.items() if k != "HOME_NET" or not self.home_net
+        }
+
+    @model_validator(mode="after")
+    def _are_expressions(self) -> Self:
+        """A variable that cannot be read would switch off every rule that names it."""
+        for name, reason in mistaken(self.known):
+            place = ("home_net",) if name == "HOME_NET" and self.home_net else ("variables", name)
+            raise PydanticCustomError("expression", "{reason}", {"reason": reason, "place": place})
+        return self
 
 
 class ElasticsearchSettings(Strict):
@@ -308,7 +325,8 @@ def read(path: str | Path) -> tuple[Config, dict[Place, int]]:
     try:
         return Config.model_validate(values if values is not None else {}), lines
     except ValidationError as error:
-        problems = [(line_of(each["loc"], lines), ".".join(map(str, each["loc"])) or "(file)", expected(each)) for each in error.errors()]
+        places = [(*each["loc"], *each.get("ctx", {}).get("place", ())) for each in error.errors()]
+        problems = [(line_of(place, lines), ".".join(map(str, place)) or "(file)", expected(each)) for place, each in zip(places, error.errors(), strict=True)]
         raise ConfigError([f"{path}:{line}: {key}: {message}" for line, key, message in sorted(problems)]) from error
 
 
@@ -319,7 +337,9 @@ def expected(error: Any) -> str:
         prefix = "".join(f"{parent}." for parent in parents)
         keys = {key.removeprefix(prefix).partition(".")[0] for key, _, _ in described() if key.startswith(prefix)}
         return "no such setting" + near(wrong, keys)
-    message = error["msg"].removeprefix("Value error, ")
+    message: str = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "expression":
+        return message
     shown = f"{error['input']!r:.80}"
     return f"{message.removeprefix('Input should be ')} was expected, here is {shown}" if message.startswith("Input should be ") else f"{message}: {shown}"
 

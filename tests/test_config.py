@@ -5,12 +5,14 @@ import os
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors import DETECTORS
 from detectors.state import settings
 from detectors.watch import Watch
+from sensor.cli.main import cli
 from sensor.config import Config, ConfigError, check, described, example, load
 
 
@@ -68,12 +70,28 @@ def test_what_is_set_reaches_the_detectors(tmp_path: Path) -> None:
         ("\n- 1\n", "2: (file): "),
         ("? [a]\n: 1\n", "1: a key must be text"),
         ("site: 2001-99-99\n", "1: month"),
+        ("rules:\n  home_net: [10.0.0.0/33]\n", "2: rules.home_net: /33 is no prefix of 32 bits"),
+        ("rules:\n  home_net: [10.0.0.0/8, plant]\n  variables: {FOO: $HOME_NET}\n", "2: rules.home_net: plant is no address"),
+        ("rules:\n  variables:\n    GOOD: 10.0.0.1\n    FOO: '[10.0.0.1'\n", "4: rules.variables.FOO: [10.0.0.1: a bracket is not closed"),
+        ("rules:\n  variables: {X_PORTS: 10.0.0.1}\n", "2: rules.variables.X_PORTS: 10.0.0.1 is no port"),
+        ("rules:\n  variables: {MODBUS_CLIENT: '502'}\n", "2: rules.variables.MODBUS_CLIENT: 502 is no address"),
+        ("rules:\n  variables: {FOO: $BAR}\n", "2: rules.variables.FOO: $BAR is not defined"),
+        ("rules:\n  variables: {EXTERNAL_NET: '!$HOME_NET', HOME_NET: any}\n", "2: rules.variables.EXTERNAL_NET: "),
+        ("rules:\n  variables: {$HOME_NET: 10.0.0.0/8}\n", "2: rules.variables.$HOME_NET: letters, digits and underscores"),
         ("# " + "x" * 300_000, " longer than"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_line_and_key(tmp_path: Path, text: str, expected: str) -> None:
     (problem,) = problems(tmp_path, text)
     assert problem.startswith(expected), problem
+
+
+def test_variables_of_rules(tmp_path: Path) -> None:
+    assert not problems(tmp_path, "rules:\n  home_net: ['[10.0.0.0/8]', 192.0.2.0/24]\n  variables: {FOO: '!$HOME_NET', BAR: '502', X_PORTS: '[1:5,9]'}\n")
+    known = load(tmp_path / "tapsight.yaml").rules.known
+    assert known == {"HOME_NET": "[[10.0.0.0/8],192.0.2.0/24]", "FOO": "!$HOME_NET", "BAR": "502", "X_PORTS": "[1:5,9]"}
+    assert not problems(tmp_path, "rules: {home_net: [any]}\n")
+    assert load(tmp_path / "tapsight.yaml").rules.known == {"HOME_NET": "any"}
 
 
 @pytest.mark.parametrize("listen", ["", "127.0.0.1:9464", "127.9.9.9:1", "[::1]:65535"])
@@ -171,3 +189,14 @@ def test_whatever_the_file_holds_only_a_config_error_comes_out(content: bytes) -
             assert isinstance(load(file), Config)
     finally:
         file.unlink()
+
+
+def test_both_forms_name_a_configuration(tmp_path: Path) -> None:
+    file = tmp_path / "tapsight.yaml"
+    file.write_text("site: here\n")
+    for command, said in (("check", f"{file}: good"), ("show", "site: here")):
+        for words in ([str(file)], ["--config", str(file)]):
+            done = CliRunner().invoke(cli, ["config", command, *words])
+            assert (done.exit_code, said in done.output) == (0, True)
+        assert CliRunner().invoke(cli, ["config", command, str(file), "--config", str(file)]).exit_code == 2
+    assert CliRunner().invoke(cli, ["config", "check"]).exit_code == 2

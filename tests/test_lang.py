@@ -15,6 +15,7 @@ from detectors.signature.detector import TO_CLIENT, TO_SERVER
 from detectors.state import settings
 from rules import packs
 from sensor.cli.doctor import FINDINGS
+from sensor.cli.reference import COMMON
 from sensor.config import described
 from sensor.datasets import EVENTS
 from sensor.decode.packets import Outcome
@@ -46,6 +47,7 @@ def sayable() -> Iterator[str]:
     yield from (text for pack in packs() for about in pack.rules.values() for text in (about.title, about.threat))
     for protocol in EVENTS:
         yield from filter(None, (protocol.needs, *(field.about for field in protocol.fields)))
+    yield from (field.about for field in COMMON)
 
 
 def said_by_pages() -> set[str]:

@@ -13,7 +13,7 @@ import os
 import platform
 import stat
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache
 from importlib.metadata import version
@@ -41,15 +41,23 @@ def folder(given: str = "") -> Path:
 
 
 def key(paths: Iterable[Path], settings: Sequence[Any]) -> str:
-    """A hash of these rule files and folders, what lies beside them, what else matters, this code and what it stands on. Raises OSError."""
+    """A hash of these rule files and folders, what lies beside them, what else matters, this code and what it stands on."""
     digest = hashlib.sha256(repr((settings, _code(), version("hyperscan"), version("pcre2"), platform.machine())).encode())
     for path in paths:
-        places = sorted(each for each in path.rglob("*.rules") if each.is_file()) if path.is_dir() else [path]
+        places = sorted(each for each in path.rglob("*.rules") if not each.is_dir()) if path.is_dir() else [path]
         beside = path if path.is_dir() else path.parent
         for file in (*places, *(beside / name for name in CONFIGS)):
-            content = file.read_bytes() if file.is_file() else b""
+            content = content_of(file)
             digest.update(repr((str(file), len(content))).encode() + content)
     return digest.hexdigest()
+
+
+def content_of(file: Path) -> bytes:
+    """Nothing where it cannot be read: whoever reads the rules says so."""
+    try:
+        return file.read_bytes() if file.is_file() else b""
+    except OSError:
+        return b""
 
 
 @cache
@@ -60,8 +68,11 @@ def _code() -> str:
     return digest.hexdigest()
 
 
-def read(place: Path, name: str, geoip: str = "") -> tuple[Plan, int] | None:
-    """The plan of this key with this database of countries, and how many rules are not in it; None where none is kept. Raises ValueError for a file that cannot be used, and OSError."""
+def read(place: Path, name: str, geoip: str = "") -> tuple[Plan, dict[str, int]] | None:
+    """The plan of this key with this database of countries, and how many rules are not in it (failed, skipped); None where none is kept.
+
+    Raises ValueError for a file that cannot be used, and OSError.
+    """
     collects = gc.isenabled()
     gc.disable()  # a million objects come into being, and none of them goes
     try:
@@ -71,7 +82,7 @@ def read(place: Path, name: str, geoip: str = "") -> tuple[Plan, int] | None:
             gc.enable()
 
 
-def _read(place: Path, name: str, geoip: str) -> tuple[Plan, int] | None:
+def _read(place: Path, name: str, geoip: str) -> tuple[Plan, dict[str, int]] | None:
     try:
         data = _trusted(place, name)
     except FileNotFoundError:
@@ -95,7 +106,7 @@ def _read(place: Path, name: str, geoip: str) -> tuple[Plan, int] | None:
             suppressed, rates = filters[by]
             plan.ready.append(Ready(rule, number, list(suppressed), list(rates), pattern, [keys[i] for i in which]))
         plan.unable = list(zip(_rules(values, document["unable"]), document["reasons"], strict=True))
-        missing, database = int(document["missing"]), None
+        missing, database = {state: int(document["missing"][state]) for state in ("failed", "skipped")}, None
         if end < len(data):
             database = hyperscan.loadb(data[end:], hyperscan.HS_MODE_BLOCK)
             database.scratch = hyperscan.Scratch(database)
@@ -108,7 +119,7 @@ def _read(place: Path, name: str, geoip: str) -> tuple[Plan, int] | None:
     return plan, missing
 
 
-def write(place: Path, name: str, plan: Plan, missing: int) -> None:
+def write(place: Path, name: str, plan: Plan, missing: Mapping[str, int]) -> None:
     """Keep a plan. Raises OSError. Not one that lacks rules for want of a list, which may be there next time."""
     if any(rule.datasets or any(each.keyword in ("iprep", "geoip") for each in rule.conditions) for rule, _ in plan.unable):
         return
@@ -126,7 +137,7 @@ def write(place: Path, name: str, plan: Plan, missing: int) -> None:
         "filters": [encoded(each, parts) for each in filters],
         "unable": [_values(rule, known) for rule, _ in plan.unable],
         "reasons": [reason for _, reason in plan.unable],
-        "missing": missing,
+        "missing": dict(missing),
         "values": [[encoded(each, parts) for each in column] for column in known],
     }
     document["parts"] = parts.encoded

@@ -131,7 +131,8 @@ def read(file: Path, check: Dataset) -> dict[bytes, int]:
             value, score = b"", -1
         size_fits = check.kind not in SIZES or len(value) in SIZES[check.kind]
         if not (size_fits and 0 <= score <= MOST_REPUTATION and (comma or check.reputation is None)):
-            raise ValueError(f"{file}:{number}: {shortened(line)} is no {check.kind}{' and reputation' if check.reputation else ''}")
+            form = f"{check.kind}{' in Base64' * (check.kind == 'string')}{' and reputation' if check.reputation else ''}"
+            raise ValueError(f"{file}:{number}: {shortened(line)} is no {form}")
         result[value] = score
         if len(result) > MOST_ENTRIES:
             raise ValueError(f"{file} has more than {MOST_ENTRIES} values")

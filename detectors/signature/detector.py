@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -26,6 +26,7 @@ from sensor.events.seen import Seen
 TO_SERVER = "{client} sent {server} what rule {rule} of {ruleset} describes ({protocol})."
 TO_CLIENT = "{server} sent {client} what rule {rule} of {ruleset} describes ({protocol})."
 SEVERITIES = {1: Severity.HIGH, 2: Severity.MEDIUM}
+STATES = ("evaluated", "failed", "skipped")  # what may have become of a rule; these are of a rule set, not of what it has seen
 STATED = {"informational": Severity.LOW, "minor": Severity.LOW, "major": Severity.HIGH, "critical": Severity.CRITICAL}
 CLASSES = {  # classtype -> GB/T 20986-2023
     "recon": "02001", "dos": "02008", "trojan": "01003", "denial": "02008", "exploit": "02003", "admin": "02003", "user": "02003", "shellcode": "02003",
@@ -64,9 +65,10 @@ def reference(rule: Rule) -> str:
 
 @dataclass
 class Signatures:
-    """Runs the rule engine over each batch. matches: those of the last batch."""
+    """Runs the rule engine over each batch. matches: those of the last batch. missing: how many rules failed and were skipped when they were read."""
 
     engine: Engine
+    missing: Mapping[str, int] = field(default_factory=dict)
     name: str = "signature"
     kinds: tuple[Kind, ...] = ()
     needs: tuple[str, ...] = ("packets", "tables", "flows")
@@ -85,10 +87,11 @@ class Signatures:
         self.waiting = old.waiting
 
     def report(self) -> dict[str, int]:
-        """For the ledger: rules at work, rules that cannot be, and what confirming gave up."""
+        """For the ledger: rules at work and rules that are not (see STATES), and what confirming gave up."""
         plan, costs = self.engine.plan, self.engine.costs
         return (
-            {"evaluated": len(plan.ready), "not_evaluated": len(plan.unable), "gave_up_steps": costs.steps, "gave_up_regexes": costs.regexes}
+            {"evaluated": len(plan.ready), **{state: self.missing.get(state, 0) for state in STATES[1:]}}
+            | {"gave_up_steps": costs.steps, "gave_up_regexes": costs.regexes}
             | ({"beyond_packet_alert_max": self.engine.untold} if self.engine.sessions is not None else {})
             | ({"countries_unreadable": plan.countries.unreadable} if plan.countries.unreadable else {})
         )

@@ -77,7 +77,16 @@ def described(check: Check) -> str:
     said = []
     for each in fields(check):
         value = getattr(check, each.name)
-        if each.name in ("pattern", "negated") or value is None or value is False or value == "" or (value == 0 and each.name not in ("offset", "position")):
+        if (
+            each.name in ("pattern", "negated")
+            or value is None
+            or value is False
+            or value in ("", ())
+            or (value == 0 and each.name not in ("offset", "position"))
+        ):
+            continue
+        if each.name == "captures":
+            said += [f"captures the {scope} text {name}" for scope, name in value if name]
             continue
         said.append(each.name if value is True else f"{each.name} {spoken(value)}")
     name = type(check).__name__.lower()

@@ -280,15 +280,18 @@ def is_text(field: Field) -> bool:
 
 
 def of_field(name: str, field: Field) -> Reader:
-    """The reader of a number's field: an integer keyword, with the names of its code table. Real numbers are compared with real numbers."""
+    """The reader of a number's field: an integer keyword of as many bits, with the names of its code table. Real numbers are compared with real numbers."""
     names = members(field.enum) if field.enum else None
     kind = field.item.kind
+    bits = {"u": 8 * field.item.itemsize, "i": 8 * field.item.itemsize - 1, "b": 1}.get(kind, 64)
 
     def read(draft: Draft, value: str) -> None:
         if not value:
             draft.condition(Condition(name, ""))
             return
-        asked = _signed(value) if kind in "fi" and re.search(r"[-.]\s*\d", value) else chosen(value, 64, names)
+        asked = _signed(value) if kind in "fi" and re.search(r"[-.]\s*\d", value) else chosen(value, bits, names)
+        if kind == "i" and isinstance(asked, Number) and not -(1 << bits) <= asked.value < 1 << bits:
+            raise ValueError(f"{asked.value} is no number of {bits + 1} bits with a sign")
         if kind == "f" and "&" in value:
             raise ValueError("a real number has no bits to mask")
         draft.condition(Condition(name, asked))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from sensor.events.field import Field
 
 T = TypeVar("T")
 FILE_BYTES = 256 << 20
+UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 PROBLEMS = 10_000  # of one file that are told one by one
 _SID = re.compile(r"[;(\s]sid\s*:\s*(\d{1,10})")
 
@@ -123,14 +125,21 @@ def _files(paths: list[Path], result: RuleSet) -> Iterator[Path]:
     """Each file once."""
     seen: set[Path] = set()
     for path in paths:
-        found = sorted(each for each in path.rglob("*.rules") if each.is_file()) if path.is_dir() else [path]
+        found = sorted(each for each in path.rglob("*.rules") if not each.is_dir()) if path.is_dir() else [path]
         if not found:
-            result.problems.append(Problem(str(path), 0, 0, "failed", "", "no *.rules in this folder"))
-            result.totals.setdefault(str(path), Totals()).failed += 1
+            _unread(path, "no *.rules in this folder", result)
         for file in found:
-            if (resolved := file.resolve()) not in seen:
+            if path.is_dir() and not file.is_file():
+                _unread(file, "a link that leads nowhere" if file.is_symlink() else "no regular file", result)
+            elif (resolved := file.resolve()) not in seen:
                 seen.add(resolved)
                 yield file
+
+
+def _unread(place: Path, reason: str, result: RuleSet) -> None:
+    """A file or folder of which nothing is read."""
+    result.problems.append(Problem(str(place), 0, 0, "failed", "", reason))
+    result.totals.setdefault(str(place), Totals()).failed += 1
 
 
 def read_file(file: Path, reader: Reader, result: RuleSet) -> list[Rule]:
@@ -147,11 +156,13 @@ def _text(file: Path, result: RuleSet) -> str | None:
     except OSError as error:
         reason = error.strerror or str(error)
     else:
-        if len(data) <= FILE_BYTES:
+        if data.startswith(UTF_16) or data[:1_000].count(0) * 3 > len(data[:1_000]):
+            reason = "the file is UTF-16, and UTF-8 was expected"
+        elif len(data) <= FILE_BYTES:
             return data.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
-        reason = f"the file is larger than {FILE_BYTES >> 20} MB"
-    result.problems.append(Problem(str(file), 0, 0, "failed", "", reason))
-    result.totals.setdefault(str(file), Totals()).failed += 1
+        else:
+            reason = f"the file is larger than {FILE_BYTES >> 20} MB"
+    _unread(file, reason, result)
     return None
 
 

@@ -225,7 +225,12 @@ def isdataat(draft: Draft, value: str) -> None:
     for word in words:
         one_of(word, ("relative", "rawbytes"), "argument of isdataat")
     relative = "relative" in (word.lower() for word in words)
-    draft.add(IsDataAt(quantity(draft, position, "isdataat"), relative, negated), draft.place(relative))
+    where = quantity(draft, position, "isdataat")
+    if relative and where == 0:
+        draft.warn(
+            f"isdataat:{'!' * negated}0,relative {'never' if negated else 'always'} holds, as Suricata reads it (in Snort: {'no ' * negated}more data); say isdataat:{'!' * negated}1,relative"
+        )
+    draft.add(IsDataAt(where, relative, negated), draft.place(relative))
 
 
 def bsize(draft: Draft, value: str) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from detectors.signature import syntax
+from detectors.signature import buffers, conditions, messages, syntax
 from detectors.signature.arguments import shown
 from detectors.signature.classes import DEFAULT
 from detectors.signature.draft import Classes, Draft, Key, Skipped, verify
+from detectors.signature.framing import PREFIX
 from detectors.signature.keywords import UNSUPPORTED, table
 from detectors.signature.rule import Condition, Header, Number, Rule
 from detectors.signature.syntax import Statement, shortened
@@ -72,6 +73,7 @@ class Reader:
     ) -> None:
         self.keywords = table(fields or {})
         self.names = frozenset(self.keywords)
+        self.plant = frozenset(fields or {})
         self.protocols = {*NETWORK, *APPLICATIONS, *(fields or {})}
         self.variables = variables or Variables()
         self.classes = classes or Classes(DEFAULT)
@@ -152,7 +154,16 @@ class Reader:
         return header, ways
 
     def _agree(self, draft: Draft, header: Header) -> None:
-        """Header and buffers speak of the same protocol."""
+        """Header, keywords and buffers speak of the same protocol. Raises ValueError, as Suricata refuses what can never match."""
+        about = [(each.keyword, conditions.datasets(each)) for each in draft.conditions if each.keyword != "app-layer-protocol"]
+        about += [(key.name, tuple(each.removeprefix(PREFIX).partition(".")[0] for each in buffers.datasets(key.name))) for key in draft.sections]
+        said, names = f"the header says {header.protocol}", () if header.protocol in NETWORK else (*messages.family(header.protocol),)
+        for keyword, those in about:
+            if names and those and not {*names} & {*those} and not self.plant.isdisjoint((*names, *those)):
+                draft.keyword = keyword
+                raise ValueError(f"{said}, and {keyword} is about {' or '.join(those)}: it can never match")
+            if those and header.protocol in NETWORK:
+                said, names = f"{keyword} is about {' or '.join(those)}", tuple(each for each in those if each in names) or those
         if header.protocol not in JUDGED:
             return
         for key in draft.sections:

@@ -6,6 +6,7 @@ Beside a rule file, in the folder iprep: categories.txt with lines id,name,descr
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,35 +21,56 @@ from detectors.signature.units import Units
 from sensor.columns import Ints, Mask
 
 MAPPED = 0xFFFF << 32
+MOST_WRONG = 20  # lines of a folder that are told
 
 
 @dataclass
 class Reputation:
-    """Scores: by category (lower case) and length of prefix, networks as integers of that many bits. All are 128 bits, as everywhere here."""
+    """Scores: by category (lower case) and length of prefix, networks as integers of that many bits. All are 128 bits, as everywhere here.
+
+    wrong: of lines that were left out file, number and what is wrong, the first MOST_WRONG.
+    """
 
     scores: dict[str, dict[int, dict[int, int]]] = field(default_factory=dict)
+    wrong: list[tuple[str, int, str]] = field(default_factory=list)
 
     @staticmethod
     def read(folder: Path) -> Reputation:
-        """Raises ValueError."""
+        """A line that is none is left out. Raises ValueError for a file that cannot be read."""
         result, names, count = Reputation(), {}, 0
-        for parts in lines(folder / "categories.txt", 2):
+        for _, parts in result.lines(folder / "categories.txt", 2):
             names[parts[0]] = parts[1].lower()
             result.scores.setdefault(parts[1].lower(), {})
         for file in sorted(folder.glob("*.list")):
-            for address, category, score in (parts[:3] for parts in lines(file, 3)):
+            for number, (address, category, score) in ((number, parts[:3]) for number, parts in result.lines(file, 3)):
                 if category not in names or not score.isdecimal() or int(score) > 127:
-                    raise ValueError(f"{file}: {shortened(f'{address},{category},{score}')} has no category of categories.txt and score up to 127")
+                    result.leave_out(file, number, f"{shortened(f'{address},{category},{score}')} has no category of categories.txt and score up to 127")
+                    continue
                 try:
                     network = ipaddress.ip_network(address, strict=False)
                 except ValueError as error:
-                    raise ValueError(f"{file}: {error}") from error
+                    result.leave_out(file, number, str(error))
+                    continue
                 bits = network.prefixlen + (96 if network.version == 4 else 0)
                 value = int(network.network_address) | (MAPPED if network.version == 4 else 0)
                 result.scores[names[category]].setdefault(bits, {})[value >> 128 - bits] = int(score)
                 if (count := count + 1) > MOST_ENTRIES:
                     raise ValueError(f"{folder} has more than {MOST_ENTRIES} addresses")
         return result
+
+    def lines(self, file: Path, least: int) -> Iterator[tuple[int, list[str]]]:
+        """The lines of a file of values with commas between them, with their numbers. Raises ValueError."""
+        for number, line in enumerate(lines_of(file), 1):
+            if line.strip() and not line.lstrip().startswith("#"):
+                parts = [part.strip() for part in line.split(",")]
+                if len(parts) < least:
+                    self.leave_out(file, number, f"{shortened(line)} has fewer than {least} parts")
+                else:
+                    yield number, parts
+
+    def leave_out(self, file: Path, number: int, reason: str) -> None:
+        if len(self.wrong) < MOST_WRONG:
+            self.wrong.append((str(file), number, f"left out: {reason}"))
 
     def score(self, category: str, address: int) -> int:
         """The score of the smallest network that holds the address; -1 where none does."""
@@ -80,17 +102,6 @@ class Reputation:
         return result
 
 
-def lines(file: Path, least: int) -> list[list[str]]:
-    """The lines of a file of values with commas between them. Raises ValueError."""
-    found = []
-    for number, line in enumerate(lines_of(file), 1):
-        if line.strip() and not line.lstrip().startswith("#"):
-            found.append([part.strip() for part in line.split(",")])
-            if len(found[-1]) < least:
-                raise ValueError(f"{file}:{number}: {shortened(line)} has fewer than {least} parts")
-    return found
-
-
 @dataclass
 class Reputations:
     """Those of each folder with rules, read when a rule asks."""
@@ -106,6 +117,11 @@ class Reputations:
             except ValueError as error:
                 self.by_folder[folder] = f"iprep: {error}"
         return self.by_folder[folder]
+
+    @property
+    def wrong(self) -> list[tuple[str, int, str]]:
+        """Lines that were left out: file, number, what is wrong."""
+        return [each for found in self.by_folder.values() if isinstance(found, Reputation) for each in found.wrong]
 
     def reason(self, rule: Rule) -> str:
         """Why a rule's reputations cannot be looked at; empty where they can, or where it asks for none."""

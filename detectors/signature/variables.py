@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from detectors.signature.rule import Ranges
@@ -199,6 +199,30 @@ class Variables:
             raise ValueError(f"${name}: {error}") from error
         self._sets[kind, name, self._by_family] = spans
         return spans
+
+
+def listed(networks: Sequence[str]) -> str:
+    """Networks as one expression. A single one may be an expression itself, or several with commas between them."""
+    text = ",".join(each.strip() for each in networks)
+    return text if "," not in text or (len(networks) == 1 and text.startswith(("[", "!["))) else f"[{text}]"
+
+
+def mistaken(values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Of these variables those that no rule can name, and why. What ends in _PORTS is about ports, other known names about addresses, and names of the user's own about either."""
+    known = Variables(values)
+    for name in values:
+        if not name.isidentifier():
+            yield name, "letters, digits and underscores make a variable's name, without the dollar"
+            continue
+        kinds = [known.ports] if name.endswith("_PORTS") else [known.addresses] if name in DEFAULTS else [known.addresses, known.ports]
+        reasons = []
+        for read in kinds:
+            try:
+                read(f"${name}")
+            except ValueError as error:
+                reasons.append(str(error).removeprefix(f"${name}: "))
+        if len(reasons) == len(kinds):
+            yield name, reasons[0]
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:

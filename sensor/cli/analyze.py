@@ -11,8 +11,9 @@ from sensor.analysis import Analysis
 from sensor.cli.completion import DATASETS, FILE
 from sensor.cli.outputs import chosen_datasets, delivered, delivery, overwrites, sinks
 from sensor.cli.progress import Progress
+from sensor.cli.rule_options import Said, analysis_options
 from sensor.cli.settings import all_option, config_option, lang_option, load_config
-from sensor.cli.signatures import compatible, made
+from sensor.cli.signatures import made
 
 
 @click.command(
@@ -48,26 +49,7 @@ Examples:
 @click.option(
     "--jobs", type=click.IntRange(1), default=1, show_default=True, help="2: track packets in a process of their own beside everything else (more is the same)."
 )
-@click.option(
-    "--rules",
-    multiple=True,
-    metavar="FILE|DIR",
-    type=FILE,
-    help="Rules in Suricata's or Snort's language, instead of those that ship; packs: those that ship, too; may be given several times.",
-)
-@click.option("--no-rules", is_flag=True, help="Without any rules, those that ship included.")
-@click.option("--home-net", metavar="CIDR,...", help="HOME_NET of the rules; by default private addresses.")
-@click.option("--var", multiple=True, metavar="NAME=VALUE", help="Another variable of the rules.")
-@click.option("--threshold-config", type=click.Path(path_type=Path), metavar="FILE", help="threshold.config for the rules.")
-@click.option("--geoip", type=click.Path(path_type=Path), metavar="FILE", help="Database of countries in MaxMind's format (.mmdb), for rules with geoip.")
-@click.option(
-    "--compat",
-    type=click.Choice(["suricata"]),
-    help="Evaluate rules as Suricata does with its default configuration, to compare alert for alert, instead of as suits plants.",
-)
-@click.option("-k", "checksums", type=click.Choice(["all", "none"]), help="With --compat: whether checksums are verified, as of Suricata's -k. [default: all]")
-@click.option("--midstream", is_flag=True, help="With --compat: pick up connections whose beginning was not seen, as Suricata's stream.midstream.")
-@click.option("--rule-cache", metavar="DIR|none", type=FILE, help="Where rules made ready are kept for the next start; by default in the user's cache folder.")
+@analysis_options
 @click.option("--eve", metavar="FILE", type=FILE, help="Write the rules' alerts as Suricata's EVE does; a file that is there is replaced.")
 @all_option
 @click.option("--quiet", is_flag=True, help="No progress.")
@@ -84,16 +66,7 @@ def analyze(
     dead_letters: Path,
     store: Path | None,
     jobs: int,
-    rules: tuple[str, ...],
-    no_rules: bool,
-    home_net: str | None,
-    var: tuple[str, ...],
-    threshold_config: Path | None,
-    geoip: Path | None,
-    compat: str | None,
-    checksums: str | None,
-    midstream: bool,
-    rule_cache: str | None,
+    said: Said,
     eve: str | None,
     shows_all: bool,
     quiet: bool,
@@ -106,10 +79,11 @@ def analyze(
     for option, written in (("--ndjson", ndjson), ("--eve", eve)):
         if written and overwrites(written, captures):
             raise click.UsageError(f"{option} {written}: would overwrite a capture that is to be read")
-    settings = load_config(config, lang)
-    settings = compatible(settings, compat, checksums, midstream=midstream)
+    settings = said.over(load_config(config, lang))
     with Progress(show=not quiet and ndjson != "-") as progress:
-        signatures = made(settings.rules, rules, home_net, var, threshold_config, rule_cache, geoip, without=no_rules)
+        signatures = made(settings.rules, said.check(config))
+        if signatures is not None and not signatures.engine.plan.ready:
+            raise click.UsageError(f"none of these rules is at work: {said.check(config)} says why")
         if eve and signatures is None:
             raise click.UsageError("--eve writes what rules find, and there shall be none")
         datasets = chosen_datasets(only, is_used=bool(ndjson is not None or store is not None or es))

@@ -11,10 +11,12 @@ import json
 import os
 import shutil
 import socket
+import stat
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +26,14 @@ from sensor.cli.settings import config_option, lang_option
 from sensor.cli.terminal import printable
 
 if TYPE_CHECKING:
-    from sensor.config import ElasticsearchSettings
+    from elasticsearch import Elasticsearch
+
+    from sensor.config import Config, ElasticsearchSettings
 
 OK, WARNING, FAILED = "ok", "warning", "failed"
 LITTLE, SCARCE = 256 << 20, 2 << 30  # bytes free: too few to work, too few for long
 PATIENCE_S = 5  # with Elasticsearch
+MOST_FILES = 10_000  # of the state whose owners are looked at
 TIME_ERROR, TIMEX = 5, 208  # adjtimex: not synchronised; size of its structure
 
 # finding -> what is checked, how that is, what was found, what to do
@@ -58,11 +63,27 @@ FINDINGS = {
     "scarce disk": ("disk", WARNING, "{path} has only {free} free.", "Make room: what cannot be delivered waits there."),
     "no disk": ("disk", FAILED, "{path} has only {free} free.", "Make room: what cannot be delivered waits there."),
     "not writable": ("disk", FAILED, "{path} cannot be written to.", "Make it the folder of the user that the sensor runs as: chown USER {path}"),
+    "user": ("user", OK, "{user} is let into what is configured.", ""),
+    "no user": ("user", FAILED, "{problem}.", "Name a user without rights, or make one: useradd --system NAME"),
+    "shut out": ("user", FAILED, "{problem}.", "Let that user in: the sensor opens it once its rights are given up."),
+    "foreign": ("state", FAILED, "{n} files in {path} belong to others than {user}, such as {file}.", "Run: chown -R {user} {path}"),
+    "handed over": ("state", WARNING, "{n} files in {path} belong to others than {user}, such as {file}: a start as root gives them to {user}.",
+                    "Nothing, unless somebody else uses the folder: then name another (run.state)."),
+    "open state": ("state", WARNING, "Everybody may write into {path}.", "Run: chmod o-w {path}"),
+    "rules": ("rules", OK, "{n} rules load.", ""),
+    "some rules": ("rules", WARNING, "{n} rules load, {failed} failed and {skipped} are skipped.", "See why: {command}"),
+    "no rules": ("rules", FAILED, "None of the rules loads: {failed} failed and {skipped} are skipped.", "See why: {command}"),
     "nowhere": ("destinations", WARNING, "Nothing is delivered: the configuration names no destination.",
                 "Name one (elasticsearch, syslog, files, webhook or kafka); until then all waits in the spool, and the oldest makes room."),
     "elasticsearch": ("elasticsearch", OK, "Elasticsearch {version} answers at {url}.", ""),
     "no login": ("elasticsearch", FAILED, "Elasticsearch answers at {url}, but refuses the credentials: {error}.", "Give the credentials of a user that may create documents."),
     "no elasticsearch": ("elasticsearch", FAILED, "No Elasticsearch answers at {url}: {error}.", "See whether it runs, and whether a firewall stands between."),
+    "templates": ("templates", OK, "The templates are at {url}.", ""),
+    "no templates": ("templates", FAILED, "{n} templates are missing at {url}: it takes no documents of theirs.", "Run as an administrator of Elasticsearch: tapsight es install"),
+    "templates to come": ("templates", OK, "{n} templates are missing at {url}, and are installed when something is delivered.", ""),
+    "other templates": ("templates", WARNING, "{n} templates at {url} are of another version, or say another retention.",
+                        "See which: tapsight es check; and where that is not what you want: tapsight es install"),
+    "unseen templates": ("templates", WARNING, "Whether the templates are at {url} cannot be seen: {error}.", "Run as an administrator of Elasticsearch: tapsight es check"),
 }  # fmt: skip
 SWITCHES = {"rx-gro": "gro", "rx-lro": "lro"}  # ethtool's older names; it takes the kernel's as well
 
@@ -109,7 +130,7 @@ Examples:
 @lang_option
 @click.pass_context
 def doctor(ctx: click.Context, interfaces: tuple[str, ...], state: Path | None, es: str | None, form: str, config: Path | None, lang: str | None) -> None:
-    """Check whether this machine is fit to listen: configuration, interfaces, rights, offloads, clock, disk, Elasticsearch. Exit code 1 if something fails."""
+    """Check whether this machine is fit to listen: configuration, interfaces, rights, offloads, clock, disk, user, rules, Elasticsearch. Exit code 1 if something fails."""
     from sensor.config import Config, ConfigError, load
     from sensor.delivery.destinations import wanted as destinations
     from sensor.lang import default_language
@@ -121,6 +142,8 @@ def doctor(ctx: click.Context, interfaces: tuple[str, ...], state: Path | None, 
     names = interfaces or taps
     wanted = [(es, None)] if es else [(url, settings.elasticsearch) for url in settings.elasticsearch.urls]
     found += findings(names, state or Path(settings.run.state), wanted, listens=bool(names) or not links)
+    if config:
+        found += [*user(settings, config), *owners(state or Path(settings.run.state), settings.run.user), *loading(settings, config)]
     if config and not es and not destinations(settings):
         found.append(Finding("nowhere"))
     lang = lang or settings.lang or default_language()
@@ -171,7 +194,7 @@ def findings(
     yield clock()
     yield disk(state)
     for url, settings in es:
-        yield elasticsearch(url, settings)
+        yield from elasticsearch(url, settings)
 
 
 def right() -> bool:
@@ -239,8 +262,64 @@ def disk(state: Path) -> Finding:
     return Finding("no disk" if free < LITTLE else "scarce disk" if free < SCARCE else "disk", values)
 
 
-def elasticsearch(url: str, settings: ElasticsearchSettings | None = None) -> Finding:
-    """Ask it who it is, as it is configured. Credentials in the URL are not shown."""
+def user(settings: Config, config: Path) -> Iterator[Finding]:
+    """Whether the user whom a service becomes, or we are, is there and let into what it opens then."""
+    from sensor.live.privileges import whom
+    from sensor.service.needs import READ, refused
+
+    try:
+        entry = whom(settings.run.user, root=True)
+    except (PermissionError, LookupError) as error:
+        yield Finding("no user", {"problem": error})
+        return
+    problems = list(refused(settings, entry, [("--config", config, READ)]))
+    yield from (Finding("shut out", {"problem": problem}) for problem in problems)
+    if not problems:
+        yield Finding("user", {"user": name_of(os.geteuid() if entry is None else entry.pw_uid)})
+
+
+def owners(state: Path, user: str) -> Iterator[Finding]:
+    """Whose the folder of the state is. user: whom a service becomes; "": whoever has the folder."""
+    import pwd
+
+    if not state.is_dir():
+        return
+    try:
+        wanted = pwd.getpwnam(user).pw_uid if user else state.stat().st_uid
+    except KeyError:
+        return
+    foreign = [path for path in islice((state, *state.rglob("*")), MOST_FILES) if path.lstat().st_uid != wanted]
+    if foreign:
+        values = {"n": len(foreign), "path": state, "user": name_of(wanted), "file": foreign[0]}
+        yield Finding("handed over" if user and os.geteuid() == 0 else "foreign", values)
+    if state.stat().st_mode & stat.S_IWOTH:
+        yield Finding("open state", {"path": state})
+
+
+def name_of(uid: int) -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def loading(settings: Config, config: Path) -> Iterator[Finding]:
+    """What becomes of the rules."""
+    from sensor.cli.rule_options import Said
+    from sensor.cli.rules import read
+    from sensor.cli.signatures import chosen
+
+    if not chosen(settings.rules):
+        return
+    total = read(settings.rules)[0].total
+    values = {"n": total.loaded, "failed": total.failed, "skipped": total.skipped, "command": Said().check(config)}
+    yield Finding("no rules" if not total.loaded else "some rules" if total.failed or total.skipped else "rules", values)
+
+
+def elasticsearch(url: str, settings: ElasticsearchSettings | None = None) -> Iterator[Finding]:
+    """Ask it who it is, as it is configured, and for our templates. Credentials in the URL are not shown."""
     from elastic_transport import TransportError
     from elasticsearch import ApiError, Elasticsearch
 
@@ -251,9 +330,32 @@ def elasticsearch(url: str, settings: ElasticsearchSettings | None = None) -> Fi
     try:
         changes = {"urls": [url], "timeout_s": PATIENCE_S}
         with connect(settings.model_copy(update=changes)) if settings else Elasticsearch(url, request_timeout=PATIENCE_S, max_retries=0) as client:
-            return Finding("elasticsearch", {"version": ".".join(map(str, server(client).version)), "url": shown})
+            yield Finding("elasticsearch", {"version": ".".join(map(str, server(client).version)), "url": shown})
+            yield from templates(client, shown, installs=settings is not None and settings.install)
     except ApiError as error:
         name = "no login" if error.status_code in (401, 403) else "no elasticsearch"
-        return Finding(name, {"url": shown, "error": f"{error.status_code} {error.message}"})
+        yield Finding(name, {"url": shown, "error": f"{error.status_code} {error.message}"})
     except (TransportError, ValueError, KeyError, TypeError, OSError) as error:
-        return Finding("no elasticsearch", {"url": shown, "error": getattr(error, "message", error)})
+        yield Finding("no elasticsearch", {"url": shown, "error": getattr(error, "message", error)})
+
+
+def templates(client: Elasticsearch, url: str, *, installs: bool) -> Iterator[Finding]:
+    """Whether our templates are there. installs: whether the service would put them."""
+    from elastic_transport import TransportError
+    from elasticsearch import ApiError
+
+    from sensor.delivery.client import told
+    from sensor.delivery.install import check
+
+    try:
+        wrong = check(client)[1]
+    except (ApiError, TransportError, ValueError, LookupError, TypeError, AttributeError) as error:
+        yield Finding("unseen templates", {"url": url, "error": told(error)})
+        return
+    missing = sum(line.endswith("is missing") for line in wrong)
+    if missing:
+        yield Finding("templates to come" if installs else "no templates", {"url": url, "n": missing})
+    if len(wrong) > missing:
+        yield Finding("other templates", {"url": url, "n": len(wrong) - missing})
+    if not wrong:
+        yield Finding("templates", {"url": url})

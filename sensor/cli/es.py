@@ -128,13 +128,20 @@ def check(ctx: click.Context, urls: tuple[str, ...], retention: tuple[str, ...],
 @config_option
 @click.pass_context
 def uninstall(ctx: click.Context, urls: tuple[str, ...], config: Path | None) -> None:
-    """Remove our templates. Data stays, and so does the template of a data stream that there is. Exit code 1 where any stays."""
+    """Remove our templates. Data stays, and so do the templates of data streams that there are. Exit code 1 where any stays."""
     from sensor.delivery.install import uninstall as remove
+    from sensor.delivery.templates import PREFIX
 
     with client(config, urls) as found:
-        removed, kept = remove(found)
-    click.echo(f"{len(removed)} templates removed")
-    for line in kept:
+        done = remove(found)
+    click.echo(f"{len(done.removed)} templates removed")
+    if done.kept:
+        click.echo(
+            f"{len(done.kept)} templates stay, as {len(done.streams)} data streams use them, with their data: {', '.join(done.streams)}\n"
+            f"To remove these as well, first delete the data (DELETE /_data_stream/{PREFIX}*), then: tapsight es uninstall",
+            err=True,
+        )
+    for line in done.refused:
         click.echo(line, err=True)
-    if kept:
+    if done.kept or done.refused:
         ctx.exit(1)

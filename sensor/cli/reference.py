@@ -10,8 +10,15 @@ import click
 from sensor.cli.completion import PROTOCOL
 from sensor.cli.settings import lang_option
 from sensor.cli.terminal import console, print_table
+from sensor.events.field import Field
+from sensor.events.vocabulary import Action, Trust
 from sensor.lang import default_language, translate
 
+ANY = "any"  # instead of a protocol: what events of all of them have
+COMMON = (
+    Field("action", "u1", "What is done, whatever the protocol", enum=Action, ecs="event.action"),
+    Field("trust", "u1", "How far the event can be believed, from what was seen of its stream", enum=Trust, ecs="tapsight.trust"),
+)
 WIDTH = 200  # of a table that no terminal shows
 format_option = click.option("--format", "style", type=click.Choice(["table", "json"]), default="table", show_default=True, help="How to print it.")
 
@@ -21,7 +28,10 @@ format_option = click.option("--format", "style", type=click.Choice(["table", "j
 @format_option
 @lang_option
 def fields(protocol: str | None, style: str, lang: str | None) -> None:
-    """List every field with its type, unit, meaning, document key, Wireshark's name for it and keyword in rules."""
+    """List every field with its type, unit, meaning, document key, Wireshark's name for it and keyword in rules; of one protocol, the names of its codes, too.
+
+    action and trust, which every event of an industrial protocol has, come last.
+    """
     from detectors.signature.keywords import table
     from sensor.cli.signatures import fields as rule_fields
     from sensor.datasets import EVENTS
@@ -32,23 +42,33 @@ def fields(protocol: str | None, style: str, lang: str | None) -> None:
     if protocol is not None and protocol not in names:
         raise click.UsageError(f"no protocol {protocol!r}: there are {', '.join(names)}")
     lang = lang or default_language()
+    shown = [(each.name, field) for each in EVENTS if protocol in (None, each.name) for field in each.fields]
     rows = [
         {
-            "protocol": each.name,
+            "protocol": name,
             "field": field.name,
             "dtype": field.dtype,
             "unit": field.unit,
             "description": translate(field.about, lang),
-            "ecs": field.ecs or f"{each.name}.{field.name}",
+            "ecs": field.ecs or f"{name}.{field.name}",
             "wireshark": field.wireshark,
-            "keyword": name if (name := f"{each.name}.{field.name}") in keywords and each.name in columns else "",
+            "keyword": keyword if (keyword := field.name if name == ANY else f"{name}.{field.name}") in keywords and name in (ANY, *columns) else "",
             "codes": {code.value: code.name.lower() for code in field.enum} if field.enum else {},
         }
-        for each in EVENTS
-        if protocol in (None, each.name)
-        for field in each.fields
+        for name, field in (*shown, *((ANY, field) for field in COMMON if protocol is None or protocol in columns))
     ]
     show(rows, ("protocol", "field", "dtype", "unit", "description", "ecs", "wireshark", "keyword"), style, lang)
+    if protocol is not None and style == "table":
+        show_codes(rows)
+
+
+def show_codes(rows: list[dict[str, Any]]) -> None:
+    """The names that codes have in rules and documents, a field a paragraph."""
+    out = console(WIDTH)
+    for row in rows:
+        if row["codes"]:
+            out.print(f"\n{row['keyword'] or row['field']}", style="bold")
+            out.print(", ".join(f"{name} {code}" for code, name in row["codes"].items()))
 
 
 @click.command(epilog="Example: tapsight protocols")

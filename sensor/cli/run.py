@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from sensor.config import Config
 
 
+class Refused(click.ClickException):
+    """What another try is none the better for: systemd makes none."""
+
+    exit_code = 2
+
+
 @click.command(
     epilog="""\b
 Examples:
@@ -83,13 +89,14 @@ def run(
     set_up_log()
 
     def rules() -> Signatures | None:
+        from sensor.cli.rule_options import Said
         from sensor.cli.signatures import made
 
-        return made(read().rules)
+        return made(read().rules, Said().check(config))
 
     try:
         service = assemble(settings, rules, read, as_root=root)
     except ServiceError as error:
-        raise click.ClickException(str(error)) from error
+        raise (Refused if error.code == Refused.exit_code else click.ClickException)(str(error)) from error
     if failed := service.run():
         raise click.ClickException(failed)

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import click
 
 from rules import pack_files
+from sensor.cli.rule_options import Said
 
 if TYPE_CHECKING:
     from detectors.signature.detector import Signatures
     from detectors.signature.load import RuleSet
     from detectors.signature.plan import Plan
-    from sensor.config import Config, RuleSettings
+    from sensor.config import RuleSettings
     from sensor.events.field import Field
 
 
@@ -26,18 +27,19 @@ def places(paths: Sequence[str]) -> list[str]:
     return [each for path in paths for each in (map(str, pack_files()) if path == PACKS and not Path(path).exists() else [path])]
 
 
-def variables(settings: RuleSettings | None, home_net: str | None, var: Sequence[str]) -> dict[str, str]:
-    """Variables by name, the command line's over the configuration's. Raises UsageError."""
-    found = dict(settings.variables) if settings else {}
-    networks = home_net or (",".join(settings.home_net) if settings else "")
-    if networks:
-        found["HOME_NET"] = networks if networks.startswith("[") else f"[{networks}]"
-    for each in var:
-        name, equals, value = each.partition("=")
-        if not equals or not name:
-            raise click.UsageError(f"--var {each}: NAME=VALUE was expected")
-        found[name.removeprefix("$")] = value
-    return found
+def variables(settings: RuleSettings) -> dict[str, str]:
+    """Variables by name, with those of Suricata's default configuration where rules are evaluated as there."""
+    known = settings.known
+    return (AS_SURICATA if settings.compat and known.get("HOME_NET") != "any" else {}) | known
+
+
+def thresholds_of(settings: RuleSettings) -> list[Path]:
+    return [Path(settings.threshold_config)] if settings.threshold_config else []
+
+
+def chosen(settings: RuleSettings) -> list[str]:
+    """Files and folders of the rules that are wanted; none where there shall be none."""
+    return settings.paths or [PACKS] * settings.packs
 
 
 def read(paths: Sequence[str], known: dict[str, str], thresholds: Sequence[Path]) -> RuleSet:
@@ -68,54 +70,36 @@ def planned(rules: RuleSet, *, as_suricata: bool = False, geoip: str = "") -> Pl
     return Plan.of(rules.rules, known, rules.filters, as_suricata=as_suricata, geoip=geoip)
 
 
-def compatible(settings: Config, compat: str | None, checksums: str | None, *, midstream: bool) -> Config:
-    """The configuration with what the command line says of how rules are evaluated. As Suricata: copies of packets count, too. Raises UsageError."""
-    rules = settings.rules
-    said = {"compat": compat, "checksums": checksums, "midstream": midstream}
-    rules = rules.model_copy(update={name: value for name, value in said.items() if value})
-    if not rules.compat and (checksums or midstream):
-        raise click.UsageError("-k and --midstream are about --compat suricata")
-    return settings.model_copy(update={"rules": rules} | ({"deduplicate": False} if rules.compat else {}))
+def made(settings: RuleSettings, check: str = "") -> Signatures | None:
+    """The rule engine for what is configured, or for the packs that ship; None where there shall be no rules.
 
-
-def made(
-    settings: RuleSettings,
-    paths: Sequence[str] = (),
-    home_net: str | None = None,
-    var: Sequence[str] = (),
-    threshold_config: Path | None = None,
-    rule_cache: str | None = None,
-    geoip: Path | None = None,
-    *,
-    without: bool = False,
-) -> Signatures | None:
-    """The rule engine for what the options and the configuration name, or for the packs that ship. What is not loaded is said in one line.
-
-    rule_cache: where they are kept for the next start (see `kept`). without: no rules at all. None then, and where the configuration wants none.
+    How many are not loaded is said in one line. check: the command that says why.
     """
-    chosen = [] if without else list(paths) or settings.paths or [PACKS] * settings.packs
-    if not chosen:
-        if paths or home_net or var or threshold_config or geoip:
-            raise click.UsageError("--rules, --home-net, --var, --threshold-config and --geoip are about rules, and there shall be none")
+    paths = chosen(settings)
+    if not paths:
         return None
     from detectors.signature.detector import Signatures
     from detectors.signature.engine import Engine
     from detectors.signature.suricata import Sessions
 
-    thresholds = [threshold_config] if threshold_config else [Path(settings.threshold_config)] if settings.threshold_config else []
     as_suricata = settings.compat == "suricata"
-    known = variables(settings, home_net, var)
-    known = (AS_SURICATA if as_suricata and known.get("HOME_NET") != "any" else {}) | known
-    plan, missing = kept(places(chosen), known, thresholds, rule_cache or settings.cache, as_suricata=as_suricata, geoip=str(geoip or settings.geoip))
-    if missing:
-        click.echo(f"tapsight: {len(plan.ready)} rules at work, {missing} not: tapsight rules check {' '.join(chosen)} says why", err=True)
-    return Signatures(Engine(plan, sessions=Sessions(settings.midstream, settings.checksums == "all") if as_suricata else None))
+    plan, missing = kept(places(paths), variables(settings), thresholds_of(settings), settings.cache, as_suricata=as_suricata, geoip=settings.geoip)
+    for file, number, reason in plan.reputations.wrong:
+        click.echo(f"tapsight: {file}:{number}: {reason}", err=True)
+    if any(missing.values()):
+        click.echo(f"tapsight: {len(plan.ready)} rules at work, {sum(missing.values())} not: {check or Said().check()} says why", err=True)
+    return Signatures(Engine(plan, sessions=Sessions(settings.midstream, settings.checksums == "all") if as_suricata else None), missing)
+
+
+def state_of(reason: str) -> str:
+    """What becomes of a rule that was read and cannot be evaluated: only a regular expression is the rule's own fault."""
+    return "failed" if reason.startswith("pcre") else "skipped"
 
 
 def kept(
     paths: Sequence[str], known: dict[str, str], thresholds: Sequence[Path], place: str, *, as_suricata: bool = False, geoip: str = ""
-) -> tuple[Plan, int]:
-    """The rules of these files and folders, made ready, and how many are not; from an earlier start where nothing has changed since. Raises UsageError.
+) -> tuple[Plan, dict[str, int]]:
+    """The rules of these files and folders, made ready, and how many are not (failed, skipped); from an earlier start where nothing has changed since. Raises UsageError.
 
     place: where they are kept: "" for the user's own folder, "none" for nowhere. What cannot be used there or written is said, and no more.
     """
@@ -127,7 +111,7 @@ def kept(
             columns = {name: [(each.name, each.dtype, each.enum and list(each.enum.__members__.items())) for each in some] for name, some in fields().items()}
             name = cache.key(
                 [Path(path) for path in paths],
-                (sorted(known.items()), list(map(str, thresholds)), [p.read_bytes() for p in thresholds if p.is_file()], columns, as_suricata, geoip),
+                (sorted(known.items()), list(map(str, thresholds)), list(map(cache.content_of, thresholds)), columns, as_suricata, geoip),
             )
             if found := cache.read(folder, name, geoip):
                 return found
@@ -135,7 +119,9 @@ def kept(
         click.echo(f"tapsight: {folder / name}.rules: not used: {error}", err=True)
     rules = read(paths, known, thresholds)
     plan = planned(rules, as_suricata=as_suricata, geoip=geoip)
-    missing = rules.total.failed + rules.total.skipped + len(plan.unable)
+    missing = {"failed": rules.total.failed, "skipped": rules.total.skipped}
+    for _, reason in plan.unable:
+        missing[state_of(reason)] += 1
     try:
         if name:
             cache.write(folder, name, plan, missing)

@@ -11,6 +11,7 @@ import click
 import numpy as np
 
 from sensor.cli.completion import FILE
+from sensor.cli.rule_options import Said, analysis_options
 from sensor.cli.settings import config_option, load_config
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ Exit codes: 0 done, 1 nothing found or the capture could not be read (or not to 
 @click.option("--flow", metavar="COMMUNITY_ID", help="A conversation, both directions.")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), required=True, metavar="OUT.pcapng", help="Where to write them.")
 @click.option("--force", is_flag=True, help="Overwrite OUT.pcapng.")
+@analysis_options
 @config_option
 @click.pass_context
 def slice_(
@@ -57,12 +59,13 @@ def slice_(
     flow: str | None,
     output: Path,
     force: bool,
+    said: Said,
     config: Path | None,
 ) -> None:
     """Cut the packets behind an alert, a conversation or frame numbers out of a CAPTURE (pcap, pcapng, gzip, zstd) into a pcapng file.
 
-    Bytes, times to the nanosecond, link types, interface names and comments stay as they were. With --alert the same --config has to be given as for the
-    analysis that told its id, if there was one.
+    Bytes, times to the nanosecond, link types, interface names and comments stay as they were. With --alert, --config and the options about rules have to be those
+    of the analysis that told its id.
     """
     from sensor.capture.write import replacing
     from sensor.cli.picking import Frames
@@ -71,6 +74,10 @@ def slice_(
         raise click.UsageError("one of --alert, --frames and --flow is needed")
     if context is not None and alert is None:
         raise click.UsageError("--context goes with --alert")
+    if said != Said() and alert is None:
+        raise click.UsageError("options about rules go with --alert")
+    if Path(capture).is_dir():
+        raise click.UsageError(f"{capture} is a folder: name the capture in it")
     if capture == "-" and frames is None:
         raise click.UsageError("standard input can be read once only: --alert and --flow need a file")
     if output.exists() and Path(capture).exists() and output.samefile(capture):
@@ -83,7 +90,7 @@ def slice_(
         raise click.UsageError(f"--frames: {error}") from None
     extra: Callable[[Batch], Mask] | None = None
     if alert is not None:
-        wanted, extra = of_alert(capture, alert, context, config)
+        wanted, extra = of_alert(capture, alert, context, said, config)
     elif flow is not None:
         extra = of_flow(capture, flow)
     cut = Cut()
@@ -176,7 +183,7 @@ class Find:
         """Nothing is open."""
 
 
-def of_alert(capture: str, prefix: str, context: float | None, config: Path | None) -> tuple[Frames, Callable[[Batch], Mask] | None]:
+def of_alert(capture: str, prefix: str, context: float | None, said: Said, config: Path | None) -> tuple[Frames, Callable[[Batch], Mask] | None]:
     """The evidence of the alert with this id, and what its ends sent around it."""
     from sensor.analysis import Analysis
     from sensor.cli.picking import SECOND, Around, Frames, times, until
@@ -184,8 +191,8 @@ def of_alert(capture: str, prefix: str, context: float | None, config: Path | No
 
     find = Find(prefix.strip().lower())
     source, batches = until(capture, None)
-    settings = load_config(config, None)
-    Analysis(settings, [find], signatures=made(settings.rules)).run(batches)
+    settings = said.over(load_config(config, None))
+    Analysis(settings, [find], signatures=made(settings.rules, said.check(config))).run(batches)
     if not find.alerts or not find.prefix:
         raise nothing(capture, f"no alert has an id that begins with {prefix!r}", source)
     if len(find.alerts) > 1:

@@ -97,8 +97,11 @@ def page(report: Mapping[str, Any], lang: str) -> None:
     part(
         say("Detection"),
         say("alerts: {alerts}").format(alerts=_counts(found.get("alerts", {}), lang) or say("none")),
-        say("rules at work: {rules}").format(rules=f"{rules.get('evaluated', 0):,}")
-        + (", " + say("not evaluated: {rules}").format(rules=f"{rules['not_evaluated']:,}") if rules.get("not_evaluated") else ""),
+        ", ".join(
+            say(text).format(rules=f"{rules.get(state, 0):,}")
+            for state, text in (("evaluated", "rules at work: {rules}"), ("failed", "failed: {rules}"), ("skipped", "skipped: {rules}"))
+            if rules.get(state) or state == "evaluated"
+        ),
     )
     rows = [accounted(name, dataset, counts, lang) for name, each in report["spool"]["consumers"].items() for dataset, counts in each["datasets"].items()]
     part(say("Delivery"), *([] if rows else [say("none")]))
@@ -127,7 +130,9 @@ def _tap(name: str, tap: Mapping[str, Any], rate: Mapping[str, float], lang: str
 def _counts(counts: Mapping[str, Any], lang: str) -> str:
     """What is not zero."""
     return ", ".join(
-        f"{translate(name.replace('_', ' '), lang)} {value:,}" if isinstance(value, int) else f"{value}" for name, value in counts.items() if value
+        f"{translate(name.replace('_', ' '), lang)} {value:,}" if isinstance(value, int) else "; ".join(value) if isinstance(value, list) else f"{value}"
+        for name, value in counts.items()
+        if value
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sensor.delivery.client import JSON, server, told
@@ -87,18 +87,34 @@ def check(client: Elasticsearch, retention: Mapping[str, str] = RETENTION, of_ev
     return found, wrong
 
 
-def uninstall(client: Elasticsearch) -> tuple[list[str], list[str]]:
-    """Remove our templates. Gives what was removed, and why what was not: a template that data streams use stays, with its data."""
+@dataclass
+class Uninstalled:
+    """What became of our templates. kept: a template that data streams use stays, and so do those that it is composed of; refused: with the reason."""
+
+    streams: list[str]
+    removed: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+
+
+def uninstall(client: Elasticsearch) -> Uninstalled:
+    """Remove our templates. Data stays. Raises what the client raises where nothing can be done."""
     from elasticsearch import ApiError, NotFoundError
 
-    removed, kept = [], []
+    done = Uninstalled(streams(client))
+    used = {name.rpartition("-")[0] for name in done.streams}
     for template in reversed(templates(Server((9, 9)))):
+        is_used = bool(used) if template.api == "_component_template" else template.name in used
         try:
-            if meta(client, template.api, template.name):
-                client.perform_request("DELETE", f"/{template.api}/{template.name}", headers=JSON)
-                removed.append(template.name)
+            if not meta(client, template.api, template.name):
+                continue
+            if is_used:
+                done.kept.append(template.name)
+                continue
+            client.perform_request("DELETE", f"/{template.api}/{template.name}", headers=JSON)
+            done.removed.append(template.name)
         except NotFoundError:
             continue
         except ApiError as error:
-            kept.append(f"{template.name}: {told(error)}")
-    return removed, kept
+            done.refused.append(f"{template.name}: {told(error)}")
+    return done

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import os
 import pwd
+from collections.abc import Iterable
 from pathlib import Path
 
 CAP_NET_ADMIN, CAP_NET_RAW = 12, 13
@@ -21,22 +22,49 @@ def capabilities(task: str = "self") -> int:
     return int(status.partition("CapEff:")[2].split(maxsplit=1)[0], 16)
 
 
+def whom(user: str = "", *, root: bool = False) -> pwd.struct_passwd | None:
+    """The user to become; None where we stay who we are. Raises as `drop_privileges`."""
+    if os.geteuid() != 0:
+        return None
+    if not user and not root:
+        raise PermissionError("refuses to run as root: name a user to become (run.user in the configuration), or say that root is meant (--root)")
+    if not user:
+        return None
+    try:
+        entry = pwd.getpwnam(user)
+    except KeyError:
+        raise LookupError(f"run.user: there is no user {user}") from None
+    if entry.pw_uid == 0:
+        raise PermissionError(f"run.user: {user} is root: name a user without rights")
+    return entry
+
+
+def shut(entry: pwd.struct_passwd | None, places: Iterable[tuple[str, Path, int]]) -> list[tuple[str, Path]]:
+    """Of these places (a name, a path, how it is used: as os.access takes it) those that this user could not use; None: who we are. To be called as root for a user."""
+    if entry is None:
+        return [(name, path) for name, path, mode in places if not os.access(path, mode, effective_ids=True)]
+    groups, group, user = os.getgroups(), os.getegid(), os.geteuid()
+    os.setgroups([])
+    os.setegid(entry.pw_gid)
+    os.seteuid(entry.pw_uid)
+    try:
+        return [(name, path) for name, path, mode in places if not os.access(path, mode, effective_ids=True)]
+    finally:
+        os.seteuid(user)
+        os.setegid(group)
+        os.setgroups(groups)
+
+
 def drop_privileges(user: str = "", *, root: bool = False) -> None:
     """Become `user` where we are root, and lose all capabilities and the way to new ones. To be called before threads are started.
 
     Raises PermissionError where we are root and are neither given a user nor told that root is meant, or where something keeps a capability; LookupError for
     a user that there is not.
     """
-    if os.geteuid() == 0:
-        if user:
-            entry = pwd.getpwnam(user)
-            if entry.pw_uid == 0:
-                raise PermissionError(f"{user} is root: name a user without rights")
-            os.setgroups([])
-            os.setgid(entry.pw_gid)
-            os.setuid(entry.pw_uid)
-        elif not root:
-            raise PermissionError("refuses to run as root: name a user to become (run.user in the configuration), or say that root is meant (--root)")
+    if entry := whom(user, root=root):
+        os.setgroups([])
+        os.setgid(entry.pw_gid)
+        os.setuid(entry.pw_uid)
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl.argtypes = [ctypes.c_int, *[ctypes.c_ulong] * 4]
     libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)  # since Linux 4.3; what follows empties the set as well

@@ -16,8 +16,11 @@ from detectors.signature.detector import Signatures
 from sensor.channel import CONTEXT
 from sensor.config import Config, absent
 from sensor.live import Folder, Listener, Live, Pipe, Remote, Share, Size, Tap, drop_privileges, open_live
+from sensor.live.privileges import whom
+from sensor.service.control import probe
 from sensor.service.delivery import Delivery, deliveries
 from sensor.service.handed import Merged
+from sensor.service.needs import refused
 from sensor.service.reload import Settings
 from sensor.service.service import Service
 from sensor.service.sources import LiveSource
@@ -28,12 +31,17 @@ FEWEST_FLOWS = 1 << 18  # that a flow table has room for
 
 
 class ServiceError(Exception):
-    """Why there is no service, in one line."""
+    """Why there is no service, in one line. code: the process's exit code, 2 where another try would be none the better."""
+
+    def __init__(self, text: str, code: int = 1) -> None:
+        super().__init__(text)
+        self.code = code
 
 
 def assemble(config: Config, make_rules: Callable[[], Signatures | None], read: Callable[[], Config] | None = None, *, as_root: bool = False) -> Service:
     """Everything opened and ready to run. make_rules, read: give rules and configuration as they are then. Raises ServiceError."""
     run, state = config.run, Path(config.run.state)
+    look_ahead(config, as_root=as_root)
     with ExitStack() as undone:  # what is open, whatever else cannot be
         try:
             state.mkdir(parents=True, exist_ok=True)
@@ -57,6 +65,21 @@ def assemble(config: Config, make_rules: Callable[[], Signatures | None], read: 
             raise ServiceError(why(error)) from error
         undone.pop_all()
     return service
+
+
+def look_ahead(config: Config, *, as_root: bool) -> None:
+    """What would end the start later on is found before anything is made or changes its owner. Raises ServiceError."""
+    try:
+        entry = whom(config.run.user, root=as_root)
+    except (PermissionError, LookupError) as error:
+        raise ServiceError(str(error), 2) from error
+    if entry is not None and (problem := next(refused(config, entry), "")):
+        raise ServiceError(f"run.user: {problem}", 2)
+    try:
+        if config.run.listen:
+            probe(config.run.listen)
+    except OSError as error:
+        raise ServiceError(f"run.listen: {config.run.listen}: {error.strerror or error}", 2) from error
 
 
 def again(

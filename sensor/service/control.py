@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import socket
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,13 +15,29 @@ from sensor.service.metrics import metrics
 PATIENCE_S = 10  # for a request
 
 
+def place(listen: str) -> tuple[socket.AddressFamily, tuple[str, int]]:
+    """address:port as a socket takes it. Raises ValueError for an address that is not loopback."""
+    host, _, port = listen.rpartition(":")
+    address = ipaddress.ip_address(host.strip("[]"))
+    if not address.is_loopback:
+        raise ValueError(f"{listen}: status and metrics are told on loopback only")
+    return (socket.AF_INET6 if address.version == 6 else socket.AF_INET), (str(address), int(port))
+
+
+def probe(listen: str) -> None:
+    """Raises OSError where nobody could listen there now."""
+    family, address = place(listen)
+    with socket.socket(family) as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
+        tried.bind(address)
+        tried.listen(1)
+
+
 class Control:
     """Answers while the service runs. listen: address:port. report: gives what there is to say. Raises ValueError for an address that is not loopback, OSError."""
 
     def __init__(self, listen: str, report: Callable[[], dict[str, Any]]) -> None:
-        host, _, port = listen.rpartition(":")
-        if not ipaddress.ip_address(host.strip("[]")).is_loopback:
-            raise ValueError(f"{listen}: status and metrics are told on loopback only")
+        family, address = place(listen)
 
         class Answers(BaseHTTPRequestHandler):
             timeout = PATIENCE_S
@@ -37,7 +54,10 @@ class Control:
             def log_message(self, *_arguments: Any) -> None:
                 """Nothing: who asks how we are is no news."""
 
-        self.server = ThreadingHTTPServer((host.strip("[]"), int(port)), Answers)
+        class Server(ThreadingHTTPServer):
+            address_family = family
+
+        self.server = Server(address, Answers)
         self.server.daemon_threads = True
         self.thread = threading.Thread(target=self.server.serve_forever, name="control", daemon=True)
         self.thread.start()
@@ -45,7 +65,7 @@ class Control:
     @property
     def address(self) -> str:
         host, port = self.server.server_address[:2]
-        return f"{host!s}:{port}"
+        return f"[{host!s}]:{port}" if ":" in str(host) else f"{host!s}:{port}"
 
     def close(self) -> None:
         self.server.shutdown()

@@ -33,6 +33,7 @@ class Health:
     began: float = field(default_factory=time.perf_counter)
     reloads: int = 0
     reloads_failed: int = 0
+    reload_problem: str = ""  # of the last one
 
     def add(self, seen: Seen, alerts: int) -> None:
         """One batch, which is done by now."""
@@ -47,6 +48,12 @@ class Health:
         if seen.source.is_live:
             self.lag_ns = max(0, time.time_ns() - seen.clock_ns) if seen.packets else 0
 
+    def reloaded(self, problem: Exception | None) -> None:
+        """New rules are at work, or could not be read."""
+        self.reload_problem = "" if problem is None else "; ".join(str(problem).splitlines())
+        self.reloads += problem is None
+        self.reloads_failed += problem is not None
+
     def report(self) -> dict[str, Any]:
         """Everything, as numbers."""
         times = sorted(self.times)
@@ -56,7 +63,7 @@ class Health:
             "uptime_s": int(time.time() - self.started), "packets": self.packets, "bytes": self.bytes, "batches": self.batches, "alerts": self.alerts,
             "lag_ms": self.lag_ns // 1_000_000, "batch_ms": {"median": round(middle * 1000, 3), "p99": round(worst * 1000, 3)},
             "memory": {"resident_bytes": resident(), "peak_bytes": usage.ru_maxrss * 1024}, "cpu_s": round(usage.ru_utime + usage.ru_stime, 3),
-            "reloads": {"done": self.reloads, "failed": self.reloads_failed},
+            "reloads": {"done": self.reloads, "failed": self.reloads_failed}, "reload_problem": self.reload_problem,
         }  # fmt: skip
 
 

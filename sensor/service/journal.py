@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from detectors.signature.detector import STATES, Signatures
 from sensor.service.troubles import troubles
 
 PRIORITY = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
@@ -80,6 +81,13 @@ class Told:
             log.info("over: %s", self.known.pop(key)[0], extra={"fields": {"event": "over"} | ({"name": key[1]} if key[1] else {})})
 
 
+def tell_rules(what: str, signatures: Signatures | None) -> None:
+    """How many rules are at work, and how many are not."""
+    counts = {state: n for state, n in signatures.report().items() if state in STATES} if signatures is not None else dict.fromkeys(STATES, 0)
+    message = f"{what}: {counts['evaluated']} at work, {counts['failed']} failed, {counts['skipped']} skipped"
+    log.info("%s", message, extra={"fields": {"event": "rules"} | {f"rules_{state}": n for state, n in counts.items()}})
+
+
 def tell_health(report: Mapping[str, Any]) -> None:
     """How everything is, in a line. report: a status."""
     engine, sources, spool, rates = report["engine"], report["sources"], report["spool"], report["rates"]
@@ -96,5 +104,5 @@ def tell_health(report: Mapping[str, Any]) -> None:
         "alerts": engine["alerts"],
         "waiting": spool["total"]["waiting"],
         "memory_bytes": engine["memory"]["resident_bytes"],
-    }
+    } | {f"rules_{state}": n for state, n in report["detection"]["rules"].items() if state in STATES}
     log.info("health: %s", " ".join(f"{name}={value}" for name, value in fields.items() if name != "event"), extra={"fields": fields})

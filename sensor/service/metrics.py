@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from detectors.signature.detector import STATES
+
 Sample = tuple[dict[str, Any], float]  # labels, value
 OUTCOMES = ("delivered", "duplicate", "dead_letter", "passed_over")
 TAP = {
@@ -52,7 +54,7 @@ def families(report: Mapping[str, Any]) -> Iterator[tuple[str, str, str, Iterabl
         yield from _engine(engine)
     found = report.get("detection", {})
     yield "tapsight_alerts_total", "counter", "Alerts told, each once.", by("severity", found.get("alerts", {}))
-    yield "tapsight_rules", "gauge", "Rules by whether they are evaluated.", by("state", {k: n for k, n in found.get("rules", {}).items() if "evaluated" in k})
+    yield "tapsight_rules", "gauge", "Rules by what became of them.", by("state", {k: n for k, n in found.get("rules", {}).items() if k in STATES})
     yield from _sources(report.get("sources", {}))
     yield from _spool(report.get("spool", {}))
     yield from _delivery(report.get("delivery", {}))

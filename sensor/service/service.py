@@ -25,7 +25,7 @@ from sensor.service.delivery import Delivery
 from sensor.service.handed import total
 from sensor.service.health import Health, Shedding, health_line
 from sensor.service.interval import Interval, counters
-from sensor.service.journal import Told, tell_health
+from sensor.service.journal import Told, tell_health, tell_rules
 from sensor.service.notify import notify, watchdog_s
 from sensor.service.reload import Reload, Renewal, Settings
 from sensor.service.workers import Workers
@@ -215,14 +215,14 @@ class Service:
         """New rules take the old ones' place and keep what those remembered."""
         notify("READY=1")
         if isinstance(found, Exception):
-            self.health.reloads_failed += 1
+            self.health.reloaded(found)
             log.error("the rules stay as they were: %s", found)
             return
-        self.health.reloads += 1
+        self.health.reloaded(None)
         if self.workers is not None:
             return
         self.analysis.replace_signatures(found)
-        log.info("new rules: %d at work", len(found.engine.plan.ready) if found is not None else 0)
+        tell_rules("new rules", found)
 
     def _tell_health(self) -> None:
         self.told = time.monotonic()
@@ -243,6 +243,7 @@ class Service:
             "sources": self.sources.report(),
             "spool": self.spool.report(),
             "delivery": {sender.name: sender.report() for sender in self.senders},
+            "detection": {"alerts": dict(self.published.severities), "rules": self._rules()},
         }
 
     def _counters(self) -> dict[str, dict[str, int]]:
@@ -264,6 +265,5 @@ class Service:
             "started": self.health.started,
             "listening": self.sources.name,
             "rates": self.interval.rates(counters(report["engine"], report["sources"])),
-            "detection": {"alerts": dict(self.published.severities), "rules": self._rules()},
             "ledger": self.interval.ledger,
         }

@@ -27,8 +27,14 @@ def troubles(report: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
         yield "the engine is {lag} ms late", {"lag": f"{engine['lag_ms']:,}"}
     if shed := sum(engine.get("shed", {}).values()):
         yield "{n} events and values were not looked at as the engine was late", {"n": f"{shed:,}"}
-    if failed := engine["reloads"]["failed"]:
-        yield "new rules could not be read, the old ones are at work; times: {n}", {"n": failed}
+    if problem := engine.get("reload_problem"):
+        yield "new rules could not be read, the old ones are at work: {problem}", {"problem": problem}
+    rules = report.get("detection", {}).get("rules", {})
+    if rules.get("failed") or rules.get("skipped"):
+        yield (
+            "rules that are not at work: {failed} failed, {skipped} skipped; tapsight rules check says why",
+            {what: f"{rules.get(what, 0):,}" for what in ("failed", "skipped")},
+        )
     for name, each in report["delivery"].items():
         for trouble in dict.fromkeys(each.get("trouble", {}).values()):
             yield "{name}: {problem}", {"name": name, "problem": trouble}

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from detectors.signature.apart import Found
-from detectors.signature.detector import Signatures
+from detectors.signature.detector import STATES, Signatures
 from sensor.channel import Channel
 from sensor.columns import Batch
 from sensor.config import Config
@@ -23,6 +23,7 @@ from sensor.mistakes import MISTAKES, contained
 from sensor.pipeline import Pipeline
 from sensor.service.handed import Parcel, parcel
 from sensor.service.health import Health, Shedding
+from sensor.service.journal import tell_rules
 from sensor.service.reload import Reload
 from sensor.service.sources import LiveSource
 from sensor.sinks.published import Published
@@ -96,14 +97,14 @@ class Worker:
     def take_rules(self, found: Signatures | Exception | None) -> None:
         """Rules take the place of others and keep what those remembered; which of their matches are alerts is the writer's to say."""
         if isinstance(found, Exception):
-            self.health.reloads_failed += 1
+            self.health.reloaded(found)
             if not self.number:
                 log.error("the rules stay as they were: %s", found)
             return
         if self.told:  # not those that it began with
-            self.health.reloads += 1
+            self.health.reloaded(None)
             if not self.number:
-                log.info("new rules: %d at work", len(found.engine.plan.ready) if found is not None else 0)
+                tell_rules("new rules", found)
         if found is not None:
             found.engine.counts = False
             if self.signatures is not None:
@@ -141,7 +142,7 @@ class Worker:
         """engine, sources: as those of a service that has no workers; ledger: its part of it."""
         ledger = self.pipeline.report() | {"shed": dict(self.published.shed_counts), "mistakes": dict(MISTAKES.counts)}
         if self.signatures is not None:
-            ledger["rules"] = {name: count for name, count in self.signatures.report().items() if not self.number or "evaluated" not in name}
+            ledger["rules"] = {name: count for name, count in self.signatures.report().items() if not self.number or name not in STATES}
             ledger["forgotten"]["detector signature"] = self.signatures.evicted
         engine = self.health.report() | {"shed": dict(self.published.shed_counts), "forgotten": self.published.forgotten()}
         return {"engine": engine, "sources": self.source.report(), "ledger": ledger}

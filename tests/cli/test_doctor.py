@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes.util
 import json
+import os
+import pwd
 import shutil
 import threading
 from collections.abc import Iterator
@@ -108,6 +110,48 @@ def test_a_configuration_that_cannot_be_used_does_not_stop_the_rest(network: Net
     assert {"clock", "disk"} <= found.keys()
 
 
+def test_rules_are_loaded(tmp_path: Path) -> None:
+    rules = tmp_path / "own.rules"
+    command = f"tapsight rules check --config {tmp_path}/tapsight.yaml"
+    for text, result, words in (
+        ("alert tcp any any -> any any (sid:1;)\n", "ok", "1 rules load."),
+        ("alert tcp any any -> any any (sid:1;)\nalert tcp any any -> any any (contnt:1; sid:2;)\n", "warning", "1 rules load, 1 failed and 0 are skipped."),
+        ("alert tcp any any -> any any (geoip:any,CN; sid:2;)\n", "failed", "None of the rules loads: 0 failed and 1 are skipped."),
+    ):
+        rules.write_text(text)
+        (found,) = checked(tmp_path, rules={"paths": [str(rules)]})["rules"]
+        assert (found["result"], found["found"], found["advice"]) == (result, words, "" if result == "ok" else f"See why: {command}")
+    assert "rules" not in checked(tmp_path, rules={"packs": False})
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
+def test_the_user_whom_the_service_becomes(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    nobody, state, rules = pwd.getpwuid(65_534).pw_name, tmp_path / "state", tmp_path / "own.rules"
+    state.mkdir()
+    rules.write_text("alert tcp any any -> any any (sid:1;)\n")
+    rules.chmod(0o600)
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.is_relative_to(tmp_path_factory.getbasetemp().parent):
+            folder.chmod(0o755)
+    run = {"state": str(state), "user": nobody}
+    found = checked(tmp_path, run=run, rules={"paths": [str(rules)]})
+    assert [each["found"] for each in found["user"]] == [f"{nobody} has no access to {rules} (rules.paths)."]
+    assert [(each["result"], each["found"].partition(",")[0]) for each in found["state"]] == [("warning", f"1 files in {state} belong to others than {nobody}")]
+    rules.chmod(0o644)
+    assert [each["result"] for each in checked(tmp_path, run=run, rules={"paths": [str(rules)]})["user"]] == ["ok"]
+    assert checked(tmp_path, run=run | {"user": "nobody-of-that-name"})["user"][0]["found"] == "run.user: there is no user nobody-of-that-name."
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_state_that_belongs_to_several(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    (state / "spool").mkdir(parents=True)
+    assert list(doctor.owners(state, "")) == list(doctor.owners(tmp_path / "none", "")) == []
+    os.chown(state / "spool", 65_534, 65_534)
+    state.chmod(0o777)
+    assert [(each.name, each.values["path"]) for each in doctor.owners(state, "")] == [("foreign", state), ("open state", state)]
+
+
 def test_rights_and_filters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused() -> None:
         raise PermissionError
@@ -164,18 +208,18 @@ def answering(status: int, body: bytes) -> Iterator[str]:
 )  # fmt: skip
 def test_elasticsearch(status: int, body: bytes, name: str) -> None:
     with answering(status, body) as url:
-        found = doctor.elasticsearch(url)
-    assert found.name == name
-    assert "secret" not in str(found.values)
+        found = named(doctor.elasticsearch(url))
+    assert next(iter(found)) == name
+    assert "secret" not in str(found)
     if name == "elasticsearch":
-        assert found.values["version"] == "9.3"
+        assert found[name]["version"] == "9.3"
+        assert "unseen templates" in found  # what answers so is none that has them
 
 
 def test_no_elasticsearch() -> None:
-    found = doctor.elasticsearch("http://127.0.0.1:9")
-    assert found.name == "no elasticsearch"
-    assert "refused" in str(found.values["error"])
-    assert doctor.elasticsearch("nonsense").name == "no elasticsearch"
+    found = named(doctor.elasticsearch("http://127.0.0.1:9"))
+    assert "refused" in str(found["no elasticsearch"]["error"])
+    assert list(named(doctor.elasticsearch("nonsense"))) == ["no elasticsearch"]
 
 
 def test_what_is_said_names_what_it_is_about() -> None:
@@ -193,6 +237,12 @@ def test_what_is_said_names_what_it_is_about() -> None:
             "free": "1",
             "version": "9",
             "url": "u",
+            "user": "u",
+            "file": "f",
+            "n": 1,
+            "failed": 1,
+            "skipped": 1,
+            "command": "c",
         }
         document = Finding(name, values).document("en")
         assert "{" not in document["found"] + document["advice"]

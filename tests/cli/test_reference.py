@@ -20,7 +20,8 @@ def test_every_keyword_that_is_shown_is_one_of_a_rule() -> None:
     known = {f"{name}.{field.name}": field for name, columns in fields.items() for field in columns}
     every = json.loads(result.output)
     rows = [row for row in every if row["protocol"] in fields]
-    assert not any(row["keyword"] for row in every if row not in rows)
+    assert [row["keyword"] for row in every if row not in rows and row["keyword"]] == ["action", "trust"]
+    assert (every[-2]["codes"]["4"], every[-2]["codes"]["9"], every[-1]["codes"]["0"]) == ("write", "stop", "complete")
     shown = [row["keyword"] for row in rows if row["keyword"]]
     assert "s7comm.function" in shown
     assert "modbus.objects" not in shown  # no one form
@@ -35,6 +36,10 @@ def test_the_table_shows_it() -> None:
     result = CliRunner().invoke(command, ["modbus", "--lang", "zh"])
     assert "规则关键字" in result.output
     assert "modbus.unit_id" in result.output
+    assert "\nmodbus.function_code\nread_coils 1, read_discrete_inputs 2, " in result.output
+    assert "\naction\nother 0, connect 1, " in result.output
+    assert "\ntrust\ncomplete 0, " in result.output
+    assert "complete 0" not in CliRunner().invoke(command, ["http"]).output
 
 
 def test_a_limit_of_several_alerts_is_told_once() -> None:

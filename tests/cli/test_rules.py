@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import struct
 from pathlib import Path
 
@@ -97,6 +99,70 @@ def test_wrong_variables(file: Path, words: tuple[str, str]) -> None:
     assert run("check", str(file), *words)[0] == 2
 
 
+def test_what_a_run_says_of_missing_rules_names_the_command_that_says_why(file: Path, demo_capture: Path, tmp_path: Path) -> None:
+    config = tmp_path / "it's.yaml"
+    config.write_text("rules: {variables: {PLANT: 10.0.0.1}}\n")
+    file.write_text(
+        'alert tcp any $X_PORTS -> $PLANT any (content:"a"; sid:1;)\nalert tcp any any -> any any (flow:to_server; content:"b"; dsize:<1; sid:2;)\n'
+    )
+    words = ["--rules", str(file), "--var", "X_PORTS=[1, 2]", "--home-net", "10.0.0.0/8", "--config", str(config)]
+    done = CliRunner().invoke(cli, ["analyze", str(demo_capture), "--quiet", *words])
+    assert done.exit_code == 0
+    (told,) = [line for line in done.stderr.splitlines() if " rules at work, " in line]
+    assert told.startswith("tapsight: 1 rules at work, 1 not: tapsight rules check ")
+    code, text = run(*shlex.split(told.partition(" not: tapsight rules ")[2].removesuffix(" says why")))
+    assert code == 1
+    assert f"{file}:2: sid 2 failed: dsize: " in text
+    assert "sid 1" not in text
+
+
+def test_check_of_what_a_configuration_names(file: Path, tmp_path: Path) -> None:
+    config, thresholds = tmp_path / "tapsight.yaml", tmp_path / "limits"
+    config.write_text(f"rules: {{paths: ['{file}'], home_net: [10.0.0.0/8]}}\n")
+    thresholds.write_text("suppress gen_id 1\n")
+    assert f"{file}:2: sid 2 failed: contnt" in run("check", "--config", str(config))[1]
+    assert run("list", "--config", str(config))[1].startswith("1:1:0  alert tcp")
+    assert f"{thresholds}:1: failed: threshold.config: " in run("check", str(file), "--threshold-config", str(thresholds))[1]
+    assert run("check")[0] == run("list")[0] == 2
+    config.write_text("rules: {packs: false}\n")
+    assert run("check", "--config", str(config))[0] == 2
+
+
+def test_lines_that_are_left_out_of_lists_are_told(file: Path, demo_capture: Path) -> None:
+    file.write_text('alert ip any any -> any any (msg:"rep"; iprep:any,CnC,>,30; sid:1;)\n')
+    (file.parent / "iprep").mkdir()
+    (file.parent / "iprep" / "categories.txt").write_text("1,CnC,x\n")
+    (file.parent / "iprep" / "a.list").write_text("10.0.0.1,1,80\n10.0.0.2,1\n")
+    said = f"{file.parent}/iprep/a.list:2: left out: 10.0.0.2,1 has fewer than 3 parts"
+    code, text = run("check", str(file))
+    assert (code, text.splitlines()[0]) == (0, said)
+    for _ in range(2):  # the second time the rules come ready
+        done = CliRunner().invoke(cli, ["analyze", str(demo_capture), "--quiet", "--rules", str(file), "--rule-cache", str(file.parent / "cache")])
+        assert (done.exit_code, done.stderr) == (0, f"tapsight: {said}\n")
+
+
+def test_an_analysis_with_none_of_the_named_rules_at_work_is_refused(file: Path, tmp_path: Path, demo_capture: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    file.write_text("alert tcp any any -> any any (contnt:1; sid:2;)\n")
+    for place in (tmp_path / "empty", file):
+        done = CliRunner().invoke(cli, ["analyze", str(demo_capture), "--quiet", "--rules", str(place)])
+        assert done.exit_code == 2
+        assert f"none of these rules is at work: tapsight rules check {place} says why" in done.stderr
+
+
+def test_hints_about_what_snort_reads_otherwise(file: Path) -> None:
+    file.write_text('alert tcp any any -> any any (content:"a"; byte_jump:2,4; isdataat:0,relative; sid:1;)\n')
+    assert f"{file}:1: accepted: isdataat:0,relative always holds, as Suricata reads it" in run("check", str(file))[1]
+    file.write_text('alert tcp any any -> any any (content:"a"; isdataat:!1,relative; isdataat:0; sid:1;)\n')
+    assert "isdataat" not in run("check", str(file))[1]
+
+
+def test_explain_names_what_an_expression_captures(file: Path) -> None:
+    file.write_text('alert tcp any any -> any any (pcre:"/a(b)c/i"; sid:1;)\nalert tcp any any -> any any (pcre:"/a(?P<flow_x>b)/"; sid:2;)\n')
+    assert "captures" not in run("explain", "1", "--rules", str(file))[1]
+    assert "captures the flow text x\n" in run("explain", "2", "--rules", str(file))[1]
+
+
 def test_a_missing_file(tmp_path: Path) -> None:
     code, text = run("check", str(tmp_path / "no.rules"))
     assert code == 1
@@ -126,6 +192,20 @@ def test_explain_and_profile(file: Path, tmp_path: Path) -> None:
     assert {line.split()[-2] + line.split()[2] for line in text.splitlines()[1:]} == {"1:71", "1:81"}
     assert run("explain", "99", "--rules", str(file))[0] == 1
     assert "no rule has the sid 99" in run("explain", "99", "--rules", str(file))[1]
+
+
+def test_what_can_be_read_of_captures_is_counted(file: Path, tmp_path: Path) -> None:
+    """As `analyze` does: what is wrong is told, and the exit code is 1."""
+    file.write_text('alert tcp any any -> any 502 (msg:"write"; content:"|06|"; sid:7;)\n')
+    content = pcap(talk((0, b"\0\1\0\0\0\6\1\6\0\x10\x12\x34")))
+    cut = tmp_path / "a.pcap"
+    cut.write_bytes(content[:-3])
+    (tmp_path / "b.pcap").write_bytes(content)
+    for words, counts in ((("explain", "7", str(tmp_path)), ["1", "alerts"]), (("profile", str(tmp_path)), ["1", "1:7", "write"])):
+        done = CliRunner().invoke(cli, ["rules", *words, "--rules", str(file)])
+        assert done.exit_code == 1
+        assert done.stderr.startswith(f"tapsight: {cut}: ")
+        assert done.stdout.split()[-len(counts) :] == counts
 
 
 def test_explain_shows_what_variables_stand_for(file: Path) -> None:
@@ -191,6 +271,43 @@ def test_a_rule_is_drafted_from_an_alert(tmp_path: Path) -> None:
     rules_file.write_text(rule + "\n")
     assert run("check", str(rules_file))[0] == 0
     assert run("new-from", "ffffffffffffffffffff", str(capture))[0] == 2
+
+
+def test_a_rule_is_drafted_from_what_a_rule_found(file: Path, tmp_path: Path) -> None:
+    file.write_text('alert modbus any any -> $PLC any (msg:"mine"; modbus.function:6; sid:7;)\n')
+    (tmp_path / "a.pcap").write_bytes(pcap(talk((0, b"\0\1\0\0\0\6\1\6\0\x10\x12\x34"), ends=(("10.0.0.1", 40_000), ("10.0.0.2", 502)))))
+    words = ["--rules", str(file), "--var", "PLC=10.0.0.2"]
+    done = CliRunner().invoke(cli, ["analyze", str(tmp_path), "--quiet", "--ndjson", "-", "--only", "alert", *words])
+    assert done.exit_code == 0, done.stderr
+    first = next(each["event"]["id"] for each in map(json.loads, done.stdout.splitlines()) if each["rule"]["name"] == "mine")
+    code, text = run("new-from", first, str(tmp_path), *words)
+    assert code == 0, text
+    assert f"# from alert {first}; fires once in {tmp_path}" in text
+    assert "modbus.function_code:6" in text
+    assert run("new-from", first, str(tmp_path))[0] == 2
+
+
+def test_a_rule_is_drafted_from_what_both_sides_asked_for(demo_capture: Path) -> None:
+    """The client begins to load a program into an S7 controller, which then asks for its parts."""
+    exported = CliRunner().invoke(cli, ["export", str(demo_capture), "alert", "--format", "ndjson"])
+    loaded = next(each for each in map(json.loads, exported.output.splitlines()) if each["title"] == "Program downloaded")
+    code, text = run("new-from", loaded["id"], str(demo_capture))
+    assert code == 0, text
+    assert f"; fires {loaded['count']} times in " in text
+    assert re.search(r"alert s7comm \S+ any <> \S+ 102 \(msg:\"Program downloaded\"; action:download; ", text)
+
+
+def test_who_talks_is_drafted_as_a_rule_on_the_ends(demo_capture: Path, file: Path) -> None:
+    exported = CliRunner().invoke(cli, ["export", str(demo_capture), "alert", "--format", "ndjson"])
+    found = next(each for each in map(json.loads, exported.output.splitlines()) if each["detector"] == "internet-address")
+    code, text = run("new-from", found["id"], str(demo_capture))
+    assert code == 0, text
+    comment, rule = text.strip().splitlines()
+    assert "; fires once in " in comment
+    ends = re.escape(f"{found['client_ip']} any <> {found['server_ip']} 502")
+    assert re.fullmatch(rf'alert {found["protocol"]} {ends} \(msg:"[^"]*"; threshold:[^;]*; classtype:misc-attack; sid:1000001; rev:1;\)', rule)
+    file.write_text(rule)
+    assert run("check", str(file)) == (0, f"{file}: 1 loaded\n")
 
 
 def test_a_draft_holds_for_every_command_of_the_alert(demo_capture: Path, tmp_path: Path) -> None:

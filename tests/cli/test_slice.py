@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 from sensor.analysis import Analysis
 from sensor.capture import open_source
+from sensor.cli.main import cli
 from sensor.cli.picking import Frames
 from sensor.cli.slice import slice_
 from sensor.events.community import calculate
@@ -34,6 +36,21 @@ def run(*args: object) -> Result:
 def same(rows: list[Row]) -> list[tuple[object, ...]]:
     """Everything but the frame number."""
     return [tuple(row)[1:] for row in rows]
+
+
+def test_what_a_rule_of_ones_own_found(demo_capture: Path, tmp_path: Path) -> None:
+    (tmp_path / "own.rules").write_text('alert modbus any any -> $PLC any (msg:"mine"; modbus.function:6; sid:7;)\n', encoding="utf-8")
+    words = ["--rules", str(tmp_path / "own.rules"), "--var", "PLC=any"]
+    done = CliRunner().invoke(cli, ["analyze", str(demo_capture), "--quiet", "--ndjson", "-", "--only", "alert", *words])
+    alert = next(each["event"]["id"] for each in map(json.loads, done.stdout.splitlines()) if each["rule"]["name"] == "mine")
+    out = tmp_path / "out.pcapng"
+    assert run(demo_capture, "--alert", alert, "-o", out, *words).exit_code == 0
+    assert [row.frame for row in read(out)[0]] == [1 + i for i in range(len(read(out)[0]))]
+    assert run(demo_capture, "--alert", alert, "-o", out, "--force").exit_code == 1
+    assert run(demo_capture, "--frames", "1", "-o", out, "--force", *words).exit_code == 2
+    folder = run(tmp_path, "--frames", "1", "-o", out, "--force")
+    assert folder.exit_code == 2
+    assert "is a folder: name the capture in it" in folder.output
 
 
 @given(st.lists(st.tuples(st.integers(1, 60), st.integers(0, 9)), min_size=1, max_size=6))

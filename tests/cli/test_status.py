@@ -30,6 +30,8 @@ def test_a_page(address: str) -> None:
     assert [line for line in lines if line.startswith("! ")] == [
         '! tap up"l\\ink\\n: no carrier', '! tap up"l\\ink\\n: the kernel dropped 12 packets as the ring was full', "! /captures: it is gone",
         "! /captures: x.pcap: cut short", "! the engine is 2,500 ms late", "! 7 events and values were not looked at as the engine was late",
+        "! new rules could not be read, the old ones are at work: no such file",
+        "! rules that are not at work: 1 failed, 2 skipped; tapsight rules check says why",
         "! elasticsearch: connection refused", "! records that were dropped before they were delivered: 4", "! records that were refused for good (dead letters): 1",
         "! spool: segments damaged 1", "! does not balance: 7 packets, but 6 outcomes",
     ]  # fmt: skip
@@ -39,8 +41,9 @@ def test_a_page(address: str) -> None:
     assert ["line-3", "up", "45", "12.3", "kB", "600", "0", "0.0", "1%", "2"] in map(str.split, lines)
     assert "  600 packets, 45 packets/s, 2,988 B/s over the last 12 s" in lines
     assert "  shed: points 7" in lines
+    assert "  /captures: files 3, waiting 1, x.pcap: cut short, it is gone" in lines
     assert "  alerts: high 2, low 1" in lines
-    assert "  rules at work: 435, not evaluated: 2" in lines
+    assert "  rules at work: 435, failed: 1, skipped: 2" in lines
     assert ["elasticsearch", "modbus", "600", "580", "10", "1", "0", "quota", "4", "5"] in map(str.split, lines)
     assert "  payload bytes unrecognised 1,234 (12.3%)" in lines
     assert [line for line in lines if line != line.rstrip()] == []

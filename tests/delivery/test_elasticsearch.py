@@ -16,6 +16,7 @@ import pytest
 
 from sensor.analysis import Analysis
 from sensor.capture import open_captures
+from sensor.cli.doctor import elasticsearch
 from sensor.config import ElasticsearchSettings
 from sensor.delivery.client import connect
 from sensor.delivery.install import check, install, uninstall
@@ -186,10 +187,21 @@ def test_an_older_cluster_needs_the_older_dialect(older: Server, tmp_path: Path)
     one.destination.close()
     client = connect(ElasticsearchSettings(urls=[older.url], compat=8))
     assert check(client)[1] == []
-    removed, kept = uninstall(client)
-    assert "logs-tapsight.s7comm" in removed
-    assert any(line.startswith("logs-tapsight.modbus: ") for line in kept)  # its data stream is there
-    assert any(line.endswith(": is missing") for line in check(client)[1])
+    config = tmp_path / "tapsight.yaml"
+    config.write_text(f"elasticsearch: {{urls: ['{older.url}'], compat: 8}}\n")
+    assert "templates" in {each.name for each in elasticsearch(older.url, ElasticsearchSettings(urls=[older.url], compat=8))}
+    command = tapsight("es", "uninstall", "--config", config)
+    assert command.returncode == 1
+    assert command.stdout.endswith(" templates removed\n")
+    assert command.stderr.splitlines()[0] == "3 templates stay, as 1 data streams use them, with their data: logs-tapsight.modbus-older"
+    assert len(command.stderr.splitlines()) == 2
+    done = uninstall(client)
+    assert (done.streams, done.removed, done.refused) == (["logs-tapsight.modbus-older"], [], [])
+    assert set(done.kept) == {"logs-tapsight.modbus", "tapsight@ecs", "tapsight@settings"}
+    missing = [line for line in check(client)[1] if line.endswith(": is missing")]
+    assert len(missing) > 10
+    found = {each.name: each.values for each in elasticsearch(older.url, ElasticsearchSettings(urls=[older.url], compat=8))}
+    assert found["no templates"]["n"] == len(missing)
     client.close()
 
 

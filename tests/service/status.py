@@ -22,7 +22,7 @@ STATUS: dict[str, Any] = {
     "sensor": "press-shop", "site": "suzhou-2", "version": "0.1.0", "profile": "acts", "started": 1_700_000_000.0, "listening": "line-3, uplink",
     "engine": {
         "uptime_s": 93_784, "packets": 600, "bytes": 39_900, "batches": 123, "alerts": 3, "lag_ms": 2_500, "batch_ms": {"median": 106.2, "p99": 128.5},
-        "memory": {"resident_bytes": 200_355_840, "peak_bytes": 200_355_840}, "cpu_s": 2.985, "reloads": {"done": 1, "failed": 0},
+        "memory": {"resident_bytes": 200_355_840, "peak_bytes": 200_355_840}, "cpu_s": 2.985, "reloads": {"done": 1, "failed": 1}, "reload_problem": "no such file",
         "shed": {"points": 7}, "forgotten": {"points": 0, "repeated reads": 2},
     },
     "sources": {
@@ -42,6 +42,6 @@ STATUS: dict[str, Any] = {
         },
     },
     "rates": {"seconds": 12.0, "engine": {"packets": 45.0, "bytes": 2_987.5}, "taps": {"line-3": {"packets": 45.0, "bytes": 12_345.0, "dropped": 0.0}}},
-    "detection": {"alerts": {"high": 2, "low": 1}, "rules": {"evaluated": 435, "not_evaluated": 2, "gave_up_steps": 0, "gave_up_regexes": 0}},
+    "detection": {"alerts": {"high": 2, "low": 1}, "rules": {"evaluated": 435, "failed": 1, "skipped": 2, "gave_up_steps": 0, "gave_up_regexes": 0}},
     "ledger": {"imbalance": ["7 packets, but 6 outcomes"], "worst": [{"what": ["payload bytes", "unrecognised"], "count": 1_234, "share": 0.1234}]},
 }  # fmt: skip

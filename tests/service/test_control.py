@@ -15,9 +15,9 @@ from sensor.service.metrics import metrics
 REPORT = {"sensor": "a", "detection": {"alerts": {"high": 3}}}
 
 
-@pytest.fixture
-def control() -> Iterator[Control]:
-    made = Control("127.0.0.1:0", lambda: REPORT)
+@pytest.fixture(params=["127.0.0.1:0", "[::1]:0"])
+def control(request: pytest.FixtureRequest) -> Iterator[Control]:
+    made = Control(request.param, lambda: REPORT)
     yield made
     made.close()
 

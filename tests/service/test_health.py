@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sensor.service.health import Shedding
+from sensor.service.health import Health, Shedding
 
 S = 1_000_000_000
 
@@ -29,3 +29,11 @@ def test_a_ring_that_fills_up_is_as_bad() -> None:
     """A busy link's ring is full long before its packets are old."""
     shedding = Shedding()
     assert [shedding.add(0, fill) for fill in (0.4, 0.6, 0.7, 0.8, 0.9, 0.6, 0.3)] == [0, 0, 1, 1, 2, 1, 0]
+
+
+def test_a_reload_that_failed_is_over_with_one_that_does_not() -> None:
+    health = Health()
+    health.reloaded(ValueError("one\ntwo"))
+    assert health.report()["reload_problem"] == "one; two"
+    health.reloaded(None)
+    assert (health.report()["reload_problem"], health.report()["reloads"]) == ("", {"done": 1, "failed": 1})

@@ -71,7 +71,7 @@ def test_health_is_a_line_with_numbers(journald: socket.socket) -> None:
     found = received(journald)
     assert found["MESSAGE"] == (
         "health: packets=600 packets_per_second=45.0 dropped=12 ring_fill=0.01 lag_ms=2500 batch_ms=106.2 batch_ms_p99=128.5 shed=7 alerts=3 waiting=5 "
-        "memory_bytes=200355840"
+        "memory_bytes=200355840 rules_evaluated=435 rules_failed=1 rules_skipped=2"
     )
     assert (found["PRIORITY"], found["TAPSIGHT_EVENT"], found["TAPSIGHT_DROPPED"]) == ("6", "health", "12")
 
@@ -85,7 +85,8 @@ def test_a_trouble_is_told_when_it_begins_when_it_grew_and_when_it_is_over(caplo
         fine["spool"]["total"]["dropped"],
         fine["spool"]["total"]["dead_letter"],
     )
-    fine["engine"] |= {"lag_ms": 0, "shed": {}}
+    fine["engine"] |= {"lag_ms": 0, "shed": {}, "reload_problem": ""}
+    fine["detection"]["rules"] |= {"failed": 0, "skipped": 0}
     fine["spool"]["happened"], fine["delivery"]["elasticsearch"]["trouble"], fine["ledger"]["imbalance"] = {}, {}, []
     told = Told()
 

@@ -237,6 +237,42 @@ def test_a_destination_is_reached_in_another_way_from_one_moment_to_the_next(tmp
     assert sum(each["event"]["dataset"] == "tapsight.modbus" for each in documents) == 200
 
 
+@pytest.mark.parametrize("folders", [1, 2])  # of two each is a worker
+def test_rules_that_are_not_at_work_are_told_and_a_wrong_configuration_leaves_the_old_ones(tmp_path: Path, folders: int) -> None:
+    rules = tmp_path / "own.rules"
+    rules.write_text(
+        'alert modbus any any -> $HOME_NET any (msg:"read"; modbus.function_code:3; sid:1;)\n'
+        "alert tcp any any -> any any (contnt:1; sid:2;)\nalert tcp any any -> any any (geoip:any,CN; sid:3;)\n"
+    )
+    places = [tmp_path / f"captures-{number}" for number in range(folders)]
+    for place in places:
+        place.mkdir()
+    with running(tmp_path, run={"folders": [str(place) for place in places]}, rules={"paths": [str(rules)], "cache": "none"}) as service:
+        status = service.wait_for(lambda status: status["detection"]["rules"])
+        assert {state: status["detection"]["rules"][state] for state in ("evaluated", "failed", "skipped")} == {"evaluated": 1, "failed": 1, "skipped": 1}
+        with urllib.request.urlopen(f"http://{service.listen}/metrics", timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+        assert {'tapsight_rules{state="evaluated"} 1', 'tapsight_rules{state="failed"} 1', 'tapsight_rules{state="skipped"} 1'} <= set(lines)
+        good = service.config.read_text()
+        wrong = yaml.safe_load(good)
+        wrong["rules"]["home_net"] = ["10.0.0.0/33"]
+        for text, failed in ((yaml.safe_dump(wrong), True), (good, False)):
+            service.config.write_text(text)
+            assert service.process is not None
+            service.process.send_signal(signal.SIGHUP)
+            status = service.wait_for(lambda status, failed=failed: status["engine"]["reloads"] == {"done": int(not failed), "failed": 1})
+            assert bool(status["engine"]["reload_problem"]) == failed
+        assert status["detection"]["rules"]["evaluated"] == 1
+        assert service.stop() == 0
+    log = service.log.read_text()
+    assert f"the rules stay as they were: {service.config}:" in log
+    assert "rules.home_net: /33 is no prefix of 32 bits" in log
+    assert "new rules: 1 at work, 1 failed, 1 skipped" in log
+    assert "rules_failed=1 rules_skipped=1" in log
+    health = [each for each in service.documents() if each["event"]["dataset"] == "tapsight.health"]
+    assert health[-1]["tapsight"]["health"]["detection"]["rules"]["failed"] == 1
+
+
 def test_killed_at_any_instant_nothing_is_lost(tmp_path: Path) -> None:
     """Files are there, the service is killed again and again: in the end every event of every file is there, and none under two ids."""
     captures = tmp_path / "captures"

@@ -62,10 +62,10 @@ def test_a_plan_comes_back_as_it_was(folder: Path, tmp_path: Path) -> None:
     plan = planned(folder, *pack_files())
     assert len(plan.ready) > 400
     assert [reason.partition(":")[0] for _, reason in plan.unable] == ["pcre"]
-    cache.write(tmp_path / "cache", "k", plan, 3)
+    cache.write(tmp_path / "cache", "k", plan, {"failed": 2, "skipped": 1})
     found = cache.read(tmp_path / "cache", "k")
     assert found is not None
-    assert found[1] == 3
+    assert found[1] == {"failed": 2, "skipped": 1}
     assert same(found[0], plan)
     hits: list[int] = []
     found[0].database.scan(b"..needle..", match_event_handler=lambda number, *_: hits.append(number))
@@ -80,7 +80,7 @@ def test_the_command_line_keeps_and_uses_it(folder: Path, tmp_path: Path, capsys
         patch.setattr("sensor.cli.signatures.read", None)  # nothing is read again
         second, again = kept([str(folder)], {}, [], str(place))
     assert same(first, second)
-    assert missing == again >= 1
+    assert missing == again == {"failed": 1, "skipped": 0}
     (folder / "threshold.config").write_text("", encoding="utf-8")  # what has changed is made anew
     assert not kept([str(folder)], {}, [], str(place))[0].ready[0].rates
     kept([str(folder)], {"HOME_NET": "[10.0.0.0/8]"}, [], str(place))
@@ -132,14 +132,29 @@ def test_lists_are_read_anew(folder: Path, tmp_path: Path) -> None:
     assert list(kept([str(folder)], {}, [], str(place))[0].lists.entries["bad"]) == [b"b"]
     (folder / "bad.lst").unlink()
     plan, missing = kept([str(folder)], {}, [], str(place))
-    assert missing == before + 1
+    assert missing == before | {"skipped": before["skipped"] + 1}
     assert 4 in [rule.sid for rule, _ in plan.unable]
+
+
+def test_a_file_that_cannot_be_read_is_told_by_whoever_reads_it(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Path.open
+
+    def refused(self: Path, *words: Any, **more: Any) -> Any:
+        if self.name == "local.rules":
+            raise PermissionError(13, "Permission denied", str(self))
+        return whole(self, *words, **more)
+
+    monkeypatch.setattr(Path, "open", refused)
+    assert kept([str(folder)], {}, [], str(tmp_path / "cache"))[1] == {"failed": 1, "skipped": 0}
+    assert capsys.readouterr().err == ""
 
 
 def test_few_are_kept(folder: Path, tmp_path: Path) -> None:
     plan = planned(folder)
     for i in range(12):
-        cache.write(tmp_path / "cache", str(i), plan, 0)
+        cache.write(tmp_path / "cache", str(i), plan, {"failed": 0, "skipped": 0})
         os.utime(tmp_path / "cache" / f"{i}.rules", (i, i))
     assert {file.stem for file in (tmp_path / "cache").iterdir()} == {str(i) for i in range(4, 12)}
 

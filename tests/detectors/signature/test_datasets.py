@@ -96,6 +96,7 @@ def test_reputations(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "file", "reason"),
     [
+        ("string", "foo", "test.lst:1: foo is no string in Base64"),
         ("md5", "xyz", "test.lst:1: xyz is no md5"),
         ("md5", "00ff", "is no md5"),
         ("string", "#\n???", "test.lst:2"),

@@ -542,15 +542,24 @@ def test_our_fields(option: str, found: Condition) -> None:
 
 
 def test_our_bytes_and_texts_are_sticky_buffers() -> None:
-    assert buffers('s7comm.file_name; content:"a"; modbus.server_id; content:"b";') == (
-        Buffer("s7comm.file_name", (Content(b"a"),)),
-        Buffer("modbus.server_id", (Content(b"b"),)),
-    )
+    for name in ("s7comm.file_name", "modbus.server_id"):
+        assert buffers(f'{name}; content:"a";') == (Buffer(name, (Content(b"a"),)),)
 
 
 @pytest.mark.parametrize("option", ["s7comm.function:stp", "s7comm.password:x", "iec104.value:2<>1.5", "iec104.value:--1", "modbus.values:1"])
 def test_wrong_fields(option: str) -> None:
     assert problem(f"{option};").keyword == option.partition(":")[0]
+
+
+@pytest.mark.parametrize(
+    ("keyword", "least", "most"),
+    [("modbus.value", 0, 0xFFFF), ("modbus.unit_id", 0, 0xFF), ("goose.st_num", 0, 0xFFFFFFFF), ("modbus.registers", 0, 0xFFFF)],
+)
+def test_what_a_field_has_no_room_for_can_never_match(keyword: str, least: int, most: int) -> None:
+    assert condition(f"{keyword}:{most};")
+    assert condition(f"{keyword}:<{most};")
+    for asked in (f">{most}", f"{most + 1}", f">{most + 1}", f"{least}<>{most + 2}", f"<{least}"):
+        assert problem(f"{keyword}:{asked};").keyword == keyword
 
 
 def test_every_field_but_objects_is_a_keyword() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import time
@@ -44,6 +45,23 @@ def test_what_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     found = load([tmp_path / "missing.rules", tmp_path / "empty", tmp_path / "big.rules"])
     assert [each.state for each in found.problems] == ["failed"] * 3
     assert found.total == Totals(failed=3)
+
+
+def test_what_is_no_file_of_rules_is_told(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.rules")
+    (tmp_path / "link.rules").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "deep.rules").mkdir()
+    text = RULE.format("é", 1, 1) * 9
+    for name, encoding in (("a", "utf-16"), ("b", "utf-16-le"), ("c", "utf-16-be")):
+        (tmp_path / f"{name}.rules").write_bytes(text.encode(encoding))
+    found = load([tmp_path])
+    wrong = {Path(each.file).name: each.reason for each in found.problems}
+    assert wrong == dict.fromkeys(("a.rules", "b.rules", "c.rules"), "the file is UTF-16, and UTF-8 was expected") | {
+        "pipe.rules": "no regular file",
+        "link.rules": "a link that leads nowhere",
+    }
+    assert found.total == Totals(failed=5)
+    assert [each.reason for each in load([tmp_path / "deep.rules"]).problems] == ["no *.rules in this folder"]
 
 
 def test_of_duplicates_the_highest_revision_stays() -> None:

@@ -119,6 +119,16 @@ def test_protocols_that_are_other_words() -> None:
 def test_header_and_buffers_speak_of_one_protocol() -> None:
     assert rule('http.uri; content:"a";', "alert tcp any any -> any any")
     assert rule('tls.sni; content:"a";', "alert smtp any any -> any any")
+    for options, header in (
+        ("s7comm.function:stop;", "modbus"), ("dnp3_func:read;", "modbus"), ("modbus:function 6;", "http"), ('http.uri; content:"a";', "modbus"), ("modbus.unit_id:1; dnp3_func:read;", "tcp"),
+        ("app-layer-event:modbus.invalid_length;", "dnp3"), ('lldp.system_name; content:"a";', "goose"), ("cip_service:5; modbus.unit_id:1;", "ip"),
+    ):  # fmt: skip
+        assert problem(options, f"alert {header} any any -> any any").reason.endswith("it can never match")
+    for options, header in (
+        ('frame:cip; content:"a";', "enip"), ("cip_service:5; enip.command:111;", "cip"), ("action:write; s7comm.function:stop;", "s7comm"),
+        ("goose.st_num:>5;", "ether"), ("modbus:unit 1, function 6; modbus.value:1;", "tcp"),
+    ):  # fmt: skip
+        assert rule(options, f"alert {header} any any -> any any")
     assert "another protocol" in problem('http.uri; content:"a";', "alert dns any any -> any any").reason
 
 

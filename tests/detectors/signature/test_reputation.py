@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.signature.reputation import Reputation
+from detectors.signature.reputation import MOST_WRONG, Reputation
 from tests.detectors.signature.harness import A, B
 from tests.detectors.signature.test_datasets import C, fired, plan, rule
 from tests.make import udp
@@ -58,9 +58,22 @@ def test_the_smallest_network_counts(entries: list[tuple[int, int, int]], addres
     ("addresses", "reason"),
     [("10.0.0.1,9,5", "no category"), ("10.0.0.1,1,500", "score up to 127"), ("10.0.0.999,1,5", "does not appear"), ("10.0.0.1", "fewer than 3 parts")],
 )
-def test_files_that_cannot_be_read(tmp_path: Path, addresses: str, reason: str) -> None:
-    beside(tmp_path, addresses)
-    assert reason in plan(tmp_path, rule("iprep:src,CnC,>,1;")).unable[0][1]
+def test_a_line_that_is_none_is_left_out_and_told(tmp_path: Path, addresses: str, reason: str) -> None:
+    beside(tmp_path, f"10.0.0.8,1,5\n{addresses}\n10.0.0.9,1,7")
+    found = plan(tmp_path, rule("iprep:src,CnC,>,1;"))
+    assert not found.unable
+    ((file, number, text),) = found.reputations.wrong
+    assert (file, number) == (str(tmp_path / "iprep" / "some.list"), 2)
+    assert text.startswith("left out: ")
+    assert reason in text
+    (reputation,) = found.reputations.by_folder.values()
+    assert isinstance(reputation, Reputation)
+    assert [reputation.score("cnc", 0xFFFF << 32 | 10 << 24 | host) for host in (1, 8, 9)] == [-1, 5, 7]
+
+
+def test_few_of_many_wrong_lines_are_told(tmp_path: Path) -> None:
+    beside(tmp_path, "x\n" * 1_000)
+    assert len(plan(tmp_path, rule("iprep:src,CnC,>,1;")).reputations.wrong) == MOST_WRONG
 
 
 def test_what_is_not_there(tmp_path: Path) -> None:
