@@ -43,6 +43,7 @@ TRANSPORTS = {
     "ether": (), "arp": (),
 }  # fmt: skip
 STREAMED = ("tcp", "ip", "ipv4", "ipv6", "ip4", "ip6")  # protocols of a header whose rules look at streams
+TWO_SIDED = frozenset(("http", "http2", "ftp", "smtp"))  # applications whose question and answer are one transaction, events included
 FRAMES = ("pkthdr", "ether", "arp")  # protocols of a header whose rules look at every packet
 VERSIONS = {"ipv4": 4, "ip4": 4, "ipv6": 6, "ip6": 6}
 LINKTYPE_ETHERNET = 1
@@ -54,8 +55,8 @@ ACTIONS = {"pass": 0, "drop": 1, "reject": 2, "rejectsrc": 2, "rejectdst": 2, "r
 class Key:
     """What rules of one group share: everything about a unit but its bytes and fields. datasets: whose PDUs, () for all PDUs and streams.
 
-    anchored: they count from the beginning of a PDU or stream. asks: columns of suricata.py's that have to be true. back: what a client said, as it is looked at
-    once more from the server's side.
+    anchored: they count from the beginning of a PDU or stream. asks: columns of suricata.py's that have to be true. back: what one side said, as it is looked at
+    once more from the other side (of protocols whose answers are transactions of their own, of what clients said).
     """
 
     protocol: str
@@ -128,7 +129,7 @@ class Key:
         if self.anchored and units.kind == PIECE:
             masks.append(c["origin"])
         masks += [c[name] for name in self.asks]
-        if self.back:
+        if self.back and units.kind not in TWO_SIDED:
             masks.append(c["to_server"])
         result = np.asarray(masks[0].copy() if masks else np.ones(len(units)), np.bool_)
         for mask in masks[1:]:
@@ -288,7 +289,8 @@ def keys_of(rule: Rule, *, as_suricata: bool = False) -> list[Key]:
             for reverse in reversals
         ]
     asks = frozenset({"parsed"} if as_suricata and not is_every else ())
-    is_event = as_suricata and not is_every and any(each.keyword in events.KEYWORDS for each in rule.conditions)  # of a transaction, which both sides have
+    kinds = {kind for _, where in places for kind in where}
+    is_event = as_suricata and not is_every and any(each.keyword in events.KEYWORDS for each in rule.conditions) and not kinds & messages.NAMES - TWO_SIDED
     keys = [Key(protocol, rule.header, reverse, flow, on, where, is_anchored and not on, asks) for on, where in places for reverse in reversals]
     return keys + [replace(key, back=True) for key in keys if is_event]
 

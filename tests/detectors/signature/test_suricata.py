@@ -315,6 +315,13 @@ def test_frames() -> None:
     assert frames_of("frame:alert; bsize:2;", packets, "tls any any -> any any") == [5]
 
 
+@pytest.mark.parametrize(("flow", "count"), [("", 2), ("flow:to_server;", 1), ("flow:to_client;", 1)])
+def test_an_event_of_http_is_that_of_question_and_answer(flow: str, count: int) -> None:
+    ask, answer = b"GET / HTTP/1.1\r\nAccept: a\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+    frames = talk((0, ask), (1, answer), ends=(A, ("10.0.0.2", 80)))
+    assert len(frames_of(f"app-layer-event:http.missing_host_header; {flow}", frames, "http any any -> any any")) == count
+
+
 @pytest.mark.parametrize(
     ("options", "said_", "expected"),
     [
