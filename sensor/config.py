@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -364,19 +364,27 @@ def absent(config: Config) -> Iterator[tuple[Place, str]]:
     files += [(("kafka", name), getattr(config.kafka, name)) for name in ("certificate", "key")]
     files += [(("rules", name), getattr(config.rules, name)) for name in ("threshold_config", "geoip")]
     for place, name in folders:
-        if not Path(name).is_dir():
+        if not may_be(Path.is_dir, name):
             yield place, f"no such folder: {name!r}"
     for place, name in files:
-        if name and not Path(name).is_file():
+        if name and not may_be(Path.is_file, name):
             yield place, f"no such file: {name!r}"
     for i, name in enumerate(config.rules.paths):
-        if name != "packs" and not Path(name).exists():
+        if name != "packs" and not may_be(Path.exists, name):
             yield ("rules", "paths", i), f"no such file or folder: {name!r}"
     for i, each in enumerate(config.run.pipes):
-        if not Path(each.path).is_fifo():
+        if not may_be(Path.is_fifo, each.path):
             yield ("run", "pipes", i), f"no such pipe: {each.path!r}"
-    if Path(config.run.state).exists() and not Path(config.run.state).is_dir():
+    if may_be(Path.exists, config.run.state) and not may_be(Path.is_dir, config.run.state):
         yield ("run", "state"), f"is no folder: {config.run.state!r}"
+
+
+def may_be(test: Callable[[Path], bool], path: str | Path) -> bool:
+    """Whether a path is so (Path.is_dir and the like), as far as we may look."""
+    try:
+        return test(Path(path))
+    except OSError:
+        return False
 
 
 def compose(content: bytes) -> yaml.Node | None:

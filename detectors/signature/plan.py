@@ -289,8 +289,8 @@ def keys_of(rule: Rule, *, as_suricata: bool = False) -> list[Key]:
             for reverse in reversals
         ]
     asks = frozenset({"parsed"} if as_suricata and not is_every else ())
-    kinds = {kind for _, where in places for kind in where}
-    is_event = as_suricata and not is_every and any(each.keyword in events.KEYWORDS for each in rule.conditions) and not kinds & messages.NAMES - TWO_SIDED
+    looked = {kind for _, where in places for kind in where}
+    is_event = as_suricata and not is_every and any(each.keyword in events.KEYWORDS for each in rule.conditions) and not looked & messages.NAMES - TWO_SIDED
     keys = [Key(protocol, rule.header, reverse, flow, on, where, is_anchored and not on, asks) for on, where in places for reverse in reversals]
     return keys + [replace(key, back=True) for key in keys if is_event]
 

@@ -266,6 +266,7 @@ class Conversations:
             said = [(to_server, content)]
         for last, (side, text) in enumerate(said, 1 - len(said)):  # 0: what came now
             name, parser = self._speaker(each, each.parser, flow, side, text)
+            is_plain = bool(text) and stays_plain(parser, side)
             if missing and last == 0 and not parser.broken:
                 yield from ((name, one) for one in parser.gap(side, missing))
             if not parser.broken:
@@ -274,7 +275,7 @@ class Conversations:
                 yield from ((name, one) for one in parser.strayed(side))
             if each.answer is not None and side != each.first:
                 yield from _told(each.name, side, self._answered(each, side, text, transport, apart=missing > 0 and last == 0))
-            if parser is each.parser and not each.is_plain and stays_plain(parser, side) and text:
+            if is_plain and parser is each.parser and not each.is_plain:
                 each.is_plain = True
                 yield from _told(each.name, side, NO_TLS)
         self.done[flow] = each.inner.broken if each.inner is not None else each.parser.broken and each.parser.then not in self.names

@@ -254,7 +254,9 @@ def clock() -> Finding:
 
 def disk(state: Path) -> Finding:
     """The state's folder, or the nearest one above it that is there."""
-    there = next(path for path in (state.absolute(), *state.absolute().parents) if path.is_dir())
+    from sensor.config import may_be
+
+    there = next(path for path in (state.absolute(), *state.absolute().parents) if may_be(Path.is_dir, path))
     free = shutil.disk_usage(there).free
     values = {"path": there, "free": f"{free / (1 << 30):,.1f} GiB"}
     if not os.access(there, os.W_OK | os.X_OK):
@@ -282,7 +284,9 @@ def owners(state: Path, user: str) -> Iterator[Finding]:
     """Whose the folder of the state is. user: whom a service becomes; "": whoever has the folder."""
     import pwd
 
-    if not state.is_dir():
+    from sensor.config import may_be
+
+    if not may_be(Path.is_dir, state):
         return
     try:
         wanted = pwd.getpwnam(user).pw_uid if user else state.stat().st_uid

@@ -41,6 +41,7 @@ def whom(user: str = "", *, root: bool = False) -> pwd.struct_passwd | None:
 
 def shut(entry: pwd.struct_passwd | None, places: Iterable[tuple[str, Path, int]]) -> list[tuple[str, Path]]:
     """Of these places (a name, a path, how it is used: as os.access takes it) those that this user could not use; None: who we are. To be called as root for a user."""
+    places = list(places)  # found as who we are
     if entry is None:
         return [(name, path) for name, path, mode in places if not os.access(path, mode, effective_ids=True)]
     groups, group, user = os.getgroups(), os.getegid(), os.geteuid()

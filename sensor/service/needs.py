@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
-from sensor.config import Config
+from sensor.config import Config, may_be
 from sensor.live.privileges import shut
 
 READ, ENTER, WRITE = os.R_OK, os.R_OK | os.X_OK, os.W_OK | os.X_OK
@@ -19,8 +19,8 @@ def needed(config: Config) -> Iterator[tuple[str, Path, int]]:
     for folder in config.run.folders:
         yield "run.folders", Path(folder.path), ENTER
     for name in config.rules.paths:
-        if name != "packs" or Path(name).exists():
-            yield "rules.paths", Path(name), ENTER if Path(name).is_dir() else READ
+        if name != "packs" or may_be(Path.exists, name):
+            yield "rules.paths", Path(name), ENTER if may_be(Path.is_dir, name) else READ
     files = [(f"rules.{name}", getattr(config.rules, name)) for name in ("threshold_config", "geoip")]
     files += [(f"{part}.ca", getattr(config, part).ca) for part in ("elasticsearch", "syslog", "webhook", "kafka")]
     for key, name in files:

@@ -140,7 +140,7 @@ class Service:
         self._begin(renewal.config, self.again(renewal.config, left, renewal.signatures), renewal.signatures)
         self.published.follow(before)
         self.interval = Interval()
-        self.health.reloads += 1
+        self.health.reloaded(None)
         notify("READY=1")
         log.info("the configuration is at work: %s", self.sources.name)
 
@@ -200,7 +200,7 @@ class Service:
     def _take_settings(self, changed: Renewal | Exception | None) -> None:
         """What has come of reading the configuration anew."""
         if isinstance(changed, Exception):
-            self.health.reloads_failed += 1
+            self.health.reloaded(changed)
             log.error("rules and configuration stay as they were: %s", changed)
             notify("READY=1")
         elif changed is None:

@@ -265,7 +265,7 @@ def test_rules_that_are_not_at_work_are_told_and_a_wrong_configuration_leaves_th
         assert status["detection"]["rules"]["evaluated"] == 1
         assert service.stop() == 0
     log = service.log.read_text()
-    assert f"the rules stay as they were: {service.config}:" in log
+    assert f"rules and configuration stay as they were: {service.config}:" in log
     assert "rules.home_net: /33 is no prefix of 32 bits" in log
     assert "new rules: 1 at work, 1 failed, 1 skipped" in log
     assert "rules_failed=1 rules_skipped=1" in log
