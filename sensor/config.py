@@ -111,7 +111,10 @@ class RuleSettings(Strict):
     threshold_config: str = Field("", description="threshold.config; empty: the one beside the rules")
     geoip: str = Field("", description="Database of countries in MaxMind's format (.mmdb), for rules with geoip; empty: none")
     compat: Literal["", "suricata"] = Field("", description="suricata: rules are evaluated as Suricata does by default; empty: as suits plants")
-    checksums: Literal["all", "none"] = Field("all", description="As Suricata: whether packets with a wrong checksum are kept out of streams")
+    checksums: Literal["auto", "all", "none"] = Field(
+        "auto",
+        description="As Suricata: whether packets with a wrong checksum are kept out of streams; auto: behind the first 1,000 only if few of these were wrong",
+    )
     midstream: bool = Field(False, description="As Suricata: whether TCP connections are picked up whose beginning was not seen")
     cache: str = Field("", description="Folder where rules made ready are kept for the next start; empty: in the user's cache folder, none: nowhere")
 

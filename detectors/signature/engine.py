@@ -186,7 +186,7 @@ class Engine:
             self.stream_events.open, self.stream_events.clock_ns = old.stream_events.open, old.stream_events.clock_ns
         self.transactions = old.transactions or self.transactions
         if self.sessions is not None and old.sessions is not None:
-            self.sessions.open, self.sessions.bytes = old.sessions.open, old.sessions.bytes
+            self.sessions.open, self.sessions.bytes, self.sessions.wrong = old.sessions.open, old.sessions.bytes, old.sessions.wrong
         self.lists.adopt(old.lists, old.plan.lists)
         ranks = {ready.rule.id: ready.rank for ready in self.plan.ready}
         now = {ready.rank: ranks[ready.rule.id] for ready in old.plan.ready if ready.rule.id in ranks}

@@ -210,6 +210,8 @@ def summed(keyword: str, units: Units, *, bad: bool) -> Mask:
         wrong = units.once("transport sums", lambda: checksum.transport_bad(units.data, c) != 0)
         if keyword == "udpv4-csum":
             here &= read(units.data, np.where(here, c["transport_at"] + 6, 0), SHORT)["value"] != 0
+    if "unchecked" in c:
+        wrong = wrong & ~c["unchecked"]
     return np.asarray(here & (wrong == bad), np.bool_)
 
 

@@ -62,7 +62,7 @@ class StreamEvents:
         self.clock_ns = int(now[-1]) if len(now) else self.clock_ns
         good = (p["transport"][rows] == Transport.TCP) & (p["outcome"][rows] == Outcome.DECODED)
         if self.checksums:
-            good &= checksum.transport_bad(data, p)[rows] == 0
+            good &= (checksum.transport_bad(data, p)[rows] == 0) | p["unchecked"][rows]
         rows, now = rows[good], now[good]
         hidden = set(UNSAID) if self.as_suricata else set()
         for row, key, number, is_a, now_ns, segment in zip(*self._senders(seen, rows), now.tolist(), segments(data, p, rows), strict=True):

@@ -32,6 +32,7 @@ MOST_SESSIONS = 65_536
 UNASKED = ("smb", "ftp")  # whose parsers have no stream looked at because of a message
 UNFINISHED = {"ssh": (0, 1), "smb": (0, 1), "tls": (1,)}  # whose transactions are never over: the end of these sides is told of, of closed connections, too
 MOST_BYTES = 128 << 20  # that all of them hold
+SAMPLE = 1_000  # packets of a capture: where TCP's checksum is wrong in more than a tenth of them, a network card was to fill it in (pcap-file.checksum-checks: auto)
 
 
 class Chunk(NamedTuple):
@@ -50,18 +51,21 @@ class Chunk(NamedTuple):
 
 @dataclass
 class Sessions:
-    """Every flow's. midstream: those whose beginning was not seen are picked up; checksums: packets whose transport checksum is wrong are part of no stream.
+    """Every flow's. midstream: those whose beginning was not seen are picked up; checksums: packets whose transport checksum is wrong are part of no stream;
+    sampled: but behind SAMPLE packets of a capture where too many of these were wrong, for then nobody had filled them in.
 
     searches: of the rule set. looks: whether any rule looks at streams.
     """
 
     midstream: bool = False
     checksums: bool = True
+    sampled: bool = False
     searches: tuple[Searched, ...] = ()
     looks: bool = True
     open: Bounded[Session] = field(default_factory=lambda: Bounded(MOST_SESSIONS))  # by conversation
     bytes: Budget = field(default_factory=lambda: Budget(MOST_BYTES))  # by conversation
     pairs: pairs.Pairs = field(default_factory=pairs.Pairs)
+    wrong: tuple[str, int] = ("", 0)  # the capture, and in how many packets of its sample the checksum was wrong
 
     @property
     def evicted(self) -> int:
@@ -86,6 +90,8 @@ class Sessions:
         p["first"] |= p["flow"] < 0
         p["alone"] = np.ones(n, np.bool_)
         wrong = checksum.transport_bad(seen.inspected.data, p) != 0 if self.checksums and n else np.zeros(n, np.bool_)
+        p["unchecked"] = self._unchecked(seen, wrong) if self.sampled else np.zeros(n, np.bool_)
+        wrong &= ~p["unchecked"]
         asked: dict[int, list[bool]] = {}
         names = {message.row: message.said.to_server for message in reversed(seen.messages) if message.application == "dns"}
         for message in seen.messages:
@@ -182,6 +188,16 @@ class Sessions:
         if outer is not None:
             packets.append(of_packets(data, outer, np.flatnonzero(outer["looked_at"]), outer["row"]))
         return [self._made(seen, PIECE, found, n), self._made(seen, ENDED, ends, n), *packets]
+
+    def _unchecked(self, seen: Seen, wrong: Mask) -> Mask:
+        """Packets of a capture behind those that showed that its checksums mean nothing. wrong: by packet."""
+        assert seen.inspected is not None
+        p = seen.inspected.packets
+        source, count = self.wrong
+        behind = p["frame"] >= SAMPLE
+        count = (count if source == seen.source.id else 0) + int(np.count_nonzero(wrong & ~behind & (p["transport"] == Transport.TCP)))
+        self.wrong = seen.source.id, count
+        return np.asarray(behind & (10 * count > SAMPLE), np.bool_)
 
     def parsed(self, seen: Seen, units: Units) -> Mask:
         """Units of flows that parsers are given: of TCP those with a session."""

@@ -95,7 +95,10 @@ COMPAT = click.option(
 RUN = (
     COMPAT,
     click.option(
-        "-k", "checksums", type=click.Choice(["all", "none"]), help="With --compat: whether checksums are verified, as of Suricata's -k. [default: all]"
+        "-k",
+        "checksums",
+        type=click.Choice(["auto", "all", "none"]),
+        help="With --compat: whether checksums are verified, as of Suricata's -k and pcap-file.checksum-checks. [default: auto]",
     ),
     click.option("--midstream", is_flag=True, help="With --compat: pick up connections whose beginning was not seen, as Suricata's stream.midstream."),
     click.option(

@@ -88,7 +88,9 @@ def made(settings: RuleSettings, check: str = "") -> Signatures | None:
         click.echo(f"tapsight: {file}:{number}: {reason}", err=True)
     if any(missing.values()):
         click.echo(f"tapsight: {len(plan.ready)} rules at work, {sum(missing.values())} not: {check or Said().check()} says why", err=True)
-    return Signatures(Engine(plan, sessions=Sessions(settings.midstream, settings.checksums == "all") if as_suricata else None), missing)
+    return Signatures(
+        Engine(plan, sessions=Sessions(settings.midstream, settings.checksums != "none", settings.checksums == "auto") if as_suricata else None), missing
+    )
 
 
 def state_of(reason: str) -> str:

@@ -226,6 +226,20 @@ def test_a_wrong_checksum_keeps_a_packet_out_of_its_stream() -> None:
     assert frames_of('content:"ab";', frames) == [0, 0]
 
 
+@pytest.mark.parametrize(("wrong", "expected"), [(100, 150), (101, 101)])
+@pytest.mark.parametrize("rows", [1 << 30, 300, 1])
+def test_checksums_that_nobody_filled_in_are_not_looked_at(wrong: int, expected: int, rows: int) -> None:
+    """Of the first 1,000 packets more than a tenth have a wrong one: behind them none is wrong."""
+    bad = tcp(A, B, 1, b"x")[:-1] + b"y"
+    frames = [bad] * wrong + [tcp(A, B, 1, b"x")] * (1_000 - wrong) + [bad] * 50
+    plan = Plan.of(loads("alert tcp any any -> any any (tcpv4-csum:invalid; sid:1;)", AS_SURICATA, FIELDS).rules, KNOWN, as_suricata=True)
+    signatures, found = Signatures(Engine(plan, sessions=Sessions(checksums=True, sampled=True))), list[int]()
+    Analysis(Config(deduplicate=False), signatures=signatures).run(
+        batches(frames, rows), each=lambda _: found.extend(match.frame for match in signatures.fired)
+    )
+    assert len(found) == expected
+
+
 def test_datagrams() -> None:
     frames = [udp(A, B, b"a"), udp(A, B, b"a"), udp(B, A, b"a"), udp(A, B, b"a")]
     assert frames_of("", frames, "udp any any -> any any") == [1, 3]
