@@ -13,7 +13,9 @@ import numpy as np
 
 from detectors.signature.units import Units
 from sensor.columns import Mask
+from sensor.decode.link import ARP, IPV4, IPV6, MPLS, TRANSPARENT_ETHERNET
 from sensor.decode.packets import Encapsulation, Outcome
+from sensor.decode.tunnels import ERSPAN_I_OR_II, GRE, IP_IN_IP, IPV6_IN_IP
 
 MOST_LAYERS, MOST_VLANS = 16, 3  # decoder.max-layers; tags of IEEE 802.1Q
 MOST_HEADERS = 64  # extension headers or labels of one packet
@@ -22,7 +24,7 @@ ODD = (
     Outcome.FRAGMENT_DROPPED,
 )  # fmt: skip
 COMMON_LINKS = (1, 101, 113)  # Ethernet, raw IP, cooked: what is wrong with these shows in the outcome
-IPV4, IPV6, TRANSPARENT_ETHERNET, PPP, ERSPAN = 0x0800, 0x86DD, 0x6558, 0x880B, 0x88BE  # EtherTypes
+PPP = 0x880B  # an EtherType (RFC 2637 4.1)
 IPV4_SIZE, IPV6_SIZE, ETHERNET_SIZE = 20, 40, 14
 
 Walk = Iterator[str]
@@ -309,7 +311,7 @@ def extensions(header: int, data: bytes, packet: Packet) -> Walk:
         yield "ipv6.trunc_exthdr"
     elif header == NOTHING and data:
         yield "ipv6.data_after_none_header"
-    elif header == 4 or (header == 41 and not known):
+    elif header == IP_IN_IP or (header == IPV6_IN_IP and not known):
         name, version = INSIDE_IPV6[header]
         if len(data) < SIZES[VERSIONS[version]]:
             yield f"ipv6.{name}_in_ipv6_too_small"
@@ -390,7 +392,7 @@ def gre(data: bytes, packet: Packet) -> Walk:
             return
     if entries or size > len(data):
         yield f"gre.version{version}_hdr_too_big"
-    elif kind == ERSPAN and not sequence:  # type I, which has no header
+    elif kind == ERSPAN_I_OR_II and not sequence:  # type I, which has no header
         return
     elif kind in INSIDE_GRE:
         yield from INSIDE_GRE[kind](data[size:], packet)
@@ -459,18 +461,18 @@ ROUTING, FRAGMENT, AUTHENTICATION, NOTHING, DESTINATION = 43, 44, 51, 59, 60
 EXTENSIONS = {0: "hh", ROUTING: "rh", FRAGMENT: "fh", AUTHENTICATION: "ah", DESTINATION: "dh"}
 OPTIONS = {0: "hopopts", DESTINATION: "dstopts"}
 IPV6_OPTIONS = {5: 2, 0xC2: 4, 0xC9: 16}  # router alert, jumbo payload, home address: least octets
-INSIDE_IPV6 = {4: ("ipv4", 4), 41: ("ipv6", 6)}
+INSIDE_IPV6 = {IP_IN_IP: ("ipv4", 4), IPV6_IN_IP: ("ipv6", 6)}
 QUOTING = {3: 15, 4: 0, 5: 3, 11: 1, 12: 0}  # ICMP's errors (RFC 792), and the greatest codes of which this is told
 ICMPV6_CODES = {1: 7, 2: 0, 3: 1, 4: 2, 128: 0, 129: 0, 130: 0, 131: 0, 132: 0, 133: 0, 134: 0, 135: 0, 136: 0, 137: 0, 139: 2, 140: 2}
 LINKS: dict[int, Callable[[bytes, Packet], Walk]] = {0: null, 1: ethernet, 9: ppp, 12: raw, 101: raw, 104: chdlc, 108: null, 113: cooked}
 NETWORKS: dict[int, Callable[[bytes, Packet], Walk]] = {
     IPV4: ipv4, IPV6: ipv6, 0x8100: vlan, 0x88A8: vlan, 0x9100: vlan, 0x8926: vntag, 0x88E7: provider_backbone, 0x8903: fabric_path, 0x8864: pppoe_session,
-    0x8863: pppoe_discovery, 0x8847: mpls, 0x8848: mpls, 0x0806: lambda _data, _packet: iter(()), 0x894F: lambda _data, _packet: iter(()),
+    0x8863: pppoe_discovery, MPLS: mpls, 0x8848: mpls, ARP: lambda _data, _packet: iter(()), 0x894F: lambda _data, _packet: iter(()),
 }  # fmt: skip
 CARRIED: dict[int, Callable[[bytes, Packet], Walk]] = {
-    1: icmp, 4: lambda data, packet: network(IPV4, data, packet), 41: lambda data, packet: network(IPV6, data, packet), 47: gre, 58: icmpv6,
+    1: icmp, IP_IN_IP: lambda data, packet: network(IPV4, data, packet), IPV6_IN_IP: lambda data, packet: network(IPV6, data, packet), GRE: gre, 58: icmpv6,
 }  # fmt: skip
-INSIDE_GRE: dict[int, Callable[[bytes, Packet], Walk]] = {PPP: ppp, ERSPAN: erspan, TRANSPARENT_ETHERNET: ethernet}
+INSIDE_GRE: dict[int, Callable[[bytes, Packet], Walk]] = {PPP: ppp, ERSPAN_I_OR_II: erspan, TRANSPARENT_ETHERNET: ethernet}
 NAMES = (
     *(f"ipv4.opt_{name}" for name in ("invalid", "invalid_len", "malformed", "pad_required", "eol_required", "duplicate")),
     *(f"ipv6.exthdr_{name}" for name in ("dupl_fh", "useless_fh", "dupl_rh", "dupl_hh", "dupl_dh", "dupl_ah", "invalid_optlen", "ah_res_not_null")),

@@ -31,13 +31,13 @@ from sensor.applications.smtp import SMTP_EVENTS
 from sensor.applications.ssh import EVENTS as SSH
 from sensor.applications.tls import EVENTS as TLS
 from sensor.columns import Ints, Mask, read
+from sensor.decode.link import IPV4, IPV6
 from sensor.decode.packets import Outcome, Transport
 from sensor.events.table import Table
 from sensor.events.vocabulary import Anomaly, Kind
 from sensor.protocols.modbus.codes import HEADER as MODBUS_HEADER
 
 OfPackets = Callable[[Units], Mask]
-IPV4, IPV6 = 0x0800, 0x86DD  # EtherTypes
 WORD = np.dtype([("value", ">u2")])
 BROKEN = (Outcome.SHORT_TRANSPORT, Outcome.BAD_TRANSPORT)
 TCP, UDP = 6, 17
@@ -86,7 +86,6 @@ def broken(protocol: int, size: int) -> tuple[OfPackets, OfPackets]:
 
 
 TCP_SMALL, TCP_WRONG = broken(TCP, 20)
-UDP_SMALL, UDP_WRONG = broken(UDP, 8)
 
 
 def tcp_header_short(units: Units) -> Mask:
@@ -173,7 +172,7 @@ ON_PACKETS: Mapping[str, OfPackets] = {
     "tcp.opt_invalid_len": lambda units: tcp_options(units).malformed,
     "tcp.opt_duplicate": lambda units: tcp_options(units).repeated(TCP_ONCE, len(units)),
     "udp.pkt_too_small": lambda units: (udp_length(units) > udp_left(units)) & (udp_length(units) >= 8),
-    "udp.hlen_too_small": UDP_SMALL,
+    "udp.hlen_too_small": broken(UDP, 8)[0],
     "udp.len_invalid": lambda units: (udp_length(units) > 0) & (udp_length(units) < 8),
     "udp.hlen_invalid": lambda units: (udp_length(units) >= 8) & (udp_length(units) != udp_left(units)),
     "reassembly_seq_gap": anomaly(Kind.STREAM_GAP, Kind.SEQUENCE_JUMP),

@@ -14,7 +14,7 @@ from sensor.applications import logins
 from sensor.applications.application import MOST_OPEN, Application, Conversation, Expected, Said
 from sensor.applications.files import text
 from sensor.applications.ftp_data import FtpData
-from sensor.applications.lines import Lines
+from sensor.applications.lines import LONGEST_FIRST, Lines
 from sensor.decode.packets import Transport
 from sensor.events.vocabulary import Action
 
@@ -32,7 +32,6 @@ _FIRST = re.compile(rb"(?i)(?:" + b"|".join(_FIRST_WORDS) + rb")(?: [\x20-\xff]*
 _ANONYMOUS = re.compile(rb"(?i)USER (?:anonymous|ftp)\r?\n")
 FTP_EVENTS = ("ftp.request_command_too_long", "ftp.response_command_too_long")
 _LONG = 4096 - len(b"\r\n")
-_LONGEST = 512  # of a first line that is waited for
 
 
 def announced(line: bytes, is_reply: bool) -> dict[str, Any]:
@@ -181,7 +180,7 @@ class Ftp(Application):
 
     def starts(self, to_server: bool, data: bytes, expected: bool) -> bool | None:
         """A greeting or a first command where FTP is expected; elsewhere only a greeting that says FTP, or an anonymous user."""
-        head = data[:_LONGEST]
+        head = data[:LONGEST_FIRST]
         if not to_server:
             if not (b"220 ".startswith(head[:4]) or b"220-".startswith(head[:4]) or (expected and b"120 ".startswith(head[:4]))):
                 return False
@@ -191,7 +190,7 @@ class Ftp(Application):
             words = _FIRST_WORDS if expected else (b"USER",)
             if not sure and not (any(word.startswith(head[:4].upper()) for word in words) and re.fullmatch(rb"(?: [\x20-\xff]*)?\r?", head[4:])):
                 return False
-        return True if sure else None if b"\n" not in head and len(data) < _LONGEST else False
+        return True if sure else None if b"\n" not in head and len(data) < LONGEST_FIRST else False
 
     def open(self) -> Conversation:
         return FtpConversation()

@@ -9,7 +9,7 @@ from typing import ClassVar
 from sensor.applications import logins
 from sensor.applications.application import MOST_BODY, MOST_HELD, Application, Conversation, Said
 from sensor.applications.files import text
-from sensor.applications.lines import Lines
+from sensor.applications.lines import LONGEST_FIRST, Lines, may_become_text
 from sensor.applications.reading import Transactions
 from sensor.applications.sasl import Exchange
 from sensor.decode.packets import Transport
@@ -30,8 +30,6 @@ _FOLD = re.compile(rb"\r?\n[ \t]+")
 _GREETING = re.compile(rb"(?i)\* (?:OK|PREAUTH|BYE)\b[^\r\n]*\bIMAP")
 _BEGIN = re.compile(rb"(?i)\* (?:OK|PREAUTH|BYE)[ \r\n]")
 _FIRST = re.compile(rb"(?i)[a-z0-9.]{1,32} (?:CAPABILITY|STARTTLS|NOOP|LOGOUT|LOGIN [ -~]+|AUTHENTICATE [ -~]+|ID [ -~]+)\r?\n")
-_LINE = re.compile(rb"[\t -~]*\r?")
-_LONGEST = 512  # of a first line that is waited for
 
 
 class _Side:
@@ -232,7 +230,7 @@ class Imap(Application):
 
     def starts(self, to_server: bool, data: bytes, expected: bool) -> bool | None:
         """A greeting or a first command where IMAP is expected; elsewhere only a greeting that says IMAP."""
-        head = data[:_LONGEST]
+        head = data[:LONGEST_FIRST]
         if to_server:
             if not expected:
                 return False
@@ -243,7 +241,7 @@ class Imap(Application):
                 return False
             if (expected and _BEGIN.match(head)) or _GREETING.match(head):
                 return True
-        return None if len(data) < _LONGEST and _LINE.fullmatch(head) else False
+        return None if may_become_text(data) else False
 
     def open(self) -> Conversation:
         return ImapConversation()

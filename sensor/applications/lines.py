@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
+LONGEST_FIRST = 512  # of a first line that is waited for
+_TEXT = re.compile(rb"[\t -~]*\r?")
+
+
+def may_become_text(data: bytes) -> bool:
+    """Whether these may be the beginning of a first line of ASCII that is not whole."""
+    return len(data) < LONGEST_FIRST and _TEXT.fullmatch(data) is not None
+
 
 class Lines:
     """What one side says, taken out line by line or by size. longest: more of a line than that is not kept."""

@@ -10,7 +10,7 @@ from typing import ClassVar
 from sensor.applications import logins
 from sensor.applications.application import Application, Conversation, Said
 from sensor.applications.files import text
-from sensor.applications.lines import Lines
+from sensor.applications.lines import LONGEST_FIRST, Lines, may_become_text
 from sensor.applications.sasl import Exchange
 from sensor.decode.packets import Transport
 from sensor.events.vocabulary import Action
@@ -30,8 +30,6 @@ _COMMAND = re.compile(rb"([A-Za-z][A-Za-z0-9]{2,7})(?: |\Z)")
 _ANSWER = re.compile(rb"(\+OK|-ERR|\+)(?:[ \t](.*))?\Z", re.DOTALL)
 _GREETING = re.compile(rb"(?i)\+OK[^\r\n]*\bpop-?3?\b")
 _FIRST = re.compile(rb"(?i)(?:CAPA|STLS|QUIT|AUTH|AUTH [ -~]+|APOP [ -~]+|USER [ -~]+)\r?\n")
-_LINE = re.compile(rb"[\t -~]*\r?")
-_LONGEST = 512  # of a first line that is waited for
 
 
 class Pop3Conversation(Conversation):
@@ -99,8 +97,7 @@ class Pop3Conversation(Conversation):
             "request_too_long": len(line) + 2 > LONGEST_COMMAND,
             "too_many_transactions": len(self._open) == MOST_WAITING,
         }
-        if any(problems.values()):
-            said.facts["app-layer-event"] = tuple(f"pop3.{problem}" for problem, there in problems.items() if there)
+        said.event(*(f"pop3.{problem}" for problem, there in problems.items() if there))
         self._open.append((self._n_transactions, name, name in SEVERAL_LINES or (name in ALONE and not arguments)))
         self._n_transactions += 1
         yield said
@@ -143,7 +140,7 @@ class Pop3Conversation(Conversation):
         if found[2]:
             said.about["pop3.reply"] = text(found[2])
         if len(line) + 2 > LONGEST_ANSWER:
-            said.facts["app-layer-event"] = ("pop3.response_too_long",)
+            said.event("pop3.response_too_long")
         self._answer, self._n_bytes = said, 0
         if said.failed or not has_more:
             yield from self._whole_answer()
@@ -170,7 +167,7 @@ class Pop3(Application):
 
     def starts(self, to_server: bool, data: bytes, expected: bool) -> bool | None:
         """A greeting or a first command where POP3 is expected; elsewhere only a greeting that says POP."""
-        head = data[:_LONGEST]
+        head = data[:LONGEST_FIRST]
         if to_server:
             if not expected:
                 return False
@@ -181,7 +178,7 @@ class Pop3(Application):
                 return False
             if (expected and head[:3] == b"+OK" and head[3:4] in (b" ", b"\r", b"\n")) or _GREETING.match(head):
                 return True
-        return None if len(data) < _LONGEST and _LINE.fullmatch(head) else False
+        return None if may_become_text(data) else False
 
     def open(self) -> Conversation:
         return Pop3Conversation()

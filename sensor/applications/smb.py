@@ -42,10 +42,6 @@ class Smb(Framed):
         self._session.malformed(said, self.why)
         yield said
 
-    def gap(self, to_server: bool, size: int) -> Iterator[Said]:
-        self._session.is_whole = False
-        yield from super().gap(to_server, size)
-
     def message(self, to_server: bool, data: bytes) -> Iterator[Said]:
         self._session.is_whole &= self.is_whole
         self._session.is_cut = len(data) < 4 + int.from_bytes(data[1:4], "big")

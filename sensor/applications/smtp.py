@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from sensor.applications.application import MOST_OPEN, Application, Conversation, Said
 from sensor.applications.files import text
-from sensor.applications.lines import Lines
+from sensor.applications.lines import LONGEST_FIRST, Lines
 from sensor.applications.mail import MOST_MAIL, say_mail
 from sensor.applications.mail_events import MAIL_EVENTS
 from sensor.decode.packets import Transport
@@ -47,7 +47,6 @@ PROBLEMS = {  # event -> what it says
     "unparsable_content": "a line that is no command",
     "failed_protocol_change": "what follows is not TLS",
 }
-_LONGEST = 512  # of a first line that is waited for
 
 
 class _Mode(Enum):
@@ -284,7 +283,7 @@ class Smtp(Application):
 
     def starts(self, to_server: bool, data: bytes, expected: bool) -> bool | None:
         """A greeting where SMTP is expected, or that names it; a client's greeting."""
-        head = data[:_LONGEST]
+        head = data[:LONGEST_FIRST]
         if to_server:
             if len(head) >= 6:
                 return bool(_FIRST.match(head))
@@ -293,7 +292,7 @@ class Smtp(Application):
             return None if len(head) < 4 and b"220".startswith(head[:3]) else False
         if expected or _GREETING.match(head):
             return True
-        return None if b"\n" not in head and len(data) < _LONGEST else False
+        return None if b"\n" not in head and len(data) < LONGEST_FIRST else False
 
     def open(self) -> Conversation:
         return SmtpConversation()

@@ -291,8 +291,7 @@ class Flows:
         transport, begun = int(c["transport"][flow]), int(c["first_ns"][flow])
         for row, now, letter, sequence in zip(mine.tolist(), n.now[mine].tolist(), n.letters[mine].tolist(), p.sequence[n.rows[mine]].tolist(), strict=True):
             silent = now - seen > _patience(transport, marks)
-            again = sequence == isn and not (_is_used(marks, letter) and now - begun > LATE_NS) and not _is_closed(marks)
-            if silent or (letter & BOTH * SYN and marks and not again):
+            if silent or (letter & BOTH * SYN and marks and (sequence != isn or _is_closed(marks) or (now - begun > LATE_NS and _is_used(marks, letter)))):
                 self.closing.append((flow, End.TIMEOUT if silent else End.REUSED))
                 self.slots.remove(n.hash[row : row + 1])
                 flow = int(self._enter(p, n, np.array([row]))[0])
@@ -421,14 +420,18 @@ def _patience(transport: int, marks: int) -> int:
     """How long a flow with these letters may be silent, ns."""
     if transport != Transport.TCP:
         return UDP_NS if transport == Transport.UDP else OTHER_NS
-    ended = marks & BOTH * FIN == BOTH * FIN or marks & BOTH * RST
     unanswered = marks & BOTH * SYN and not (marks & 0x3F and marks >> 6)
-    return CLOSED_NS if ended or unanswered else TCP_NS
+    return CLOSED_NS if _is_ended(marks) or unanswered else TCP_NS
+
+
+def _is_ended(marks: int) -> bool:
+    """Whether both sides have said that they are done, or one that it wants no more."""
+    return marks & BOTH * FIN == BOTH * FIN or marks & BOTH * RST != 0
 
 
 def _is_closed(marks: int) -> bool:
     """Whether there was a connection, and it is over."""
-    return bool(marks & BOTH * ANSWERED) and bool(marks & BOTH * RST or marks & BOTH * FIN == BOTH * FIN)
+    return marks & BOTH * ANSWERED != 0 and _is_ended(marks)
 
 
 def _is_used(marks: int, letter: int) -> bool:
